@@ -1,0 +1,5 @@
+//! farmhawk finds laptop farms in network traffic.
+
+pub mod dissect;
+pub mod model;
+pub mod settings;

@@ -1,0 +1,3 @@
+//! The `farmhawk` program.
+
+fn main() {}

@@ -1,0 +1,232 @@
+//! Addresses: link, network and transport, and the space that keeps equal ones apart.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// A 48-bit link address.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MacAddress(pub [u8; 6]);
+
+impl MacAddress {
+    /// All zeros: no address was seen.
+    pub const ABSENT: Self = Self([0; 6]);
+
+    /// Whether an address was seen at all.
+    #[must_use]
+    pub fn is_present(self) -> bool {
+        self != Self::ABSENT
+    }
+
+    /// Group bit of IEEE 802: broadcast and multicast, never a station's own address.
+    #[must_use]
+    pub const fn is_group(self) -> bool {
+        self.0[0] & 1 != 0
+    }
+
+    /// Locally administered bit of IEEE 802: assigned by software, as randomised addresses are.
+    #[must_use]
+    pub const fn is_local(self) -> bool {
+        self.0[0] & 2 != 0
+    }
+}
+
+impl fmt::Display for MacAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, octet) in self.0.iter().enumerate() {
+            let separator = if index == 0 { "" } else { ":" };
+            write!(f, "{separator}{octet:02x}")?;
+        }
+        Ok(())
+    }
+}
+
+impl serde::Serialize for MacAddress {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// An IP address in sixteen octets: IPv6 as it is, IPv4 in the mapped form `::ffff:a.b.c.d` (RFC 4291, 2.5.5.2).
+///
+/// An IPv6 packet that really carries a mapped address is indistinguishable from IPv4 here; the flow's IP version
+/// tells them apart where it matters (Community ID).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Address(pub [u8; 16]);
+
+impl Address {
+    /// From the four octets of an IPv4 address.
+    #[must_use]
+    pub const fn from_v4(octets: [u8; 4]) -> Self {
+        let [a, b, c, d] = octets;
+        Self([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d])
+    }
+
+    /// Whether this is the mapped form of an IPv4 address.
+    #[must_use]
+    pub const fn is_v4(self) -> bool {
+        const PREFIX: u128 = 0xffff << 32;
+        u128::from_be_bytes(self.0) & !0xffff_ffff == PREFIX
+    }
+
+    /// The standard library's form, IPv4 unmapped.
+    #[must_use]
+    pub fn to_ip(self) -> IpAddr {
+        let [.., a, b, c, d] = self.0;
+        if self.is_v4() {
+            IpAddr::V4(Ipv4Addr::new(a, b, c, d))
+        } else {
+            IpAddr::V6(Ipv6Addr::from(self.0))
+        }
+    }
+
+    /// The address as two words, for hashing and comparing.
+    #[must_use]
+    pub fn words(self) -> [u64; 2] {
+        let value = u128::from_ne_bytes(self.0);
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "the two halves of a 128-bit value"
+        )]
+        [value as u64, (value >> 64) as u64]
+    }
+}
+
+impl From<IpAddr> for Address {
+    fn from(ip: IpAddr) -> Self {
+        match ip {
+            IpAddr::V4(v4) => Self::from_v4(v4.octets()),
+            IpAddr::V6(v6) => Self(v6.octets()),
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.to_ip().fmt(f)
+    }
+}
+
+impl serde::Serialize for Address {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// One end of a conversation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Endpoint {
+    /// Network address.
+    pub address: Address,
+    /// Port of TCP, UDP and SCTP; ICMP's type or code as Community ID counts them; zero elsewhere.
+    pub port: u16,
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.address.to_ip() {
+            IpAddr::V4(ip) => write!(f, "{ip}:{}", self.port),
+            IpAddr::V6(ip) => write!(f, "[{ip}]:{}", self.port),
+        }
+    }
+}
+
+/// What an identifier of an encapsulation means when it keeps address spaces apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum SpaceKind {
+    /// No such encapsulation.
+    #[default]
+    None = 0,
+    /// Network identifier of VXLAN or GENEVE (24 bits).
+    Vni = 1,
+    /// Key of a GRE tunnel (32 bits).
+    GreKey = 2,
+    /// Tunnel endpoint identifier of GTP-U: one subscriber's bearer.
+    ///
+    /// Each direction of a bearer has its own, so it names the encapsulation but does not separate flows.
+    Teid = 3,
+    /// Tunnel and session of L2TP, folded.
+    L2tp = 4,
+    /// Session of PPPoE (16 bits).
+    Pppoe = 5,
+}
+
+/// What keeps equal addresses apart: VLAN tags and a tunnel's network identifier, packed into one word.
+///
+/// Layout from the low end: outer VLAN 12 bits, inner VLAN 12 bits, [`SpaceKind`] 4 bits, identifier 32 bits,
+/// presence of outer and inner VLAN one bit each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AddressSpace(pub u64);
+
+impl AddressSpace {
+    /// Adds a VLAN tag inside those already there; a third and deeper one replaces the inner.
+    #[must_use]
+    pub const fn with_vlan(self, id: u16) -> Self {
+        let id = (id & 0xfff) as u64;
+        if self.0 & (1 << 60) == 0 {
+            Self(self.0 & !0xfff | id | 1 << 60)
+        } else {
+            Self(self.0 & !(0xfff << 12) | id << 12 | 1 << 61)
+        }
+    }
+
+    /// Sets the tunnel's network identifier; the innermost one that separates spaces counts.
+    #[must_use]
+    pub const fn with_identifier(self, kind: SpaceKind, identifier: u32) -> Self {
+        Self(self.0 & !(0xf << 24 | 0xffff_ffff << 28) | (kind as u64) << 24 | (identifier as u64) << 28)
+    }
+
+    /// VLAN identifiers, outermost first.
+    #[must_use]
+    pub const fn vlans(self) -> [Option<u16>; 2] {
+        let (outer, inner) = ((self.0 & 0xfff) as u16, (self.0 >> 12 & 0xfff) as u16);
+        [
+            if self.0 & (1 << 60) != 0 {
+                Some(outer)
+            } else {
+                None
+            },
+            if self.0 & (1 << 61) != 0 {
+                Some(inner)
+            } else {
+                None
+            },
+        ]
+    }
+
+    /// The tunnel's network identifier, where there is one.
+    #[must_use]
+    pub const fn identifier(self) -> Option<u32> {
+        #[expect(clippy::cast_possible_truncation, reason = "masked to 32 bits")]
+        let identifier = (self.0 >> 28) as u32;
+        if self.0 >> 24 & 0xf == 0 {
+            None
+        } else {
+            Some(identifier)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_space_keeps_two_vlans_and_an_identifier_apart() {
+        let space = AddressSpace::default()
+            .with_vlan(100)
+            .with_vlan(4_095)
+            .with_identifier(SpaceKind::Vni, 0xff_ffff);
+        assert_eq!(space.vlans(), [Some(100), Some(4_095)]);
+        assert_eq!(space.identifier(), Some(0xff_ffff));
+        assert_ne!(AddressSpace::default(), AddressSpace::default().with_vlan(0));
+    }
+
+    #[test]
+    fn mapped_and_plain_addresses_survive_the_round_trip() {
+        for text in ["192.0.2.7", "2001:db8::1", "::", "::1"] {
+            let ip: IpAddr = text.parse().unwrap();
+            assert_eq!(Address::from(ip).to_ip(), ip);
+        }
+    }
+}

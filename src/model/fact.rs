@@ -1,0 +1,507 @@
+//! Facts: single things that bytes said, in a compact log that costs no allocation for each.
+//!
+//! Question: how do strings leave the packet path without an allocation for every one? Answer: a [`FactLog`] is one byte
+//! buffer into which facts are written one behind the other; reading it back borrows from it. A flow owns one log for
+//! what belongs to its record ([`Scope::Flow`]); a shard owns one for what hosts must learn at once
+//! ([`Scope::Event`]).
+//!
+//! Fields are constants declared beside the dissector that says them. They are named like `tls.sni`; the 16-bit identifier
+//! that stands in the log is a hash of the name, computed at compile time, so that no central list has to grow.
+//! A test over the registry refuses collisions.
+
+use std::net::IpAddr;
+
+use super::address::Address;
+use super::frame::FrameRef;
+use super::time::Timestamp;
+
+/// Longest text or byte string that a fact keeps; what is longer is cut there and marked.
+pub const LONGEST_VALUE: usize = 256;
+
+/// Which direction of a flow said something.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Side {
+    /// Sent by who opened the flow.
+    #[default]
+    Client = 0,
+    /// Sent by who was called.
+    Server = 1,
+}
+
+impl Side {
+    /// The other one.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Client => Self::Server,
+            Self::Server => Self::Client,
+        }
+    }
+
+    /// 0 for the client, 1 for the server: an index into per-direction pairs.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// Where a fact goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Into the flow's record: server names, fingerprints, banners.
+    Flow,
+    /// To the observers at once, in packet order: answers, leases, announcements, everything that is about hosts.
+    Event,
+}
+
+/// What a dissector may say: a constant declared in the dissector's own file.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Field {
+    /// Full name, `protocol.what`, as signatures write it.
+    pub name: &'static str,
+    /// Where facts of this field go.
+    pub scope: Scope,
+    /// Hash of the name.
+    pub id: FieldId,
+}
+
+/// Compile-time hash of a field's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FieldId(pub u16);
+
+impl FieldId {
+    /// Identifier of the field called `name` (FNV-1a, folded to 16 bits).
+    #[must_use]
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "const fn cannot use get; the index is below the length"
+    )]
+    pub const fn of(name: &str) -> Self {
+        let bytes = name.as_bytes();
+        let mut state: u32 = 0x811c_9dc5;
+        let mut index = 0;
+        while index < bytes.len() {
+            state = (state ^ bytes[index] as u32).wrapping_mul(0x0100_0193);
+            index += 1;
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "folding is the purpose")]
+        Self((state ^ state >> 16) as u16)
+    }
+}
+
+impl Field {
+    /// A field whose facts stay with the flow.
+    #[must_use]
+    pub const fn of_flow(name: &'static str) -> Self {
+        Self {
+            name,
+            scope: Scope::Flow,
+            id: FieldId::of(name),
+        }
+    }
+
+    /// A field whose facts go to the observers at once.
+    #[must_use]
+    pub const fn of_event(name: &'static str) -> Self {
+        Self {
+            name,
+            scope: Scope::Event,
+            id: FieldId::of(name),
+        }
+    }
+}
+
+/// The value of a fact, borrowed from the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Value<'a> {
+    /// Text from the wire, not yet trusted to be UTF-8; `cut` when it was longer than [`LONGEST_VALUE`].
+    Text {
+        /// The bytes as sent.
+        bytes: &'a [u8],
+        /// Whether the end is missing.
+        cut: bool,
+    },
+    /// Opaque bytes, likewise; `on_wire` is their full length where that is known to be larger.
+    Bytes {
+        /// The first of them.
+        bytes: &'a [u8],
+        /// How many there were.
+        on_wire: u32,
+    },
+    /// A number, or 0 and 1 for false and true.
+    Number(u64),
+    /// An address with a port; port 0 where there is none.
+    Endpoint(Address, u16),
+    /// A name that stands for an address for so many seconds.
+    Answer {
+        /// The name asked for (not the alias it led to), lower case, without the final dot.
+        name: &'a [u8],
+        /// The address answered.
+        address: Address,
+        /// Lifetime in seconds.
+        lifetime: u32,
+    },
+}
+
+impl<'a> Value<'a> {
+    /// The text, if it is text in valid UTF-8.
+    #[must_use]
+    pub fn as_text(&self) -> Option<&'a str> {
+        match self {
+            Value::Text { bytes, .. } => std::str::from_utf8(bytes).ok(),
+            Value::Bytes { .. } | Value::Number(_) | Value::Endpoint(..) | Value::Answer { .. } => None,
+        }
+    }
+
+    /// The number, if it is one.
+    #[must_use]
+    pub fn as_number(&self) -> Option<u64> {
+        match self {
+            Value::Number(number) => Some(*number),
+            Value::Text { .. } | Value::Bytes { .. } | Value::Endpoint(..) | Value::Answer { .. } => None,
+        }
+    }
+}
+
+/// One fact, borrowed from a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fact<'a> {
+    /// Which field.
+    pub field: FieldId,
+    /// When its frame was captured.
+    pub at: Timestamp,
+    /// The frame that said it.
+    pub source: FrameRef,
+    /// Who said it.
+    pub side: Side,
+    /// What was said.
+    pub value: Value<'a>,
+}
+
+/// Facts one behind the other in one buffer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FactLog {
+    bytes: Vec<u8>,
+}
+
+const KIND_TEXT: u8 = 0;
+const KIND_TEXT_CUT: u8 = 1;
+const KIND_BYTES: u8 = 2;
+const KIND_NUMBER: u8 = 3;
+const KIND_ENDPOINT: u8 = 4;
+const KIND_ANSWER: u8 = 5;
+
+impl<'a> IntoIterator for &'a FactLog {
+    type Item = Fact<'a>;
+    type IntoIter = FactIter<'a>;
+
+    fn into_iter(self) -> FactIter<'a> {
+        self.iter()
+    }
+}
+
+/// Where and when the facts that are being written were seen.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Stamp {
+    /// Capture time of the frame.
+    pub at: Timestamp,
+    /// The frame.
+    pub source: FrameRef,
+    /// Who sent it.
+    pub side: Side,
+}
+
+impl FactLog {
+    /// Whether nothing was said.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// Bytes that the log holds.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Forgets everything; capacity stays.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+    }
+
+    /// Gives back what it does not use.
+    pub fn shrink(&mut self) {
+        self.bytes.shrink_to_fit();
+    }
+
+    /// Writes one fact.
+    pub fn push(&mut self, field: &Field, stamp: Stamp, value: &Value<'_>) {
+        let kind = match value {
+            Value::Text { bytes, cut } if *cut || bytes.len() > LONGEST_VALUE => KIND_TEXT_CUT,
+            Value::Text { .. } => KIND_TEXT,
+            Value::Bytes { .. } => KIND_BYTES,
+            Value::Number(_) => KIND_NUMBER,
+            Value::Endpoint(..) => KIND_ENDPOINT,
+            Value::Answer { .. } => KIND_ANSWER,
+        };
+        let tail: &[u8] = match value {
+            Value::Text { bytes, .. } | Value::Bytes { bytes, .. } => bytes,
+            Value::Answer { name, .. } => name,
+            Value::Number(_) | Value::Endpoint(..) => &[],
+        };
+        let tail = tail.get(..tail.len().min(LONGEST_VALUE)).unwrap_or_default();
+        let fixed: usize = match kind {
+            KIND_BYTES => 4,
+            KIND_NUMBER => 8,
+            KIND_ENDPOINT => 18,
+            KIND_ANSWER => 20,
+            _ => 0,
+        };
+        self.bytes.reserve(HEADER + fixed + tail.len());
+        self.bytes.extend_from_slice(&field.id.0.to_le_bytes());
+        self.bytes
+            .push(kind | u8::try_from(stamp.side.index()).unwrap_or(0) << 7);
+        self.bytes.extend_from_slice(&stamp.source.capture.to_le_bytes());
+        self.bytes.extend_from_slice(&stamp.source.number.to_le_bytes());
+        self.bytes.extend_from_slice(&stamp.at.0.to_le_bytes());
+        let length = u16::try_from(fixed + tail.len()).unwrap_or(u16::MAX);
+        self.bytes.extend_from_slice(&length.to_le_bytes());
+        match value {
+            Value::Text { .. } => {}
+            Value::Bytes { on_wire, .. } => self.bytes.extend_from_slice(&on_wire.to_le_bytes()),
+            Value::Number(number) => self.bytes.extend_from_slice(&number.to_le_bytes()),
+            Value::Endpoint(address, port) => {
+                self.bytes.extend_from_slice(&address.0);
+                self.bytes.extend_from_slice(&port.to_le_bytes());
+            }
+            Value::Answer {
+                address, lifetime, ..
+            } => {
+                self.bytes.extend_from_slice(&address.0);
+                self.bytes.extend_from_slice(&lifetime.to_le_bytes());
+            }
+        }
+        self.bytes.extend_from_slice(tail);
+    }
+
+    /// Reads the facts in the order in which they were written.
+    #[must_use]
+    pub fn iter(&self) -> FactIter<'_> {
+        FactIter { rest: &self.bytes }
+    }
+
+    /// Reads the facts that were written between two values of [`FactLog::len`].
+    #[must_use]
+    pub fn range(&self, start: usize, end: usize) -> FactIter<'_> {
+        FactIter {
+            rest: self.bytes.get(start..end).unwrap_or_default(),
+        }
+    }
+
+    /// The first fact of a field.
+    #[must_use]
+    pub fn find(&self, field: FieldId) -> Option<Fact<'_>> {
+        self.iter().find(|fact| fact.field == field)
+    }
+}
+
+const HEADER: usize = 2 + 1 + 2 + 8 + 8 + 2;
+
+/// Reads a [`FactLog`] from front to back.
+#[derive(Clone, Debug)]
+pub struct FactIter<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> FactIter<'a> {
+    fn octets<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (head, rest) = self.rest.split_first_chunk::<N>()?;
+        self.rest = rest;
+        Some(*head)
+    }
+
+    fn read(&mut self) -> Option<Fact<'a>> {
+        let field = FieldId(u16::from_le_bytes(self.octets()?));
+        let [kind] = self.octets()?;
+        let capture = u16::from_le_bytes(self.octets()?);
+        let number = u64::from_le_bytes(self.octets()?);
+        let at = Timestamp(i64::from_le_bytes(self.octets()?));
+        let length = usize::from(u16::from_le_bytes(self.octets()?));
+        let (body, rest) = self.rest.split_at_checked(length)?;
+        self.rest = rest;
+        let mut body = FactIter { rest: body };
+        let value = match kind & 0x7f {
+            KIND_BYTES => {
+                let on_wire = u32::from_le_bytes(body.octets()?);
+                Value::Bytes {
+                    bytes: body.rest,
+                    on_wire,
+                }
+            }
+            KIND_NUMBER => Value::Number(u64::from_le_bytes(body.octets()?)),
+            KIND_ENDPOINT => Value::Endpoint(Address(body.octets()?), u16::from_le_bytes(body.octets()?)),
+            KIND_ANSWER => {
+                let address = Address(body.octets()?);
+                let lifetime = u32::from_le_bytes(body.octets()?);
+                Value::Answer {
+                    name: body.rest,
+                    address,
+                    lifetime,
+                }
+            }
+            text => Value::Text {
+                bytes: body.rest,
+                cut: text == KIND_TEXT_CUT,
+            },
+        };
+        let side = if kind & 0x80 == 0 {
+            Side::Client
+        } else {
+            Side::Server
+        };
+        Some(Fact {
+            field,
+            at,
+            source: FrameRef { capture, number },
+            side,
+            value,
+        })
+    }
+}
+
+impl<'a> Iterator for FactIter<'a> {
+    type Item = Fact<'a>;
+
+    fn next(&mut self) -> Option<Fact<'a>> {
+        self.read()
+    }
+}
+
+/// What a dissection writes to: both logs and the stamp of the packet at hand.
+#[derive(Debug)]
+pub struct Facts<'a> {
+    /// Log of the flow.
+    pub flow: &'a mut FactLog,
+    /// Log of the shard, for the observers.
+    pub events: &'a mut FactLog,
+    /// When and where.
+    pub stamp: Stamp,
+}
+
+impl Facts<'_> {
+    /// Says `value` of `field`.
+    pub fn say(&mut self, field: &Field, value: &Value<'_>) {
+        match field.scope {
+            Scope::Flow => self.flow.push(field, self.stamp, value),
+            Scope::Event => self.events.push(field, self.stamp, value),
+        }
+    }
+
+    /// Says a text; an empty one is not said.
+    pub fn text(&mut self, field: &Field, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            self.say(field, &Value::Text { bytes, cut: false });
+        }
+    }
+
+    /// Says opaque bytes.
+    pub fn bytes(&mut self, field: &Field, bytes: &[u8]) {
+        let on_wire = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        self.say(field, &Value::Bytes { bytes, on_wire });
+    }
+
+    /// Says a number.
+    pub fn number(&mut self, field: &Field, number: u64) {
+        self.say(field, &Value::Number(number));
+    }
+
+    /// Says an address with its port (0 for none).
+    pub fn endpoint(&mut self, field: &Field, ip: IpAddr, port: u16) {
+        self.say(field, &Value::Endpoint(Address::from(ip), port));
+    }
+
+    /// Says that `name` stands for `ip` during `lifetime` seconds.
+    pub fn answer(&mut self, field: &Field, name: &[u8], ip: IpAddr, lifetime: u32) {
+        self.say(
+            field,
+            &Value::Answer {
+                name,
+                address: Address::from(ip),
+                lifetime,
+            },
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_value_reads_back_as_it_was_written() {
+        let field = Field::of_flow("test.field");
+        let stamp = Stamp {
+            at: Timestamp(-5),
+            source: FrameRef {
+                capture: 3,
+                number: u64::MAX,
+            },
+            side: Side::Server,
+        };
+        let address = Address::from_v4([192, 0, 2, 1]);
+        let values = [
+            Value::Text {
+                bytes: b"name",
+                cut: false,
+            },
+            Value::Text {
+                bytes: b"cut",
+                cut: true,
+            },
+            Value::Bytes {
+                bytes: &[0, 255],
+                on_wire: 900,
+            },
+            Value::Number(u64::MAX),
+            Value::Endpoint(address, 443),
+            Value::Answer {
+                name: b"host.example",
+                address,
+                lifetime: 300,
+            },
+        ];
+        let mut log = FactLog::default();
+        for value in &values {
+            log.push(&field, stamp, value);
+        }
+        let read: Vec<_> = log.iter().map(|fact| fact.value).collect();
+        assert_eq!(read, values);
+        let last = log.iter().last().unwrap();
+        assert_eq!(
+            (last.at, last.source, last.side),
+            (stamp.at, stamp.source, stamp.side)
+        );
+    }
+
+    #[test]
+    fn a_long_text_is_cut_and_says_so() {
+        let mut log = FactLog::default();
+        log.push(
+            &Field::of_flow("x.y"),
+            Stamp::default(),
+            &Value::Text {
+                bytes: &[b'a'; 4_000],
+                cut: false,
+            },
+        );
+        let fact = log.iter().next().unwrap();
+        assert_eq!(
+            fact.value,
+            Value::Text {
+                bytes: &[b'a'; LONGEST_VALUE],
+                cut: true
+            }
+        );
+    }
+}

@@ -1,0 +1,20 @@
+//! The types that cross from one stage to the next: plain data, no behaviour beyond construction, order and display.
+//!
+//! Nothing here knows a protocol, a file or a command; every stage may import from here and this folder imports
+//! from no other.
+
+pub mod address;
+pub mod block;
+pub mod evidence;
+pub mod fact;
+pub mod farm;
+pub mod finding;
+pub mod flow;
+pub mod frame;
+pub mod host;
+pub mod identity;
+pub mod loss;
+pub mod observation;
+pub mod segment;
+pub mod summary;
+pub mod time;

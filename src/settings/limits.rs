@@ -1,0 +1,95 @@
+//! Every bound on memory and time, with its default and the reason for it.
+//!
+//! What meets a bound is evicted or passed over and counted; no input can make a table grow past these.
+
+use crate::model::time::{Nanoseconds, SECOND};
+
+/// Bounds of one analysis. Tables that are split into partitions divide them evenly.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Flows held at once. About 300 bytes each, so the default stays below a gibibyte.
+    pub flows: usize,
+    /// Bytes of one direction of a stream that dissectors may see: a certificate chain of 16 KiB fits four times.
+    pub head_bytes_per_side: usize,
+    /// Bytes held by all unfinished heads together.
+    pub head_bytes: usize,
+    /// Bytes of facts that one flow may keep.
+    pub fact_bytes_per_flow: usize,
+    /// Datagrams of one flow that are fed to a dissection which does not follow the flow.
+    pub datagrams_per_flow: u16,
+    /// Ten-second bins that one flow may keep (a day and a half of uninterrupted activity).
+    pub bins_per_flow: usize,
+    /// Fragments held at once for reassembly.
+    pub fragments: usize,
+    /// Bytes of fragments held at once.
+    pub fragment_bytes: usize,
+    /// How long an incomplete datagram is kept (RFC 8200, 4.5: 60 s; Linux: 30 s).
+    pub fragment_time_out: Nanoseconds,
+    /// Two equal packets within this time are one packet that a SPAN copied twice.
+    pub duplicate_window: Nanoseconds,
+    /// Bytes of one block: small enough for the second-level cache (measured: 16 MiB is twice as slow as 1 MiB).
+    pub block_bytes: usize,
+    /// Frames of one block.
+    pub block_frames: usize,
+    /// Largest frame that is believed; libpcap's own bound (`MAXIMUM_SNAPLEN`) is 262,144.
+    pub frame_bytes: usize,
+    /// Time-outs of flows.
+    pub time_outs: TimeOuts,
+    /// Answers remembered for one asker.
+    pub answers_per_host: usize,
+    /// Hosts that are profiled.
+    pub hosts: usize,
+}
+
+/// How long after its last packet a flow ends, by protocol and state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TimeOuts {
+    /// TCP after a handshake or in the middle (RFC 5382, REQ-5: NATs keep it at least 2 h 4 min).
+    pub tcp_established: Nanoseconds,
+    /// TCP with an incomplete handshake (RFC 5382: 4 minutes transitory).
+    pub tcp_opening: Nanoseconds,
+    /// TCP after FIN from both sides or RST: late copies still belong to it (RFC 9293, 3.4.2: two maximum segment lifetimes).
+    pub tcp_closed: Nanoseconds,
+    /// UDP (RFC 4787, REQ-5: 5 minutes recommended).
+    pub udp: Nanoseconds,
+    /// ICMP queries (RFC 5508, REQ-1: 60 s).
+    pub icmp: Nanoseconds,
+    /// Everything else.
+    pub other: Nanoseconds,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            flows: 3_000_000,
+            head_bytes_per_side: 64 << 10,
+            head_bytes: 256 << 20,
+            fact_bytes_per_flow: 16 << 10,
+            datagrams_per_flow: 24,
+            bins_per_flow: 12_960,
+            fragments: 16_384,
+            fragment_bytes: 64 << 20,
+            fragment_time_out: 30 * SECOND,
+            duplicate_window: SECOND / 20,
+            block_bytes: 1 << 20,
+            block_frames: 16_384,
+            frame_bytes: 262_144,
+            time_outs: TimeOuts::default(),
+            answers_per_host: 8_192,
+            hosts: 200_000,
+        }
+    }
+}
+
+impl Default for TimeOuts {
+    fn default() -> Self {
+        Self {
+            tcp_established: 7_440 * SECOND,
+            tcp_opening: 240 * SECOND,
+            tcp_closed: 120 * SECOND,
+            udp: 300 * SECOND,
+            icmp: 60 * SECOND,
+            other: 300 * SECOND,
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Settings: what the command line, the policy and the inventory resolved to, the only configuration that stages see.
+
+pub mod limits;
