@@ -1,1 +1,93 @@
-//! .
+//! Farms: hosts that belong together, and what explains it best (INTERFACE, `event_type: "farm"`).
+
+use serde::Serialize;
+
+use super::evidence::{Decibans, State};
+use super::host::{Explanations, Verdict};
+use super::identity::ContentId;
+use super::time::Timestamp;
+
+/// A host of a group and how firmly it belongs.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FarmMember {
+    /// Stable identifier.
+    pub host: ContentId,
+    /// An address or name to recognise it by.
+    pub label: String,
+    /// 0 to 1: how often it stays with the group when edges are dropped.
+    pub membership: f64,
+}
+
+/// One reason for or against, in words.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Reason {
+    /// The cue's identifier.
+    pub reason: String,
+    /// What was seen, in words.
+    pub what: String,
+    /// Weight for a farm against its best rival.
+    pub weight: Decibans,
+    /// Seen, absent, not observable.
+    pub state: State,
+    /// Hosts that show it.
+    pub hosts: Vec<ContentId>,
+    /// Findings behind it.
+    pub findings: Vec<ContentId>,
+}
+
+/// What the hosts of a group have in common.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Shared {
+    /// Addresses of controllers.
+    pub controllers: Vec<String>,
+    /// Relays and private servers.
+    pub relays: Vec<String>,
+    /// Tools.
+    pub tools: Vec<String>,
+    /// Public addresses or VPN exits.
+    pub egress: Vec<String>,
+    /// KVMs.
+    pub kvms: Vec<String>,
+    /// Hours of the day (UTC) in which sessions were driven.
+    pub operator_hours: Vec<u8>,
+}
+
+/// What would change if one thing were otherwise.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Counterfactual {
+    /// The change, in words.
+    pub change: String,
+    /// Posterior probability of a farm then.
+    pub farm: f64,
+    /// Verdict then.
+    pub verdict: Verdict,
+}
+
+/// A group of hosts.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Farm {
+    /// Stable identifier.
+    pub id: ContentId,
+    /// First sight of a member.
+    pub timestamp: Timestamp,
+    /// Members, sorted by identifier.
+    pub hosts: Vec<FarmMember>,
+    /// How far the evidence goes.
+    pub verdict: Verdict,
+    /// What explains it.
+    pub explanations: Explanations,
+    /// The best rival of the winner.
+    pub runner_up: String,
+    /// Ranked by weight.
+    pub reasons: Vec<Reason>,
+    /// What they have in common.
+    pub shared: Shared,
+    /// What could not be seen from this vantage.
+    pub not_observable: Vec<String>,
+    /// The one observation that would settle most.
+    pub next_question: String,
+    /// What would change the verdict.
+    pub counterfactuals: Vec<Counterfactual>,
+    /// One sentence for a ticket.
+    pub summary: String,
+}

@@ -1,1 +1,113 @@
-//! .
+//! The summary: what was read, what was lost, what was found (INTERFACE, last line).
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::loss::Losses;
+use super::time::Timestamp;
+
+/// One capture that was read.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct CaptureRecord {
+    /// Its path as given, or `-`.
+    pub path: String,
+    /// Digest of the file as it stands on disk, where it was computed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+    /// Bytes of the file as it stands on disk.
+    pub bytes: u64,
+    /// Packets read.
+    pub packets: u64,
+    /// Link types, by name.
+    pub link_types: Vec<String>,
+    /// First packet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first: Option<Timestamp>,
+    /// Last packet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last: Option<Timestamp>,
+    /// What was lost and where.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub damage: Vec<DamageRecord>,
+    /// Packets that the capturing kernel dropped, where it said so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kernel_dropped: Option<u64>,
+}
+
+/// One place where a capture could not be read.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct DamageRecord {
+    /// Byte offset in the capture (after decompression).
+    pub offset: u64,
+    /// What is wrong there.
+    pub cause: String,
+}
+
+/// A database of places in use.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct DatabaseRecord {
+    /// Its type as its metadata says.
+    pub name: String,
+    /// Build date.
+    pub built: String,
+    /// Path, or `embedded`.
+    pub source: String,
+}
+
+/// What an analysis did.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Summary {
+    /// Time of the last packet, so that two runs over the same input print the same bytes.
+    pub timestamp: Timestamp,
+    /// Captures in canonical order; evidence refers to them by index.
+    pub captures: Vec<CaptureRecord>,
+    /// Packets.
+    pub packets: PacketCounts,
+    /// Flows.
+    pub flows: u64,
+    /// Peak number of flows held.
+    pub flows_peak: u64,
+    /// Flows that were ended early because the table was at its ceiling.
+    pub flows_evicted: u64,
+    /// Local machines.
+    pub hosts: u64,
+    /// Findings by kind and confidence.
+    pub findings: BTreeMap<String, BTreeMap<String, u64>>,
+    /// Groups by verdict.
+    pub farms: BTreeMap<String, u64>,
+    /// First and last packet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time_span: Option<[Timestamp; 2]>,
+    /// Seconds that the analysis took; absent where output must not depend on the clock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wall_seconds: Option<f64>,
+    /// Version of the program.
+    pub version: String,
+    /// Version of the catalogue.
+    pub signatures: String,
+    /// Hash of the model's weights.
+    pub weights: String,
+    /// Databases of places.
+    pub geo: Vec<DatabaseRecord>,
+    /// Things the reader should know: old databases, unknown columns, refused files.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<String>,
+}
+
+/// Packets by fate.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct PacketCounts {
+    /// Read from captures.
+    pub read: u64,
+    /// Decoded to at least a link or network conversation.
+    pub decoded: u64,
+    /// Recognised as copies of another packet and counted once.
+    pub duplicates: u64,
+    /// Removed by the capture filter or the time span.
+    pub filtered: u64,
+    /// Not or not wholly understood, by cause.
+    pub skipped: Losses,
+    /// Damaged, by cause.
+    pub damaged: Losses,
+}
