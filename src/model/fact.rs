@@ -230,6 +230,11 @@ impl FactLog {
         self.bytes.clear();
     }
 
+    /// Puts the facts of `other` behind those that are here.
+    pub fn append(&mut self, other: &Self) {
+        self.bytes.extend_from_slice(&other.bytes);
+    }
+
     /// Gives back what it does not use.
     pub fn shrink(&mut self) {
         self.bytes.shrink_to_fit();

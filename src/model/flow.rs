@@ -196,6 +196,8 @@ pub struct FlowRecord {
     pub ttl: [u8; 2],
     /// Type and code of the first ICMP message each way.
     pub icmp: Option<[u8; 2]>,
+    /// ICMP of a type that has no counterpart: the flow has one direction.
+    pub icmp_one_way: bool,
     /// TCP alone.
     pub tcp: Option<TcpRecord>,
     /// Names of the protocols recognised, in order.

@@ -1,0 +1,97 @@
+//! What moved in each ten seconds of a flow, in 16 bytes a bin: the raw material of the session state machine
+//! (DETECTION 4.1.2).
+
+use crate::model::fact::Side;
+use crate::model::flow::{ActivityBin, BIN};
+use crate::model::time::Timestamp;
+
+/// Payloads of these sizes are what input events look like (DETECTION 4.1.2).
+const SMALL: std::ops::RangeInclusive<u32> = 20..=350;
+
+/// Bins of one flow, in order of time.
+#[derive(Clone, Debug, Default)]
+pub struct Activity {
+    bins: Vec<ActivityBin>,
+}
+
+impl Activity {
+    /// Counts a payload. A packet that is late by a bin or two is counted where it belongs; beyond `most` bins nothing is kept.
+    pub fn count(&mut self, at: Timestamp, side: Side, payload: u32, most: usize) {
+        let number = u32::try_from(at.0.div_euclid(BIN)).unwrap_or(0);
+        let bin = match self
+            .bins
+            .iter_mut()
+            .rev()
+            .take(3)
+            .position(|bin| bin.number == number)
+        {
+            Some(back) => {
+                let index = self.bins.len().saturating_sub(1).saturating_sub(back);
+                self.bins.get_mut(index)
+            }
+            None if self.bins.len() >= most => return,
+            None => {
+                let place = self.bins.partition_point(|bin| bin.number < number);
+                if self.bins.capacity() == self.bins.len() && self.bins.len() < 4 {
+                    self.bins.reserve_exact(2);
+                }
+                self.bins.insert(
+                    place,
+                    ActivityBin {
+                        number,
+                        ..ActivityBin::default()
+                    },
+                );
+                self.bins.get_mut(place)
+            }
+        };
+        let Some(bin) = bin else { return };
+        if let Some(bytes) = bin.bytes.get_mut(side.index()) {
+            *bytes = bytes.saturating_add(payload);
+        }
+        if SMALL.contains(&payload)
+            && let Some(small) = bin.small.get_mut(side.index())
+        {
+            *small = small.saturating_add(1);
+        }
+    }
+
+    /// The bins.
+    #[must_use]
+    pub fn into_bins(self) -> Vec<ActivityBin> {
+        self.bins
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::time::SECOND;
+
+    #[test]
+    fn payloads_fall_into_their_ten_seconds_also_when_late() {
+        let mut activity = Activity::default();
+        for (second, side, payload) in [
+            (0, Side::Client, 100),
+            (9, Side::Server, 1_400),
+            (10, Side::Client, 19),
+            (8, Side::Client, 350),
+            (60, Side::Client, 351),
+        ] {
+            activity.count(Timestamp(second * SECOND), side, payload, 10);
+        }
+        let bins = activity.into_bins();
+        assert_eq!(bins.iter().map(|bin| bin.number).collect::<Vec<_>>(), [0, 1, 6]);
+        assert_eq!((bins[0].bytes, bins[0].small), ([450, 1_400], [2, 0]));
+        assert_eq!((bins[1].bytes, bins[1].small), ([19, 0], [0, 0]));
+    }
+
+    #[test]
+    fn the_number_of_bins_is_bounded() {
+        let mut activity = Activity::default();
+        for second in 0..1_000 {
+            activity.count(Timestamp(second * 100 * SECOND), Side::Client, 30, 7);
+        }
+        assert_eq!(activity.into_bins().len(), 7);
+    }
+}

@@ -1,0 +1,599 @@
+//! Flows: from segments to bidirectional conversations with their counters.
+//!
+//! Takes segments of one partition in order; gives flow records when conversations end. Knows no application
+//! protocol: what dissectors keep for a flow hangs on it as an opaque attachment and a log of facts.
+//!
+//! Question: how to look up a million flows at the cost of a cache miss or two? What was tried: pool_floor's figures in
+//! a batch of 32 packets (hash, touch slots, touch flows, update) against one by one: the batch is two to three times
+//! cheaper, because the misses of a batch overlap. So a caller first passes a batch to [`Flows::touch`] and then takes its
+//! segments one by one. Records are split into a hot part of two cache lines and a cold part that is read at the end.
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
+pub mod activity;
+pub mod community_id;
+pub mod expiry;
+pub mod key;
+pub mod opener;
+mod pool;
+pub mod reassembly;
+mod record;
+pub mod table;
+pub mod tcp;
+
+use activity::Activity;
+use expiry::{NOBODY, Wheel};
+use key::FlowKey;
+use pool::Pool;
+use table::{HashedKey, Index};
+use tcp::TcpFlow;
+
+use crate::model::address::MacAddress;
+use crate::model::fact::{FactLog, Side};
+use crate::model::flow::{EndReason, FlowRecord, MOST_PROTOCOLS, OpenerJudgement, TcpState};
+use crate::model::frame::FrameRef;
+use crate::model::segment::{Layer, Segment, TunnelStack, segment_flag};
+use crate::model::time::Timestamp;
+use crate::settings::limits::{Limits, TimeOuts};
+
+/// No attachment, no TCP state.
+pub const NOTHING: u32 = u32::MAX;
+
+/// Packets of a flow after which its activity is binned: shorter flows are no sessions.
+const BINNED_FROM: u32 = 8;
+
+/// What every packet of a flow touches; two cache lines.
+#[derive(Debug, Default)]
+struct Hot {
+    key: FlowKey,
+    last: Timestamp,
+    bytes: [u64; 2],
+    payload: [u64; 2],
+    packets: [u32; 2],
+    last_frame: u64,
+    tag: u32,
+    tcp: u32,
+    attachment: u32,
+    next: u32,
+    class: Class,
+    client_is_upper: bool,
+    alive: bool,
+}
+
+/// What is written at the start and read at the end.
+#[derive(Debug, Default)]
+struct Cold {
+    start: Timestamp,
+    first_frame: u64,
+    first_payload: [u64; 2],
+    carried: [u32; 2],
+    labels: Option<Box<FactLog>>,
+    activity: Option<Box<Activity>>,
+    macs: [MacAddress; 2],
+    tunnels: TunnelStack,
+    ttl: [u8; 2],
+    icmp: [u8; 2],
+    opener: OpenerJudgement,
+    protocols: [u8; MOST_PROTOCOLS],
+    app_proto: u8,
+}
+
+/// Which time-out counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Class {
+    TcpOpening,
+    TcpEstablished,
+    TcpClosed,
+    Udp,
+    Icmp,
+    #[default]
+    Other,
+}
+
+/// A packet found its flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Touch {
+    /// Index of the flow, valid until the next call that takes segments or time.
+    pub flow: u32,
+    /// Who sent the packet.
+    pub side: Side,
+    /// It is the flow's first.
+    pub is_new: bool,
+}
+
+/// Receives what ends.
+pub trait Ending {
+    /// A flow ended; `attachment` is what was hung on it ([`NOTHING`] if nothing was).
+    fn ended(&mut self, attachment: u32, record: FlowRecord);
+}
+
+/// The flows of one partition.
+#[derive(Debug)]
+pub struct Flows {
+    index: Index,
+    hot: Pool<Hot>,
+    cold: Vec<Cold>,
+    tcp: Pool<TcpFlow>,
+    wheel: Wheel,
+    ceiling: usize,
+    bins_per_flow: usize,
+    time_outs: TimeOuts,
+    names: &'static [&'static str],
+    clock: Timestamp,
+    /// Greatest number of flows held at once.
+    pub peak: usize,
+    /// Flows ended because the table was at its ceiling.
+    pub evicted: u64,
+    /// Flows begun.
+    pub begun: u64,
+}
+
+impl Flows {
+    /// A table for one of `partitions` partitions. `names` are the protocols that [`Flows::name_protocol`] speaks of.
+    #[must_use]
+    pub fn new(limits: &Limits, partitions: usize, names: &'static [&'static str]) -> Self {
+        Self {
+            index: Index::default(),
+            hot: Pool::default(),
+            cold: Vec::new(),
+            tcp: Pool::default(),
+            wheel: Wheel::default(),
+            ceiling: limits.flows.div_ceil(partitions.max(1)).max(1),
+            bins_per_flow: limits.bins_per_flow,
+            time_outs: limits.time_outs.clone(),
+            names,
+            clock: Timestamp::default(),
+            peak: 0,
+            evicted: 0,
+            begun: 0,
+        }
+    }
+
+    /// Brings the slots and flows of a batch into the cache. Purely a hint.
+    pub fn touch(&self, batch: &[HashedKey]) {
+        let mut candidates = [NOTHING; 64];
+        for (candidate, hashed) in candidates.iter_mut().zip(batch) {
+            if let Some(index) = self.index.touch(hashed.hash) {
+                *candidate = index;
+            }
+        }
+        let mut seen = 0u32;
+        for candidate in candidates {
+            if let Some(hot) = self.hot.get(candidate) {
+                seen ^= hot.tag;
+            }
+        }
+        std::hint::black_box(seen);
+    }
+
+    /// Counts a segment for its flow, which is begun if need be. `options` are its TCP options.
+    pub fn take(
+        &mut self,
+        segment: &Segment,
+        hashed: &HashedKey,
+        options: &[u8],
+        ending: &mut impl Ending,
+    ) -> Touch {
+        let found = self
+            .index
+            .find(hashed.hash, |index| {
+                self.hot.get(index).is_some_and(|hot| hot.key == hashed.key)
+            })
+            .filter(|index| !self.is_over(*index, segment, hashed, ending));
+        let (flow, is_new) = match found {
+            Some(flow) => (flow, false),
+            None => (self.begin(segment, hashed, ending), true),
+        };
+        let side = self.count(flow, segment, hashed, options);
+        Touch { flow, side, is_new }
+    }
+
+    /// Whether the flow found is over for this segment: silent for too long, or its five-tuple was taken anew. Ends it then.
+    fn is_over(
+        &mut self,
+        index: u32,
+        segment: &Segment,
+        hashed: &HashedKey,
+        ending: &mut impl Ending,
+    ) -> bool {
+        let Some(hot) = self.hot.get(index) else {
+            return true;
+        };
+        let reason = if segment.at.since(hot.last) > self.time_out(hot.class) {
+            EndReason::TimeOut
+        } else if let Some(tcp) = self.tcp.get(hot.tcp)
+            && tcp.is_replaced_by(segment, side_of(hot, hashed))
+        {
+            EndReason::Replaced
+        } else {
+            return false;
+        };
+        self.end(index, reason, ending);
+        true
+    }
+
+    fn begin(&mut self, segment: &Segment, hashed: &HashedKey, ending: &mut impl Ending) -> u32 {
+        if self.hot.occupied() >= self.ceiling {
+            self.evict(ending);
+        }
+        let (sender_opened, opener) = opener::judge(segment);
+        let class = match segment.layer {
+            Layer::Tcp => Class::TcpOpening,
+            Layer::Udp => Class::Udp,
+            Layer::Icmp | Layer::Icmpv6 => Class::Icmp,
+            Layer::Sctp | Layer::OtherIp | Layer::Link => Class::Other,
+        };
+        let tcp = if segment.layer == Layer::Tcp {
+            self.tcp.insert(TcpFlow::default())
+        } else {
+            NOTHING
+        };
+        let flow = self.hot.insert(Hot {
+            key: hashed.key,
+            last: segment.at,
+            tag: upper_half(hashed.hash),
+            tcp,
+            attachment: NOTHING,
+            next: NOBODY,
+            class,
+            client_is_upper: hashed.from_upper == sender_opened,
+            alive: true,
+            ..Hot::default()
+        });
+        let sender_is_client = usize::from(!sender_opened);
+        let mut macs = [MacAddress::ABSENT; 2];
+        if segment.is(segment_flag::HAS_MAC) {
+            for (index, mac) in macs.iter_mut().enumerate() {
+                *mac = if index == sender_is_client {
+                    segment.source_mac
+                } else {
+                    segment.destination_mac
+                };
+            }
+        }
+        let cold = Cold {
+            start: segment.at,
+            first_frame: pack(segment.source),
+            macs,
+            tunnels: segment.tunnels,
+            icmp: match segment.layer {
+                Layer::Icmp | Layer::Icmpv6 => {
+                    [low_byte(segment.source_port), low_byte(segment.destination_port)]
+                }
+                Layer::Tcp | Layer::Udp | Layer::Sctp | Layer::OtherIp | Layer::Link => [0, 0],
+            },
+            opener,
+            ..Cold::default()
+        };
+        let place = flow as usize;
+        if let Some(slot) = self.cold.get_mut(place) {
+            *slot = cold;
+        } else {
+            self.cold.push(cold);
+        }
+        self.index.insert(hashed.hash, flow);
+        self.schedule(flow);
+        self.begun = self.begun.saturating_add(1);
+        self.peak = self.peak.max(self.hot.occupied());
+        flow
+    }
+
+    fn count(&mut self, flow: u32, segment: &Segment, hashed: &HashedKey, options: &[u8]) -> Side {
+        let Some(hot) = self.hot.get_mut(flow) else {
+            return Side::Client;
+        };
+        let side = side_of(hot, hashed);
+        let way = side.index();
+        hot.last = hot.last.max(segment.at);
+        hot.last_frame = pack(segment.source);
+        let mut is_first_of_side = false;
+        let mut overflowed = false;
+        if let (Some(packets), Some(bytes)) = (hot.packets.get_mut(way), hot.bytes.get_mut(way)) {
+            is_first_of_side = *packets == 0;
+            let (sum, carry) = packets.overflowing_add(1);
+            *packets = sum;
+            overflowed = carry;
+            *bytes = bytes.saturating_add(u64::from(segment.frame_on_wire));
+        }
+        let mut is_first_payload = false;
+        if segment.payload_on_wire > 0
+            && let Some(payload) = hot.payload.get_mut(way)
+        {
+            is_first_payload = *payload == 0;
+            *payload = payload.saturating_add(u64::from(segment.payload_on_wire));
+        }
+        let [there, back] = hot.packets;
+        let is_binned = segment.payload_on_wire > 0 && there.saturating_add(back) > BINNED_FROM;
+        if let Some(tcp) = self.tcp.get_mut(hot.tcp) {
+            tcp.follow(segment, side, options);
+            hot.class = match tcp.state() {
+                TcpState::SynSent | TcpState::SynReceived => Class::TcpOpening,
+                TcpState::Midstream | TcpState::Established | TcpState::Closing => Class::TcpEstablished,
+                TcpState::Closed | TcpState::Reset => Class::TcpClosed,
+            };
+        }
+        if (is_first_of_side || is_first_payload || is_binned || overflowed)
+            && let Some(cold) = self.cold.get_mut(flow as usize)
+        {
+            if is_first_of_side && let Some(ttl) = cold.ttl.get_mut(way) {
+                *ttl = segment.ttl;
+            }
+            if is_first_payload && let Some(frame) = cold.first_payload.get_mut(way) {
+                *frame = pack(segment.source);
+            }
+            if overflowed && let Some(carried) = cold.carried.get_mut(way) {
+                *carried = carried.saturating_add(1);
+            }
+            if is_binned {
+                cold.activity.get_or_insert_default().count(
+                    segment.at,
+                    side,
+                    segment.payload_on_wire,
+                    self.bins_per_flow,
+                );
+            }
+        }
+        side
+    }
+
+    /// Lets packet time pass: ends what was silent for longer than its time-out at `clock`.
+    pub fn advance(&mut self, clock: Timestamp, ending: &mut impl Ending) {
+        self.clock = clock;
+        while let Some(mut flow) = self.wheel.turn(clock) {
+            while flow != NOBODY {
+                let (next, over) = match self.hot.get(flow) {
+                    Some(hot) => (
+                        hot.next,
+                        hot.alive && clock.since(hot.last) > self.time_out(hot.class),
+                    ),
+                    None => break,
+                };
+                if !self.hot.get(flow).is_some_and(|hot| hot.alive) {
+                    self.hot.free(flow);
+                } else if over {
+                    self.end(flow, EndReason::TimeOut, ending);
+                    self.hot.free(flow);
+                } else {
+                    self.schedule(flow);
+                }
+                flow = next;
+            }
+        }
+    }
+
+    /// Start times of all flows that live, for cutting the final drain into stretches of time.
+    pub fn starts(&self) -> impl Iterator<Item = Timestamp> {
+        self.hot
+            .iter()
+            .zip(&self.cold)
+            .filter(|(hot, _)| hot.alive)
+            .map(|(_, cold)| cold.start)
+    }
+
+    /// Ends every flow that started at or before `until`, because the input ended.
+    pub fn drain(&mut self, until: Timestamp, ending: &mut impl Ending) {
+        let mut due: Vec<(Timestamp, u64, u32)> = Vec::new();
+        for (flow, (hot, cold)) in (0u32..).zip(self.hot.iter().zip(&self.cold)) {
+            if hot.alive && cold.start <= until {
+                due.push((cold.start, cold.first_frame, flow));
+            }
+        }
+        due.sort_unstable();
+        for (_, _, flow) in due {
+            self.end(flow, EndReason::EndOfInput, ending);
+        }
+    }
+
+    /// What hangs on a flow.
+    #[must_use]
+    pub fn attachment(&self, flow: u32) -> u32 {
+        self.hot.get(flow).map_or(NOTHING, |hot| hot.attachment)
+    }
+
+    /// Hangs something on a flow.
+    pub fn attach(&mut self, flow: u32, attachment: u32) {
+        if let Some(hot) = self.hot.get_mut(flow) {
+            hot.attachment = attachment;
+        }
+    }
+
+    /// The flow's log of facts, made when first wanted.
+    pub fn facts(&mut self, flow: u32) -> Option<&mut FactLog> {
+        self.cold
+            .get_mut(flow as usize)
+            .map(|cold| &mut **cold.labels.get_or_insert_default())
+    }
+
+    /// Bytes of facts that a flow holds.
+    #[must_use]
+    pub fn fact_bytes(&self, flow: u32) -> usize {
+        self.cold
+            .get(flow as usize)
+            .and_then(|cold| cold.labels.as_ref())
+            .map_or(0, |log| log.len())
+    }
+
+    /// Puts facts behind those of the flow.
+    pub fn keep_facts(&mut self, flow: u32, facts: &FactLog) {
+        if !facts.is_empty()
+            && let Some(log) = self.facts(flow)
+        {
+            log.append(facts);
+        }
+    }
+
+    /// Notes that the flow speaks protocol number `name` (an index into the list given at the start);
+    /// `is_carrier` when a later one shall be its `app_proto`.
+    pub fn name_protocol(&mut self, flow: u32, name: u8, carrier_before: bool) {
+        let Some(cold) = self.cold.get_mut(flow as usize) else {
+            return;
+        };
+        let code = name.saturating_add(1);
+        if !cold.protocols.contains(&code)
+            && let Some(place) = cold.protocols.iter_mut().find(|place| **place == 0)
+        {
+            *place = code;
+        }
+        if cold.app_proto == 0 || carrier_before {
+            cold.app_proto = code;
+        }
+    }
+
+    /// Number of the protocol that counts as `app_proto`.
+    #[must_use]
+    pub fn app_proto(&self, flow: u32) -> Option<u8> {
+        self.cold
+            .get(flow as usize)
+            .and_then(|cold| cold.app_proto.checked_sub(1))
+    }
+
+    /// Takes a protocol back: it was not spoken after all.
+    pub fn unname_protocol(&mut self, flow: u32, name: u8) {
+        let Some(cold) = self.cold.get_mut(flow as usize) else {
+            return;
+        };
+        let code = name.saturating_add(1);
+        for place in &mut cold.protocols {
+            if *place == code {
+                *place = 0;
+            }
+        }
+        if cold.app_proto == code {
+            cold.app_proto = cold
+                .protocols
+                .iter()
+                .copied()
+                .find(|place| *place != 0)
+                .unwrap_or(0);
+        }
+    }
+
+    /// First sequence number of a side's data, where its SYN was seen.
+    #[must_use]
+    pub fn stream_start(&self, flow: u32, side: Side) -> Option<u32> {
+        let hot = self.hot.get(flow)?;
+        self.tcp.get(hot.tcp)?.stream_start(side)
+    }
+
+    /// Ports of client and server.
+    #[must_use]
+    pub fn ports(&self, flow: u32) -> [u16; 2] {
+        let Some(hot) = self.hot.get(flow) else {
+            return [0, 0];
+        };
+        let [lower, upper] = hot.key.endpoints();
+        if hot.client_is_upper {
+            [upper.port, lower.port]
+        } else {
+            [lower.port, upper.port]
+        }
+    }
+
+    fn time_out(&self, class: Class) -> i64 {
+        match class {
+            Class::TcpOpening => self.time_outs.tcp_opening,
+            Class::TcpEstablished => self.time_outs.tcp_established,
+            Class::TcpClosed => self.time_outs.tcp_closed,
+            Class::Udp => self.time_outs.udp,
+            Class::Icmp => self.time_outs.icmp,
+            Class::Other => self.time_outs.other,
+        }
+    }
+
+    /// Puts a flow into the wheel at its deadline.
+    fn schedule(&mut self, flow: u32) {
+        let Some((last, class)) = self.hot.get(flow).map(|hot| (hot.last, hot.class)) else {
+            return;
+        };
+        let deadline = last.plus(self.time_out(class));
+        let now = if self.clock == Timestamp::default() {
+            last
+        } else {
+            self.clock
+        };
+        let next = self.wheel.insert(flow, deadline, now);
+        if let Some(hot) = self.hot.get_mut(flow) {
+            hot.next = next;
+        }
+    }
+
+    /// Makes room: ends the flow whose time-out comes up first. Half-open scans go before long sessions, because
+    /// their time-out is shorter.
+    fn evict(&mut self, ending: &mut impl Ending) {
+        for attempt in 0..64 {
+            let hot = &self.hot;
+            let Some(flow) = self
+                .wheel
+                .soonest(|flow| hot.get(flow).map_or(NOBODY, |hot| hot.next))
+            else {
+                return;
+            };
+            let Some(hot) = self.hot.get(flow) else { return };
+            if !hot.alive {
+                self.hot.free(flow);
+                return;
+            }
+            // Refreshed since it was scheduled: it goes to where it belongs, unless everything is like that.
+            if attempt < 16
+                && hot.last.plus(self.time_out(hot.class)) > self.clock.plus(self.time_outs.tcp_opening)
+            {
+                self.schedule(flow);
+                continue;
+            }
+            self.end(flow, EndReason::Evicted, ending);
+            self.hot.free(flow);
+            self.evicted = self.evicted.saturating_add(1);
+            return;
+        }
+    }
+
+    /// Writes a flow's record and takes it out of the table. Its place is freed when the wheel comes by.
+    fn end(&mut self, flow: u32, reason: EndReason, ending: &mut impl Ending) {
+        let Some(hot) = self.hot.get_mut(flow).filter(|hot| hot.alive) else {
+            return;
+        };
+        hot.alive = false;
+        let Some(cold) = self.cold.get_mut(flow as usize) else {
+            return;
+        };
+        let cold = std::mem::take(cold);
+        let tcp = self.tcp.get(hot.tcp);
+        let record = record::build(hot, cold, tcp, reason, self.names);
+        let (tag, attachment, tcp) = (hot.tag, hot.attachment, hot.tcp);
+        self.index.remove(u64::from(tag) << 32, flow);
+        self.tcp.free(tcp);
+        ending.ended(attachment, record);
+    }
+}
+
+/// Who sent a packet of the flow.
+const fn side_of(hot: &Hot, hashed: &HashedKey) -> Side {
+    if hashed.from_upper == hot.client_is_upper {
+        Side::Client
+    } else {
+        Side::Server
+    }
+}
+
+const fn upper_half(hash: u64) -> u32 {
+    (hash >> 32) as u32
+}
+
+fn low_byte(value: u16) -> u8 {
+    u8::try_from(value & 0xff).unwrap_or(0)
+}
+
+/// A frame reference in one word: 16 bits of capture, 48 bits of number.
+fn pack(frame: FrameRef) -> u64 {
+    u64::from(frame.capture) << 48 | frame.number & 0xffff_ffff_ffff
+}
+
+/// The frame reference of a word.
+fn unpack(word: u64) -> FrameRef {
+    FrameRef {
+        capture: u16::try_from(word >> 48).unwrap_or(0),
+        number: word & 0xffff_ffff_ffff,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,75 @@
+//! From the live parts of a flow to its record.
+
+use super::{Cold, Hot, tcp::TcpFlow, unpack};
+use crate::model::flow::{EndReason, FlowFrames, FlowRecord};
+use crate::model::identity::ContentId;
+use crate::model::segment::Layer;
+
+/// Builds the record.
+pub(super) fn build(
+    hot: &Hot,
+    cold: Cold,
+    tcp: Option<&TcpFlow>,
+    reason: EndReason,
+    names: &'static [&'static str],
+) -> FlowRecord {
+    let [lower, upper] = hot.key.endpoints();
+    let (client, server) = if hot.client_is_upper {
+        (upper, lower)
+    } else {
+        (lower, upper)
+    };
+    let name_of = |code: u8| {
+        code.checked_sub(1)
+            .and_then(|index| names.get(usize::from(index)).copied())
+    };
+    let mut packets = [0u64; 2];
+    for ((sum, low), high) in packets.iter_mut().zip(hot.packets).zip(cold.carried) {
+        *sum = u64::from(high) << 32 | u64::from(low);
+    }
+    let mut frames = FlowFrames {
+        first: unpack(cold.first_frame),
+        first_payload: [None; 2],
+        last: unpack(hot.last_frame),
+    };
+    for (frame, word) in frames.first_payload.iter_mut().zip(cold.first_payload) {
+        *frame = (word != 0).then(|| unpack(word));
+    }
+    let layer = hot.key.layer();
+    let is_icmp = matches!(layer, Layer::Icmp | Layer::Icmpv6);
+    let mut facts = cold.labels.map(|log| *log).unwrap_or_default();
+    facts.shrink();
+    let first_number = frames.first.number;
+    let [w0, w1, w2, w3, w4, w5] = hot.key.words();
+    FlowRecord {
+        id: ContentId::of_words(&[w0, w1, w2, w3, w4, w5, cold.start.0.cast_unsigned(), first_number]),
+        space: hot.key.space(),
+        is_v6: hot.key.is_v6(),
+        layer,
+        protocol: hot.key.protocol(),
+        client,
+        server,
+        opener: cold.opener,
+        tunnels: cold.tunnels,
+        is_opened_tunnel: hot.key.is_opened_tunnel(),
+        macs: cold.macs,
+        start: cold.start,
+        end: hot.last,
+        packets,
+        bytes: hot.bytes,
+        payload_bytes: hot.payload,
+        ttl: cold.ttl,
+        icmp: is_icmp.then_some(cold.icmp),
+        icmp_one_way: hot.key.is_one_way(),
+        tcp: tcp.map(TcpFlow::record),
+        protocols: cold.protocols.map(name_of),
+        app_proto: name_of(cold.app_proto),
+        facts,
+        activity: cold
+            .activity
+            .map(|activity| activity.into_bins())
+            .unwrap_or_default(),
+        frames,
+        end_reason: reason,
+    }
+}

@@ -1,0 +1,179 @@
+use super::*;
+use crate::model::address::Address;
+use crate::model::segment::tcp_flag::{ACK, FIN, SYN};
+use crate::model::time::SECOND;
+
+#[derive(Default)]
+struct Ended(Vec<FlowRecord>);
+
+impl Ending for Ended {
+    fn ended(&mut self, _attachment: u32, record: FlowRecord) {
+        self.0.push(record);
+    }
+}
+
+fn limits(flows: usize) -> Limits {
+    Limits {
+        flows,
+        ..Limits::default()
+    }
+}
+
+fn segment(number: u64, second: i64, from: (u8, u16), to: (u8, u16), layer: Layer, flags: u8) -> Segment {
+    Segment {
+        at: Timestamp(1_000 * SECOND + second * SECOND),
+        source: FrameRef { capture: 0, number },
+        layer,
+        protocol: if layer == Layer::Tcp { 6 } else { 17 },
+        source_address: Address::from_v4([192, 0, 2, from.0]),
+        destination_address: Address::from_v4([192, 0, 2, to.0]),
+        source_port: from.1,
+        destination_port: to.1,
+        tcp_flags: flags,
+        frame_on_wire: 100,
+        payload_on_wire: 40,
+        ..Segment::default()
+    }
+}
+
+fn take(flows: &mut Flows, segment: &Segment, ended: &mut Ended) -> Touch {
+    let (key, from_upper) = FlowKey::of(segment);
+    flows.take(
+        segment,
+        &HashedKey {
+            key,
+            hash: key.hash(7),
+            from_upper,
+        },
+        &[],
+        ended,
+    )
+}
+
+#[test]
+fn both_directions_are_counted_apart_and_the_opener_is_the_client() {
+    let (mut flows, mut ended) = (Flows::new(&limits(10), 1, &["tls"]), Ended::default());
+    take(
+        &mut flows,
+        &segment(1, 0, (9, 50_000), (1, 443), Layer::Tcp, SYN),
+        &mut ended,
+    );
+    let touch = take(
+        &mut flows,
+        &segment(2, 1, (1, 443), (9, 50_000), Layer::Tcp, SYN | ACK),
+        &mut ended,
+    );
+    assert_eq!((touch.side, touch.is_new), (Side::Server, false));
+    take(
+        &mut flows,
+        &segment(3, 2, (9, 50_000), (1, 443), Layer::Tcp, ACK),
+        &mut ended,
+    );
+    flows.name_protocol(touch.flow, 0, false);
+    flows.drain(Timestamp(i64::MAX), &mut ended);
+    let record = &ended.0[0];
+    assert_eq!((record.client.port, record.server.port), (50_000, 443));
+    assert_eq!(
+        (record.packets, record.bytes, record.payload_bytes),
+        ([2, 1], [200, 100], [80, 40])
+    );
+    assert_eq!(
+        (record.opener, record.app_proto),
+        (OpenerJudgement::Handshake, Some("tls"))
+    );
+    assert_eq!((record.frames.first.number, record.frames.last.number), (1, 3));
+}
+
+#[test]
+fn silence_beyond_the_time_out_ends_a_flow_by_clock_and_by_packet() {
+    let (mut flows, mut ended) = (Flows::new(&limits(10), 1, &[]), Ended::default());
+    take(
+        &mut flows,
+        &segment(1, 0, (1, 50_000), (2, 9_999), Layer::Udp, 0),
+        &mut ended,
+    );
+    take(
+        &mut flows,
+        &segment(2, 300, (2, 9_999), (1, 50_000), Layer::Udp, 0),
+        &mut ended,
+    );
+    assert!(ended.0.is_empty());
+    take(
+        &mut flows,
+        &segment(3, 601, (1, 50_000), (2, 9_999), Layer::Udp, 0),
+        &mut ended,
+    );
+    assert_eq!((ended.0.len(), ended.0[0].end_reason), (1, EndReason::TimeOut));
+    flows.advance(Timestamp(1_901 * SECOND), &mut ended);
+    assert_eq!(ended.0.len(), 1);
+    flows.advance(Timestamp(1_904 * SECOND), &mut ended);
+    assert_eq!((ended.0.len(), ended.0[1].packets), (2, [1, 0]));
+    flows.drain(Timestamp(i64::MAX), &mut ended);
+    assert_eq!(ended.0.len(), 2);
+}
+
+#[test]
+fn a_new_syn_on_the_same_ports_begins_a_new_flow() {
+    let (mut flows, mut ended) = (Flows::new(&limits(10), 1, &[]), Ended::default());
+    let mut first = segment(1, 0, (1, 50_000), (2, 80), Layer::Tcp, SYN);
+    first.sequence = 5;
+    take(&mut flows, &first, &mut ended);
+    take(
+        &mut flows,
+        &segment(2, 1, (1, 50_000), (2, 80), Layer::Tcp, FIN | ACK),
+        &mut ended,
+    );
+    let mut again = segment(3, 2, (1, 50_000), (2, 80), Layer::Tcp, SYN);
+    again.sequence = 77;
+    assert!(take(&mut flows, &again, &mut ended).is_new);
+    assert_eq!(ended.0[0].end_reason, EndReason::Replaced);
+}
+
+#[test]
+fn at_its_ceiling_the_table_evicts_counts_and_goes_on() {
+    let (mut flows, mut ended) = (Flows::new(&limits(8), 1, &[]), Ended::default());
+    for number in 0..1_000u16 {
+        let at = i64::from(number) / 100;
+        take(
+            &mut flows,
+            &segment(
+                u64::from(number) + 1,
+                at,
+                (1, 10_000 + number),
+                (2, 53),
+                Layer::Udp,
+                0,
+            ),
+            &mut ended,
+        );
+    }
+    assert_eq!((flows.peak, flows.evicted), (8, 992));
+    flows.drain(Timestamp(i64::MAX), &mut ended);
+    assert_eq!(ended.0.len(), 1_000);
+    assert_eq!(ended.0.iter().map(|record| record.packets[0]).sum::<u64>(), 1_000);
+}
+
+#[test]
+fn nothing_is_lost_or_counted_twice_whatever_time_does() {
+    let (mut flows, mut ended) = (Flows::new(&limits(50), 1, &[]), Ended::default());
+    let mut state = 1u64;
+    for number in 0..20_000u64 {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        let port = 1_000 + u16::try_from(state >> 40 & 127).unwrap();
+        let second = i64::try_from(state >> 50 & 1_023).unwrap() + i64::try_from(number).unwrap();
+        let layer = if state & 1 == 0 { Layer::Tcp } else { Layer::Udp };
+        let flags = [SYN, ACK, FIN | ACK, 4][usize::try_from(state >> 8 & 3).unwrap()];
+        take(
+            &mut flows,
+            &segment(number + 1, second, (1, port), (2, 80), layer, flags),
+            &mut ended,
+        );
+        if number % 500 == 0 {
+            flows.advance(Timestamp(1_000 * SECOND + second * SECOND), &mut ended);
+        }
+    }
+    flows.drain(Timestamp(i64::MAX), &mut ended);
+    let total: u64 = ended.0.iter().flat_map(|record| record.packets).sum();
+    assert_eq!(total, 20_000);
+    assert!(flows.peak <= 50);
+}
