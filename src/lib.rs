@@ -3,4 +3,5 @@
 pub mod dissect;
 pub mod flow;
 pub mod model;
+pub mod pipeline;
 pub mod settings;

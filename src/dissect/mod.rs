@@ -9,6 +9,7 @@
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
 pub mod cursor;
+pub mod engine;
 pub mod registry;
 
 use crate::model::fact::{Facts, Field, Side};

@@ -4,3 +4,36 @@ use super::Dissector;
 
 /// Every protocol that is dissected.
 pub static DISSECTORS: &[&dyn Dissector] = &[];
+
+/// Names of the registered protocols, in the registry's order.
+pub static NAMES: std::sync::LazyLock<Vec<&'static str>> =
+    std::sync::LazyLock::new(|| DISSECTORS.iter().map(|dissector| dissector.name()).collect());
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn names_are_unique_and_few_enough_for_a_word_of_bits() {
+        let mut names = NAMES.clone();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), DISSECTORS.len());
+        assert!(DISSECTORS.len() <= 64);
+    }
+
+    #[test]
+    fn no_two_fields_share_an_identifier() {
+        let mut seen = BTreeMap::new();
+        let own = super::super::engine::FIELDS.iter();
+        for field in DISSECTORS
+            .iter()
+            .flat_map(|dissector| dissector.fields())
+            .chain(own)
+        {
+            let name = seen.entry(field.id).or_insert(field.name);
+            assert_eq!(*name, field.name, "two fields hash to {:?}", field.id);
+        }
+    }
+}

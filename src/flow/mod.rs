@@ -149,7 +149,7 @@ impl Flows {
     }
 
     /// Brings the slots and flows of a batch into the cache. Purely a hint.
-    pub fn touch(&self, batch: &[HashedKey]) {
+    pub fn touch<'a>(&self, batch: impl Iterator<Item = &'a HashedKey>) {
         let mut candidates = [NOTHING; 64];
         for (candidate, hashed) in candidates.iter_mut().zip(batch) {
             if let Some(index) = self.index.touch(hashed.hash) {

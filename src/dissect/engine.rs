@@ -1,0 +1,535 @@
+//! Which dissector speaks for a flow: probing, feeding, handing over.
+//!
+//! The engine knows no protocol. It asks the registered dissectors in their order, keeps the few that wait, feeds the one
+//! that said yes, and follows it when it hands over (STARTTLS, CONNECT) or shares the flow (STUN beside DTLS).
+//! All bounds (how many datagrams, how many hand-overs) are here.
+
+use std::mem::size_of_val;
+
+use super::registry::DISSECTORS;
+use super::{DATAGRAM_PREFIX, Dissection, Dissector, Head, Input, Next, Probe, Seen};
+use crate::model::fact::{Facts, Field, Side, Value};
+use crate::model::segment::Layer;
+
+/// First payload of the client of a flow that no dissector claimed at once: for signatures on bytes.
+pub static PAYLOAD_TO_SERVER: Field = Field::of_flow("payload.to_server");
+/// Likewise of the server.
+pub static PAYLOAD_TO_CLIENT: Field = Field::of_flow("payload.to_client");
+
+/// The engine's own fields.
+pub static FIELDS: &[&Field] = &[&PAYLOAD_TO_SERVER, &PAYLOAD_TO_CLIENT];
+
+/// Bytes of an unclaimed first payload that are kept.
+const PAYLOAD_PREFIX: usize = 64;
+
+/// Protocols that may speak in one flow of datagrams at once.
+const MOST_SPEAKERS: usize = 3;
+
+/// Hand-overs of one stream.
+const MOST_HOPS: u8 = 4;
+
+/// Datagrams that are probed while nobody claims them.
+const MOST_PROBED: u16 = 8;
+
+/// Dissectors by transport, as bits in the order of the registry.
+#[derive(Clone, Copy, Debug)]
+pub struct Engine {
+    by_layer: [u64; 7],
+}
+
+/// What the caller has to note about a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Named {
+    /// It speaks the protocol with this number in the registry.
+    Speaks(u8),
+    /// It does not, after all.
+    TakenBack(u8),
+}
+
+/// Whether a flow's payloads are still wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interest {
+    /// Keep the inspection and bring the next payload.
+    More,
+    /// Drop the inspection; bring every payload to [`Engine::follow`] with this number: the dissector keeps no state.
+    Follow(u8),
+    /// Drop it; nothing more is wanted.
+    Nothing,
+}
+
+/// Octets of one direction that wait to be read.
+pub trait Window {
+    /// The octets from the first unconsumed one on.
+    fn bytes(&self) -> &[u8];
+    /// Consumes some.
+    fn consume(&mut self, count: usize);
+    /// Whether octets were lost just before; reading it clears it.
+    fn take_gap(&mut self) -> bool;
+}
+
+struct Speaker {
+    number: u8,
+    dissection: Box<dyn Dissection>,
+}
+
+/// What the engine remembers of a flow while its payloads are wanted.
+#[derive(Debug)]
+pub struct Inspection {
+    /// Dissectors that may still claim it.
+    open: u64,
+    speakers: Vec<Speaker>,
+    earlier: Vec<Seen>,
+    datagrams: u16,
+    hops: u8,
+    said_payload: [bool; 2],
+}
+
+impl std::fmt::Debug for Speaker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(dissector(self.number).map_or("?", Dissector::name))
+    }
+}
+
+/// What the engine must know of the flow itself.
+#[derive(Clone, Copy, Debug)]
+pub struct FlowView {
+    /// Transport.
+    pub layer: Layer,
+    /// IP protocol number.
+    pub protocol: u8,
+    /// Port of the client; for ICMP its type.
+    pub client_port: u16,
+    /// Port of the server; for ICMP its code, for link segments the EtherType.
+    pub server_port: u16,
+}
+
+impl Default for Engine {
+    fn default() -> Self {
+        let mut by_layer = [0u64; 7];
+        for (number, dissector) in DISSECTORS.iter().enumerate().take(64) {
+            for layer in dissector.layers() {
+                if let Some(bits) = by_layer.get_mut(*layer as usize) {
+                    *bits |= 1 << number;
+                }
+            }
+        }
+        Self { by_layer }
+    }
+}
+
+fn dissector(number: u8) -> Option<&'static dyn Dissector> {
+    DISSECTORS.get(usize::from(number)).copied()
+}
+
+/// Number of the registered dissector called `name`.
+fn number_of(name: &str) -> Option<u8> {
+    DISSECTORS
+        .iter()
+        .position(|dissector| dissector.name() == name)
+        .and_then(|number| u8::try_from(number).ok())
+}
+
+impl Engine {
+    /// Whether any dissector stands on this transport.
+    #[must_use]
+    pub fn wants(&self, layer: Layer) -> bool {
+        self.candidates(layer) != 0
+    }
+
+    fn candidates(&self, layer: Layer) -> u64 {
+        self.by_layer.get(layer as usize).copied().unwrap_or(0)
+    }
+
+    /// Begins to inspect a flow.
+    #[must_use]
+    pub fn begin(&self, layer: Layer) -> Inspection {
+        Inspection {
+            open: self.candidates(layer),
+            speakers: Vec::new(),
+            earlier: Vec::new(),
+            datagrams: 0,
+            hops: 0,
+            said_payload: [false; 2],
+        }
+    }
+
+    /// Feeds a datagram to a stateless dissector that follows its flow.
+    pub fn follow(number: u8, input: &Input<'_>, facts: &mut Facts<'_>) {
+        if let Some(dissector) = dissector(number) {
+            dissector.start().feed(input, facts);
+        }
+    }
+
+    /// Brings a datagram (anything but TCP). `most` bounds how many are fed to a dissection that does not follow its flow.
+    pub fn datagram(
+        &self,
+        inspection: &mut Inspection,
+        view: FlowView,
+        input: &Input<'_>,
+        most: u16,
+        facts: &mut Facts<'_>,
+        named: &mut dyn FnMut(Named),
+    ) -> Interest {
+        inspection.datagrams = inspection.datagrams.saturating_add(1);
+        let mut index = 0;
+        let mut is_taken = false;
+        while let Some(speaker) = inspection.speakers.get_mut(index) {
+            let number = speaker.number;
+            match speaker.dissection.feed(input, facts) {
+                Next::Release => index = index.saturating_add(1),
+                Next::Done | Next::Become(..) => {
+                    inspection.speakers.remove(index);
+                    is_taken = true;
+                    break;
+                }
+                Next::Reject => {
+                    inspection.speakers.remove(index);
+                    named(Named::TakenBack(number));
+                }
+                Next::More(_) => {
+                    is_taken = true;
+                    break;
+                }
+            }
+        }
+        if !is_taken && inspection.speakers.len() < MOST_SPEAKERS && inspection.open != 0 {
+            Self::probe_datagram(inspection, view, input, facts, named);
+        }
+        Self::interest_after_datagram(inspection, most)
+    }
+
+    fn probe_datagram(
+        inspection: &mut Inspection,
+        view: FlowView,
+        input: &Input<'_>,
+        facts: &mut Facts<'_>,
+        named: &mut dyn FnMut(Named),
+    ) {
+        loop {
+            let earlier = std::mem::take(&mut inspection.earlier);
+            let verdict = ask(
+                &mut inspection.open,
+                &Head {
+                    layer: view.layer,
+                    protocol: view.protocol,
+                    client_port: view.client_port,
+                    server_port: view.server_port,
+                    side: input.side,
+                    to_server: if input.side == Side::Client {
+                        input.bytes
+                    } else {
+                        &[]
+                    },
+                    to_client: if input.side == Side::Server {
+                        input.bytes
+                    } else {
+                        &[]
+                    },
+                    length_on_wire: input.length_on_wire,
+                    earlier: &earlier,
+                },
+                // Datagrams of a protocol that begins in the middle of a flow may follow others: a No is not final.
+                inspection.datagrams < MOST_PROBED,
+            );
+            inspection.earlier = earlier;
+            let Verdict::Claimed(number) = verdict else {
+                if verdict == Verdict::Waiting && inspection.earlier.len() < usize::from(MOST_PROBED) {
+                    inspection.earlier.push(remember(input));
+                }
+                if inspection.speakers.is_empty() {
+                    say_payload(inspection, input, facts);
+                }
+                return;
+            };
+            let Some(dissector) = dissector(number) else {
+                return;
+            };
+            inspection.open &= !(1u64 << number);
+            inspection.earlier.clear();
+            named(Named::Speaks(number));
+            let mut dissection = dissector.start();
+            match dissection.feed(input, facts) {
+                Next::Reject => named(Named::TakenBack(number)),
+                Next::More(_) => {
+                    inspection.speakers.push(Speaker { number, dissection });
+                    return;
+                }
+                Next::Release => inspection.speakers.push(Speaker { number, dissection }),
+                Next::Done | Next::Become(..) => {
+                    if !dissector.is_carrier() {
+                        inspection.open = 0;
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    fn interest_after_datagram(inspection: &mut Inspection, most: u16) -> Interest {
+        if let [speaker] = inspection.speakers.as_slice()
+            && let Some(dissector) = dissector(speaker.number)
+            && dissector.follows()
+            && !dissector.is_carrier()
+            && size_of_val(&*speaker.dissection) == 0
+        {
+            return Interest::Follow(speaker.number);
+        }
+        if inspection.datagrams >= MOST_PROBED && inspection.open != 0 {
+            inspection.open = 0;
+            inspection.earlier = Vec::new();
+        }
+        let follows = |speaker: &Speaker| dissector(speaker.number).is_some_and(Dissector::follows);
+        if inspection.datagrams >= most {
+            inspection.speakers.retain(|speaker| follows(speaker));
+        }
+        // A dissector that claimed the flow for good ends the search for others.
+        let is_settled = inspection
+            .speakers
+            .iter()
+            .any(|speaker| !dissector(speaker.number).is_some_and(Dissector::is_carrier));
+        if is_settled {
+            inspection.open = 0;
+        }
+        if inspection.speakers.is_empty() && inspection.open == 0 {
+            let [there, back] = inspection.said_payload;
+            let waits_for_other_side = there ^ back && inspection.datagrams < MOST_PROBED;
+            if !waits_for_other_side {
+                return Interest::Nothing;
+            }
+        }
+        Interest::More
+    }
+
+    /// Brings what is new of a stream: `newest` says whose octets came. Both windows show all octets not consumed yet.
+    pub fn stream<W: Window>(
+        &self,
+        inspection: &mut Inspection,
+        view: FlowView,
+        windows: &mut [W; 2],
+        newest: Side,
+        facts: &mut Facts<'_>,
+        named: &mut dyn FnMut(Named),
+    ) -> Interest {
+        let mut sides = [newest, newest.other()];
+        let mut fed_other = false;
+        loop {
+            if inspection.speakers.is_empty() {
+                match Self::probe_stream(inspection, view, windows, newest, facts, named) {
+                    Verdict::Claimed(_) => {}
+                    Verdict::Waiting => return Interest::More,
+                    Verdict::Nobody => {
+                        let said_one_side = inspection.said_payload.contains(&false);
+                        return if said_one_side {
+                            Interest::More
+                        } else {
+                            Interest::Nothing
+                        };
+                    }
+                }
+                // Octets of the other side may have waited while the protocol was unknown; the client's go first.
+                sides = [Side::Client, Side::Server];
+                fed_other = true;
+            }
+            let Some(speaker) = inspection.speakers.first_mut() else {
+                return Interest::Nothing;
+            };
+            let number = speaker.number;
+            let mut outcome = Next::More(0);
+            for side in sides.into_iter().take(if fed_other { 2 } else { 1 }) {
+                let [client, server] = &mut *windows;
+                let window = if side == Side::Client { client } else { server };
+                let after_gap = window.take_gap();
+                let bytes = window.bytes();
+                if bytes.is_empty() {
+                    continue;
+                }
+                let length_on_wire = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+                let stamp = facts.stamp;
+                facts.stamp.side = side;
+                outcome = speaker.dissection.feed(
+                    &Input {
+                        side,
+                        bytes,
+                        length_on_wire,
+                        after_gap,
+                    },
+                    facts,
+                );
+                facts.stamp = stamp;
+                match outcome {
+                    Next::More(consumed) => window.consume(consumed),
+                    Next::Become(_, consumed) => {
+                        window.consume(consumed);
+                        break;
+                    }
+                    Next::Done | Next::Reject | Next::Release => break,
+                }
+            }
+            match outcome {
+                Next::More(_) | Next::Release => return Interest::More,
+                Next::Done => return Interest::Nothing,
+                Next::Reject => {
+                    inspection.speakers.clear();
+                    inspection.open &= !(1u64 << number);
+                    named(Named::TakenBack(number));
+                }
+                Next::Become(name, _) => {
+                    inspection.speakers.clear();
+                    inspection.hops = inspection.hops.saturating_add(1);
+                    if inspection.hops > MOST_HOPS {
+                        return Interest::Nothing;
+                    }
+                    if name.is_empty() {
+                        // The next payload decides; a protocol does not carry itself twice in a row.
+                        inspection.open = self.candidates(view.layer) & !(1u64 << number);
+                        inspection.said_payload = [true, true];
+                        if windows.iter().all(|window| window.bytes().is_empty()) {
+                            return Interest::More;
+                        }
+                    } else {
+                        let Some(next) = number_of(name) else {
+                            return Interest::Nothing;
+                        };
+                        let Some(dissector) = dissector(next) else {
+                            return Interest::Nothing;
+                        };
+                        inspection.speakers.push(Speaker {
+                            number: next,
+                            dissection: dissector.start(),
+                        });
+                        named(Named::Speaks(next));
+                        sides = [Side::Client, Side::Server];
+                        fed_other = true;
+                    }
+                }
+            }
+        }
+    }
+
+    fn probe_stream<W: Window>(
+        inspection: &mut Inspection,
+        view: FlowView,
+        windows: &mut [W; 2],
+        newest: Side,
+        facts: &mut Facts<'_>,
+        named: &mut dyn FnMut(Named),
+    ) -> Verdict {
+        let [client, server] = &*windows;
+        let newest_bytes = if newest == Side::Client {
+            client.bytes()
+        } else {
+            server.bytes()
+        };
+        let length_on_wire = u32::try_from(newest_bytes.len()).unwrap_or(u32::MAX);
+        let verdict = ask(
+            &mut inspection.open,
+            &Head {
+                layer: view.layer,
+                protocol: view.protocol,
+                client_port: view.client_port,
+                server_port: view.server_port,
+                side: newest,
+                to_server: client.bytes(),
+                to_client: server.bytes(),
+                length_on_wire,
+                earlier: &[],
+            },
+            false,
+        );
+        if let Verdict::Claimed(number) = verdict {
+            if let Some(dissector) = dissector(number) {
+                inspection.speakers.push(Speaker {
+                    number,
+                    dissection: dissector.start(),
+                });
+                named(Named::Speaks(number));
+            }
+        } else {
+            say_payload(
+                inspection,
+                &Input {
+                    side: newest,
+                    bytes: newest_bytes,
+                    length_on_wire,
+                    after_gap: false,
+                },
+                facts,
+            );
+        }
+        verdict
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Claimed(u8),
+    Waiting,
+    Nobody,
+}
+
+/// Asks the open dissectors in order. With `again` a No does not close the door: it was about this datagram.
+fn ask(open: &mut u64, head: &Head<'_>, again: bool) -> Verdict {
+    let mut rest = *open;
+    let mut is_waiting = false;
+    while rest != 0 {
+        let number = rest.trailing_zeros();
+        rest &= rest.wrapping_sub(1);
+        let number = u8::try_from(number).unwrap_or(0);
+        let Some(dissector) = dissector(number) else {
+            continue;
+        };
+        match dissector.probe(head) {
+            Probe::Yes => return Verdict::Claimed(number),
+            Probe::Wait => is_waiting = true,
+            Probe::No if again => {}
+            Probe::No => *open &= !(1u64 << number),
+        }
+    }
+    if is_waiting {
+        Verdict::Waiting
+    } else {
+        Verdict::Nobody
+    }
+}
+
+/// Keeps the beginning of a datagram for probes that wait.
+fn remember(input: &Input<'_>) -> Seen {
+    let mut bytes = [0; DATAGRAM_PREFIX];
+    let length = input.bytes.len().min(DATAGRAM_PREFIX);
+    for (to, from) in bytes.iter_mut().zip(input.bytes) {
+        *to = *from;
+    }
+    Seen {
+        side: input.side,
+        length_on_wire: input.length_on_wire,
+        length: u8::try_from(length).unwrap_or(0),
+        bytes,
+    }
+}
+
+/// Says the first payload of a side that nobody claimed.
+fn say_payload(inspection: &mut Inspection, input: &Input<'_>, facts: &mut Facts<'_>) {
+    let Some(said) = inspection.said_payload.get_mut(input.side.index()) else {
+        return;
+    };
+    if *said || input.bytes.is_empty() {
+        return;
+    }
+    *said = true;
+    let field = if input.side == Side::Client {
+        &PAYLOAD_TO_SERVER
+    } else {
+        &PAYLOAD_TO_CLIENT
+    };
+    let bytes = input
+        .bytes
+        .get(..input.bytes.len().min(PAYLOAD_PREFIX))
+        .unwrap_or_default();
+    facts.say(
+        field,
+        &Value::Bytes {
+            bytes,
+            on_wire: input.length_on_wire,
+        },
+    );
+}

@@ -1,0 +1,584 @@
+//! One partition of the packet side: flows, reassembly of heads, dissection. Owns everything it touches.
+
+use crate::dissect::Input;
+use crate::dissect::engine::{Engine, FlowView, Inspection, Interest, Named, Window};
+use crate::dissect::registry::{DISSECTORS, NAMES};
+use crate::flow::reassembly::{Offer, Stream};
+use crate::flow::table::HashedKey;
+use crate::flow::{Ending, Flows, NOTHING};
+use crate::model::address::Endpoint;
+use crate::model::block::Block;
+use crate::model::fact::{FactLog, Facts, Side, Stamp};
+use crate::model::flow::FlowRecord;
+use crate::model::observation::EventHeader;
+use crate::model::segment::{Layer, Segment, segment_flag};
+use crate::model::time::Timestamp;
+use crate::settings::limits::Limits;
+
+/// Segments that are looked up together, so that their cache misses overlap.
+const BATCH: usize = 32;
+
+/// Attachment of a flow of which no payload was seen yet.
+const FRESH: u32 = NOTHING - 1;
+
+/// Attachments from here up to [`FRESH`] name a stateless dissector that follows the flow.
+const FOLLOWED: u32 = NOTHING - 256;
+
+/// A segment with its key.
+#[derive(Clone, Copy, Debug)]
+pub struct Routed {
+    /// Key and hash.
+    pub hashed: HashedKey,
+    /// The segment.
+    pub segment: Segment,
+}
+
+/// What a partition says of one block.
+#[derive(Debug, Default)]
+pub struct Output {
+    /// Packets that told something about hosts, in order.
+    pub events: Vec<EventHeader>,
+    /// What they told.
+    pub log: FactLog,
+    /// Flows that ended.
+    pub flows: Vec<FlowRecord>,
+}
+
+impl Output {
+    /// Empties it for reuse.
+    pub fn clear(&mut self) {
+        self.events.clear();
+        self.log.clear();
+        self.flows.clear();
+    }
+}
+
+/// A flow whose head is still read.
+#[derive(Debug)]
+struct Head {
+    inspection: Inspection,
+    streams: [Stream; 2],
+}
+
+/// Heads by index.
+#[derive(Debug, Default)]
+struct Heads {
+    places: Vec<Option<Box<Head>>>,
+    free: Vec<u32>,
+    /// Bytes that all of them hold.
+    bytes: usize,
+}
+
+impl Heads {
+    fn insert(&mut self, head: Box<Head>) -> u32 {
+        if let Some(index) = self.free.pop() {
+            if let Some(place) = self.places.get_mut(index as usize) {
+                *place = Some(head);
+            }
+            return index;
+        }
+        self.places.push(Some(head));
+        u32::try_from(self.places.len().saturating_sub(1)).unwrap_or(FRESH)
+    }
+
+    fn take(&mut self, index: u32) -> Option<Box<Head>> {
+        self.places.get_mut(index as usize)?.take()
+    }
+
+    fn put_back(&mut self, index: u32, head: Box<Head>) {
+        if let Some(place) = self.places.get_mut(index as usize) {
+            *place = Some(head);
+        }
+    }
+
+    fn drop_at(&mut self, index: u32) {
+        if let Some(place) = self.places.get_mut(index as usize) {
+            if let Some(head) = place.take() {
+                self.bytes = self.bytes.saturating_sub(held(&head));
+            }
+            self.free.push(index);
+        }
+    }
+}
+
+fn held(head: &Head) -> usize {
+    head.streams.iter().map(Stream::held).sum()
+}
+
+/// The partition.
+#[derive(Debug)]
+pub struct Shard {
+    flows: Flows,
+    heads: Heads,
+    engine: Engine,
+    scratch: FactLog,
+    limits: Limits,
+    head_bytes: usize,
+}
+
+/// Collects what ends, and reads what waited behind holes that nothing will fill now.
+struct Finish<'a> {
+    heads: &'a mut Heads,
+    engine: Engine,
+    output: &'a mut Output,
+}
+
+impl Ending for Finish<'_> {
+    fn ended(&mut self, attachment: u32, mut record: FlowRecord) {
+        if attachment < FOLLOWED {
+            if let Some(mut head) = self.heads.take(attachment) {
+                self.heads.bytes = self.heads.bytes.saturating_sub(held(&head));
+                self.read_behind_holes(&mut head, &mut record);
+            }
+            self.heads.free.push(attachment);
+        }
+        self.output.flows.push(record);
+    }
+}
+
+impl Finish<'_> {
+    fn read_behind_holes(&mut self, head: &mut Head, record: &mut FlowRecord) {
+        for side in [Side::Client, Side::Server] {
+            let Some(stream) = head.streams.get_mut(side.index()) else {
+                continue;
+            };
+            if stream.give_up_hole() != Offer::Kept {
+                continue;
+            }
+            let view = FlowView {
+                layer: record.layer,
+                protocol: record.protocol,
+                client_port: record.client.port,
+                server_port: record.server.port,
+            };
+            let source = record
+                .frames
+                .first_payload
+                .get(side.index())
+                .copied()
+                .flatten()
+                .unwrap_or(record.frames.first);
+            let mut facts = Facts {
+                flow: &mut record.facts,
+                events: &mut FactLog::default(),
+                stamp: Stamp {
+                    at: record.end,
+                    source,
+                    side,
+                },
+            };
+            let protocols = &mut record.protocols;
+            let app_proto = &mut record.app_proto;
+            let [client, server] = &mut head.streams;
+            let mut windows = [StreamWindow::kept(client), StreamWindow::kept(server)];
+            self.engine.stream(
+                &mut head.inspection,
+                view,
+                &mut windows,
+                side,
+                &mut facts,
+                &mut |named| {
+                    if let Named::Speaks(number) = named {
+                        let name = NAMES.get(usize::from(number)).copied();
+                        if let Some(place) = protocols.iter_mut().find(|place| place.is_none()) {
+                            *place = name;
+                        }
+                        *app_proto = app_proto.or(name);
+                    }
+                },
+            );
+        }
+    }
+}
+
+/// Shows the engine what a stream holds, or the packet itself where nothing is held.
+#[derive(Debug)]
+struct StreamWindow<'a> {
+    stream: &'a mut Stream,
+    in_place: &'a [u8],
+}
+
+impl<'a> StreamWindow<'a> {
+    fn kept(stream: &'a mut Stream) -> Self {
+        Self {
+            stream,
+            in_place: &[],
+        }
+    }
+}
+
+impl Window for StreamWindow<'_> {
+    fn bytes(&self) -> &[u8] {
+        if self.in_place.is_empty() {
+            self.stream.kept()
+        } else {
+            self.in_place
+        }
+    }
+
+    fn consume(&mut self, count: usize) {
+        if self.in_place.is_empty() {
+            self.stream.consume(count);
+        } else {
+            self.in_place = self.in_place.get(count..).unwrap_or_default();
+        }
+    }
+
+    fn take_gap(&mut self) -> bool {
+        self.stream.take_gap()
+    }
+}
+
+impl Shard {
+    /// One of `partitions` partitions.
+    #[must_use]
+    pub fn new(limits: &Limits, partitions: usize) -> Self {
+        Self {
+            flows: Flows::new(limits, partitions, NAMES.as_slice()),
+            heads: Heads::default(),
+            engine: Engine::default(),
+            scratch: FactLog::default(),
+            limits: limits.clone(),
+            head_bytes: limits.head_bytes.div_ceil(partitions.max(1)),
+        }
+    }
+
+    /// Greatest number of flows held at once, flows begun, flows evicted.
+    #[must_use]
+    pub fn counters(&self) -> [u64; 3] {
+        [self.flows.peak as u64, self.flows.begun, self.flows.evicted]
+    }
+
+    /// Takes this partition's segments of a block, then lets time pass to `clock`.
+    pub fn take(&mut self, block: &Block, segments: &[Routed], clock: Timestamp, output: &mut Output) {
+        let mut keys = [None; BATCH];
+        for batch in segments.chunks(BATCH) {
+            for (key, routed) in keys.iter_mut().zip(batch) {
+                *key = Some(routed.hashed);
+            }
+            self.flows.touch(keys.iter().flatten().take(batch.len()));
+            for routed in batch {
+                self.packet(block, routed, output);
+            }
+        }
+        let mut finish = Finish {
+            heads: &mut self.heads,
+            engine: self.engine,
+            output,
+        };
+        self.flows.advance(clock, &mut finish);
+    }
+
+    /// Start times of the flows that live at the end of the input.
+    pub fn starts(&self) -> impl Iterator<Item = Timestamp> {
+        self.flows.starts()
+    }
+
+    /// Ends the flows that started until then.
+    pub fn drain(&mut self, until: Timestamp, output: &mut Output) {
+        let mut finish = Finish {
+            heads: &mut self.heads,
+            engine: self.engine,
+            output,
+        };
+        self.flows.drain(until, &mut finish);
+    }
+
+    fn packet(&mut self, block: &Block, routed: &Routed, output: &mut Output) {
+        let segment = &routed.segment;
+        if segment.layer == Layer::Link {
+            self.link(block, segment, output);
+            return;
+        }
+        let options = if segment.options_length == 0 || !segment.has_tcp(crate::model::segment::tcp_flag::SYN)
+        {
+            &[]
+        } else {
+            block.slice(segment.options_offset, u32::from(segment.options_length))
+        };
+        let mut finish = Finish {
+            heads: &mut self.heads,
+            engine: self.engine,
+            output,
+        };
+        let touch = self.flows.take(segment, &routed.hashed, options, &mut finish);
+        let mut attachment = self.flows.attachment(touch.flow);
+        if touch.is_new && !segment.is(segment_flag::OPENED_TUNNEL) && self.engine.wants(segment.layer) {
+            attachment = FRESH;
+            self.flows.attach(touch.flow, FRESH);
+        }
+        if attachment == NOTHING || segment.payload_captured == 0 {
+            return;
+        }
+        let payload = block.slice(segment.payload_offset, segment.payload_captured);
+        let from = output.log.len();
+        if (FOLLOWED..FRESH).contains(&attachment) {
+            let number = u8::try_from(attachment.saturating_sub(FOLLOWED)).unwrap_or(u8::MAX);
+            let input = datagram(payload, segment, touch.side);
+            let stamp = Stamp {
+                at: segment.at,
+                source: segment.source,
+                side: touch.side,
+            };
+            let mut facts = Facts {
+                flow: &mut self.scratch,
+                events: &mut output.log,
+                stamp,
+            };
+            Engine::follow(number, &input, &mut facts);
+        } else {
+            self.inspect(segment, payload, touch.flow, touch.side, attachment, output);
+        }
+        if !self.scratch.is_empty() {
+            if self.flows.fact_bytes(touch.flow) < self.limits.fact_bytes_per_flow {
+                self.flows.keep_facts(touch.flow, &self.scratch);
+            }
+            self.scratch.clear();
+        }
+        if output.log.len() > from {
+            let protocol = self.flows.app_proto(touch.flow);
+            output
+                .events
+                .push(header(segment, touch.side, protocol, from, output.log.len()));
+        }
+    }
+
+    /// Brings a payload to the engine, through the stream's reassembly for TCP.
+    fn inspect(
+        &mut self,
+        segment: &Segment,
+        payload: &[u8],
+        flow: u32,
+        side: Side,
+        attachment: u32,
+        output: &mut Output,
+    ) {
+        let is_fresh = attachment == FRESH;
+        let mut head = if is_fresh {
+            Box::new(Head {
+                inspection: self.engine.begin(segment.layer),
+                streams: [Stream::default(), Stream::default()],
+            })
+        } else {
+            match self.heads.take(attachment) {
+                Some(head) => head,
+                None => return,
+            }
+        };
+        let before = if is_fresh { 0 } else { held(&head) };
+        let [client_port, server_port] = self.flows.ports(flow);
+        let view = FlowView {
+            layer: segment.layer,
+            protocol: segment.protocol,
+            client_port,
+            server_port,
+        };
+        let stamp = Stamp {
+            at: segment.at,
+            source: segment.source,
+            side,
+        };
+        let mut facts = Facts {
+            flow: &mut self.scratch,
+            events: &mut output.log,
+            stamp,
+        };
+        let engine = self.engine;
+        let interest = if segment.layer == Layer::Tcp {
+            if let Some(start) = self.flows.stream_start(flow, side)
+                && let Some(stream) = head.streams.get_mut(side.index())
+            {
+                stream.begin(start);
+            }
+            let budget = self
+                .limits
+                .head_bytes_per_side
+                .min(self.head_bytes.saturating_sub(self.heads.bytes));
+            let flows = &mut self.flows;
+            inspect_stream(
+                engine,
+                &mut head,
+                view,
+                segment,
+                payload,
+                side,
+                budget,
+                &mut facts,
+                &mut |named| {
+                    note(flows, flow, named);
+                },
+            )
+        } else {
+            let flows = &mut self.flows;
+            let input = datagram(payload, segment, side);
+            let most = self.limits.datagrams_per_flow;
+            engine.datagram(
+                &mut head.inspection,
+                view,
+                &input,
+                most,
+                &mut facts,
+                &mut |named| {
+                    note(flows, flow, named);
+                },
+            )
+        };
+        let is_exhausted = head
+            .streams
+            .iter()
+            .any(|stream| stream.delivered() > self.limits.head_bytes_per_side);
+        let next = match interest {
+            Interest::More if !is_exhausted => {
+                self.heads.bytes = self
+                    .heads
+                    .bytes
+                    .saturating_sub(before)
+                    .saturating_add(held(&head));
+                if is_fresh {
+                    self.heads.insert(head)
+                } else {
+                    self.heads.put_back(attachment, head);
+                    return;
+                }
+            }
+            Interest::More | Interest::Nothing => self.forget(attachment, is_fresh, before, NOTHING),
+            Interest::Follow(number) => self.forget(
+                attachment,
+                is_fresh,
+                before,
+                FOLLOWED.saturating_add(u32::from(number)),
+            ),
+        };
+        self.flows.attach(flow, next);
+    }
+
+    fn forget(&mut self, attachment: u32, is_fresh: bool, before: usize, next: u32) -> u32 {
+        if !is_fresh {
+            self.heads.bytes = self.heads.bytes.saturating_sub(before);
+            self.heads.drop_at(attachment);
+        }
+        next
+    }
+
+    /// What is not IP has no flow; each frame is asked on its own.
+    fn link(&mut self, block: &Block, segment: &Segment, output: &mut Output) {
+        let payload = block.slice(segment.payload_offset, segment.payload_captured);
+        let from = output.log.len();
+        let mut inspection = self.engine.begin(Layer::Link);
+        let stamp = Stamp {
+            at: segment.at,
+            source: segment.source,
+            side: Side::Client,
+        };
+        let mut facts = Facts {
+            flow: &mut self.scratch,
+            events: &mut output.log,
+            stamp,
+        };
+        let view = FlowView {
+            layer: Layer::Link,
+            protocol: 0,
+            client_port: 0,
+            server_port: segment.destination_port,
+        };
+        let mut protocol = None;
+        let input = datagram(payload, segment, Side::Client);
+        self.engine
+            .datagram(&mut inspection, view, &input, 1, &mut facts, &mut |named| {
+                if let Named::Speaks(number) = named {
+                    protocol = Some(number);
+                }
+            });
+        self.scratch.clear();
+        if output.log.len() > from {
+            output
+                .events
+                .push(header(segment, Side::Client, protocol, from, output.log.len()));
+        }
+    }
+}
+
+/// Puts a TCP payload in order and shows the engine what is new.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "borrows of the shard's parts, which a struct would only rename"
+)]
+fn inspect_stream(
+    engine: Engine,
+    head: &mut Head,
+    view: FlowView,
+    segment: &Segment,
+    payload: &[u8],
+    side: Side,
+    budget: usize,
+    facts: &mut Facts<'_>,
+    named: &mut dyn FnMut(Named),
+) -> Interest {
+    let Some(stream) = head.streams.get_mut(side.index()) else {
+        return Interest::Nothing;
+    };
+    let in_place = match stream.offer(segment.sequence, payload, segment.payload_on_wire, budget) {
+        Offer::Nothing => return Interest::More,
+        Offer::InPlace(offset) => payload.get(offset..).unwrap_or_default(),
+        Offer::Kept => &[],
+    };
+    let [client, server] = &mut head.streams;
+    let mut windows = [StreamWindow::kept(client), StreamWindow::kept(server)];
+    if let Some(window) = windows.get_mut(side.index()) {
+        window.in_place = in_place;
+    }
+    let interest = engine.stream(&mut head.inspection, view, &mut windows, side, facts, named);
+    if interest == Interest::More {
+        for window in &mut windows {
+            if !window.in_place.is_empty() {
+                window.stream.keep_rest(window.in_place, budget);
+            }
+        }
+    }
+    interest
+}
+
+fn note(flows: &mut Flows, flow: u32, named: Named) {
+    match named {
+        Named::Speaks(number) => {
+            let carrier_before = flows
+                .app_proto(flow)
+                .and_then(|before| DISSECTORS.get(usize::from(before)))
+                .is_some_and(|before| before.is_carrier());
+            flows.name_protocol(flow, number, carrier_before);
+        }
+        Named::TakenBack(number) => flows.unname_protocol(flow, number),
+    }
+}
+
+fn datagram<'a>(payload: &'a [u8], segment: &Segment, side: Side) -> Input<'a> {
+    Input {
+        side,
+        bytes: payload,
+        length_on_wire: segment.payload_on_wire,
+        after_gap: false,
+    }
+}
+
+fn header(segment: &Segment, side: Side, protocol: Option<u8>, from: usize, to: usize) -> EventHeader {
+    let end = |address, port| Endpoint { address, port };
+    EventHeader {
+        at: segment.at,
+        source: segment.source,
+        layer: segment.layer,
+        space: segment.space,
+        from: end(segment.source_address, segment.source_port),
+        to: end(segment.destination_address, segment.destination_port),
+        macs: if segment.is(segment_flag::HAS_MAC) {
+            [segment.source_mac, segment.destination_mac]
+        } else {
+            Default::default()
+        },
+        side,
+        protocol: protocol
+            .and_then(|number| NAMES.get(usize::from(number)).copied())
+            .unwrap_or_default(),
+        start: u32::try_from(from).unwrap_or(u32::MAX),
+        end: u32::try_from(to).unwrap_or(u32::MAX),
+    }
+}
