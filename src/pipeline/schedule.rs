@@ -1,0 +1,343 @@
+//! Who works on what: a small scheduler that keeps every thread busy and the result independent of their number.
+//!
+//! Question: how do two threads share work whose stages differ in cost with every capture? Answer: any thread may do any
+//! task. The tasks of block number n are: read and decode it; take it in each of the partitions; conclude it. Each
+//! stage is a value that at most one thread holds at a time, and each takes the blocks in their order, so what it computes
+//! cannot depend on who computed it. Threads take the task furthest downstream, so that memory stays bounded by
+//! the number of blocks in flight. The lock is taken once a task (some hundreds of packets), never once a packet.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use super::shard::{Output, Routed, Shard};
+use crate::model::block::Block;
+use crate::model::time::Timestamp;
+
+/// What the partitions shall do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Take the segments, then let time pass to this clock.
+    Take(Timestamp),
+    /// The input ended: end the flows that started until then.
+    Drain(Timestamp),
+}
+
+/// One unit of work: a decoded block, its segments by partition.
+#[derive(Debug)]
+pub struct Work {
+    /// Frames and bytes.
+    pub block: Block,
+    /// Segments by partition.
+    pub routed: Vec<Vec<Routed>>,
+    /// What to do with them.
+    pub order: Order,
+}
+
+impl Work {
+    /// Empty work for so many partitions.
+    #[must_use]
+    pub fn new(partitions: usize) -> Self {
+        Self {
+            block: Block::default(),
+            routed: (0..partitions).map(|_| Vec::new()).collect(),
+            order: Order::Take(Timestamp::default()),
+        }
+    }
+
+    fn clear(&mut self) {
+        self.block.clear();
+        self.routed.iter_mut().for_each(Vec::clear);
+    }
+}
+
+/// Makes work: reads, decodes, routes.
+pub trait Front: Send {
+    /// Fills empty work; `false` when there is no more.
+    fn next(&mut self, work: &mut Work) -> bool;
+}
+
+/// Concludes work: sees the outputs of all partitions for one block at a time, in order.
+pub trait Back: Send {
+    /// Takes the outputs, in the order of the partitions; `outputs` may be emptied or exchanged.
+    fn conclude(&mut self, outputs: &mut [Output]);
+}
+
+struct Slot {
+    work: Arc<Work>,
+    outputs: Vec<Option<Output>>,
+    missing: usize,
+}
+
+struct State<F, B> {
+    front: Option<F>,
+    is_exhausted: bool,
+    /// A thread panicked: the others stop instead of waiting for what it held.
+    has_failed: bool,
+    shards: Vec<(Option<Box<Shard>>, u64)>,
+    back: Option<B>,
+    /// Number of the first block in flight.
+    base: u64,
+    in_flight: VecDeque<Slot>,
+    spare_work: Vec<Work>,
+    spare_output: Vec<Output>,
+}
+
+enum Task<F, B> {
+    Read(F, Work),
+    Take(usize, Box<Shard>, Arc<Work>, u64, Output),
+    Conclude(B, Slot),
+}
+
+struct Shared<F, B> {
+    state: Mutex<State<F, B>>,
+    changed: Condvar,
+    most_in_flight: usize,
+}
+
+/// Runs front, partitions and back over all work on `threads` threads and gives the stages back.
+pub fn run<F: Front, B: Back>(
+    threads: usize,
+    front: F,
+    shards: Vec<Shard>,
+    back: B,
+) -> Option<(F, Vec<Shard>, B)> {
+    let threads = threads.max(1);
+    let shared = Shared {
+        state: Mutex::new(State {
+            front: Some(front),
+            is_exhausted: false,
+            has_failed: false,
+            shards: shards
+                .into_iter()
+                .map(|shard| (Some(Box::new(shard)), 0))
+                .collect(),
+            back: Some(back),
+            base: 0,
+            in_flight: VecDeque::new(),
+            spare_work: Vec::new(),
+            spare_output: Vec::new(),
+        }),
+        changed: Condvar::new(),
+        // One block for each thread to read ahead and one to conclude: with one thread nothing runs ahead.
+        most_in_flight: if threads == 1 {
+            1
+        } else {
+            threads.saturating_mul(2).saturating_add(2)
+        },
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..threads {
+            scope.spawn(|| work(&shared));
+        }
+        work(&shared);
+    });
+    let state = shared.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let shards: Vec<Shard> = state
+        .shards
+        .into_iter()
+        .filter_map(|(shard, _)| shard.map(|shard| *shard))
+        .collect();
+    Some((state.front?, shards, state.back?))
+}
+
+fn lock<F, B>(shared: &Shared<F, B>) -> MutexGuard<'_, State<F, B>> {
+    // A poisoned lock means that another thread panicked; the scope raises that panic again when it joins.
+    shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Tells the other threads when this one unwinds.
+struct Alarm<'a, F, B>(&'a Shared<F, B>);
+
+impl<F, B> Drop for Alarm<'_, F, B> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            lock(self.0).has_failed = true;
+            self.0.changed.notify_all();
+        }
+    }
+}
+
+fn work<F: Front, B: Back>(shared: &Shared<F, B>) {
+    let _alarm = Alarm(shared);
+    let mut state = lock(shared);
+    loop {
+        if state.has_failed {
+            return;
+        }
+        let Some(task) = next_task(&mut state, shared.most_in_flight) else {
+            if state.is_exhausted && state.in_flight.is_empty() {
+                shared.changed.notify_all();
+                return;
+            }
+            state = shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            continue;
+        };
+        drop(state);
+        let done = perform(task);
+        state = lock(shared);
+        put_back(&mut state, done);
+        shared.changed.notify_all();
+    }
+}
+
+/// The task furthest downstream that can be done now.
+fn next_task<F, B>(state: &mut State<F, B>, most_in_flight: usize) -> Option<Task<F, B>> {
+    if state.in_flight.front().is_some_and(|slot| slot.missing == 0)
+        && let Some(back) = state.back.take()
+    {
+        if let Some(slot) = state.in_flight.pop_front() {
+            state.base = state.base.saturating_add(1);
+            return Some(Task::Conclude(back, slot));
+        }
+        state.back = Some(back);
+    }
+    let newest = state.base.saturating_add(state.in_flight.len() as u64);
+    let behind = state
+        .shards
+        .iter()
+        .enumerate()
+        .filter(|(_, (shard, next))| shard.is_some() && *next < newest)
+        .min_by_key(|(_, (_, next))| *next)
+        .map(|(index, _)| index);
+    if let Some(index) = behind
+        && let Some((place, next)) = state.shards.get_mut(index)
+        && let Ok(offset) = usize::try_from(next.saturating_sub(state.base))
+        && let Some(slot) = state.in_flight.get(offset)
+        && let Some(shard) = place.take()
+    {
+        let output = state.spare_output.pop().unwrap_or_default();
+        return Some(Task::Take(index, shard, Arc::clone(&slot.work), *next, output));
+    }
+    if !state.is_exhausted
+        && state.in_flight.len() < most_in_flight
+        && let Some(front) = state.front.take()
+    {
+        let work = state
+            .spare_work
+            .pop()
+            .unwrap_or_else(|| Work::new(state.shards.len()));
+        return Some(Task::Read(front, work));
+    }
+    None
+}
+
+enum Done<F, B> {
+    Read(F, Option<Work>),
+    Take(usize, Box<Shard>, u64, Output),
+    Conclude(B, Slot),
+}
+
+fn perform<F: Front, B: Back>(task: Task<F, B>) -> Done<F, B> {
+    match task {
+        Task::Read(mut front, mut work) => {
+            work.clear();
+            let more = front.next(&mut work);
+            Done::Read(front, more.then_some(work))
+        }
+        Task::Take(index, mut shard, work, number, mut output) => {
+            let segments = work.routed.get(index).map(Vec::as_slice).unwrap_or_default();
+            match work.order {
+                Order::Take(clock) => shard.take(&work.block, segments, clock, &mut output),
+                Order::Drain(until) => shard.drain(until, &mut output),
+            }
+            Done::Take(index, shard, number, output)
+        }
+        Task::Conclude(mut back, mut slot) => {
+            let mut outputs: Vec<Output> = slot.outputs.iter_mut().filter_map(Option::take).collect();
+            back.conclude(&mut outputs);
+            slot.outputs = outputs.into_iter().map(Some).collect();
+            Done::Conclude(back, slot)
+        }
+    }
+}
+
+fn put_back<F, B>(state: &mut State<F, B>, done: Done<F, B>) {
+    match done {
+        Done::Read(front, work) => {
+            state.front = Some(front);
+            match work {
+                Some(work) => {
+                    let partitions = state.shards.len();
+                    state.in_flight.push_back(Slot {
+                        work: Arc::new(work),
+                        outputs: (0..partitions).map(|_| None).collect(),
+                        missing: partitions,
+                    });
+                }
+                None => state.is_exhausted = true,
+            }
+        }
+        Done::Take(index, shard, number, output) => {
+            if let Some(place) = state.shards.get_mut(index) {
+                *place = (Some(shard), number.saturating_add(1));
+            }
+            let offset = usize::try_from(number.saturating_sub(state.base)).unwrap_or(usize::MAX);
+            if let Some(slot) = state.in_flight.get_mut(offset)
+                && let Some(place) = slot.outputs.get_mut(index)
+            {
+                *place = Some(output);
+                slot.missing = slot.missing.saturating_sub(1);
+            }
+        }
+        Done::Conclude(back, slot) => {
+            state.back = Some(back);
+            for mut output in slot.outputs.into_iter().flatten() {
+                output.clear();
+                state.spare_output.push(output);
+            }
+            if let Ok(work) = Arc::try_unwrap(slot.work) {
+                state.spare_work.push(work);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::limits::Limits;
+
+    struct Count(u32);
+
+    impl Front for Count {
+        fn next(&mut self, work: &mut Work) -> bool {
+            self.0 += 1;
+            work.order = Order::Take(Timestamp(i64::from(self.0)));
+            self.0 <= 500
+        }
+    }
+
+    #[derive(Default)]
+    struct Seen(Vec<usize>);
+
+    impl Back for Seen {
+        fn conclude(&mut self, outputs: &mut [Output]) {
+            self.0.push(outputs.len());
+        }
+    }
+
+    impl Back for () {
+        fn conclude(&mut self, outputs: &mut [Output]) {
+            assert!(outputs.is_empty(), "this stage fails on purpose");
+        }
+    }
+
+    #[test]
+    fn a_panic_in_a_stage_ends_the_run_instead_of_hanging_it() {
+        for threads in [1, 2, 7] {
+            let shards = (0..4).map(|_| Shard::new(&Limits::default(), 4)).collect();
+            let run = std::panic::catch_unwind(|| run(threads, Count(0), shards, ()).is_some());
+            assert!(run.is_err());
+        }
+    }
+
+    #[test]
+    fn every_block_is_concluded_once_with_all_partitions_for_any_number_of_threads() {
+        for threads in [1, 2, 7] {
+            let shards = (0..4).map(|_| Shard::new(&Limits::default(), 4)).collect();
+            let (front, shards, back) = run(threads, Count(0), shards, Seen::default()).unwrap();
+            assert_eq!((front.0, shards.len()), (501, 4));
+            assert_eq!(back.0, vec![4; 500]);
+        }
+    }
+}
