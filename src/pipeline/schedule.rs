@@ -326,7 +326,9 @@ mod tests {
     fn a_panic_in_a_stage_ends_the_run_instead_of_hanging_it() {
         for threads in [1, 2, 7] {
             let shards = (0..4).map(|_| Shard::new(&Limits::default(), 4)).collect();
-            let run = std::panic::catch_unwind(|| run(threads, Count(0), shards, ()).is_some());
+            let run = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                run(threads, Count(0), shards, ()).is_some()
+            }));
             assert!(run.is_err());
         }
     }
