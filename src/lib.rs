@@ -3,5 +3,6 @@
 pub mod dissect;
 pub mod flow;
 pub mod model;
+pub mod observe;
 pub mod pipeline;
 pub mod settings;

@@ -35,8 +35,8 @@ pub struct Limits {
     pub frame_bytes: usize,
     /// Time-outs of flows.
     pub time_outs: TimeOuts,
-    /// Answers remembered for one asker.
-    pub answers_per_host: usize,
+    /// Pairs of asker and address whose names are remembered.
+    pub answers: usize,
     /// Hosts that are profiled.
     pub hosts: usize,
 }
@@ -75,7 +75,7 @@ impl Default for Limits {
             block_frames: 16_384,
             frame_bytes: 262_144,
             time_outs: TimeOuts::default(),
-            answers_per_host: 8_192,
+            answers: 500_000,
             hosts: 200_000,
         }
     }

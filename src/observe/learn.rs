@@ -1,0 +1,298 @@
+//! What single packets tell about hosts: answers, leases, announcements.
+//!
+//! One function a protocol family; what they have in common is that a fact about a host ends at a local address or at a
+//! link address.
+
+use std::net::IpAddr;
+
+use ipnet::Ipv6Net;
+
+use super::identity::Identity;
+use super::locals::Locals;
+use super::names::{Names, normalised};
+use crate::model::address::{Address, MacAddress};
+use crate::model::fact::{Fact, FactIter, FieldId, Value};
+use crate::model::observation::EventHeader;
+
+const DNS_ANSWER: FieldId = FieldId::of("dns.answer");
+const DNS_QUERY: FieldId = FieldId::of("dns.query");
+const MDNS_HOST: FieldId = FieldId::of("mdns.host");
+const MDNS_SERVICE: FieldId = FieldId::of("mdns.service");
+const LLMNR_HOST: FieldId = FieldId::of("llmnr.host");
+const NBNS_NAME: FieldId = FieldId::of("nbns.name");
+const NBNS_SUFFIX: FieldId = FieldId::of("nbns.suffix");
+const NBDGM_SOURCE: FieldId = FieldId::of("nbdgm.source");
+const DHCP_TYPE: FieldId = FieldId::of("dhcp.type");
+const DHCP_MAC: FieldId = FieldId::of("dhcp.mac");
+const DHCP_HOST_NAME: FieldId = FieldId::of("dhcp.host_name");
+const DHCP_FQDN: FieldId = FieldId::of("dhcp.fqdn");
+const DHCP_VENDOR_CLASS: FieldId = FieldId::of("dhcp.vendor_class");
+const DHCP_PARAMETERS: FieldId = FieldId::of("dhcp.parameters");
+const DHCP_CLIENT: FieldId = FieldId::of("dhcp.client");
+const DHCP_ASSIGNED: FieldId = FieldId::of("dhcp.assigned");
+const DHCPV6_FQDN: FieldId = FieldId::of("dhcpv6.fqdn");
+const ARP_SENDER: FieldId = FieldId::of("arp.sender");
+const ARP_SENDER_MAC: FieldId = FieldId::of("arp.sender_mac");
+const NDP_PREFIX: FieldId = FieldId::of("ndp.prefix");
+const NDP_PREFIX_LENGTH: FieldId = FieldId::of("ndp.prefix_length");
+const SSDP_SERVER: FieldId = FieldId::of("ssdp.server");
+const STUN_MAPPED: FieldId = FieldId::of("stun.mapped");
+const NATPMP_EXTERNAL: FieldId = FieldId::of("natpmp.external");
+const UPNP_EXTERNAL: FieldId = FieldId::of("upnp.external");
+const LLDP_NAME: FieldId = FieldId::of("lldp.system_name");
+const CDP_NAME: FieldId = FieldId::of("cdp.device_id");
+
+/// DHCP message type of an acknowledgement (RFC 2132, 9.6).
+const DHCP_ACK: u64 = 5;
+
+/// NetBIOS suffix of a workstation's name; others are services and groups of the same name.
+const WORKSTATION: u64 = 0x00;
+
+/// Takes the facts of one packet.
+pub fn from_event(
+    header: &EventHeader,
+    facts: FactIter<'_>,
+    locals: &mut Locals,
+    names: &mut Names,
+    identity: &mut Identity,
+) {
+    if let Some(local) = locals.place(header.space, header.from.address) {
+        locals.heard(local, header.at);
+        let [mac, _] = header.macs;
+        identity.carried(mac, Some(local), header.from.address);
+    }
+    match header.protocol {
+        "dhcp" => dhcp(header, facts, locals, identity),
+        "arp" => arp(header, facts, locals, identity),
+        "ndp" => ndp(facts, locals),
+        "nbns" => nbns(header, facts, locals),
+        _ => facts.for_each(|fact| single(header, &fact, locals, names, identity)),
+    }
+}
+
+/// Facts that stand for themselves.
+fn single(
+    header: &EventHeader,
+    fact: &Fact<'_>,
+    locals: &mut Locals,
+    names: &mut Names,
+    identity: &mut Identity,
+) {
+    let sighting = (fact.source, fact.at);
+    match (fact.field, fact.value) {
+        (
+            DNS_ANSWER,
+            Value::Answer {
+                name,
+                address,
+                lifetime,
+            },
+        ) => {
+            if let Ok(name) = std::str::from_utf8(name) {
+                let name = normalised(name);
+                names.learn(
+                    header.space,
+                    header.to.address,
+                    address,
+                    &name,
+                    fact.at,
+                    lifetime,
+                    fact.source,
+                );
+            }
+        }
+        (DNS_QUERY, _) => {
+            if let Some(local) = locals.place(header.space, header.from.address)
+                && let Some(entry) = locals.get_mut(local)
+            {
+                entry.questions = entry.questions.saturating_add(1);
+            }
+        }
+        (MDNS_HOST | LLMNR_HOST | NBDGM_SOURCE, Value::Answer { name, address, .. }) => {
+            let source = match fact.field {
+                MDNS_HOST => "mdns",
+                LLMNR_HOST => "llmnr",
+                _ => "nbns",
+            };
+            if let (Some(local), Ok(name)) = (locals.place(header.space, address), std::str::from_utf8(name))
+                && let Some(entry) = locals.get_mut(local)
+            {
+                entry.add_name(source, &normalised(name), sighting);
+            }
+        }
+        (MDNS_SERVICE | SSDP_SERVER, value) => {
+            if let (Some(local), Some(service)) =
+                (locals.place(header.space, header.from.address), value.as_text())
+                && let Some(entry) = locals.get_mut(local)
+            {
+                entry.add_service(service, sighting);
+            }
+        }
+        (DHCPV6_FQDN, value) => {
+            if let Some(name) = value.as_text() {
+                let [mac, _] = header.macs;
+                identity.named(mac, "dhcp", name, sighting);
+            }
+        }
+        (LLDP_NAME | CDP_NAME, value) => {
+            if let Some(name) = value.as_text() {
+                let [mac, _] = header.macs;
+                let source = if fact.field == LLDP_NAME { "lldp" } else { "cdp" };
+                identity.named(mac, source, name, sighting);
+            }
+        }
+        (STUN_MAPPED | NATPMP_EXTERNAL | UPNP_EXTERNAL, Value::Endpoint(address, _)) => {
+            let how = match fact.field {
+                STUN_MAPPED => "stun",
+                NATPMP_EXTERNAL => "natpmp",
+                _ => "upnp",
+            };
+            // The answer goes to who asked; what it names is how the asker looks from outside.
+            if !locals.is_local(address)
+                && let Some(local) = locals.place(header.space, header.to.address)
+                && let Some(entry) = locals.get_mut(local)
+                && entry.public.len() < 64
+            {
+                entry.public.entry((address, how)).or_insert(sighting);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn mac_of(bytes: &[u8]) -> Option<MacAddress> {
+    bytes
+        .first_chunk::<6>()
+        .copied()
+        .map(MacAddress)
+        .filter(|mac| mac.is_present() && !mac.is_group())
+}
+
+/// DHCP tells names with the client's link address; an acknowledgement ties that to an IP address.
+fn dhcp(header: &EventHeader, facts: FactIter<'_>, locals: &mut Locals, identity: &mut Identity) {
+    let mut mac = None;
+    let mut kind = None;
+    let mut address = None;
+    for fact in facts {
+        let sighting = (fact.source, fact.at);
+        match (fact.field, fact.value) {
+            (DHCP_TYPE, Value::Number(number)) => kind = Some(number),
+            (DHCP_MAC, Value::Bytes { bytes, .. }) => mac = mac_of(bytes),
+            (DHCP_ASSIGNED, Value::Endpoint(given, _)) if kind == Some(DHCP_ACK) => address = Some(given),
+            (DHCP_CLIENT, Value::Endpoint(own, _)) => address = address.or(Some(own)),
+            (DHCP_HOST_NAME | DHCP_FQDN, value) => {
+                // Servers echo names to the client; only the client's own word counts.
+                if let (Some(mac), Some(name), false) = (mac, value.as_text(), is_answer(kind)) {
+                    identity.named(mac, "dhcp", name.trim_end_matches('.'), sighting);
+                }
+            }
+            (DHCP_VENDOR_CLASS, value) => {
+                if let (Some(mac), Some(text), false) = (mac, value.as_text(), is_answer(kind)) {
+                    identity.vendor_class(mac, text);
+                }
+            }
+            (DHCP_PARAMETERS, value) => {
+                if let (Some(mac), Some(text), false) = (mac, value.as_text(), is_answer(kind)) {
+                    identity.parameters(mac, text);
+                }
+            }
+            _ => {}
+        }
+    }
+    if kind == Some(DHCP_ACK)
+        && let Some(server) = locals.place(header.space, header.from.address)
+        && let Some(entry) = locals.get_mut(server)
+    {
+        entry.roles.insert("dhcp_server");
+    }
+    if let (Some(mac), Some(address)) = (mac, address)
+        && let Some(local) = locals.place(header.space, address)
+    {
+        locals.heard(local, header.at);
+        identity.owns(mac, local);
+    }
+}
+
+/// Offer, acknowledgement, refusal: what a server says.
+fn is_answer(kind: Option<u64>) -> bool {
+    matches!(kind, Some(2 | 5 | 6))
+}
+
+/// ARP ties a sender's address to its link address.
+fn arp(header: &EventHeader, facts: FactIter<'_>, locals: &mut Locals, identity: &mut Identity) {
+    let mut mac = None;
+    let mut address = None;
+    for fact in facts {
+        match (fact.field, fact.value) {
+            (ARP_SENDER, Value::Endpoint(sender, _)) => address = Some(sender),
+            (ARP_SENDER_MAC, Value::Bytes { bytes, .. }) => mac = mac_of(bytes),
+            _ => {}
+        }
+    }
+    if let (Some(mac), Some(address)) = (mac, address)
+        && let Some(local) = locals.place(header.space, address)
+    {
+        locals.heard(local, header.at);
+        identity.owns(mac, local);
+    }
+}
+
+/// Router advertisements say which prefixes are on this link.
+fn ndp(facts: FactIter<'_>, locals: &mut Locals) {
+    let mut prefix = None;
+    for fact in facts {
+        match (fact.field, fact.value) {
+            (NDP_PREFIX, Value::Endpoint(address, length)) => {
+                prefix = Some(address);
+                if length > 0 {
+                    learn_prefix(address, u64::from(length), locals);
+                }
+            }
+            (NDP_PREFIX_LENGTH, Value::Number(length)) => {
+                if let Some(address) = prefix.take() {
+                    learn_prefix(address, length, locals);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn learn_prefix(address: Address, length: u64, locals: &mut Locals) {
+    let IpAddr::V6(ip) = address.to_ip() else { return };
+    let is_global = ip
+        .segments()
+        .first()
+        .is_some_and(|first| first & 0xe000 == 0x2000);
+    if is_global
+        && let Some(prefix) = u8::try_from(length)
+            .ok()
+            .and_then(|length| Ipv6Net::new(ip, length).ok())
+    {
+        locals.learn_prefix(prefix.trunc());
+    }
+}
+
+/// A NetBIOS name counts as the machine's when it is a workstation's; the suffix follows the name.
+fn nbns(header: &EventHeader, facts: FactIter<'_>, locals: &mut Locals) {
+    let mut pending: Option<(String, Address, Fact<'_>)> = None;
+    for fact in facts {
+        match (fact.field, fact.value) {
+            (NBNS_NAME, Value::Answer { name, address, .. }) => {
+                pending = std::str::from_utf8(name)
+                    .ok()
+                    .map(|name| (name.trim().to_owned(), address, fact));
+            }
+            (NBNS_SUFFIX, Value::Number(suffix)) => {
+                if let Some((name, address, said)) = pending.take()
+                    && suffix == WORKSTATION
+                    && let Some(local) = locals.place(header.space, address)
+                    && let Some(entry) = locals.get_mut(local)
+                {
+                    entry.add_name("nbns", &name, (said.source, said.at));
+                }
+            }
+            _ => pending = None,
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! The local addresses: which ones are ours, and what each of them did.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::IpAddr;
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
+use crate::model::address::{Address, AddressSpace};
+use crate::model::frame::FrameRef;
+use crate::model::observation::LocalIndex;
+use crate::model::time::Timestamp;
+
+/// Names that are kept for one address.
+const MOST_NAMES: usize = 64;
+
+/// Something that an address told of itself, or that was told of it: text and the frame that first said it.
+pub type Sighting = (FrameRef, Timestamp);
+
+/// One local address.
+#[derive(Clone, Debug, Default)]
+pub struct LocalAddress {
+    /// VLAN tags and network identifier.
+    pub space: AddressSpace,
+    /// The address.
+    pub address: Address,
+    /// First and last packet of its flows.
+    pub first_seen: Timestamp,
+    /// Last packet.
+    pub last_seen: Timestamp,
+    /// Bytes that it sent, whole frames.
+    pub bytes_out: u64,
+    /// Bytes that came to it.
+    pub bytes_in: u64,
+    /// Whether it ever sent a packet: an address that was only called may not exist.
+    pub has_spoken: bool,
+    /// Names by source (`dhcp`, `mdns`, ...) and text.
+    pub names: BTreeMap<(&'static str, String), Sighting>,
+    /// DHCP vendor class.
+    pub vendor_class: Option<String>,
+    /// DHCP parameter request list.
+    pub parameter_list: Option<String>,
+    /// mDNS, SSDP services that it announced.
+    pub services: BTreeMap<String, Sighting>,
+    /// Its own public addresses and how each was learnt (`stun`, `natpmp`, `upnp`).
+    pub public: BTreeMap<(Address, &'static str), Sighting>,
+    /// It answered as a router or resolver: `router`, `dns_server`, `dhcp_server`.
+    pub roles: BTreeSet<&'static str>,
+    /// Names that it asked a resolver for, of those that a catalogue knows, are kept by the detectors; here only how many.
+    pub questions: u64,
+}
+
+impl LocalAddress {
+    /// Adds a name that it goes by.
+    pub fn add_name(&mut self, source: &'static str, name: &str, seen: Sighting) {
+        let name = name.trim_end_matches('\0').trim();
+        if !name.is_empty() && self.names.len() < MOST_NAMES {
+            self.names.entry((source, name.to_owned())).or_insert(seen);
+        }
+    }
+
+    /// Adds a service that it announced.
+    pub fn add_service(&mut self, service: &str, seen: Sighting) {
+        if !service.is_empty() && self.services.len() < MOST_NAMES {
+            self.services.entry(service.to_owned()).or_insert(seen);
+        }
+    }
+}
+
+/// The table of local addresses.
+#[derive(Debug)]
+pub struct Locals {
+    networks: Vec<IpNet>,
+    /// On-link prefixes that router advertisements announced.
+    learnt: BTreeSet<Ipv6Net>,
+    index: HashMap<(AddressSpace, Address), LocalIndex, rapidhash::fast::RandomState>,
+    entries: Vec<LocalAddress>,
+    most: usize,
+    refused: u64,
+}
+
+/// The ranges that are private by definition: RFC 1918, RFC 6598, RFC 3927, RFC 1122 (loopback), RFC 4193, RFC 4291 (link-local, loopback).
+fn private_networks() -> Vec<IpNet> {
+    [
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "100.64.0.0/10",
+        "169.254.0.0/16",
+        "127.0.0.0/8",
+        "fc00::/7",
+        "fe80::/10",
+        "::1/128",
+    ]
+    .into_iter()
+    .filter_map(|text| text.parse().ok())
+    .collect()
+}
+
+impl Locals {
+    /// `networks` are ours; the private ranges when there are none. At most `most` addresses are kept.
+    #[must_use]
+    pub fn new(networks: &[IpNet], most: usize) -> Self {
+        let networks = if networks.is_empty() {
+            private_networks()
+        } else {
+            networks.to_vec()
+        };
+        Self {
+            networks,
+            learnt: BTreeSet::new(),
+            index: HashMap::default(),
+            entries: Vec::new(),
+            most,
+            refused: 0,
+        }
+    }
+
+    /// Whether an address is ours.
+    #[must_use]
+    pub fn is_local(&self, address: Address) -> bool {
+        let ip = address.to_ip();
+        let is_nobody = match ip {
+            IpAddr::V4(ip) => ip.is_unspecified() || ip.is_multicast() || ip.is_broadcast(),
+            IpAddr::V6(ip) => ip.is_unspecified() || ip.is_multicast(),
+        };
+        if is_nobody || self.is_directed_broadcast(ip) {
+            return false;
+        }
+        self.networks.iter().any(|network| network.contains(&ip))
+            || match ip {
+                IpAddr::V6(ip) => self.learnt.iter().any(|network| network.contains(&ip)),
+                IpAddr::V4(_) => false,
+            }
+    }
+
+    /// The broadcast address of a configured network that is one subnet (a /16 or larger is many).
+    fn is_directed_broadcast(&self, ip: IpAddr) -> bool {
+        let IpAddr::V4(ip) = ip else { return false };
+        let is_of = |network: &Ipv4Net| (17..31).contains(&network.prefix_len()) && network.broadcast() == ip;
+        self.networks
+            .iter()
+            .any(|network| matches!(network, IpNet::V4(network) if is_of(network)))
+    }
+
+    /// Learns an on-link prefix from a router advertisement (RFC 4861, 4.6.2).
+    pub fn learn_prefix(&mut self, prefix: Ipv6Net) {
+        if self.learnt.len() < 64 && (48..=64).contains(&prefix.prefix_len()) {
+            self.learnt.insert(prefix);
+        }
+    }
+
+    /// Index of a local address, entered when new; nothing for one that is not ours or beyond the bound.
+    pub fn place(&mut self, space: AddressSpace, address: Address) -> Option<LocalIndex> {
+        if let Some(index) = self.index.get(&(space, address)) {
+            return Some(*index);
+        }
+        if !self.is_local(address) {
+            return None;
+        }
+        self.enter(space, address)
+    }
+
+    /// Enters an address although it is in no local range: one end of a conversation that has no local end.
+    pub fn enter(&mut self, space: AddressSpace, address: Address) -> Option<LocalIndex> {
+        if let Some(index) = self.index.get(&(space, address)) {
+            return Some(*index);
+        }
+        if self.entries.len() >= self.most {
+            self.refused = self.refused.saturating_add(1);
+            return None;
+        }
+        let index = LocalIndex(u32::try_from(self.entries.len()).ok()?);
+        self.entries.push(LocalAddress {
+            space,
+            address,
+            first_seen: Timestamp(i64::MAX),
+            last_seen: Timestamp(i64::MIN),
+            ..LocalAddress::default()
+        });
+        self.index.insert((space, address), index);
+        Some(index)
+    }
+
+    /// Counts a flow for an address.
+    pub fn count(
+        &mut self,
+        index: LocalIndex,
+        start: Timestamp,
+        end: Timestamp,
+        out: u64,
+        inward: u64,
+        spoke: bool,
+    ) {
+        if let Some(entry) = self.get_mut(index) {
+            entry.first_seen = entry.first_seen.min(start);
+            entry.last_seen = entry.last_seen.max(end);
+            entry.bytes_out = entry.bytes_out.saturating_add(out);
+            entry.bytes_in = entry.bytes_in.saturating_add(inward);
+            entry.has_spoken |= spoke;
+        }
+    }
+
+    /// Notes that an address was heard at a moment.
+    pub fn heard(&mut self, index: LocalIndex, at: Timestamp) {
+        self.count(index, at, at, 0, 0, true);
+    }
+
+    /// One entry.
+    #[must_use]
+    pub fn get(&self, index: LocalIndex) -> Option<&LocalAddress> {
+        self.entries.get(index.0 as usize)
+    }
+
+    /// One entry, to change it.
+    pub fn get_mut(&mut self, index: LocalIndex) -> Option<&mut LocalAddress> {
+        self.entries.get_mut(index.0 as usize)
+    }
+
+    /// Address of an entry.
+    #[must_use]
+    pub fn address(&self, index: LocalIndex) -> Address {
+        self.get(index).map(|entry| entry.address).unwrap_or_default()
+    }
+
+    /// All entries, in the order in which they were entered.
+    pub fn iter(&self) -> impl Iterator<Item = (LocalIndex, &LocalAddress)> {
+        (0u32..).map(LocalIndex).zip(&self.entries)
+    }
+
+    /// How many addresses were beyond the bound.
+    #[must_use]
+    pub const fn refused(&self) -> u64 {
+        self.refused
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(text: &str) -> Address {
+        Address::from(text.parse::<IpAddr>().unwrap())
+    }
+
+    #[test]
+    fn private_ranges_are_ours_until_others_are_given() {
+        let locals = Locals::new(&[], 10);
+        for text in ["10.1.2.3", "192.168.0.9", "fd00::1", "fe80::1", "100.64.0.1"] {
+            assert!(locals.is_local(address(text)), "{text}");
+        }
+        for text in [
+            "8.8.8.8",
+            "224.0.0.251",
+            "255.255.255.255",
+            "0.0.0.0",
+            "2001:db8::1",
+            "ff02::1",
+        ] {
+            assert!(!locals.is_local(address(text)), "{text}");
+        }
+        let given = Locals::new(&["203.0.113.0/24".parse().unwrap()], 10);
+        assert!(given.is_local(address("203.0.113.7")));
+        assert!(!given.is_local(address("203.0.113.255")));
+        assert!(!given.is_local(address("10.1.2.3")));
+    }
+
+    #[test]
+    fn an_advertised_prefix_becomes_ours() {
+        let mut locals = Locals::new(&[], 10);
+        locals.learn_prefix("2001:db8:1::/64".parse().unwrap());
+        assert!(locals.is_local(address("2001:db8:1::99")));
+        assert!(!locals.is_local(address("2001:db8:2::99")));
+    }
+
+    #[test]
+    fn the_table_is_bounded_and_counts_what_it_refuses() {
+        let mut locals = Locals::new(&[], 2);
+        for last in 1..=5u8 {
+            locals.place(AddressSpace::default(), Address::from_v4([10, 0, 0, last]));
+        }
+        assert_eq!((locals.iter().count(), locals.refused()), (2, 3));
+    }
+}

@@ -1,0 +1,138 @@
+//! Observation: placing what the packets said. Whose address is it, which names does it have, what is the other
+//! end called.
+//!
+//! Takes events and flow records in one order of time; gives observations, and at the end the hosts. Sees everything,
+//! judges nothing. While traffic goes by, everything is kept by local address ([`LocalIndex`]); which addresses are one
+//! machine is resolved at the end, when it is known which link addresses are routers'.
+//!
+//! The order in which things are told: all events of a block, then the flows that ended in it. A name counts for a flow
+//! when its answer came before the flow began, so late records lose nothing.
+
+pub mod identity;
+pub mod learn;
+pub mod locals;
+pub mod names;
+
+use std::net::IpAddr;
+
+use identity::{Host, Identity};
+use locals::{LocalAddress, Locals};
+use names::Names;
+
+use crate::model::fact::{FactIter, FieldId};
+use crate::model::flow::FlowRecord;
+use crate::model::loss::Losses;
+use crate::model::observation::{EventHeader, LocalIndex, NameSource, Observation, ServerName};
+use crate::settings::limits::Limits;
+
+/// Everything that is remembered across flows.
+#[derive(Debug)]
+pub struct Observers {
+    locals: Locals,
+    names: Names,
+    identity: Identity,
+}
+
+const SNI: FieldId = FieldId::of("tls.sni");
+const HTTP_HOST: FieldId = FieldId::of("http.host");
+
+impl Observers {
+    /// `local` are the networks that count as ours; the private ranges when empty.
+    #[must_use]
+    pub fn new(limits: &Limits, local: &[ipnet::IpNet]) -> Self {
+        Self {
+            locals: Locals::new(local, limits.hosts),
+            names: Names::new(limits.answers),
+            identity: Identity::new(limits.hosts),
+        }
+    }
+
+    /// Takes what a packet told about hosts.
+    pub fn event(&mut self, header: &EventHeader, facts: FactIter<'_>) {
+        learn::from_event(
+            header,
+            facts,
+            &mut self.locals,
+            &mut self.names,
+            &mut self.identity,
+        );
+    }
+
+    /// Places a flow.
+    pub fn flow<'a>(&mut self, flow: &'a FlowRecord) -> Observation<'a> {
+        let client = self.locals.place(flow.space, flow.client.address);
+        let server = self.locals.place(flow.space, flow.server.address);
+        for (index, (local, mac)) in [client, server].into_iter().zip(flow.macs).enumerate() {
+            let sent = index == 0 || flow.packets.get(index).is_some_and(|packets| *packets > 0);
+            let address = if index == 0 {
+                flow.client.address
+            } else {
+                flow.server.address
+            };
+            if sent {
+                self.identity.carried(mac, local, address);
+            }
+            if let Some(local) = local {
+                let other = index ^ 1;
+                let out = flow.bytes.get(index).copied().unwrap_or(0);
+                let inward = flow.bytes.get(other).copied().unwrap_or(0);
+                self.locals.count(local, flow.start, flow.end, out, inward, sent);
+            }
+        }
+        let server_name = self.server_name(flow, client);
+        Observation {
+            flow,
+            locals: [client, server],
+            server_name,
+        }
+    }
+
+    /// The best name of a flow's server: what the client asked for in the clear, else what it had resolved.
+    fn server_name(&self, flow: &FlowRecord, client: Option<LocalIndex>) -> Option<ServerName> {
+        for (field, source) in [(SNI, NameSource::Sni), (HTTP_HOST, NameSource::HttpHost)] {
+            if let Some(fact) = flow.facts.find(field)
+                && let Some(text) = fact.value.as_text()
+            {
+                let name = names::normalised(text);
+                // A literal address is no name.
+                if !name.is_empty() && name.parse::<IpAddr>().is_err() {
+                    return Some(ServerName {
+                        name,
+                        source,
+                        frame: fact.source,
+                        at: fact.at,
+                        lifetime: None,
+                    });
+                }
+            }
+        }
+        let asker = client.map_or(flow.client.address, |local| self.locals.address(local));
+        self.names
+            .name_of(flow.space, asker, flow.server.address, flow.start)
+    }
+
+    /// The name that a local address had resolved for a remote one at a moment, if any.
+    #[must_use]
+    pub fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// What is known of local addresses.
+    #[must_use]
+    pub fn locals(&self) -> &Locals {
+        &self.locals
+    }
+
+    /// Resolves addresses to machines. What could not be kept is counted in `losses`.
+    #[must_use]
+    pub fn hosts(&self, losses: &mut Losses) -> Vec<Host> {
+        losses.add("addresses beyond the bound on hosts", self.locals.refused());
+        self.identity.resolve(&self.locals)
+    }
+
+    /// One local address.
+    #[must_use]
+    pub fn local(&self, index: LocalIndex) -> Option<&LocalAddress> {
+        self.locals.get(index)
+    }
+}
