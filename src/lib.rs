@@ -5,4 +5,5 @@ pub mod flow;
 pub mod model;
 pub mod observe;
 pub mod pipeline;
+pub mod report;
 pub mod settings;

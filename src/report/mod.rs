@@ -1,0 +1,3 @@
+//! Reports: rendering what was found. Computes nothing.
+
+pub mod flow;
