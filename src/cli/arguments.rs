@@ -1,0 +1,321 @@
+//! The command line as the user types it. Resolved settings are another type ([`crate::settings`]).
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+/// Find laptop farms in network traffic: remote access, VPN egress, contradictions of place and time.
+#[derive(Debug, Parser)]
+#[command(name = "farmhawk", version, about, propagate_version = true, max_term_width = 100)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+
+    /// Print results only, no remarks
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+
+    /// Log what happens on standard error (-v, -vv, -vvv)
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+
+    /// When to use colours (NO_COLOR is honoured)
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
+    pub color: Color,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Read saved captures; print findings, hosts and farms
+    Analyze(Box<Analyze>),
+    /// The same analysis, live, on a SPAN or TAP interface, until Ctrl-C
+    Sensor(Box<Sensor>),
+    /// The signature catalogue
+    Signatures {
+        /// What to do with it.
+        #[command(subcommand)]
+        action: Signatures,
+    },
+    /// The databases of places
+    Geoip {
+        /// What to do with them.
+        #[command(subcommand)]
+        action: Geoip,
+    },
+    /// Print a completion script for a shell
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+/// `farmhawk analyze`.
+#[derive(Debug, Args)]
+pub struct Analyze {
+    /// Captures: files, folders, globs, or - for standard input
+    #[arg(value_name = "CAPTURE", required = true)]
+    pub captures: Vec<PathBuf>,
+
+    /// Only packets from this time on (RFC 3339)
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub since: Option<jiff::Timestamp>,
+
+    /// Only packets before this time (RFC 3339)
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub until: Option<jiff::Timestamp>,
+
+    /// When to compute SHA-256 digests of the captures: always, never, or auto (with a case folder, and for captures
+    /// below 64 MiB; a digest costs more than the analysis of a large capture)
+    #[arg(long, value_enum, default_value_t = Digest::Auto)]
+    pub digest: Digest,
+
+    /// Options that both analyses share.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// When to compute digests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Digest {
+    /// With a case folder, and for small captures.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// `farmhawk sensor`.
+#[derive(Debug, Args)]
+pub struct Sensor {
+    /// The interface to capture on
+    #[arg(short, long, value_name = "IFACE")]
+    pub interface: String,
+
+    /// Stop after so many seconds
+    #[arg(long, value_name = "SECONDS")]
+    pub duration: Option<u64>,
+
+    /// Options that both analyses share.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// What `analyze` and `sensor` share.
+#[derive(Debug, Args)]
+pub struct Common {
+    /// Write a case folder
+    #[arg(short, long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+
+    /// Overwrite a case that is already there
+    #[arg(long, requires = "out")]
+    pub force: bool,
+
+    /// What standard output gets
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+
+    /// A capture filter in libpcap's language
+    #[arg(short, long, value_name = "BPF")]
+    pub filter: Option<String>,
+
+    /// Addresses that are ours (repeatable); private, ULA and link-local ranges when not given
+    #[arg(short = 'n', long, value_name = "CIDR")]
+    pub local: Vec<ipnet::IpNet>,
+
+    /// The inventory, CSV or JSON
+    #[arg(short, long, value_name = "FILE")]
+    pub assets: Option<PathBuf>,
+
+    /// Refuse an inventory that has a bad row
+    #[arg(long, requires = "assets")]
+    pub strict: bool,
+
+    /// The policy, TOML: sanctioned tools and egress, watched countries, thresholds
+    #[arg(short, long, value_name = "FILE")]
+    pub policy: Option<PathBuf>,
+
+    /// Further signature files or folders (repeatable)
+    #[arg(short, long, value_name = "PATH")]
+    pub signatures: Vec<PathBuf>,
+
+    /// An .mmdb file or a folder of them (repeatable)
+    #[arg(long, value_name = "PATH", env = "FARMHAWK_GEOIP")]
+    pub geoip: Vec<PathBuf>,
+
+    /// Worker threads; all cores by default
+    #[arg(short = 'j', long, value_name = "N")]
+    pub threads: Option<std::num::NonZeroUsize>,
+
+    /// Exit with 3 when a farm or host of this verdict or worse stands
+    #[arg(long, value_name = "LEVEL", value_enum)]
+    pub fail_on: Option<Level>,
+
+    /// Where the capture was taken
+    #[arg(long, value_enum, default_value_t = Vantage::Auto)]
+    pub vantage: Vantage,
+
+    /// Where the capture point stands, for the bounds that latency sets on distance
+    #[arg(long, value_name = "LAT,LON", value_parser = coordinates, allow_hyphen_values = true)]
+    pub at: Option<(f64, f64)>,
+
+    /// Print flow records too (json, jsonl)
+    #[arg(long)]
+    pub flows: bool,
+
+    /// Print findings, hosts and farms below review or low too
+    #[arg(long)]
+    pub all: bool,
+
+    /// Flows that are held at once; beyond it the oldest are ended early and counted
+    #[arg(long, value_name = "N")]
+    pub max_flows: Option<std::num::NonZeroUsize>,
+}
+
+/// What standard output gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Sentences for people.
+    Text,
+    /// One object.
+    Json,
+    /// One record a line.
+    Jsonl,
+}
+
+/// A verdict on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Level {
+    /// Worth a line.
+    Note,
+    /// A person should look.
+    Review,
+    /// Probably so.
+    Likely,
+    /// Hardly anything else explains it.
+    Strong,
+}
+
+/// Where the capture was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Vantage {
+    /// Inside a house, or on its line.
+    Home,
+    /// At an employer.
+    Employer,
+    /// To be judged from the traffic.
+    Auto,
+}
+
+/// `farmhawk signatures`.
+#[derive(Debug, Subcommand)]
+pub enum Signatures {
+    /// List every tool that is known
+    List {
+        /// Further signature files or folders
+        #[arg(short, long, value_name = "PATH")]
+        signatures: Vec<PathBuf>,
+        /// JSON instead of a table
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one entry with its sources
+    Show {
+        /// The tool's identifier
+        id: String,
+        /// Further signature files or folders
+        #[arg(short, long, value_name = "PATH")]
+        signatures: Vec<PathBuf>,
+    },
+    /// Check a signature file of one's own
+    Check {
+        /// The file or folder
+        file: PathBuf,
+    },
+}
+
+/// `farmhawk geoip`.
+#[derive(Debug, Subcommand)]
+pub enum Geoip {
+    /// Which databases are in use, with their dates and attributions
+    Status {
+        /// An .mmdb file or a folder of them
+        #[arg(long, value_name = "PATH", env = "FARMHAWK_GEOIP")]
+        geoip: Vec<PathBuf>,
+    },
+    /// What they say of an address
+    Lookup {
+        /// The address
+        ip: std::net::IpAddr,
+        /// An .mmdb file or a folder of them
+        #[arg(long, value_name = "PATH", env = "FARMHAWK_GEOIP")]
+        geoip: Vec<PathBuf>,
+    },
+    /// Build the default database from address-to-country and AS tables (see geoip/README.md)
+    Build {
+        /// Tables of address ranges and countries, CSV
+        #[arg(long, required = true, value_name = "CSV")]
+        country: Vec<PathBuf>,
+        /// Tables of address ranges, AS numbers and organisations, CSV
+        #[arg(long, required = true, value_name = "CSV")]
+        asn: Vec<PathBuf>,
+        /// Date of the tables, YYYY-MM-DD
+        #[arg(long, value_name = "DATE")]
+        date: String,
+        /// The database to write
+        #[arg(short, long, value_name = "FILE")]
+        out: PathBuf,
+    },
+}
+
+fn time(text: &str) -> Result<jiff::Timestamp, String> {
+    text.parse::<jiff::Timestamp>().map_err(|_| "not a time in RFC 3339, like 2026-11-21T09:00:00Z".to_owned())
+}
+
+fn coordinates(text: &str) -> Result<(f64, f64), String> {
+    let wrong = || "not LAT,LON in degrees, like 33.45,-112.07".to_owned();
+    let (latitude, longitude) = text.split_once(',').ok_or_else(wrong)?;
+    let latitude: f64 = latitude.trim().parse().map_err(|_| wrong())?;
+    let longitude: f64 = longitude.trim().parse().map_err(|_| wrong())?;
+    if (-90.0..=90.0).contains(&latitude) && (-180.0..=180.0).contains(&longitude) {
+        Ok((latitude, longitude))
+    } else {
+        Err(wrong())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_definitions_are_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn coordinates_are_degrees_within_their_ranges() {
+        assert_eq!(coordinates("33.45,-112.07"), Ok((33.45, -112.07)));
+        for wrong in ["", "1", "91,0", "0,181", "a,b", "nan,0"] {
+            assert!(coordinates(wrong).is_err(), "{wrong}");
+        }
+    }
+}
