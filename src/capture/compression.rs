@@ -1,6 +1,8 @@
 //! Compressed captures, told by their first bytes: gzip (RFC 1952), Zstandard (RFC 8878), LZ4 frames, xz.
 
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
+
+use lz4_flex::frame::FrameDecoder;
 
 /// Compressions around a capture that are opened: a compressed file that was compressed again, no more.
 pub const MOST_LAYERS: usize = 2;
@@ -54,8 +56,22 @@ impl Scheme {
         Ok(match self {
             Self::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(inner)),
             Self::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(inner)?),
-            Self::Lz4 => Box::new(lz4_flex::frame::FrameDecoder::new(inner)),
+            Self::Lz4 => Box::new(Lz4Frames(FrameDecoder::new(inner))),
             Self::Xz => Box::new(lzma_rust2::XzReader::new_mem_limit(inner, true, XZ_MEMORY_KIB)),
         })
+    }
+}
+
+/// LZ4 frames one behind the other; the decoder itself reports an end after each.
+struct Lz4Frames<R: Read>(FrameDecoder<BufReader<R>>);
+
+impl<R: Read> Read for Lz4Frames<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let length = self.0.read(buffer)?;
+            if length > 0 || buffer.is_empty() || self.0.get_mut().fill_buf()?.is_empty() {
+                return Ok(length);
+            }
+        }
     }
 }

@@ -267,3 +267,77 @@ impl Source for Live {
         vec![&self.counters]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+
+    use super::*;
+
+    #[test]
+    fn counters_of_the_kernel_that_wrap_are_summed_in_64_bits() {
+        let mut counter = Wrapping::default();
+        assert_eq!(counter.update(u32::MAX), u64::from(u32::MAX));
+        assert_eq!(counter.update(4), 5);
+        assert_eq!(counter.sum, (1 << 32) + 4);
+    }
+
+    #[test]
+    fn an_interface_that_does_not_exist_is_named_with_those_that_do() {
+        let stop = Arc::new(AtomicBool::new(false));
+        let Err(error) = Live::open("nosuch0", &Opening::default(), stop) else {
+            panic!("opened an interface that does not exist");
+        };
+        match error {
+            CaptureError::Permission(name) => println!("skipped: no permission to look at {name}"),
+            error => assert!(
+                error
+                    .to_string()
+                    .starts_with("nosuch0: no such interface (there are: "),
+                "{error}"
+            ),
+        }
+    }
+
+    #[test]
+    fn datagrams_on_the_loopback_interface_arrive_with_the_time_of_day() {
+        let stop = Arc::new(AtomicBool::new(false));
+        let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let port = receiver.local_addr().unwrap().port();
+        let opening = Opening {
+            filter: Some(format!("udp dst port {port}")),
+            ..Opening::default()
+        };
+        let mut live = match Live::open("lo", &opening, Arc::clone(&stop)) {
+            Ok(live) => live,
+            Err(error) => {
+                println!("skipped: {error}");
+                return;
+            }
+        };
+        for number in 0..20_u8 {
+            receiver
+                .send_to(&[number; 9], receiver.local_addr().unwrap())
+                .unwrap();
+        }
+        let mut block = Block::default();
+        let mut last_octets: Vec<u8> = Vec::new();
+        // Each call waits for a tenth of a second at most.
+        for _ in 0..50 {
+            assert!(live.fill(&mut block).unwrap());
+            for frame in &block.frames {
+                last_octets.extend(block.frame_bytes(frame).last().copied());
+                let year_2020 = Timestamp::from_parts(1_577_836_800, 0);
+                let year_2100 = Timestamp::from_parts(4_102_444_800, 0);
+                assert!((year_2020..year_2100).contains(&frame.at), "{}", frame.at);
+            }
+            if last_octets.len() >= 20 {
+                break;
+            }
+        }
+        assert_eq!(last_octets, (0..20).collect::<Vec<u8>>());
+        stop.store(true, Ordering::Relaxed);
+        assert!(!live.fill(&mut block).unwrap());
+        assert_eq!(live.captures()[0].packets, 20);
+    }
+}

@@ -17,6 +17,8 @@ use super::inputs::Input;
 
 /// First bytes that are looked at to tell formats apart.
 const HEAD: usize = 64;
+/// Bytes that tell every format.
+const MAGIC: usize = 12;
 
 /// The input itself.
 enum Origin {
@@ -182,9 +184,9 @@ impl Stream {
         &self.head
     }
 
-    /// Whether nothing follows the head.
+    /// Whether there is nothing to judge a format by: no byte, or so few because decompression failed.
     pub(super) fn is_empty(&self) -> bool {
-        self.head.is_empty()
+        self.head.is_empty() || self.failure.is_some() && self.head.len() < MAGIC
     }
 
     fn pull(&mut self, limit: usize, bytes: &mut Vec<u8>) {

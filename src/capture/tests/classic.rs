@@ -79,8 +79,10 @@ fn counters_describe_the_capture() {
     let mut bytes = LITTLE.header(0xa1b2_c3d4, 101);
     bytes.extend(LITTLE.record(5, 0, b"four"));
     bytes.extend(LITTLE.record(3, 0, b"x"));
-    let mut reading = Reading::default();
-    reading.digest = true;
+    let reading = Reading {
+        digest: true,
+        ..Reading::default()
+    };
     let outcome = read_with(&bytes, &reading).unwrap();
     let counters = &outcome.captures[0];
     assert_eq!(

@@ -89,7 +89,7 @@ fn more_captures_than_may_be_open_are_merged() {
 #[test]
 fn a_compressed_capture_merges_with_a_plain_one() {
     let plain = capture(b'p', &[2, 4]);
-    for other in super::damage::compressed(&capture(b'z', &[1, 3, 5])) {
+    for other in damage::compressed(&capture(b'z', &[1, 3, 5])) {
         let outcome = merged(&[plain.clone(), other], &Reading::default());
         assert_eq!(outcome.payloads().concat(), b"zpzpz");
     }

@@ -1,4 +1,8 @@
 //! Tests of reading: hand-made captures of every kind, damage, merging, and the real captures.
+#![expect(
+    clippy::arithmetic_side_effects,
+    reason = "an overflow in a test is a failure of the test"
+)]
 
 mod classic;
 mod damage;

@@ -6,7 +6,18 @@ use super::*;
 use crate::capture::inputs::expand;
 
 /// Captures whose label is not the number of packets in them, with what is true of each.
-const EXCEPTIONS: &[(&str, u64, &str)] = &[];
+const EXCEPTIONS: &[(&str, u64, &str)] = &[
+    (
+        "sv-bug-1450-04-tls-der-incomplete-header.pcap",
+        13,
+        "the label counts up to a record whose header was overwritten; seven records of the same connection follow",
+    ),
+    (
+        "sv-bug-1450-05-tls-der-incomplete-content.pcap",
+        13,
+        "the same damage",
+    ),
+];
 
 #[test]
 fn every_real_capture_holds_the_packets_of_its_label() {
