@@ -15,6 +15,7 @@ pub mod live;
 pub mod merge;
 mod options;
 mod pcapng;
+mod resolution;
 mod resume;
 pub mod savefile;
 pub mod span;

@@ -4,6 +4,7 @@
 
 use super::counters::{CaptureCounters, Interface};
 use super::options::{Options, u16_at, u32_at, u64_of};
+use super::resolution::Resolution;
 use super::resume::{Halt, Verdict};
 use crate::model::block::Block;
 use crate::model::frame::{FrameHeader, FrameRef, LinkType};
@@ -32,22 +33,11 @@ const MOST_INTERFACES: usize = 65_535;
 /// How far a packet's time may be from the last one's for its block to be believed after damage.
 const DAY: i64 = 86_400 * SECOND;
 
-/// How ticks of an interface become nanoseconds (`if_tsresol`).
-#[derive(Clone, Copy, Debug)]
-enum Scale {
-    /// A decimal resolution of a nanosecond or coarser.
-    Times(u64),
-    /// A decimal resolution finer than a nanosecond.
-    Over(u64),
-    /// Two to the minus this power of a second.
-    Binary(u32),
-}
-
 /// The clock and link of one interface of the current section.
 #[derive(Clone, Copy, Debug)]
 struct Tap {
     link: LinkType,
-    scale: Scale,
+    resolution: Resolution,
     /// `if_tsoffset` in nanoseconds.
     offset: i64,
     snap_length: u32,
@@ -56,30 +46,9 @@ struct Tap {
 }
 
 impl Tap {
-    /// The time of so many ticks, clamped to 1970 to 2262.
+    /// The time of so many ticks.
     fn time(&self, ticks: u64) -> Timestamp {
-        let nanoseconds = match self.scale {
-            Scale::Times(factor) => ticks.saturating_mul(factor),
-            Scale::Over(divisor) => ticks.checked_div(divisor).unwrap_or(0),
-            Scale::Binary(power) => {
-                let scaled = u128::from(ticks).saturating_mul(SECOND.unsigned_abs().into());
-                u64::try_from(scaled.checked_shr(power).unwrap_or(0)).unwrap_or(u64::MAX)
-            }
-        };
-        let nanoseconds = i64::try_from(nanoseconds).unwrap_or(i64::MAX);
-        Timestamp(nanoseconds.saturating_add(self.offset).max(0))
-    }
-}
-
-/// Reads `if_tsresol`: the highest bit chooses between powers of two and of ten.
-fn scale(resolution: u8) -> Scale {
-    let power = u32::from(resolution & 0x7f);
-    if resolution & 0x80 != 0 {
-        return Scale::Binary(power);
-    }
-    match 9_u32.checked_sub(power) {
-        Some(missing) => Scale::Times(10_u64.saturating_pow(missing)),
-        None => Scale::Over(10_u64.saturating_pow(power.saturating_sub(9))),
+        self.resolution.time(ticks, self.offset)
     }
 }
 
@@ -331,7 +300,7 @@ impl Pcapng {
         }
         let mut tap = Tap {
             link: LinkType(link),
-            scale: Scale::Times(1_000),
+            resolution: Resolution::MICROSECONDS,
             offset: 0,
             snap_length,
             index: u16::try_from(counters.interfaces.len()).unwrap_or(u16::MAX),
@@ -340,7 +309,7 @@ impl Pcapng {
         for (code, value) in Options::new(body.get(8..).unwrap_or_default(), big) {
             match (code, value) {
                 (2, text) => name = Some(text_of(text)),
-                (9, [resolution, ..]) => tap.scale = scale(*resolution),
+                (9, [resolution, ..]) => tap.resolution = Resolution::of(*resolution),
                 (14, value) => {
                     let seconds = u64_of(value, big).map_or(0, u64::cast_signed);
                     tap.offset = seconds.saturating_mul(SECOND);

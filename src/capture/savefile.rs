@@ -238,7 +238,8 @@ impl SaveFile {
             let cause = match halt {
                 Halt::Full => return position,
                 Halt::Need(bytes) if !self.exhausted => {
-                    self.wanted = bytes;
+                    // Twice as many, so that a chain of lies about lengths costs one copy for each byte and not more.
+                    self.wanted = bytes.saturating_mul(2);
                     return position;
                 }
                 Halt::Need(_) if self.failed || position >= block.bytes.len() => {
