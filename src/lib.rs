@@ -1,5 +1,6 @@
 //! farmhawk finds laptop farms in network traffic.
 
+pub mod capture;
 pub mod dissect;
 pub mod flow;
 pub mod model;

@@ -1,0 +1,164 @@
+//! Capture filters (BPF) for any source: one program for each link type that occurs.
+//!
+//! libpcap compiles and runs the programs. They see the captured bytes only: `len`, `greater` and `less` mean the
+//! captured length.
+
+use std::collections::BTreeMap;
+
+use pcap::{BpfProgram, Capture, Linktype};
+
+use super::counters::CaptureCounters;
+use super::{CaptureError, Damage, Progress, Source};
+use crate::model::block::Block;
+use crate::model::frame::{FrameHeader, LinkType};
+use crate::model::loss::Losses;
+
+/// Cause under which frames that do not match are counted.
+pub const NOT_MATCHING: &str = "not matched by the filter";
+
+/// Link types for which a filter is tried before reading: one that fits none of them is a mistake.
+const TRIED: [LinkType; 4] = [
+    LinkType::ETHERNET,
+    LinkType::RAW,
+    LinkType::IEEE802_11_RADIOTAP,
+    LinkType::LINUX_SLL,
+];
+
+/// The number by which libpcap knows a link type, where it is not the registry's.
+pub(super) const fn to_dlt(link: LinkType) -> i32 {
+    match link.0 {
+        100 => 11,
+        101 => 12,
+        other => other as i32,
+    }
+}
+
+/// The registry's link type for a number of libpcap's.
+pub(super) fn from_dlt(number: i32) -> LinkType {
+    match number {
+        11 => LinkType(100),
+        12 | 14 => LinkType::RAW,
+        other => LinkType(u16::try_from(other).unwrap_or(u16::MAX)),
+    }
+}
+
+/// A filter compiled for the link types met so far.
+pub struct Programs {
+    text: String,
+    compiled: BTreeMap<LinkType, BpfProgram>,
+}
+
+impl Programs {
+    /// Compiles a filter. It must fit Ethernet or another common link type.
+    pub fn new(text: &str) -> Result<Self, CaptureError> {
+        let mut complaint = None;
+        for link in TRIED {
+            match compile(text, link) {
+                Ok(program) => {
+                    return Ok(Self {
+                        text: text.to_owned(),
+                        compiled: BTreeMap::from([(link, program)]),
+                    });
+                }
+                Err(cause) => complaint = complaint.or(Some(cause)),
+            }
+        }
+        Err(CaptureError::Filter {
+            filter: text.to_owned(),
+            cause: complaint.unwrap_or_default(),
+        })
+    }
+
+    /// Compiles for the link types of these frames that are new.
+    fn prepare(&mut self, frames: &[FrameHeader]) -> Result<(), CaptureError> {
+        let mut ready = None;
+        for frame in frames {
+            if ready == Some(frame.link) {
+                continue;
+            }
+            ready = Some(frame.link);
+            if self.compiled.contains_key(&frame.link) {
+                continue;
+            }
+            let program = compile(&self.text, frame.link).map_err(|cause| CaptureError::FilterForLink {
+                filter: self.text.clone(),
+                link: frame.link,
+                cause,
+            })?;
+            self.compiled.insert(frame.link, program);
+        }
+        Ok(())
+    }
+
+    fn matches(&self, link: LinkType, bytes: &[u8]) -> bool {
+        self.compiled
+            .get(&link)
+            .is_some_and(|program| program.filter(bytes))
+    }
+}
+
+fn compile(text: &str, link: LinkType) -> Result<BpfProgram, String> {
+    Capture::dead(Linktype(to_dlt(link)))
+        .and_then(|handle| handle.compile(text, true))
+        .map_err(|error| complaint(&error))
+}
+
+/// What libpcap says, without the crate's prefix.
+pub(super) fn complaint(error: &pcap::Error) -> String {
+    if let pcap::Error::PcapError(text) = error {
+        text.clone()
+    } else {
+        error.to_string()
+    }
+}
+
+/// A source from which only the frames come that a filter matches.
+pub struct Filter {
+    inner: Box<dyn Source>,
+    programs: Programs,
+    removed: u64,
+}
+
+impl Filter {
+    /// Puts `programs` in front of `inner`.
+    #[must_use]
+    pub fn new(inner: Box<dyn Source>, programs: Programs) -> Self {
+        Self {
+            inner,
+            programs,
+            removed: 0,
+        }
+    }
+}
+
+impl Source for Filter {
+    fn fill(&mut self, block: &mut Block) -> Result<bool, CaptureError> {
+        let more = self.inner.fill(block)?;
+        self.programs.prepare(&block.frames)?;
+        let before = block.frames.len();
+        let mut frames = std::mem::take(&mut block.frames);
+        frames.retain(|frame| self.programs.matches(frame.link, block.frame_bytes(frame)));
+        block.frames = frames;
+        let removed = before.saturating_sub(block.frames.len()) as u64;
+        self.removed = self.removed.saturating_add(removed);
+        Ok(more)
+    }
+
+    fn progress(&self) -> Progress {
+        self.inner.progress()
+    }
+
+    fn take_losses(&mut self) -> Losses {
+        let mut losses = self.inner.take_losses();
+        losses.add(NOT_MATCHING, std::mem::take(&mut self.removed));
+        losses
+    }
+
+    fn take_damage(&mut self) -> Vec<Damage> {
+        self.inner.take_damage()
+    }
+
+    fn captures(&self) -> Vec<&CaptureCounters> {
+        self.inner.captures()
+    }
+}
