@@ -10,7 +10,8 @@
 //! with the transport's checksum, which stands for the rest. Equal packets within the window are counted among
 //! those that hardly ever repeat on their own (they carry data, or an IP identification). Only while at least a quarter
 //! of the last thousand such packets were repeats (half of them are where everything is doubled) are repeats left out.
-//! Each original takes one copy away, so a true repetition in a doubled capture keeps its first of two.
+//! Copies of the next millisecond all belong to one original (some sessions copy four times); a later one takes its original
+//! away, so that a true repetition in a doubled capture keeps its first of two.
 //!
 //! Packets in different VLANs are never copies of each other: leaving one out would tear the two directions of a flow apart.
 
@@ -29,6 +30,9 @@ const LEAST_EVIDENCE: u32 = 128;
 
 /// After so many judged packets older ones weigh half.
 const MOST_EVIDENCE: u32 = 1_024;
+
+/// Copies that come so close belong to one original, however many they are.
+const CLOSE: Nanoseconds = 1_000_000;
 
 /// What a packet is recognised by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,12 +142,12 @@ impl Duplicates {
         };
         let distance = at.since(place.at);
         let is_repeat = place.hash == hash && distance >= 0 && distance < self.window;
-        // A repeat takes its original away: what comes next is an original again.
-        *place = if is_repeat {
-            Place::default()
-        } else {
-            Place { hash, at }
-        };
+        // A late repeat takes its original away: what comes next is an original again.
+        if !is_repeat {
+            *place = Place { hash, at };
+        } else if distance >= CLOSE {
+            *place = Place::default();
+        }
         let capture = usize::from(capture);
         let Some(estimate) = self.estimates.get_mut(capture) else {
             self.estimates

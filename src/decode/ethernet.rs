@@ -81,6 +81,7 @@ pub(super) fn after_type(packet: &mut Packet<'_>, value: u16, payload: Stretch) 
         kind::VN_TAG => tag(packet, payload, 4),
         kind::E_TAG | kind::CISCO_METADATA => tag(packet, payload, 6),
         kind::NSH => Step::Nsh(payload),
+        kind::MACSEC => macsec(packet, payload),
         _ => packet.give_link(0, value, payload),
     }
 }
@@ -93,6 +94,31 @@ fn tag(packet: &mut Packet<'_>, payload: Stretch, length: u32) -> Step {
     match inner {
         Some((value, rest)) => typed(u16::from_be_bytes(value), rest),
         None => packet.give_up("frames cut before their network header"),
+    }
+}
+
+/// MACsec (IEEE 802.1AE, 9.3): opened where it only authenticates; what is encrypted stays a frame without IP.
+fn macsec(packet: &mut Packet<'_>, payload: Stretch) -> Step {
+    const HAS_CHANNEL: u8 = 0x20;
+    const ENCRYPTED_OR_CHANGED: u8 = 0x0c;
+    const CHECK_VALUE: u32 = 16;
+    let opened = packet.array::<2>(payload, 0).and_then(|[control, short]| {
+        if control & ENCRYPTED_OR_CHANGED != 0 {
+            return None;
+        }
+        let tag = if control & HAS_CHANNEL == 0 { 6 } else { 14 };
+        let value = packet.array::<2>(payload.after(tag)?, 0)?;
+        let rest = payload.after(tag.saturating_add(2))?;
+        let length = match u32::from(short & 0x3f) {
+            0 => rest.on_wire.saturating_sub(CHECK_VALUE),
+            // The length counts the type as well.
+            short => short.saturating_sub(2),
+        };
+        Some((u16::from_be_bytes(value), rest.limited(length)))
+    });
+    match opened {
+        Some((value, rest)) => typed(value, rest),
+        None => packet.give_link(0, kind::MACSEC, payload),
     }
 }
 

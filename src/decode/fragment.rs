@@ -47,6 +47,8 @@ pub(super) struct Fragment<'a> {
 pub(super) enum Arrival {
     /// The datagram waits for more, or was refused.
     Held,
+    /// The fragment cannot belong to any datagram: it stands for itself.
+    Impossible,
     /// The datagram is whole.
     Whole(Datagram),
 }
@@ -154,12 +156,12 @@ impl Fragments {
             .filter(|end| *end <= LARGEST_DATAGRAM)
         else {
             losses.count("fragments beyond the largest datagram");
-            return Arrival::Held;
+            return Arrival::Impossible;
         };
         // All but the last carry a multiple of eight (RFC 791, 3.2; RFC 8200, 4.5).
         if fragment.more && !fragment.bytes.len().is_multiple_of(8) || fragment.bytes.is_empty() {
             losses.count("fragments with an impossible length");
-            return Arrival::Held;
+            return Arrival::Impossible;
         }
         let serial = self.serial_of(fragment);
         let Some(partial) = self.partials.get_mut(&serial) else {
@@ -178,7 +180,7 @@ impl Fragments {
             || (!fragment.more && partial.ranges.last().is_some_and(|(_, last)| *last > end));
         if contradicts {
             losses.count("fragments that contradict their datagram's length");
-            return Arrival::Held;
+            return Arrival::Impossible;
         }
         let before = partial.bytes.len();
         match partial.place(fragment.offset, end, fragment.bytes) {

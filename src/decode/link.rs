@@ -5,6 +5,7 @@
 
 use crate::model::frame::LinkType;
 
+use super::ethernet::kind;
 use super::stretch::{Stretch, array, u8_at, u16_at};
 use super::{Packet, Step, cooked, dot11, link_name, serial};
 
@@ -28,6 +29,7 @@ pub(super) fn open(packet: &mut Packet<'_>, link: LinkType, frame: Stretch) -> S
         117 => packet_filter(packet, frame),
         119 => dot11::prism(packet, frame),
         127 => dot11::radiotap(packet, frame),
+        129 => arcnet(packet, frame),
         163 => dot11::avs(packet, frame),
         192 => per_packet(packet, frame),
         239 => netfilter(packet, frame),
@@ -90,6 +92,26 @@ fn fddi(packet: &mut Packet<'_>, frame: Stretch) -> Step {
     }
     packet.set_macs(source, [d0, d1, d2, d3, d4, d5]);
     frame.after(13).map_or(Step::Done, Step::Llc)
+}
+
+/// ARCNET as Linux gives it: source, destination, two octets of offset, the protocol; RFC 1201 adds three octets of its own
+/// fragmentation, RFC 1051 none.
+fn arcnet(packet: &mut Packet<'_>, frame: Stretch) -> Step {
+    let header = packet
+        .array::<6>(frame, 0)
+        .map(|[_, _, _, _, protocol, split]| (protocol, split));
+    match header {
+        Some((0xf0, _)) => frame.after(5).map_or(Step::Done, Step::Ip),
+        Some((0xf1, _)) => frame
+            .after(5)
+            .map_or(Step::Done, |arp| Step::EtherType(kind::ARP, arp)),
+        Some((0xd4 | 0xc4, 0)) => frame.after(8).map_or(Step::Done, Step::Ip),
+        Some((0xd5, 0)) => frame
+            .after(8)
+            .map_or(Step::Done, |arp| Step::EtherType(kind::ARP, arp)),
+        Some(_) => packet.give_up("ARCNET frames of another protocol, or fragments"),
+        None => packet.give_up("frames cut before their network header"),
+    }
 }
 
 /// OpenBSD's packet filter log: its length in the first octet, padded to four.

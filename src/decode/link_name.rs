@@ -28,7 +28,6 @@ const CAUSES: &[(u16, &str)] = &[
     (122, "link type 122 (IP_OVER_FC) not understood"),
     (123, "link type 123 (SUNATM) not understood"),
     (128, "link type 128 (TZSP) not understood"),
-    (129, "link type 129 (ARCNET_LINUX) not understood"),
     (130, "link type 130 (JUNIPER_MLPPP) not understood"),
     (131, "link type 131 (JUNIPER_MLFR) not understood"),
     (132, "link type 132 (JUNIPER_ES) not understood"),

@@ -9,8 +9,8 @@ use super::fragment::{Arrival, Fragment, Key};
 use super::stretch::{Stretch, array, u8_at, u16_at};
 use super::{Packet, Step, append, duplicate, transport};
 
-/// Most extension headers that are followed: RFC 8200 lets each occur once (destination options twice).
-const MOST_EXTENSIONS: usize = 12;
+/// Most extension headers that are followed. RFC 8200 lets each occur once, but asks to accept any number.
+const MOST_EXTENSIONS: usize = 100;
 
 /// IP protocol numbers (IANA).
 pub(super) mod protocol {
@@ -31,6 +31,8 @@ pub(super) mod protocol {
     pub(in crate::decode) const MPLS: u8 = 137;
     /// RFC 3378.
     pub(in crate::decode) const ETHER_IP: u8 = 97;
+    /// Ethernet behind segment routing (RFC 8986, 4.9).
+    pub(in crate::decode) const ETHERNET: u8 = 143;
 }
 
 /// Reads an IP header of the version that its first four bits give.
@@ -159,6 +161,11 @@ fn extensions(packet: &mut Packet<'_>, mut payload: Stretch) -> Step {
                 let Some(rest) = payload.after(length) else {
                     return Step::Transport(payload);
                 };
+                if protocol == protocol::ROUTING
+                    && let Some(last) = final_destination(packet.view(payload))
+                {
+                    packet.base.destination_address = last;
+                }
                 packet.base.protocol = next;
                 payload = rest;
             }
@@ -209,11 +216,7 @@ fn a_fragment(packet: &mut Packet<'_>, payload: Stretch, offset: u32, more: bool
     if payload.captured < payload.on_wire {
         // Cut by the snap length: the datagram can never be whole. The first fragment still names its ports.
         packet.lose("fragments cut by the snap length");
-        if offset == 0 {
-            return Step::Transport(payload);
-        }
-        packet.base.flags |= segment_flag::LATER_FRAGMENT;
-        return transport::other(packet, payload);
+        return lone_fragment(packet, payload, offset);
     }
     let key = Key {
         capture: packet.base.source.capture,
@@ -242,6 +245,7 @@ fn a_fragment(packet: &mut Packet<'_>, payload: Stretch, offset: u32, more: bool
     }
     match arrival {
         Arrival::Held => Step::Done,
+        Arrival::Impossible => lone_fragment(packet, payload, offset),
         Arrival::Whole(datagram) => {
             let length = u32::try_from(datagram.bytes.len()).unwrap_or(0);
             let Some(whole) = append(packet.bytes, &datagram.bytes, length) else {
@@ -257,6 +261,28 @@ fn a_fragment(packet: &mut Packet<'_>, payload: Stretch, offset: u32, more: bool
             }
         }
     }
+}
+
+/// A fragment that waits for nothing: the first one is read as far as it goes, others only have addresses.
+fn lone_fragment(packet: &mut Packet<'_>, payload: Stretch, offset: u32) -> Step {
+    if offset == 0 {
+        return Step::Transport(payload);
+    }
+    packet.base.flags |= segment_flag::LATER_FRAGMENT;
+    transport::other(packet, payload)
+}
+
+/// The final destination in a routing header that was not followed to its end (RFC 8200, 4.4): the last address of type 0
+/// (RFC 2460, 4.4) and of mobility's type 2 (RFC 6275, 6.4), the first of segment routing's (RFC 8754, 2).
+fn final_destination(view: &[u8]) -> Option<Address> {
+    let [_, length, kind, left, last, ..] = array::<8>(view, 0)?;
+    let at = match kind {
+        _ if left == 0 || length < 2 => return None,
+        0 | 2 => (usize::from(length) * 8).checked_sub(8)?,
+        4 if usize::from(last) * 2 < usize::from(length) => 8,
+        _ => return None,
+    };
+    array::<16>(view, at).map(Address)
 }
 
 /// Whether an IP packet can start here: version, header and length agree with what is there.

@@ -21,6 +21,9 @@ mod flag {
     pub(super) const REFUSED: u16 = 0x0ff8;
 }
 
+/// Aruba's access points send 802.11 frames to their controller under these types, one for each way of bridging.
+const ARUBA: std::ops::RangeInclusive<u16> = 0x8200..=0x83ff;
+
 /// Cisco's web cache redirection: the packet, or four octets and then the packet (version 2).
 const WCCP: u16 = 0x883e;
 
@@ -61,6 +64,14 @@ fn version_0(view: &[u8], payload: Stretch, flags: u16, value: u16) -> Option<In
                 Encapsulation::Gre,
                 Step::Ip(routed(view, payload, header + redirect)?),
             )
+        }
+        value if ARUBA.contains(&value) => {
+            let frame = payload.after(header)?;
+            // Version 0 and a data frame in its frame control.
+            if u8_at(view, header as usize)? & 0x0f != 0x08 {
+                return None;
+            }
+            Inside::new(Encapsulation::Gre, Step::Dot11(frame))
         }
         _ => Inside::new(Encapsulation::Gre, by_type(view, payload, header, value)?),
     };

@@ -108,12 +108,15 @@ pub(super) fn by_protocol(packet: &Packet<'_>, payload: Stretch) -> Option<Insid
         protocol::MPLS => {
             mpls::is_labelled(view, payload).then_some(Inside::new(Encapsulation::Mpls, Step::Mpls(payload)))
         }
-        // EtherIP (RFC 3378): version 3 in the upper half of the first octet, then a frame.
-        protocol::ETHER_IP if u16_at(view, 0) == Some(0x3000) => {
-            bridged(view, payload, 2).map(|frame| Inside::new(Encapsulation::Ipip, Step::Ethernet(frame)))
-        }
+        // Version 3 in the upper half of the first octet, then a frame (RFC 3378, 3).
+        protocol::ETHER_IP if u16_at(view, 0) == Some(0x3000) => ethernet_in_ip(view, payload, 2),
+        protocol::ETHERNET => ethernet_in_ip(view, payload, 0),
         _ => None,
     }
+}
+
+fn ethernet_in_ip(view: &[u8], payload: Stretch, header: u32) -> Option<Inside> {
+    bridged(view, payload, header).map(|frame| Inside::new(Encapsulation::EtherIp, Step::Ethernet(frame)))
 }
 
 /// The IP packet behind `header` octets of `payload`, when it reads as one.
@@ -192,6 +195,12 @@ fn by_type(view: &[u8], payload: Stretch, header: u32, value: u16) -> Option<Ste
             super::serial::is_ppp(view.get(header as usize..)?).then_some(Step::Ppp(inner))
         }
         kind::ARP => payload.after(header).map(|inner| Step::EtherType(value, inner)),
+        // Cisco's metadata: six octets, then the type of what follows. It cannot name itself again.
+        kind::CISCO_METADATA => {
+            let at = header.saturating_add(6);
+            let value = u16_at(view, at as usize).filter(|value| *value != kind::CISCO_METADATA)?;
+            by_type(view, payload, at.saturating_add(2), value)
+        }
         _ => None,
     }
 }

@@ -18,8 +18,8 @@ const HAS_NEXT: u8 = 0x04;
 
 /// The inside of a VXLAN packet.
 pub(super) fn inside(view: &[u8], payload: Stretch) -> Option<Inside> {
-    // All bits but the valid one are reserved and ignored on receipt; those that no extension uses must be zero here.
-    if u8_at(view, 0)? & 0x7f != VALID {
+    // The other bits are reserved and ignored on receipt (RFC 7348, 5); extensions use some of them.
+    if u8_at(view, 0)? & VALID == 0 {
         return None;
     }
     let frame = bridged(view, payload, HEADER)?;
