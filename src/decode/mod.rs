@@ -33,6 +33,8 @@ mod tunnel;
 mod captures;
 #[cfg(test)]
 mod samples;
+#[cfg(test)]
+mod tests;
 
 use crate::model::address::MacAddress;
 use crate::model::block::Block;

@@ -195,11 +195,10 @@ fn by_type(view: &[u8], payload: Stretch, header: u32, value: u16) -> Option<Ste
             super::serial::is_ppp(view.get(header as usize..)?).then_some(Step::Ppp(inner))
         }
         kind::ARP => payload.after(header).map(|inner| Step::EtherType(value, inner)),
-        // Cisco's metadata: six octets, then the type of what follows. It cannot name itself again.
+        // Cisco's metadata: in GRE the type stands first, then six octets. It cannot name itself again.
         kind::CISCO_METADATA => {
-            let at = header.saturating_add(6);
-            let value = u16_at(view, at as usize).filter(|value| *value != kind::CISCO_METADATA)?;
-            by_type(view, payload, at.saturating_add(2), value)
+            let value = u16_at(view, header as usize).filter(|value| *value != kind::CISCO_METADATA)?;
+            by_type(view, payload, header.saturating_add(8), value)
         }
         _ => None,
     }

@@ -58,8 +58,14 @@ pub(in crate::decode) fn labels(packet: &mut Packet<'_>, stretch: Stretch) -> St
     let Some(length) = stack_length(view) else {
         return packet.give_up("MPLS label stacks without an end");
     };
-    let Some((step, is_bridged)) = under(view, stretch, length) else {
-        return packet.give_link(0, kind::MPLS, stretch.after_or_end(length));
+    let inner = stretch.after_or_end(length);
+    // Nothing fits exactly: IP whose length disagrees (cut by a tool that kept no length on the wire) is the likeliest.
+    let looks_like_ip =
+        u8_at(inner.of(packet.bytes), 0).is_some_and(|first| matches!(first, 0x45..=0x4f | 0x60..=0x6f));
+    let (step, is_bridged) = match under(view, stretch, length) {
+        Some(found) => found,
+        None if looks_like_ip => (Step::Ip(inner), false),
+        None => return packet.give_link(0, kind::MPLS, inner),
     };
     if !is_bridged {
         return wrapped(packet, Encapsulation::Mpls, step);
