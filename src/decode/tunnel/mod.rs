@@ -105,9 +105,7 @@ pub(super) fn by_protocol(packet: &Packet<'_>, payload: Stretch) -> Option<Insid
     match packet.base.protocol {
         protocol::IPV4 | protocol::IPV6 => ipip::inside(view, payload),
         protocol::GRE => gre::inside(view, payload),
-        protocol::MPLS => {
-            mpls::is_labelled(view, payload).then_some(Inside::new(Encapsulation::Mpls, Step::Mpls(payload)))
-        }
+        protocol::MPLS => mpls::inside(view, payload),
         // Version 3 in the upper half of the first octet, then a frame (RFC 3378, 3).
         protocol::ETHER_IP if u16_at(view, 0) == Some(0x3000) => ethernet_in_ip(view, payload, 2),
         protocol::ETHERNET => ethernet_in_ip(view, payload, 0),

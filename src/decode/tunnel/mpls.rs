@@ -9,7 +9,7 @@ use super::super::ethernet::{kind, wrapped};
 use super::super::network::is_ip;
 use super::super::stretch::{Stretch, u8_at};
 use super::super::{Packet, Step};
-use super::is_ethernet;
+use super::{Inside, is_ethernet};
 
 /// Most labels that are passed over.
 const MOST_LABELS: u32 = 16;
@@ -35,6 +35,17 @@ pub(super) fn is_labelled(view: &[u8], stretch: Stretch) -> bool {
     stack_length(view)
         .and_then(|length| under(view, stretch, length))
         .is_some()
+}
+
+/// Labels directly in IP (RFC 4023).
+pub(super) fn inside(view: &[u8], payload: Stretch) -> Option<Inside> {
+    let (step, is_bridged) = under(view, payload, stack_length(view)?)?;
+    let encapsulation = if is_bridged {
+        Encapsulation::EthernetPseudowire
+    } else {
+        Encapsulation::Mpls
+    };
+    Some(Inside::new(encapsulation, step))
 }
 
 /// What stands under the labels: IP, or a frame with (four octets) or without a control word.
