@@ -1,6 +1,7 @@
 //! farmhawk finds laptop farms in network traffic.
 
 pub mod capture;
+pub mod decode;
 pub mod dissect;
 pub mod flow;
 pub mod model;

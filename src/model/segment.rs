@@ -83,6 +83,8 @@ pub enum Encapsulation {
     EthernetPseudowire,
     /// Frame relay, Cisco or RFC 2427.
     FrameRelay,
+    /// Ethernet directly in IP (RFC 3378, RFC 8986).
+    EtherIp,
 }
 
 impl Encapsulation {
@@ -108,6 +110,7 @@ impl Encapsulation {
             Self::Nsh => "nsh",
             Self::EthernetPseudowire => "ethernet-pseudowire",
             Self::FrameRelay => "frame-relay",
+            Self::EtherIp => "etherip",
         }
     }
 }

@@ -1,0 +1,236 @@
+//! Packets that a mirror port copied twice.
+//!
+//! A SPAN session that mirrors both the way in and the way out of a switch, or both ends of a hop, shows each packet twice:
+//! counters double, every segment looks retransmitted. But two equal packets need not be a copy: TCP retransmits, acknowledgements
+//! repeat, applications send the same datagram again, and many stacks leave the IP identification at zero
+//! (RFC 6864; IPv6 has none at all).
+//!
+//! Question: when is an equal packet a copy? Answer: when the capture as a whole shows it. A fingerprint covers what a hop
+//! leaves alone: all of the IP header but time to live, checksum and service field, and the first 64 octets of what follows,
+//! with the transport's checksum, which stands for the rest. Equal packets within the window are counted among
+//! those that hardly ever repeat on their own (they carry data, or an IP identification). Only while at least a quarter
+//! of the last thousand such packets were repeats (half of them are where everything is doubled) are repeats left out.
+//! Copies of the next millisecond all belong to one original (some sessions copy four times); a later one takes its original
+//! away, so that a true repetition in a doubled capture keeps its first of two.
+//!
+//! Packets in different VLANs are never copies of each other: leaving one out would tear the two directions of a flow apart.
+
+use crate::model::address::AddressSpace;
+use crate::model::time::{Nanoseconds, Timestamp};
+
+/// Octets behind the IP header that enter the fingerprint.
+const OCTETS_OF_PAYLOAD: usize = 64;
+
+/// Places for recent packets: 4,096 of 16 octets stay in the second-level cache; at a million packets in a second
+/// that is four milliseconds, at ten thousand half a second.
+const PLACES: usize = 4_096;
+
+/// Packets that must have been judged before anything is left out.
+const LEAST_EVIDENCE: u32 = 128;
+
+/// After so many judged packets older ones weigh half.
+const MOST_EVIDENCE: u32 = 1_024;
+
+/// Copies that come so close belong to one original, however many they are.
+const CLOSE: Nanoseconds = 1_000_000;
+
+/// What a packet is recognised by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Fingerprint {
+    hash: u64,
+    /// Whether an equal packet would say something: such packets hardly ever repeat on their own.
+    is_evidence: bool,
+}
+
+/// What was seen last at a place.
+#[derive(Clone, Copy, Debug, Default)]
+struct Place {
+    hash: u64,
+    at: Timestamp,
+}
+
+/// How much of one capture repeats.
+#[derive(Clone, Copy, Debug, Default)]
+struct Estimate {
+    packets: u32,
+    repeats: u32,
+    is_doubled: bool,
+}
+
+/// Recent packets and what they say of their capture.
+#[derive(Debug)]
+pub(super) struct Duplicates {
+    window: Nanoseconds,
+    places: Box<[Place]>,
+    /// By number of the capture.
+    estimates: Vec<Estimate>,
+}
+
+/// Mixes a word into a hash: one multiplication to 128 bits, halves folded together (the core of wyhash and rapidhash).
+#[inline]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the two halves of a 128-bit product"
+)]
+const fn mix(state: u64, word: u64) -> u64 {
+    let product = ((state ^ 0x2d35_8dcc_aa6c_78a5) as u128) * ((word ^ 0x8bb8_4b93_962e_acc9) as u128);
+    (product as u64) ^ ((product >> 64) as u64)
+}
+
+/// The fingerprint of an IP packet whose header takes `header_length` octets.
+#[inline]
+pub(super) fn fingerprint(packet: &[u8], header_length: usize, space: AddressSpace) -> Fingerprint {
+    let word = |at: usize| {
+        packet
+            .get(at..)
+            .and_then(|rest| rest.first_chunk::<8>())
+            .map_or(0, |chunk| u64::from_ne_bytes(*chunk))
+    };
+    let is_v4 = packet.first().is_some_and(|first| first >> 4 == 4);
+    let (mut hash, is_numbered, protocol) = if is_v4 {
+        // Length, identification, fragment; then protocol without the time to live; then both addresses.
+        let lengths = word(0) & u64::from_ne_bytes([0xff, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]);
+        let identification = word(0) & u64::from_ne_bytes([0, 0, 0, 0, 0xff, 0xff, 0, 0]);
+        let protocol = packet.get(9).copied().unwrap_or(0);
+        let hash = mix(mix(space.0, lengths), word(12));
+        (mix(hash, u64::from(protocol)), identification != 0, protocol)
+    } else {
+        let lengths = word(0) & u64::from_ne_bytes([0xf0, 0, 0, 0, 0xff, 0xff, 0xff, 0]);
+        let hash = mix(mix(space.0, lengths), word(8));
+        let hash = mix(mix(mix(hash, word(16)), word(24)), word(32));
+        (hash, false, packet.get(6).copied().unwrap_or(0))
+    };
+    let mut payload = packet.get(header_length..).unwrap_or_default();
+    let carries_data = if protocol == super::network::protocol::TCP {
+        let words = payload.get(12).map_or(0, |octet| usize::from(octet >> 4));
+        payload.len() > words.saturating_mul(4)
+    } else {
+        false
+    };
+    payload = payload.get(..OCTETS_OF_PAYLOAD).unwrap_or(payload);
+    let (chunks, rest) = payload.as_chunks::<8>();
+    for chunk in chunks {
+        hash = mix(hash, u64::from_ne_bytes(*chunk));
+    }
+    if !rest.is_empty() {
+        let last = rest.iter().fold(0, |sum, octet| sum << 8 | u64::from(*octet));
+        hash = mix(hash, last);
+    }
+    Fingerprint {
+        hash: mix(hash, payload.len() as u64),
+        is_evidence: is_numbered || carries_data,
+    }
+}
+
+impl Duplicates {
+    /// Recognises copies within `window`; a window of zero switches it off.
+    pub(super) fn new(window: Nanoseconds) -> Self {
+        Self {
+            window,
+            places: vec![Place::default(); PLACES].into_boxed_slice(),
+            estimates: Vec::new(),
+        }
+    }
+
+    /// Whether this packet is a copy to be left out.
+    #[inline]
+    pub(super) fn is_copy(&mut self, print: Fingerprint, at: Timestamp, capture: u16) -> bool {
+        let hash = mix(print.hash, u64::from(capture));
+        #[expect(clippy::cast_possible_truncation, reason = "reduced to the number of places")]
+        let Some(place) = self.places.get_mut(hash as usize % PLACES) else {
+            return false;
+        };
+        let distance = at.since(place.at);
+        let is_repeat = place.hash == hash && distance >= 0 && distance < self.window;
+        // A late repeat takes its original away: what comes next is an original again.
+        if !is_repeat {
+            *place = Place { hash, at };
+        } else if distance >= CLOSE {
+            *place = Place::default();
+        }
+        let capture = usize::from(capture);
+        let Some(estimate) = self.estimates.get_mut(capture) else {
+            self.estimates
+                .resize(capture.saturating_add(1), Estimate::default());
+            return false;
+        };
+        if print.is_evidence {
+            estimate.judge(is_repeat);
+        }
+        is_repeat && estimate.is_doubled
+    }
+}
+
+impl Estimate {
+    #[inline]
+    fn judge(&mut self, is_repeat: bool) {
+        self.packets = self.packets.saturating_add(1);
+        self.repeats = self.repeats.saturating_add(u32::from(is_repeat));
+        if self.packets >= MOST_EVIDENCE {
+            self.packets /= 2;
+            self.repeats /= 2;
+        }
+        // On from a quarter, off below an eighth.
+        let share = if self.is_doubled { 8 } else { 4 };
+        self.is_doubled =
+            self.packets >= LEAST_EVIDENCE && self.repeats.saturating_mul(share) >= self.packets;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn print(number: u64) -> Fingerprint {
+        Fingerprint {
+            hash: mix(1, number),
+            is_evidence: true,
+        }
+    }
+
+    #[test]
+    fn a_doubled_capture_is_recognised_and_then_halved() {
+        let mut duplicates = Duplicates::new(50_000_000);
+        let mut left_out = 0;
+        for number in 0..1_000 {
+            let at = Timestamp(i64::try_from(number).unwrap() * 1_000_000);
+            assert!(!duplicates.is_copy(print(number), at, 0));
+            left_out += u32::from(duplicates.is_copy(print(number), at.plus(20_000), 0));
+        }
+        assert!((930..=940).contains(&left_out), "{left_out}");
+    }
+
+    #[test]
+    fn a_few_retransmissions_are_left_alone() {
+        let mut duplicates = Duplicates::new(50_000_000);
+        for number in 0..10_000_u64 {
+            let at = Timestamp(i64::try_from(number).unwrap() * 1_000_000);
+            assert!(!duplicates.is_copy(print(number), at, 0));
+            if number % 5 == 0 {
+                assert!(!duplicates.is_copy(print(number), at.plus(20_000), 0));
+            }
+        }
+    }
+
+    #[test]
+    fn a_hop_changes_nothing_that_is_looked_at() {
+        let mut packet = super::super::samples::tcp_v4(b"hello, here is some data");
+        let before = fingerprint(&packet, 20, AddressSpace::default());
+        packet[1] = 0xb8;
+        packet[8] -= 1;
+        packet[10] ^= 0x55;
+        assert_eq!(before, fingerprint(&packet, 20, AddressSpace::default()));
+        packet[5] ^= 1;
+        assert_ne!(before, fingerprint(&packet, 20, AddressSpace::default()));
+    }
+
+    #[test]
+    fn bare_acknowledgements_without_identification_are_no_evidence() {
+        let mut packet = super::super::samples::tcp_v4(b"");
+        packet[4..6].fill(0);
+        assert!(!fingerprint(&packet, 20, AddressSpace::default()).is_evidence);
+        let mut packet = super::super::samples::tcp_v4(b"x");
+        packet[4..6].fill(0);
+        assert!(fingerprint(&packet, 20, AddressSpace::default()).is_evidence);
+    }
+}
