@@ -8,8 +8,13 @@
 //! that says yes gets one [`Dissection`], and the payloads, until it is done.
 #![warn(clippy::arithmetic_side_effects)]
 
+pub mod assembly;
 pub mod cursor;
+#[cfg(test)]
+pub(crate) mod drive;
+pub mod quic;
 pub mod registry;
+pub mod tls;
 
 use crate::model::fact::{Facts, Field, Side};
 use crate::model::segment::Layer;
