@@ -12,9 +12,16 @@ pub mod assembly;
 pub mod cursor;
 #[cfg(test)]
 pub(crate) mod drive;
+pub mod ftp;
+pub mod imap;
+pub mod ldap;
+pub mod pop3;
+pub mod postgresql;
 pub mod quic;
 pub mod registry;
+pub mod smtp;
 pub mod tls;
+pub mod xmpp;
 
 use crate::model::fact::{Facts, Field, Side};
 use crate::model::segment::Layer;
