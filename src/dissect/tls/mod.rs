@@ -3,6 +3,8 @@
 //! Each side is read until its first encrypted record. A flow that was captured in one direction, or from the middle
 //! on, gives what is there.
 
+#[cfg(test)]
+mod agreement;
 pub mod certificate;
 pub mod dtls;
 pub mod field;
