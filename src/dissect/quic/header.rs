@@ -92,11 +92,6 @@ pub const fn is_reserved(version: u32) -> bool {
     version & 0x0f0f_0f0f == 0x0a0a_0a0a
 }
 
-/// Whether Initial packets of a version have no token: Google's versions between gQUIC and the standard.
-const fn lacks_token(version: u32) -> bool {
-    matches!(version, 0x5130_3530 | 0x5430_3530 | 0x5430_3531)
-}
-
 /// Reads the packet at the front of a datagram; `None` for short headers and for what is no QUIC.
 #[must_use]
 pub fn read(bytes: &[u8]) -> Option<Long<'_>> {
@@ -129,10 +124,8 @@ pub fn read(bytes: &[u8]) -> Option<Long<'_>> {
     let rotation = u8::from(version == 0x6b33_43cf);
     match (first >> 4 & 3).wrapping_sub(rotation) & 3 {
         0 => {
-            if !lacks_token(version) {
-                let length = usize::try_from(variable(&mut cursor)?).ok()?;
-                cursor.skip(length)?;
-            }
+            let token = usize::try_from(variable(&mut cursor)?).ok()?;
+            cursor.skip(token)?;
             let length = usize::try_from(variable(&mut cursor)?).ok()?;
             let number_at = cursor.position();
             let end = number_at.checked_add(length)?;

@@ -157,24 +157,20 @@ impl QuicDissection {
         };
         frames::collect(opened, stream);
         let mut cursor = Cursor::new(stream.contiguous());
-        let (Some(message), Some(length)) = (cursor.u8(), cursor.u24()) else {
-            return;
-        };
-        let length = usize::try_from(length).unwrap_or(usize::MAX);
-        let body = cursor.take_up_to(length);
-        if body.len() < length {
-            if message == kind::CLIENT_HELLO {
-                handshake.beginning(body, facts);
+        while let (Some(message), Some(length)) = (cursor.u8(), cursor.u24()) {
+            let length = usize::try_from(length).unwrap_or(usize::MAX);
+            let body = cursor.take_up_to(length);
+            if body.len() < length {
+                if message == kind::CLIENT_HELLO {
+                    handshake.beginning(body, facts);
+                }
+                return;
             }
-            return;
-        }
-        if message == kind::CLIENT_HELLO && !handshake.client_was_heard() {
-            say_user_agent(body, facts);
-        }
-        handshake.message(message, body, side, facts);
-        // Whoever is asked to offer again does so behind this message, and the first offer is the one that counts.
-        if handshake.client_was_heard() && message == kind::CLIENT_HELLO {
-            stream.release();
+            if message == kind::CLIENT_HELLO && !handshake.client_was_heard() {
+                say_user_agent(body, facts);
+            }
+            // A repetition says nothing, so that reading the stream from its start again does no harm.
+            handshake.message(message, body, side, facts);
         }
     }
 }

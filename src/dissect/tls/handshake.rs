@@ -47,16 +47,27 @@ pub const fn is_kind(kind: u8) -> bool {
     matches!(kind, 0..=5 | 8 | 11..=16 | 20..=25 | 67 | 254)
 }
 
+/// What the server answered so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answer {
+    /// Nothing.
+    None,
+    /// That the client should offer again (HelloRetryRequest).
+    AskedAgain,
+    /// What it chose.
+    Hello,
+}
+
 /// The state of one handshake.
 #[derive(Clone, Debug)]
 pub struct Handshake {
     carrier: Carrier,
     name_was_said: bool,
     client_was_heard: bool,
-    server_was_heard: bool,
+    server: Answer,
     certificates_said: [bool; 2],
     /// Who sent the ServerHello; the opener of the flow may have been guessed wrong.
-    server: Side,
+    server_side: Side,
     session: ([u8; 32], u8),
 }
 
@@ -68,9 +79,9 @@ impl Handshake {
             carrier,
             name_was_said: false,
             client_was_heard: false,
-            server_was_heard: false,
+            server: Answer::None,
             certificates_said: [false; 2],
-            server: Side::Server,
+            server_side: Side::Server,
             session: ([0; 32], 0),
         }
     }
@@ -84,7 +95,14 @@ impl Handshake {
     /// Whether a whole ServerHello was read.
     #[must_use]
     pub const fn server_was_heard(&self) -> bool {
-        self.server_was_heard
+        matches!(self.server, Answer::Hello)
+    }
+
+    /// Whether the server asked the client to offer again and has not chosen yet: what both then send as
+    /// ChangeCipherSpec is for middleboxes and ends nothing (RFC 8446, D.4).
+    #[must_use]
+    pub const fn is_between_hellos(&self) -> bool {
+        matches!(self.server, Answer::AskedAgain)
     }
 
     /// Takes one whole message.
@@ -100,7 +118,7 @@ impl Handshake {
                 ServerHello::read(body).map_or(After::Clear, |hello| self.server(&hello, side, facts))
             }
             kind::CERTIFICATE => {
-                let owner = if side == self.server {
+                let owner = if side == self.server_side {
                     Owner::Server
                 } else {
                     Owner::Client
@@ -138,7 +156,7 @@ impl Handshake {
     }
 
     fn client(&mut self, hello: &ClientHello<'_>, side: Side, facts: &mut Facts<'_>) {
-        self.server = side.other();
+        self.server_side = side.other();
         let mut session = [0; 32];
         let length = hello.session_id.len().min(32);
         if let (Some(target), Some(source)) = (session.get_mut(..length), hello.session_id.get(..length)) {
@@ -180,14 +198,15 @@ impl Handshake {
     }
 
     fn server(&mut self, hello: &ServerHello<'_>, side: Side, facts: &mut Facts<'_>) -> After {
-        self.server = side;
+        self.server_side = side;
         if hello.is_retry_request() {
+            self.server = Answer::AskedAgain;
             return After::Clear;
         }
         let version = hello.version();
         let is_1_3 = names::is_1_3(version);
         let after = if is_1_3 { After::Encrypted } else { After::Clear };
-        if std::mem::replace(&mut self.server_was_heard, true) {
+        if std::mem::replace(&mut self.server, Answer::Hello) == Answer::Hello {
             return after;
         }
         if let Some(text) = names::version(version) {

@@ -117,7 +117,8 @@ impl TlsDissection {
             return None;
         };
         direction.was_recognised = true;
-        if matches!(header.kind, record::CHANGE_CIPHER_SPEC | record::APPLICATION_DATA) {
+        let is_for_show = header.kind == record::CHANGE_CIPHER_SPEC && handshake.is_between_hellos();
+        if matches!(header.kind, record::CHANGE_CIPHER_SPEC | record::APPLICATION_DATA) && !is_for_show {
             direction.has_ended = true;
             return None;
         }
