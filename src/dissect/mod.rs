@@ -8,9 +8,21 @@
 //! that says yes gets one [`Dissection`], and the payloads, until it is done.
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
+pub mod assembly;
 pub mod cursor;
 pub mod engine;
+#[cfg(test)]
+pub(crate) mod drive;
+pub mod ftp;
+pub mod imap;
+pub mod ldap;
+pub mod pop3;
+pub mod postgresql;
+pub mod quic;
 pub mod registry;
+pub mod smtp;
+pub mod tls;
+pub mod xmpp;
 
 use crate::model::fact::{Facts, Field, Side};
 use crate::model::segment::Layer;
