@@ -9,7 +9,11 @@
 #![warn(clippy::arithmetic_side_effects)]
 
 pub mod cursor;
+pub mod dns;
 pub mod registry;
+
+#[cfg(test)]
+mod rehearsal;
 
 use crate::model::fact::{Facts, Field, Side};
 use crate::model::segment::Layer;
