@@ -9,7 +9,12 @@
 #![warn(clippy::arithmetic_side_effects)]
 
 pub mod cursor;
+pub mod dhcp;
+pub mod dhcpv6;
 pub mod dns;
+pub mod llmnr;
+pub mod mdns;
+pub mod netbios;
 pub mod registry;
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //!
 //! Recognised on port 53, and elsewhere when every bit that must be zero is zero and the message ends where it says.
 
-mod answers;
+pub(crate) mod answers;
 pub mod message;
 pub mod name;
 
