@@ -23,6 +23,27 @@ pub mod registry;
 pub mod smtp;
 pub mod tls;
 pub mod xmpp;
+pub mod arp;
+pub mod cdp;
+pub mod cursor;
+pub mod dhcp;
+pub mod dhcpv6;
+pub mod dns;
+pub mod http;
+pub mod lldp;
+pub mod llmnr;
+pub mod mdns;
+pub mod ndp;
+pub mod netbios;
+pub mod ntp;
+pub mod proxy;
+pub mod registry;
+pub mod ssdp;
+pub mod stun;
+pub mod websocket;
+
+#[cfg(test)]
+mod rehearsal;
 
 use crate::model::fact::{Facts, Field, Side};
 use crate::model::segment::Layer;
@@ -126,7 +147,8 @@ pub enum Next {
     Reject,
     /// This protocol goes on, but this datagram is another's (STUN beside DTLS and RTP): probe it for others.
     Release,
-    /// From the byte after the consumed ones on, another protocol speaks in both directions: its registered name.
+    /// From the byte after the consumed ones on, another protocol speaks in both directions: its registered name. An empty
+    /// name says that it is not known which (CONNECT, an upgrade to something rare): all are asked again from there.
     Become(&'static str, usize),
 }
 

@@ -49,4 +49,33 @@ pub static DISSECTORS: &[&dyn Dissector] = &[
     &pop3::Pop3,
     &smtp::Smtp,
     &ftp::Ftp,
+use super::{
+    Dissector, arp, cdp, dhcp, dhcpv6, dns, http, lldp, llmnr, mdns, ndp, netbios, ntp, proxy, ssdp, stun,
+    websocket,
+};
+
+/// Every protocol that is dissected.
+pub static DISSECTORS: &[&dyn Dissector] = &[
+    &http::http2::Http2,
+    &proxy::HttpConnect,
+    &http::Http,
+    &websocket::WebSocket,
+    &ssdp::Ssdp,
+    &stun::Stun,
+    &stun::StunOverTcp,
+    &dhcp::Dhcp,
+    &dhcpv6::Dhcpv6,
+    &netbios::name_service::Nbns,
+    &netbios::datagram::Nbdgm,
+    &mdns::Mdns,
+    &llmnr::Llmnr,
+    &ntp::Ntp,
+    &arp::Arp,
+    &ndp::Ndp::Neighbour,
+    &ndp::Ndp::Router,
+    &ndp::Ndp::Redirect,
+    &lldp::Lldp,
+    &cdp::Cdp,
+    &dns::Dns,
+    &dns::DnsOverTcp,
 ];
