@@ -3,4 +3,14 @@
 use super::Dissector;
 
 /// Every protocol that is dissected.
-pub static DISSECTORS: &[&dyn Dissector] = &[];
+pub static DISSECTORS: &[&dyn Dissector] = &[
+    &super::ssh::Ssh,
+    &super::pptp::Pptp,
+    &super::teamviewer::TeamViewer,
+    &super::socks::Socks,
+    &super::telnet::Telnet,
+    &super::wireguard::WireGuard,
+    &super::l2tp::L2tp,
+    &super::esp::Esp,
+    &super::esp::Ah,
+];
