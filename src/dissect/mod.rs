@@ -21,6 +21,8 @@ pub mod wireguard;
 
 #[cfg(test)]
 mod trial;
+#[cfg(test)]
+mod walk;
 
 use crate::model::fact::{Facts, Field, Side};
 use crate::model::segment::Layer;

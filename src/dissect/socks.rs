@@ -128,7 +128,7 @@ impl<'a> FourRequest<'a> {
         let user = terminated(cursor)?;
         // 0.0.0.x with x not zero: a name follows (SOCKS 4A).
         let name = match address {
-            [0, 0, 0, 1..] => Some(terminated(cursor)?),
+            [0, 0, 0, last] if last != 0 => Some(terminated(cursor)?),
             _ => None,
         };
         Some(Self {
@@ -257,11 +257,10 @@ fn take_message(stage: Stage, cursor: &mut Cursor<'_>, facts: &mut Facts<'_>) ->
             let [5, command, _] = cursor.array()? else {
                 return Some(Step::Over);
             };
-            let Some(target) = Target::read(cursor)? else {
-                return Some(Step::Over);
-            };
+            let target = Target::read(cursor)?;
             say_command(command, facts);
             match target {
+                Target::Unknown => return Some(Step::Over),
                 Target::Address(ip, port) => say_address(ip, port, facts),
                 Target::Name(name, port) => say_name(name, port, facts),
             }
@@ -303,12 +302,14 @@ fn after_reply(code: u8, is_granted: bool, is_last: bool, again: Stage, facts: &
 enum Target<'a> {
     Address(IpAddr, u16),
     Name(&'a [u8], u16),
+    /// An address type that was never assigned.
+    Unknown,
 }
 
 impl<'a> Target<'a> {
-    /// Address type, address, port (RFC 1928, 5); the inner nothing is an unknown type.
-    fn read(cursor: &mut Cursor<'a>) -> Option<Option<Self>> {
-        Some(Some(match cursor.u8()? {
+    /// Address type, address, port (RFC 1928, 5).
+    fn read(cursor: &mut Cursor<'a>) -> Option<Self> {
+        Some(match cursor.u8()? {
             1 => {
                 let octets: [u8; 4] = cursor.array()?;
                 Self::Address(IpAddr::from(octets), cursor.u16()?)
@@ -321,8 +322,8 @@ impl<'a> Target<'a> {
                 let octets: [u8; 16] = cursor.array()?;
                 Self::Address(IpAddr::from(octets), cursor.u16()?)
             }
-            _ => return Some(None),
-        }))
+            _ => Self::Unknown,
+        })
     }
 }
 

@@ -57,7 +57,7 @@ impl Dissector for TeamViewer {
                 {
                     return Probe::Yes;
                 }
-                ([0x17] | [0x17, 0x24, ..] | [0x11] | [0x11, 0x30, ..], None) if bytes.len() < 8 => {
+                ([0x17 | 0x11] | [0x17, 0x24, ..] | [0x11, 0x30, ..], None) if bytes.len() < 8 => {
                     answer = Probe::Wait;
                 }
                 _ => {}
