@@ -10,9 +10,12 @@
 
 pub mod cursor;
 pub mod esp;
+pub mod ike;
 pub mod l2tp;
+pub mod openvpn;
 pub mod pptp;
 pub mod registry;
+pub mod rfb;
 pub mod socks;
 pub mod ssh;
 pub mod teamviewer;

@@ -5,12 +5,15 @@ use super::Dissector;
 /// Every protocol that is dissected.
 pub static DISSECTORS: &[&dyn Dissector] = &[
     &super::ssh::Ssh,
+    &super::rfb::Rfb,
     &super::pptp::Pptp,
     &super::teamviewer::TeamViewer,
     &super::socks::Socks,
     &super::telnet::Telnet,
     &super::wireguard::WireGuard,
+    &super::ike::Ike,
     &super::l2tp::L2tp,
+    &super::openvpn::OpenVpn,
     &super::esp::Esp,
     &super::esp::Ah,
 ];

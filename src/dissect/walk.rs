@@ -84,7 +84,7 @@ fn frames(path: &Path) -> Vec<(i32, Vec<u8>)> {
                     PcapBlockOwned::Legacy(packet) => frames.push((links[0], packet.data.to_vec())),
                     PcapBlockOwned::NG(Block::SectionHeader(_)) => links.clear(),
                     PcapBlockOwned::NG(Block::InterfaceDescription(interface)) => {
-                        links.push(interface.linktype.0)
+                        links.push(interface.linktype.0);
                     }
                     PcapBlockOwned::NG(Block::EnhancedPacket(packet)) => {
                         let link = links
@@ -95,7 +95,7 @@ fn frames(path: &Path) -> Vec<(i32, Vec<u8>)> {
                         frames.push((link, packet.data[..kept].to_vec()));
                     }
                     PcapBlockOwned::NG(Block::SimplePacket(packet)) => {
-                        frames.push((links[0], packet.data.to_vec()))
+                        frames.push((links[0], packet.data.to_vec()));
                     }
                     PcapBlockOwned::NG(_) => {}
                 }
