@@ -125,6 +125,11 @@ impl<'a> Cursor<'a> {
         self.array().map(u32::from_le_bytes)
     }
 
+    /// Eight octets, little-endian.
+    pub fn u64_le(&mut self) -> Option<u64> {
+        self.array().map(u64::from_le_bytes)
+    }
+
     /// A string behind its one-octet length.
     pub fn prefixed_u8(&mut self) -> Option<&'a [u8]> {
         let length = self.u8()?;

@@ -44,6 +44,23 @@ pub mod websocket;
 
 #[cfg(test)]
 mod rehearsal;
+pub mod esp;
+pub mod ike;
+pub mod l2tp;
+pub mod openvpn;
+pub mod pptp;
+pub mod registry;
+pub mod rfb;
+pub mod socks;
+pub mod ssh;
+pub mod teamviewer;
+pub mod telnet;
+pub mod wireguard;
+
+#[cfg(test)]
+mod trial;
+#[cfg(test)]
+mod walk;
 
 use crate::model::fact::{Facts, Field, Side};
 use crate::model::segment::Layer;

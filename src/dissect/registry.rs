@@ -78,4 +78,17 @@ pub static DISSECTORS: &[&dyn Dissector] = &[
     &cdp::Cdp,
     &dns::Dns,
     &dns::DnsOverTcp,
+pub static DISSECTORS: &[&dyn Dissector] = &[
+    &super::ssh::Ssh,
+    &super::rfb::Rfb,
+    &super::pptp::Pptp,
+    &super::teamviewer::TeamViewer,
+    &super::socks::Socks,
+    &super::telnet::Telnet,
+    &super::wireguard::WireGuard,
+    &super::ike::Ike,
+    &super::l2tp::L2tp,
+    &super::openvpn::OpenVpn,
+    &super::esp::Esp,
+    &super::esp::Ah,
 ];

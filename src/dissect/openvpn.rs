@@ -1,0 +1,511 @@
+//! OpenVPN over UDP and TCP: opcode, session identifiers and the protection of the control channel.
+//!
+//! Layouts as in the project's "OpenVPN Wire Protocol" document. The first octet is an opcode of five bits and a key of
+//! three; over TCP two octets of length come before. A control packet says its sender's session in eight octets, then:
+//! * plain: acknowledgements, packet identifier;
+//! * tls-auth: a digest of 16 to 64 octets, replay counter and time, then as plain;
+//! * tls-crypt: replay counter, time and a tag of 32 octets; the rest is encrypted. Version 2 appends a wrapped key.
+//!
+//! One packet that fits is no proof: a reset must come twice with one session, or be answered in the same protection and,
+//! where it is readable, with the session that was asked. In the middle of a flow only data packets of version 2 under an
+//! AEAD cipher can be told, by one peer identifier and rising packet identifiers.
+
+use super::cursor::Cursor;
+use super::{Dissection, Dissector, Head, Input, Next, Probe, Seen};
+use crate::model::fact::{Facts, Field, Side};
+use crate::model::segment::Layer;
+
+/// Protection of the control channel: `plain`, `tls-auth`, `tls-crypt`, `tls-crypt-v2`; `xor` forms are not recognised.
+pub const PROTECTION: Field = Field::of_flow("openvpn.protection");
+/// Session identifier of one side, 8 octets.
+pub const SESSION: Field = Field::of_flow("openvpn.session");
+
+const CLIENT_RESET_V1: u8 = 1;
+const SERVER_RESET_V1: u8 = 2;
+const CONTROL: u8 = 4;
+const ACKNOWLEDGEMENT: u8 = 5;
+const CLIENT_RESET_V2: u8 = 7;
+const SERVER_RESET_V2: u8 = 8;
+const DATA_V2: u8 = 9;
+const CLIENT_RESET_V3: u8 = 10;
+const WRAPPED_CONTROL: u8 = 11;
+
+/// Lengths of the digests that tls-auth can use: MD5, SHA-1, SHA-224, SHA-256, SHA-384, SHA-512.
+const DIGESTS: [u32; 6] = [16, 20, 28, 32, 48, 64];
+/// Opcode and session.
+const OPENING: u32 = 9;
+/// Tag of tls-crypt.
+const TAG: u32 = 32;
+/// Replay counters start at one; clients with early negotiation start at 0x0f000001.
+const LARGEST_REPLAY: u32 = 1 << 12;
+const EARLY_NEGOTIATION: u32 = 0x0f00_0000;
+/// Times that a clock may show: the years 2000 to 2099.
+const TIMES: std::ops::Range<u32> = 946_684_800..4_102_444_800;
+/// Data packets of one side that must agree.
+const DATA_PACKETS: usize = 4;
+/// How far two data packets near each other may be apart.
+const LARGEST_STEP: u32 = 256;
+/// Messages after which nothing new is to be expected.
+const MOST_MESSAGES: u8 = 32;
+
+/// Recognises OpenVPN.
+pub struct OpenVpn;
+
+impl Dissector for OpenVpn {
+    fn name(&self) -> &'static str {
+        "openvpn"
+    }
+
+    fn fields(&self) -> &'static [&'static Field] {
+        &[&PROTECTION, &SESSION]
+    }
+
+    fn layers(&self) -> &'static [Layer] {
+        &[Layer::Udp, Layer::Tcp]
+    }
+
+    fn probe(&self, head: &Head<'_>) -> Probe {
+        if head.layer == Layer::Tcp {
+            return probe_stream(head.to_server, head.to_client);
+        }
+        let bytes = head.newest();
+        let Some(&first) = bytes.first() else {
+            return Probe::No;
+        };
+        match first >> 3 {
+            CLIENT_RESET_V1 | SERVER_RESET_V1 | CLIENT_RESET_V2 | SERVER_RESET_V2 | CLIENT_RESET_V3 => {
+                let Some(reset) = Reset::read(bytes, head.length_on_wire) else {
+                    return Probe::No;
+                };
+                let is_confirmed = head.earlier.iter().any(|seen| {
+                    Reset::read(seen.bytes(), seen.length_on_wire)
+                        .is_some_and(|before| reset.fits(&before, seen.side == head.side))
+                });
+                if is_confirmed { Probe::Yes } else { Probe::Wait }
+            }
+            CONTROL | ACKNOWLEDGEMENT | WRAPPED_CONTROL => {
+                let session = bytes.get(1..9);
+                let is_confirmed = head.earlier.iter().any(|seen| {
+                    seen.side == head.side
+                        && seen.bytes().get(1..9) == session
+                        && Reset::read(seen.bytes(), seen.length_on_wire).is_some()
+                });
+                if is_confirmed { Probe::Yes } else { Probe::Wait }
+            }
+            DATA_V2 => probe_data(head),
+            _ => Probe::No,
+        }
+    }
+
+    fn start(&self) -> Box<dyn Dissection> {
+        Box::new(Tunnel::default())
+    }
+}
+
+/// How the control channel is protected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Protection {
+    Plain,
+    TlsAuth(u32),
+    TlsCrypt,
+}
+
+/// The first packet of either side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Reset {
+    opcode: u8,
+    session: [u8; 8],
+    protection: Protection,
+    /// The other side's session, where the packet acknowledges and is readable.
+    answered: Option<[u8; 8]>,
+}
+
+impl Reset {
+    /// Reads a reset; fields beyond a cut are not held against it, the length on the wire is.
+    fn read(bytes: &[u8], length: u32) -> Option<Self> {
+        let mut cursor = Cursor::new(bytes);
+        let first = cursor.u8()?;
+        let opcode = first >> 3;
+        let is_reset = matches!(
+            opcode,
+            CLIENT_RESET_V1 | SERVER_RESET_V1 | CLIENT_RESET_V2 | SERVER_RESET_V2 | CLIENT_RESET_V3
+        );
+        if !is_reset || first & 7 != 0 {
+            return None;
+        }
+        let session = cursor.array()?;
+        if session == [0; 8] {
+            return None;
+        }
+        let tail = length.checked_sub(OPENING)?;
+        let (protection, answered) = if opcode == CLIENT_RESET_V3 {
+            // The wrapped key is at least its tag, a type octet and its length.
+            let has_wrapped_key = tail > 8 + TAG + 5 + TAG;
+            (replay_fits(&mut cursor) && has_wrapped_key).then_some((Protection::TlsCrypt, None))?
+        } else {
+            read_protection(&cursor, tail)?
+        };
+        Some(Self {
+            opcode,
+            session,
+            protection,
+            answered,
+        })
+    }
+
+    /// Whether this reset is another copy of `before`, or its answer, or what it answers.
+    fn fits(&self, before: &Self, same_side: bool) -> bool {
+        if same_side {
+            return self.opcode == before.opcode && self.session == before.session;
+        }
+        let is_pair = matches!(
+            (self.opcode, before.opcode),
+            (CLIENT_RESET_V1, SERVER_RESET_V1)
+                | (SERVER_RESET_V1, CLIENT_RESET_V1)
+                | (CLIENT_RESET_V2 | CLIENT_RESET_V3, SERVER_RESET_V2)
+                | (SERVER_RESET_V2, CLIENT_RESET_V2 | CLIENT_RESET_V3)
+        );
+        is_pair
+            && self.protection == before.protection
+            && self.session != before.session
+            && self.answered.is_none_or(|session| session == before.session)
+            && before.answered.is_none_or(|session| session == self.session)
+    }
+}
+
+/// Whether a replay counter and a time stand next; octets that were cut away fit.
+fn replay_fits(cursor: &mut Cursor<'_>) -> bool {
+    let counter_fits = cursor
+        .u32()
+        .is_none_or(|counter| (1..=LARGEST_REPLAY).contains(&(counter & !EARLY_NEGOTIATION)));
+    counter_fits && cursor.u32().is_none_or(|time| TIMES.contains(&time))
+}
+
+/// Finds the protection whose layout has exactly this length and believable contents.
+fn read_protection(after_session: &Cursor<'_>, tail: u32) -> Option<(Protection, Option<[u8; 8]>)> {
+    // Acknowledgements: none, or one with the other side's session; then the packet identifier.
+    for plain in [5, 17] {
+        let extra = tail.checked_sub(plain)?;
+        let has_answer = plain == 17;
+        if extra == 0
+            && let Some(answered) = read_plain(after_session.clone(), has_answer)
+        {
+            return Some((Protection::Plain, answered));
+        }
+        if extra == 8 + TAG && replay_fits(&mut after_session.clone()) {
+            return Some((Protection::TlsCrypt, None));
+        }
+        if let Some(digest) = extra.checked_sub(8).filter(|digest| DIGESTS.contains(digest)) {
+            let mut cursor = after_session.clone();
+            cursor.take_up_to(usize::try_from(digest).ok()?);
+            if replay_fits(&mut cursor)
+                && let Some(answered) = read_plain(cursor, has_answer)
+            {
+                return Some((Protection::TlsAuth(digest), answered));
+            }
+        }
+    }
+    None
+}
+
+/// The session that is answered, if any; nothing where the octets do not fit.
+#[expect(
+    clippy::option_option,
+    reason = "outer: it fits; inner: there is a session to compare"
+)]
+fn read_plain(mut cursor: Cursor<'_>, has_answer: bool) -> Option<Option<[u8; 8]>> {
+    let Some(count) = cursor.u8() else {
+        return Some(None);
+    };
+    if count != u8::from(has_answer) {
+        return None;
+    }
+    let answered = if has_answer {
+        cursor.u32();
+        cursor.array()
+    } else {
+        None
+    };
+    (cursor.u32().unwrap_or(0) == 0).then_some(answered)
+}
+
+/// First packet of a stream and what follows it.
+fn framed<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
+    let length = cursor.u16()?;
+    cursor.take(usize::from(length))
+}
+
+fn probe_stream(to_server: &[u8], to_client: &[u8]) -> Probe {
+    let mut resets = [None, None];
+    let mut is_incomplete = false;
+    for (reset, bytes) in resets.iter_mut().zip([to_server, to_client]) {
+        let mut cursor = Cursor::new(bytes);
+        match framed(&mut cursor) {
+            Some(packet) => {
+                let length = u32::try_from(packet.len()).unwrap_or(u32::MAX);
+                let Some(found) = Reset::read(packet, length) else {
+                    return Probe::No;
+                };
+                let again = framed(&mut cursor).and_then(|packet| packet.get(1..9));
+                if again == Some(&found.session[..]) {
+                    return Probe::Yes;
+                }
+                *reset = Some(found);
+            }
+            // A reset with the largest wrapped key stays below two kilobytes.
+            None if bytes.first().is_some_and(|high| *high > 7) => return Probe::No,
+            None if bytes.get(2).is_some_and(|first| first & 7 != 0) => return Probe::No,
+            None => is_incomplete = true,
+        }
+    }
+    match resets {
+        [Some(client), Some(server)] if client.fits(&server, false) => Probe::Yes,
+        [Some(_), Some(_)] => Probe::No,
+        [None, None] if !is_incomplete => Probe::No,
+        _ => Probe::Wait,
+    }
+}
+
+/// Head of four octets (opcode, key, peer) and the packet identifier under an AEAD cipher.
+fn data_head(bytes: &[u8]) -> Option<([u8; 4], u32)> {
+    let mut cursor = Cursor::new(bytes);
+    let head = cursor.array::<4>()?;
+    let [first, ..] = head;
+    (first >> 3 == DATA_V2).then_some((head, cursor.u32()?))
+}
+
+fn probe_data(head: &Head<'_>) -> Probe {
+    let Some((opening, identifier)) = data_head(head.newest()) else {
+        return Probe::No;
+    };
+    let mut last = None;
+    let mut agreeing: usize = 1;
+    let earlier = head.earlier.iter().filter(|seen| seen.side == head.side);
+    for (before_opening, before) in earlier.filter_map(|seen: &Seen| data_head(seen.bytes())) {
+        let is_rising = last.is_none_or(|last: u32| before.wrapping_sub(last).wrapping_sub(1) < LARGEST_STEP);
+        if before_opening != opening || !is_rising {
+            return Probe::No;
+        }
+        last = Some(before);
+        agreeing = agreeing.saturating_add(1);
+    }
+    let is_rising = last.is_none_or(|last| identifier.wrapping_sub(last).wrapping_sub(1) < LARGEST_STEP);
+    match (is_rising, agreeing >= DATA_PACKETS) {
+        (true, true) => Probe::Yes,
+        (true, false) => Probe::Wait,
+        (false, _) => Probe::No,
+    }
+}
+
+#[derive(Default)]
+struct Tunnel {
+    messages: u8,
+    said_protection: bool,
+    said_session: [bool; 2],
+}
+
+impl Dissection for Tunnel {
+    fn feed(&mut self, input: &Input<'_>, facts: &mut Facts<'_>) -> Next {
+        let mut cursor = Cursor::new(input.bytes);
+        // A datagram starts with an opcode, which is never zero in its upper half where a stream has its length.
+        let is_stream = input.bytes.first().is_some_and(|first| *first <= 7);
+        if is_stream {
+            while !input.after_gap && self.messages < MOST_MESSAGES {
+                let mut ahead = cursor.clone();
+                let Some(packet) = framed(&mut ahead) else {
+                    return Next::More(cursor.position());
+                };
+                self.packet(
+                    packet,
+                    u32::try_from(packet.len()).unwrap_or(u32::MAX),
+                    input.side,
+                    facts,
+                );
+                cursor = ahead;
+            }
+        } else {
+            self.packet(input.bytes, input.length_on_wire, input.side, facts);
+        }
+        if self.said_session == [true; 2] || self.messages >= MOST_MESSAGES || input.after_gap {
+            Next::Done
+        } else {
+            Next::More(cursor.position())
+        }
+    }
+}
+
+impl Tunnel {
+    fn packet(&mut self, bytes: &[u8], length: u32, side: Side, facts: &mut Facts<'_>) {
+        self.messages = self.messages.saturating_add(1);
+        let Some(opcode) = bytes.first().map(|first| first >> 3) else {
+            return;
+        };
+        if let Some(reset) = Reset::read(bytes, length)
+            && !self.said_protection
+        {
+            self.said_protection = true;
+            let name: &[u8] = match reset.protection {
+                Protection::Plain => b"plain",
+                Protection::TlsAuth(_) => b"tls-auth",
+                Protection::TlsCrypt if reset.opcode == CLIENT_RESET_V3 => b"tls-crypt-v2",
+                Protection::TlsCrypt => b"tls-crypt",
+            };
+            facts.text(&PROTECTION, name);
+        }
+        let has_session = !matches!(opcode, 0 | 3 | 6 | DATA_V2);
+        if let (true, Some(session), Some(said)) = (
+            has_session,
+            bytes.get(1..9),
+            self.said_session.get_mut(side.index()),
+        ) && !*said
+        {
+            *said = true;
+            facts.bytes(&SESSION, session);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dissect::trial::{Trial, survives_every_truncation};
+
+    const ASK: [u8; 8] = [1, 2, 3, 4, 5, 6, 7, 8];
+    const ANSWER: [u8; 8] = [9, 8, 7, 6, 5, 4, 3, 2];
+    const REPLAY: [u8; 8] = [0, 0, 0, 1, 0x66, 0, 0, 0];
+
+    fn plain(answered: Option<[u8; 8]>) -> Vec<u8> {
+        let mut bytes = vec![u8::from(answered.is_some())];
+        if let Some(session) = answered {
+            bytes.extend([0; 4]);
+            bytes.extend(session);
+        }
+        bytes.extend([0; 4]);
+        bytes
+    }
+
+    fn reset(opcode: u8, session: [u8; 8], digest: usize, answered: Option<[u8; 8]>) -> Vec<u8> {
+        let mut bytes = vec![opcode << 3];
+        bytes.extend(session);
+        if digest > 0 {
+            bytes.extend(vec![0xd1; digest]);
+            bytes.extend(REPLAY);
+        }
+        bytes.extend(plain(answered));
+        bytes
+    }
+
+    fn crypt(opcode: u8, session: [u8; 8], hidden: usize) -> Vec<u8> {
+        let mut bytes = vec![opcode << 3];
+        bytes.extend(session);
+        bytes.extend(REPLAY);
+        bytes.extend(vec![0xd1; 32 + hidden]);
+        bytes
+    }
+
+    fn udp() -> Trial {
+        Trial::new(&[&OpenVpn], Layer::Udp, (40_000, 40_001))
+    }
+
+    #[test]
+    fn a_reset_and_its_answer_are_recognised_in_every_protection() {
+        let cases = [
+            (reset(7, ASK, 0, None), reset(8, ANSWER, 0, Some(ASK)), "plain"),
+            (
+                reset(7, ASK, 20, None),
+                reset(8, ANSWER, 20, Some(ASK)),
+                "tls-auth",
+            ),
+            (
+                reset(7, ASK, 32, None),
+                reset(8, ANSWER, 32, Some(ASK)),
+                "tls-auth",
+            ),
+            (
+                reset(7, ASK, 64, None),
+                reset(8, ANSWER, 64, Some(ASK)),
+                "tls-auth",
+            ),
+            (crypt(7, ASK, 5), crypt(8, ANSWER, 17), "tls-crypt"),
+        ];
+        for (ask, answer, protection) in cases {
+            let mut trial = udp();
+            trial.payload(Side::Client, &ask);
+            assert_eq!(trial.probed, Probe::Wait);
+            trial.payload(Side::Server, &answer);
+            assert_eq!(trial.said("openvpn.protection"), [protection]);
+            let frame = |packet: &[u8]| {
+                let mut bytes = u16::try_from(packet.len()).unwrap().to_be_bytes().to_vec();
+                bytes.extend(packet);
+                bytes
+            };
+            let mut stream = Trial::new(&[&OpenVpn], Layer::Tcp, (40_000, 443));
+            for octet in frame(&ask) {
+                stream.payload(Side::Client, &[octet]);
+            }
+            stream.payload(Side::Server, &frame(&answer));
+            assert_eq!(
+                stream.said("openvpn.session"),
+                ["0102030405060708", "0908070605040302"]
+            );
+            survives_every_truncation(
+                &OpenVpn,
+                Layer::Udp,
+                &[(Side::Client, &ask), (Side::Server, &answer)],
+            );
+            let (ask, answer) = (frame(&ask), frame(&answer));
+            survives_every_truncation(
+                &OpenVpn,
+                Layer::Tcp,
+                &[(Side::Client, &ask), (Side::Server, &answer)],
+            );
+        }
+    }
+
+    #[test]
+    fn a_wrapped_key_is_answered_like_tls_crypt() {
+        let mut trial = udp();
+        trial.payload(Side::Client, &crypt(10, ASK, 300));
+        trial.payload(Side::Server, &crypt(8, ANSWER, 17));
+        assert_eq!(trial.probed, Probe::Yes);
+    }
+
+    #[test]
+    fn an_answer_to_another_session_is_no_proof_but_a_second_copy_is() {
+        let mut trial = udp();
+        trial.payload(Side::Client, &reset(7, ASK, 0, None));
+        trial.payload(Side::Server, &reset(8, ANSWER, 0, Some(ANSWER)));
+        assert_eq!(trial.probed, Probe::Wait);
+        trial.payload(Side::Client, &reset(7, ASK, 0, None));
+        assert_eq!(trial.probed, Probe::Yes);
+    }
+
+    #[test]
+    fn data_in_the_middle_needs_four_rising_packets_of_one_peer() {
+        let data = |identifier: u8| {
+            let mut bytes = vec![0x48, 0, 0, 3, 0, 0, 1, identifier];
+            bytes.extend([0xd1; 60]);
+            bytes
+        };
+        let mut trial = udp();
+        for identifier in [1, 2, 4] {
+            trial.payload(Side::Client, &data(identifier));
+            assert_eq!(trial.probed, Probe::Wait);
+        }
+        trial.payload(Side::Client, &data(5));
+        assert_eq!(trial.probed, Probe::Yes);
+        let mut falling = udp();
+        falling.payload(Side::Client, &data(5));
+        falling.payload(Side::Client, &data(4));
+        assert_eq!(falling.probed, Probe::No);
+    }
+
+    #[test]
+    fn a_digest_without_a_believable_time_is_refused() {
+        let mut bytes = reset(7, ASK, 20, None);
+        bytes[9 + 20 + 4] = 0;
+        let mut trial = udp();
+        trial.payload(Side::Client, &bytes);
+        assert_eq!(trial.probed, Probe::No);
+    }
+}

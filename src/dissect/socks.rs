@@ -1,0 +1,429 @@
+//! SOCKS: versions 4 (the NEC memo of Koblas and Lee), 4a (name in place of an address) and 5 (RFC 1928, RFC 1929).
+//!
+//! Two octets in front are no proof, so the server's answer must fit before the flow is called SOCKS. After the
+//! server agreed to connect, whatever follows is probed again from there. Passwords are passed over, never said.
+
+use std::net::IpAddr;
+
+use super::cursor::Cursor;
+use super::{Dissection, Dissector, Head, Input, Next, Probe};
+use crate::model::fact::{Facts, Field, Side};
+use crate::model::segment::Layer;
+
+/// Version: 4 or 5.
+pub const VERSION: Field = Field::of_flow("socks.version");
+/// What the client asks for, as `name:port` or `address:port`.
+pub const TARGET: Field = Field::of_flow("socks.target");
+/// The same where it is an address.
+pub const TARGET_ADDRESS: Field = Field::of_flow("socks.target_address");
+/// `connect`, `bind` or `udp-associate`.
+pub const COMMAND: Field = Field::of_flow("socks.command");
+/// Authentication method that the server chose (RFC 1928, 3): 0 none, 1 GSSAPI, 2 user name, 255 refused.
+pub const METHOD: Field = Field::of_flow("socks.method");
+/// User name or identifier.
+pub const USER: Field = Field::of_flow("socks.user");
+/// The server's answer to the request: 0 (version 5) and 90 (version 4) are success.
+pub const REPLY: Field = Field::of_flow("socks.reply");
+
+/// Methods that a client offers at most (assigned are ten; RFC 1928 allows 255).
+const MOST_METHODS: usize = 16;
+const REFUSED: u8 = 0xff;
+const LONGEST_TEXT: usize = 256;
+
+/// Recognises SOCKS.
+pub struct Socks;
+
+impl Dissector for Socks {
+    fn name(&self) -> &'static str {
+        "socks"
+    }
+
+    fn fields(&self) -> &'static [&'static Field] {
+        &[
+            &VERSION,
+            &TARGET,
+            &TARGET_ADDRESS,
+            &COMMAND,
+            &METHOD,
+            &USER,
+            &REPLY,
+        ]
+    }
+
+    fn layers(&self) -> &'static [Layer] {
+        &[Layer::Tcp]
+    }
+
+    fn probe(&self, head: &Head<'_>) -> Probe {
+        match head.to_server.first() {
+            Some(5) => probe_five(head.to_server, head.to_client),
+            Some(4) => probe_four(head.to_server, head.to_client),
+            _ => Probe::No,
+        }
+    }
+
+    fn start(&self) -> Box<dyn Dissection> {
+        Box::new(Negotiation {
+            stage: Stage::Greeting,
+        })
+    }
+}
+
+/// Assigned methods 0 to 9 and the private range (RFC 1928, 3; IANA "SOCKS Methods").
+const fn is_method(octet: u8) -> bool {
+    matches!(octet, 0..=9 | 0x80..=0xfe)
+}
+
+fn probe_five(to_server: &[u8], to_client: &[u8]) -> Probe {
+    let Some(&count) = to_server.get(1) else {
+        return Probe::Wait;
+    };
+    let count = usize::from(count);
+    if count == 0 || count > MOST_METHODS {
+        return Probe::No;
+    }
+    let methods = to_server.get(2..).unwrap_or_default();
+    let methods = methods.get(..count).unwrap_or(methods);
+    if !methods.iter().copied().all(is_method) {
+        return Probe::No;
+    }
+    match to_client {
+        [] | [5] => Probe::Wait,
+        [5, method, ..] if methods.len() == count && (methods.contains(method) || *method == REFUSED) => {
+            Probe::Yes
+        }
+        _ => Probe::No,
+    }
+}
+
+fn probe_four(to_server: &[u8], to_client: &[u8]) -> Probe {
+    if to_server.get(1).is_some_and(|command| !matches!(command, 1 | 2)) {
+        return Probe::No;
+    }
+    match (FourRequest::read(&mut Cursor::new(to_server)), to_client) {
+        (None, _) if to_server.len() > LONGEST_TEXT.saturating_mul(2) => Probe::No,
+        (None, []) | (Some(_), [] | [0]) => Probe::Wait,
+        (Some(_), [0, 90..=93, ..]) if to_client.len() < 8 => Probe::Wait,
+        (Some(_), [0, 90..=93, ..]) => Probe::Yes,
+        _ => Probe::No,
+    }
+}
+
+/// A request of version 4 or 4a.
+struct FourRequest<'a> {
+    command: u8,
+    port: u16,
+    address: [u8; 4],
+    user: &'a [u8],
+    name: Option<&'a [u8]>,
+}
+
+impl<'a> FourRequest<'a> {
+    fn read(cursor: &mut Cursor<'a>) -> Option<Self> {
+        let [4, command] = cursor.array()? else {
+            return None;
+        };
+        let port = cursor.u16()?;
+        let address = cursor.array()?;
+        let user = terminated(cursor)?;
+        // 0.0.0.x with x not zero: a name follows (SOCKS 4A).
+        let name = match address {
+            [0, 0, 0, last] if last != 0 => Some(terminated(cursor)?),
+            _ => None,
+        };
+        Some(Self {
+            command,
+            port,
+            address,
+            user,
+            name,
+        })
+    }
+}
+
+/// A string up to its zero octet.
+fn terminated<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
+    let end = cursor
+        .rest()
+        .iter()
+        .take(LONGEST_TEXT)
+        .position(|octet| *octet == 0)?;
+    let text = cursor.take(end)?;
+    cursor.skip(1)?;
+    Some(text)
+}
+
+/// What is expected next, and from whom.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Greeting,
+    Method,
+    Credentials,
+    CredentialsReply,
+    Request,
+    Reply { is_last: bool },
+    FourReply { is_last: bool },
+}
+
+impl Stage {
+    const fn speaker(self) -> Side {
+        match self {
+            Self::Greeting | Self::Credentials | Self::Request => Side::Client,
+            Self::Method | Self::CredentialsReply | Self::Reply { .. } | Self::FourReply { .. } => {
+                Side::Server
+            }
+        }
+    }
+}
+
+/// What a message led to.
+enum Step {
+    To(Stage),
+    Granted,
+    Over,
+}
+
+struct Negotiation {
+    stage: Stage,
+}
+
+impl Dissection for Negotiation {
+    fn feed(&mut self, input: &Input<'_>, facts: &mut Facts<'_>) -> Next {
+        if input.after_gap {
+            return Next::Done;
+        }
+        let mut cursor = Cursor::new(input.bytes);
+        loop {
+            if self.stage.speaker() != input.side || cursor.is_empty() {
+                return Next::More(cursor.position());
+            }
+            let mut ahead = cursor.clone();
+            let Some(step) = take_message(self.stage, &mut ahead, facts) else {
+                return Next::More(cursor.position());
+            };
+            cursor = ahead;
+            match step {
+                Step::To(stage) => self.stage = stage,
+                Step::Granted => return Next::Become("", cursor.position()),
+                Step::Over => return Next::Done,
+            }
+        }
+    }
+}
+
+/// Reads one whole message; facts are said only when it is complete.
+fn take_message(stage: Stage, cursor: &mut Cursor<'_>, facts: &mut Facts<'_>) -> Option<Step> {
+    Some(match stage {
+        Stage::Greeting if cursor.peek()? == 4 => {
+            let request = FourRequest::read(cursor)?;
+            facts.number(&VERSION, 4);
+            say_command(request.command, facts);
+            facts.text(&USER, request.user);
+            match request.name {
+                Some(name) => say_name(name, request.port, facts),
+                None => say_address(IpAddr::from(request.address), request.port, facts),
+            }
+            Step::To(Stage::FourReply {
+                is_last: request.command == 1,
+            })
+        }
+        Stage::Greeting => {
+            cursor.u8()?;
+            cursor.prefixed_u8()?;
+            facts.number(&VERSION, 5);
+            Step::To(Stage::Method)
+        }
+        Stage::Method => {
+            let [_, method] = cursor.array()?;
+            facts.number(&METHOD, u64::from(method));
+            match method {
+                0 => Step::To(Stage::Request),
+                2 => Step::To(Stage::Credentials),
+                _ => Step::Over,
+            }
+        }
+        Stage::Credentials => {
+            cursor.u8()?;
+            let user = cursor.prefixed_u8()?;
+            cursor.prefixed_u8()?;
+            facts.text(&USER, user);
+            Step::To(Stage::CredentialsReply)
+        }
+        Stage::CredentialsReply => match cursor.array()? {
+            [_, 0] => Step::To(Stage::Request),
+            _ => Step::Over,
+        },
+        Stage::Request => {
+            let [5, command, _] = cursor.array()? else {
+                return Some(Step::Over);
+            };
+            let target = Target::read(cursor)?;
+            say_command(command, facts);
+            match target {
+                Target::Unknown => return Some(Step::Over),
+                Target::Address(ip, port) => say_address(ip, port, facts),
+                Target::Name(name, port) => say_name(name, port, facts),
+            }
+            Step::To(Stage::Reply {
+                is_last: command != 2,
+            })
+        }
+        Stage::Reply { is_last } => {
+            let [5, code, _] = cursor.array()? else {
+                return Some(Step::Over);
+            };
+            Target::read(cursor)?;
+            after_reply(code, code == 0, is_last, Stage::Reply { is_last: true }, facts)
+        }
+        Stage::FourReply { is_last } => {
+            let [_, code] = cursor.array()?;
+            cursor.skip(6)?;
+            after_reply(
+                code,
+                code == 90,
+                is_last,
+                Stage::FourReply { is_last: true },
+                facts,
+            )
+        }
+    })
+}
+
+/// BIND is answered twice: when the server listens and when somebody came (RFC 1928, 6).
+fn after_reply(code: u8, is_granted: bool, is_last: bool, again: Stage, facts: &mut Facts<'_>) -> Step {
+    facts.number(&REPLY, u64::from(code));
+    match (is_granted, is_last) {
+        (true, true) => Step::Granted,
+        (true, false) => Step::To(again),
+        (false, _) => Step::Over,
+    }
+}
+
+enum Target<'a> {
+    Address(IpAddr, u16),
+    Name(&'a [u8], u16),
+    /// An address type that was never assigned.
+    Unknown,
+}
+
+impl<'a> Target<'a> {
+    /// Address type, address, port (RFC 1928, 5).
+    fn read(cursor: &mut Cursor<'a>) -> Option<Self> {
+        Some(match cursor.u8()? {
+            1 => {
+                let octets: [u8; 4] = cursor.array()?;
+                Self::Address(IpAddr::from(octets), cursor.u16()?)
+            }
+            3 => {
+                let name = cursor.prefixed_u8()?;
+                Self::Name(name, cursor.u16()?)
+            }
+            4 => {
+                let octets: [u8; 16] = cursor.array()?;
+                Self::Address(IpAddr::from(octets), cursor.u16()?)
+            }
+            _ => Self::Unknown,
+        })
+    }
+}
+
+fn say_command(command: u8, facts: &mut Facts<'_>) {
+    let name: &[u8] = match command {
+        1 => b"connect",
+        2 => b"bind",
+        3 => b"udp-associate",
+        _ => b"",
+    };
+    facts.text(&COMMAND, name);
+}
+
+fn say_address(ip: IpAddr, port: u16, facts: &mut Facts<'_>) {
+    let text = std::net::SocketAddr::new(ip, port).to_string();
+    facts.text(&TARGET, text.as_bytes());
+    facts.endpoint(&TARGET_ADDRESS, ip, port);
+}
+
+fn say_name(name: &[u8], port: u16, facts: &mut Facts<'_>) {
+    let mut text = name.to_vec();
+    text.extend_from_slice(format!(":{port}").as_bytes());
+    facts.text(&TARGET, &text);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dissect::trial::{Trial, survives_every_truncation};
+
+    fn trial() -> Trial {
+        Trial::new(&[&Socks], Layer::Tcp, (40_000, 9_999))
+    }
+
+    const NAMED: &[u8] = b"\x05\x01\x00\x03\x0bexample.com\x01\xbb";
+    const GRANTED: &[u8] = b"\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00";
+
+    #[test]
+    fn version_five_with_a_user_gives_target_and_hands_over() {
+        let mut trial = trial();
+        trial.payload(Side::Client, b"\x05\x02\x00\x02");
+        assert_eq!(trial.probed, Probe::Wait);
+        trial.payload(Side::Server, b"\x05\x02");
+        assert_eq!(trial.probed, Probe::Yes);
+        trial.payload(Side::Client, b"\x01\x03bob\x06secret");
+        trial.payload(Side::Server, b"\x01\x00");
+        trial.payload(Side::Client, NAMED);
+        trial.payload(Side::Server, GRANTED);
+        assert_eq!(trial.said("socks.target"), ["example.com:443"]);
+        assert_eq!(trial.said("socks.user"), ["bob"]);
+        assert_eq!(trial.said("socks.command"), ["connect"]);
+        assert_eq!(trial.next, Some(Next::Become("", GRANTED.len())));
+    }
+
+    #[test]
+    fn version_four_a_gives_the_name() {
+        let mut trial = trial();
+        trial.payload(
+            Side::Client,
+            b"\x04\x01\x00\x50\x00\x00\x00\x01me\x00host.example\x00",
+        );
+        trial.payload(Side::Server, b"\x00\x5a\x00\x00\x00\x00\x00\x00");
+        assert_eq!(trial.said("socks.target"), ["host.example:80"]);
+        assert_eq!(trial.next, Some(Next::Become("", 8)));
+    }
+
+    #[test]
+    fn an_address_of_version_six_is_written_with_brackets() {
+        let mut trial = trial();
+        trial.payload(Side::Client, b"\x05\x01\x00");
+        trial.payload(Side::Server, b"\x05\x00");
+        let mut request = b"\x05\x01\x00\x04".to_vec();
+        request.extend("2001:db8::7".parse::<std::net::Ipv6Addr>().unwrap().octets());
+        request.extend([0, 22]);
+        trial.payload(Side::Client, &request);
+        assert_eq!(trial.said("socks.target"), ["[2001:db8::7]:22"]);
+        assert_eq!(trial.said("socks.target_address"), ["2001:db8::7 22"]);
+    }
+
+    #[test]
+    fn an_answer_that_was_not_offered_is_refused() {
+        let mut trial = trial();
+        trial.payload(Side::Client, b"\x05\x01\x00");
+        trial.payload(Side::Server, b"\x05\x02");
+        assert_eq!(trial.probed, Probe::No);
+    }
+
+    #[test]
+    fn truncated_negotiations_are_survived() {
+        survives_every_truncation(
+            &Socks,
+            Layer::Tcp,
+            &[
+                (Side::Client, b"\x05\x02\x00\x02"),
+                (Side::Server, b"\x05\x02"),
+                (Side::Client, b"\x01\x03bob\x06secret"),
+                (Side::Server, b"\x01\x00"),
+                (Side::Client, NAMED),
+                (Side::Server, GRANTED),
+            ],
+        );
+    }
+}
