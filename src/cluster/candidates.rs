@@ -55,10 +55,10 @@ fn bands(set: &[u64], bounds: &Candidates) -> Vec<u64> {
                 })
                 .collect();
             let band = u64::try_from(band).unwrap_or(u64::MAX);
-            rows.iter().fold(
-                ContentId::of_words(&[u64::MAX, band]).0,
-                |state, row| ContentId::of_words(&[state, *row]).0,
-            )
+            rows.iter()
+                .fold(ContentId::of_words(&[u64::MAX, band]).0, |state, row| {
+                    ContentId::of_words(&[state, *row]).0
+                })
         })
         .collect()
 }

@@ -50,14 +50,16 @@ fn renumber(labels: &[usize]) -> Vec<usize> {
     let mut known: Vec<(usize, usize)> = Vec::new();
     labels
         .iter()
-        .map(|label| match known.binary_search_by_key(label, |(seen, _)| *seen) {
-            Ok(place) => known.get(place).map_or(0, |(_, number)| *number),
-            Err(place) => {
-                let number = known.len();
-                known.insert(place, (*label, number));
-                number
-            }
-        })
+        .map(
+            |label| match known.binary_search_by_key(label, |(seen, _)| *seen) {
+                Ok(place) => known.get(place).map_or(0, |(_, number)| *number),
+                Err(place) => {
+                    let number = known.len();
+                    known.insert(place, (*label, number));
+                    number
+                }
+            },
+        )
         .collect()
 }
 

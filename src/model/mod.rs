@@ -19,6 +19,7 @@ pub mod observable;
 pub mod observation;
 pub mod profile;
 pub mod segment;
+pub mod sphere;
 pub mod summary;
 pub mod time;
 pub mod vantage;

@@ -305,11 +305,7 @@ impl HostProfile {
     /// A name or address to recognise it by: the shortest sure way for a reader.
     #[must_use]
     pub fn label(&self) -> String {
-        if let Some(asset) = self
-            .asset
-            .seen()
-            .and_then(|asset| asset.record.asset.as_deref())
-        {
+        if let Some(asset) = self.asset.seen().and_then(|asset| asset.record.asset.as_deref()) {
             return asset.to_owned();
         }
         if let Some(name) = self.names.first() {

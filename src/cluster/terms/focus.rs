@@ -41,12 +41,18 @@ fn statistic(first: &[u32], second: &[u32], bounds: &Focus) -> Option<f64> {
         let from = second.partition_point(|minute| *minute < start);
         let to = second.partition_point(|minute| *minute < start.saturating_add(length));
         let theirs = second.get(from..to)?;
-        let (n1, n2) = (u32::try_from(block.len()).ok()?, u32::try_from(theirs.len()).ok()?);
+        let (n1, n2) = (
+            u32::try_from(block.len()).ok()?,
+            u32::try_from(theirs.len()).ok()?,
+        );
         let counts = bounds.least_driven..=bounds.most_driven;
         if !counts.contains(&n1) || !counts.contains(&n2) {
             continue;
         }
-        let both = block.iter().filter(|minute| theirs.binary_search(minute).is_ok()).count();
+        let both = block
+            .iter()
+            .filter(|minute| theirs.binary_search(minute).is_ok())
+            .count();
         let (n1, n2) = (f64::from(n1), f64::from(n2));
         blocks = blocks.saturating_add(1);
         observed += f64::from(u32::try_from(both).ok()?);

@@ -8,7 +8,10 @@ use crate::model::profile::HostProfile;
 
 use super::Entry;
 
-pub(super) const ENTRY: Entry = Entry { name: "path", log_odds };
+pub(super) const ENTRY: Entry = Entry {
+    name: "path",
+    log_odds,
+};
 
 fn log_odds(_one: &HostProfile, _other: &HostProfile, _scale: &Scale<'_>) -> Option<Term> {
     None

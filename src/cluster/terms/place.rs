@@ -47,7 +47,8 @@ fn log_odds(one: &HostProfile, other: &HostProfile, scale: &Scale<'_>) -> Option
     if !comparable || fewest == 0 {
         return None;
     }
-    let share = (f64::from(u32::try_from(shared_days.len()).ok()?) / f64::from(u32::try_from(fewest).ok()?)).min(1.0);
+    let share =
+        (f64::from(u32::try_from(shared_days.len()).ok()?) / f64::from(u32::try_from(fewest).ok()?)).min(1.0);
     let factor = if is_crowded { line.shared_factor } else { 1.0 };
     let what = if shared_days.is_empty() {
         "never at the same place on one day".to_owned()

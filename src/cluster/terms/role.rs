@@ -7,7 +7,10 @@ use crate::model::profile::HostProfile;
 
 use super::Entry;
 
-pub(super) const ENTRY: Entry = Entry { name: "role", log_odds };
+pub(super) const ENTRY: Entry = Entry {
+    name: "role",
+    log_odds,
+};
 
 fn log_odds(one: &HostProfile, other: &HostProfile, scale: &Scale<'_>) -> Option<Term> {
     if one.is_controller() || other.is_controller() {

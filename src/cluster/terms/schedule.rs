@@ -21,7 +21,7 @@ fn log_odds(one: &HostProfile, other: &HostProfile, scale: &Scale<'_>) -> Option
     }
     let hours = distance(one.hours.seen()?, other.hours.seen()?)?;
     let alike = (1.0 - hours / weights.distance_hours).clamp(-1.0, 1.0);
-    let nats = weights.floor + (alike + 1.0) / 2.0 * (weights.ceiling - weights.floor);
+    let nats = weights.floor + f64::midpoint(alike, 1.0) * (weights.ceiling - weights.floor);
     Some(Term {
         nats,
         what: format!("driven in hours that lie {hours:.1} h apart"),

@@ -3,6 +3,7 @@
 use crate::cluster::pairs::Scale;
 use crate::model::group::Term;
 use crate::model::profile::{Asset, HostProfile};
+use crate::model::sphere::great_circle_km;
 use crate::settings::pair_weights::Tenancy;
 
 use super::Entry;
@@ -22,7 +23,11 @@ fn log_odds(one: &HostProfile, other: &HostProfile, scale: &Scale<'_>) -> Option
     let Some(shared) = shared else {
         return Some(Term {
             nats: weights.different,
-            what: format!("different organisations: {} and {}", mine.join("/"), yours.join("/")),
+            what: format!(
+                "different organisations: {} and {}",
+                mine.join("/"),
+                yours.join("/")
+            ),
         });
     };
     if let (Some(first), Some(second)) = (one.asset.seen(), other.asset.seen()) {
@@ -73,15 +78,9 @@ fn homes_apart(first: &Asset, second: &Asset, weights: &Tenancy) -> Option<Strin
         let km = great_circle_km(here, there);
         return (km > weights.apart_km).then(|| format!("declared homes {km:.0} km apart"));
     }
-    let (here, there) = (first.record.country.as_deref()?, second.record.country.as_deref()?);
+    let (here, there) = (
+        first.record.country.as_deref()?,
+        second.record.country.as_deref()?,
+    );
     (here != there).then(|| format!("declared in {here} and {there}"))
-}
-
-/// Great-circle distance in kilometres (haversine, mean radius 6,371 km).
-fn great_circle_km(here: (f64, f64), there: (f64, f64)) -> f64 {
-    let (lat1, lat2) = (here.0.to_radians(), there.0.to_radians());
-    let half_lat = (lat2 - lat1) / 2.0;
-    let half_lon = (there.1 - here.1).to_radians() / 2.0;
-    let chord = half_lat.sin().powi(2) + lat1.cos() * lat2.cos() * half_lon.sin().powi(2);
-    2.0 * 6_371.0 * chord.sqrt().min(1.0).asin()
 }

@@ -6,7 +6,10 @@ use crate::model::profile::{HostProfile, InstanceKind, RemoteSession};
 
 use super::Entry;
 
-pub(super) const ENTRY: Entry = Entry { name: "tool", log_odds };
+pub(super) const ENTRY: Entry = Entry {
+    name: "tool",
+    log_odds,
+};
 
 fn log_odds(one: &HostProfile, other: &HostProfile, scale: &Scale<'_>) -> Option<Term> {
     if one.live_sessions().next().is_none() || other.live_sessions().next().is_none() {
@@ -36,7 +39,10 @@ fn judge(
     yours: &RemoteSession,
     weights: &crate::settings::pair_weights::Tool,
 ) -> Option<(f64, String)> {
-    let instance = mine.instance.as_ref().filter(|mine| yours.instance.as_ref() == Some(*mine));
+    let instance = mine
+        .instance
+        .as_ref()
+        .filter(|mine| yours.instance.as_ref() == Some(*mine));
     match (mine.sanctioned, yours.sanctioned) {
         (Some(true), Some(true)) if mine.instance == yours.instance => Some((
             weights.same_sanctioned,
@@ -48,7 +54,10 @@ fn judge(
                 weights.same_private_server,
                 format!("{} through the same private server {}", mine.tool, instance.name),
             )),
-            _ => Some((weights.same_unlisted, format!("both under {} that nobody listed", mine.tool))),
+            _ => Some((
+                weights.same_unlisted,
+                format!("both under {} that nobody listed", mine.tool),
+            )),
         },
     }
 }
