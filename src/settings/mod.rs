@@ -1,3 +1,4 @@
 //! Settings: what the command line, the policy and the inventory resolved to, the only configuration that stages see.
 
 pub mod limits;
+pub mod pair_weights;

@@ -1,0 +1,129 @@
+//! Clustering: which hosts belong together (DETECTION 6).
+//!
+//! Takes host profiles and the pair weights; gives groups with the ledger of every pair that holds them together.
+//! Must not know what a group is: a managed office is one as much as a farm (`explain` says which). Hosts are put
+//! in order of their identifiers before anything else happens, so that the order of input decides nothing.
+
+pub mod candidates;
+pub mod community;
+pub mod graph;
+pub mod pairs;
+pub mod stability;
+pub mod terms;
+pub mod tokens;
+
+use crate::model::group::{Group, PairLedger};
+use crate::model::identity::ContentId;
+use crate::model::observable::Observable;
+use crate::model::profile::HostProfile;
+use crate::settings::pair_weights::PairWeights;
+
+use pairs::Scale;
+use tokens::Rarity;
+
+/// What clustering found.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Clusters {
+    /// Groups of at least two, sorted by identifier.
+    pub groups: Vec<Group>,
+    /// How many pairs were looked at.
+    pub pairs: usize,
+    /// Things the reader should know: components that were too large to divide.
+    pub remarks: Vec<String>,
+}
+
+/// Finds the groups among hosts, in whatever order they come.
+#[must_use]
+pub fn cluster(profiles: &[HostProfile], weights: &PairWeights) -> Clusters {
+    let mut nodes: Vec<&HostProfile> = profiles.iter().filter(|profile| can_belong(profile)).collect();
+    nodes.sort_by_key(|profile| profile.host);
+    nodes.dedup_by_key(|profile| profile.host);
+    let sets: Vec<Vec<u64>> = nodes.iter().map(|profile| tokens::of(profile)).collect();
+    let rarity = Rarity::of(&sets, profiles.len(), &weights.candidates);
+    let candidates = candidates::pairs(&sets, &rarity, &weights.candidates);
+    let scale = Scale {
+        weights,
+        rarity: &rarity,
+    };
+    let ledgers: Vec<(usize, usize, PairLedger)> = candidates
+        .iter()
+        .filter_map(|&(first, second)| {
+            let ledger = pairs::ledger(nodes.get(first)?, nodes.get(second)?, &scale);
+            Some((first, second, ledger))
+        })
+        .collect();
+    let mut found = Clusters {
+        pairs: ledgers.len(),
+        ..Clusters::default()
+    };
+    let edges = graph::edges(&ledgers, weights.edge);
+    for component in graph::components(nodes.len(), &edges) {
+        if component.nodes.len() > weights.community.largest_component {
+            found.remarks.push(format!(
+                "{} hosts hang together too closely to be divided; they were not judged as a group",
+                component.nodes.len()
+            ));
+            continue;
+        }
+        for members in stability::firm_communities(&component, &nodes, &ledgers, weights) {
+            let group = assemble(members, &nodes, &ledgers, weights.edge);
+            found.groups.extend(group);
+        }
+    }
+    found.groups.sort_by_key(|group| group.id);
+    found
+}
+
+/// Whether a host has anything that could tie it to others: the phones and televisions of a house have not.
+fn can_belong(profile: &HostProfile) -> bool {
+    profile.live_sessions().next().is_some()
+        || profile.is_kvm()
+        || !profile.kvm.drives_this.list().is_empty()
+        || !profile.tenants.list().is_empty()
+        || matches!(profile.asset, Observable::Observed(_))
+}
+
+/// Makes the group out of its members: who controls others is no member, however close.
+fn assemble(
+    members: Vec<(usize, f64, bool)>,
+    nodes: &[&HostProfile],
+    ledgers: &[(usize, usize, PairLedger)],
+    edge: f64,
+) -> Option<Group> {
+    let mut kept: Vec<(usize, f64, bool)> = members
+        .into_iter()
+        .filter(|(node, ..)| nodes.get(*node).is_some_and(|profile| !profile.is_controller()))
+        .collect();
+    kept.sort_by_key(|(node, ..)| *node);
+    if kept.len() < 2 {
+        return None;
+    }
+    let inside = |node: usize| kept.binary_search_by_key(&node, |(kept, ..)| *kept).is_ok();
+    let edges = ledgers
+        .iter()
+        .filter(|(first, second, ledger)| ledger.total > edge && inside(*first) && inside(*second))
+        .map(|(_, _, ledger)| ledger.clone())
+        .collect();
+    let first_seen = kept
+        .iter()
+        .filter_map(|(node, ..)| nodes.get(*node))
+        .map(|profile| (profile.first_seen, profile.host))
+        .min()?;
+    Some(Group {
+        id: ContentId::of(&[b"group", &first_seen.1.0.to_le_bytes()]),
+        members: kept
+            .iter()
+            .filter_map(|&(node, membership, is_loose)| {
+                Some(crate::model::group::Member {
+                    host: nodes.get(node)?.host,
+                    membership,
+                    is_loose,
+                })
+            })
+            .collect(),
+        edges,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,88 @@
+//! Co-location: days on which both went through the same router or public address.
+
+use std::collections::BTreeSet;
+
+use crate::cluster::pairs::Scale;
+use crate::cluster::tokens;
+use crate::model::group::Term;
+use crate::model::observable::Observable;
+use crate::model::profile::{HostProfile, NetworkKind};
+
+use super::Entry;
+
+pub(super) const ENTRY: Entry = Entry {
+    name: "place",
+    log_odds,
+};
+
+fn log_odds(one: &HostProfile, other: &HostProfile, scale: &Scale<'_>) -> Option<Term> {
+    let line = &scale.weights.place;
+    let mut shared_days: BTreeSet<u32> = BTreeSet::new();
+    let mut is_crowded = false;
+    let mut where_ = BTreeSet::new();
+    let mut comparable = false;
+    if let (Observable::Observed(first), Observable::Observed(second)) = (&one.gateways, &other.gateways) {
+        comparable = true;
+        for (mine, yours) in matching(first, second, |mine, yours| mine.mac == yours.mac) {
+            if common(&mine.days, &yours.days, &mut shared_days) {
+                where_.insert(format!("router {}", mine.mac));
+            }
+        }
+    }
+    if let (Observable::Observed(first), Observable::Observed(second)) = (&one.egress, &other.egress) {
+        comparable = true;
+        let same = |mine: &crate::model::profile::Egress, yours: &crate::model::profile::Egress| {
+            tokens::egress(mine.address) == tokens::egress(yours.address)
+        };
+        for (mine, yours) in matching(first, second, same) {
+            if common(&mine.days, &yours.days, &mut shared_days) {
+                where_.insert(format!("public address {}", mine.address));
+                is_crowded |= mine.kind == Some(NetworkKind::Shared)
+                    || yours.kind == Some(NetworkKind::Shared)
+                    || scale.rarity.frequency(tokens::egress(mine.address)) > line.crowd;
+            }
+        }
+    }
+    let fewest = one.days.len().min(other.days.len());
+    if !comparable || fewest == 0 {
+        return None;
+    }
+    let share =
+        (f64::from(u32::try_from(shared_days.len()).ok()?) / f64::from(u32::try_from(fewest).ok()?)).min(1.0);
+    let factor = if is_crowded { line.shared_factor } else { 1.0 };
+    let what = if shared_days.is_empty() {
+        "never at the same place on one day".to_owned()
+    } else {
+        let places: Vec<String> = where_.into_iter().collect();
+        format!(
+            "at the same place on {} of {fewest} days: {}{}",
+            shared_days.len(),
+            places.join(", "),
+            if is_crowded { " (shared by many)" } else { "" }
+        )
+    };
+    Some(Term {
+        nats: (line.slope * share + line.offset) * factor,
+        what,
+    })
+}
+
+/// Pairs of entries of two lists that are the same place.
+fn matching<'a, T>(first: &'a [T], second: &'a [T], same: impl Fn(&T, &T) -> bool) -> Vec<(&'a T, &'a T)> {
+    first
+        .iter()
+        .flat_map(|mine| second.iter().map(move |yours| (mine, yours)))
+        .filter(|(mine, yours)| same(mine, yours))
+        .collect()
+}
+
+/// Adds the days that both lists hold; whether there are any.
+fn common(first: &[u32], second: &[u32], days: &mut BTreeSet<u32>) -> bool {
+    let shared: Vec<u32> = first
+        .iter()
+        .filter(|day| second.binary_search(day).is_ok())
+        .copied()
+        .collect();
+    days.extend(&shared);
+    !shared.is_empty()
+}

@@ -1,0 +1,86 @@
+//! Tenancy: machines of different organisations at one place, or colleagues who should live apart.
+
+use crate::cluster::pairs::Scale;
+use crate::model::group::Term;
+use crate::model::profile::{Asset, HostProfile};
+use crate::model::sphere::great_circle_km;
+use crate::settings::pair_weights::Tenancy;
+
+use super::Entry;
+
+pub(super) const ENTRY: Entry = Entry {
+    name: "tenancy",
+    log_odds,
+};
+
+fn log_odds(one: &HostProfile, other: &HostProfile, scale: &Scale<'_>) -> Option<Term> {
+    let weights = &scale.weights.tenancy;
+    let (mine, yours) = (organisations(one), organisations(other));
+    if mine.is_empty() || yours.is_empty() {
+        return None;
+    }
+    let shared = mine.iter().find(|name| yours.contains(name));
+    let Some(shared) = shared else {
+        return Some(Term {
+            nats: weights.different,
+            what: format!(
+                "different organisations: {} and {}",
+                mine.join("/"),
+                yours.join("/")
+            ),
+        });
+    };
+    if let (Some(first), Some(second)) = (one.asset.seen(), other.asset.seen()) {
+        if let Some(site) = same_site(first, second, weights) {
+            return Some(Term {
+                nats: weights.same_site,
+                what: format!("one organisation ({shared}), declared at one site ({site})"),
+            });
+        }
+        if let Some(apart) = homes_apart(first, second, weights) {
+            return Some(Term {
+                nats: weights.homes_apart,
+                what: format!("one organisation ({shared}), {apart}"),
+            });
+        }
+    }
+    Some(Term {
+        nats: 0.0,
+        what: format!("one organisation: {shared}"),
+    })
+}
+
+/// Names of organisations: the inventory's word where it has one, else what services showed.
+fn organisations(profile: &HostProfile) -> Vec<&str> {
+    let employer = profile
+        .asset
+        .seen()
+        .and_then(|asset| asset.record.employer.as_deref());
+    match employer {
+        Some(employer) => vec![employer],
+        None => profile.tenants.list().iter().map(String::as_str).collect(),
+    }
+}
+
+/// The site at which both are declared.
+fn same_site<'a>(first: &'a Asset, second: &Asset, weights: &Tenancy) -> Option<&'a str> {
+    let site = first.record.site.as_deref()?;
+    let is_remote = weights
+        .remote_sites
+        .iter()
+        .any(|word| word.eq_ignore_ascii_case(site));
+    (!site.is_empty() && !is_remote && second.record.site.as_deref() == Some(site)).then_some(site)
+}
+
+/// How declared homes differ, in words.
+fn homes_apart(first: &Asset, second: &Asset, weights: &Tenancy) -> Option<String> {
+    if let (Some(here), Some(there)) = (first.coordinates, second.coordinates) {
+        let km = great_circle_km(here, there);
+        return (km > weights.apart_km).then(|| format!("declared homes {km:.0} km apart"));
+    }
+    let (here, there) = (
+        first.record.country.as_deref()?,
+        second.record.country.as_deref()?,
+    );
+    (here != there).then(|| format!("declared in {here} and {there}"))
+}

@@ -1,0 +1,227 @@
+//! Whole clustering runs on hand-made profiles, and the sanity table of DETECTION 6.2.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::model::address::{Address, MacAddress};
+use crate::model::finding::{Activity, Role};
+use crate::model::profile::{
+    Asset, ControllerSeen, Egress, Gateway, Instance, InstanceKind, RemoteSession,
+};
+use crate::model::time::{SECOND, Timestamp};
+
+fn weights() -> PairWeights {
+    PairWeights::from_toml(include_str!("../explain/weights.toml")).unwrap()
+}
+
+const DAY: u32 = 20_000;
+
+/// A machine behind a router, controlled by somebody, on five days.
+fn machine(number: u8, tenant: &str, controller: &str) -> HostProfile {
+    let start = Timestamp::from_parts(i64::from(DAY) * 86_400, 0);
+    HostProfile {
+        host: ContentId::of(&[b"host", &[number]]),
+        first_seen: start.plus(i64::from(number) * SECOND),
+        ips: vec![Address::from_v4([192, 168, 1, number])],
+        days: (DAY..DAY + 5).collect(),
+        gateways: Observable::Observed(vec![Gateway {
+            mac: MacAddress([2, 0, 0, 0, 0, 1]),
+            days: (DAY..DAY + 5).collect(),
+        }]),
+        tenants: Observable::Observed(vec![tenant.to_owned()]),
+        role: Role::Controlled,
+        sessions: Observable::Observed(vec![RemoteSession {
+            tool: "anydesk".to_owned(),
+            sanctioned: Some(false),
+            controllers: vec![ControllerSeen {
+                id: controller.to_owned(),
+                address: None,
+                how: "relay_id".to_owned(),
+                place: Observable::hidden("relayed"),
+            }],
+            intervals: vec![(start, start.plus(3_600 * SECOND), Activity::Driven)],
+            ..RemoteSession::default()
+        }]),
+        ..HostProfile::default()
+    }
+}
+
+fn total(one: &HostProfile, other: &HostProfile) -> PairLedger {
+    let weights = weights();
+    let sets = vec![tokens::of(one), tokens::of(other)];
+    let rarity = Rarity::of(&sets, 2, &weights.candidates);
+    pairs::ledger(
+        one,
+        other,
+        &Scale {
+            weights: &weights,
+            rarity: &rarity,
+        },
+    )
+}
+
+/// Minutes of one person who drives a machine for ten minutes, then the other, five days long.
+fn turns(first: bool) -> Vec<u32> {
+    (0..5)
+        .flat_map(|day| (0..480).map(move |minute| (DAY + day) * 1_440 + 840 + minute))
+        .filter(|minute| (minute / 10 % 2 == 0) == first)
+        .collect()
+}
+
+#[test]
+fn the_sanity_table_holds_for_two_farm_machines_under_one_person() {
+    let mut one = machine(1, "a", "c");
+    let mut other = machine(2, "b", "x");
+    for (profile, first) in [(&mut one, true), (&mut other, false)] {
+        // Half of the controllers in common: the document's 3.5 (of at most 7.5).
+        let mut hours = [0; 24];
+        hours[14] = 60;
+        profile.hours = Observable::Observed(hours);
+        profile.driven_minutes = turns(first);
+        let boots = (0..5).map(|day| Timestamp::from_parts(i64::from(DAY + day) * 86_400 + 50_000, 0));
+        profile.boots = Observable::Observed(boots.collect());
+    }
+    if let Observable::Observed(sessions) = &mut one.sessions {
+        let mut second = sessions[0].controllers[0].clone();
+        second.id = "x".to_owned();
+        sessions[0].controllers.push(second);
+    }
+    let ledger = total(&one, &other);
+    let of = |term: &str| ledger.lines.iter().find(|line| line.term == term).unwrap().said.nats;
+    assert!((of("controller") - 3.5).abs() < 0.5, "{ledger:?}");
+    assert!((of("place") - 3.5).abs() < 1e-9);
+    assert!((of("focus") - 6.0).abs() < 1e-9);
+    assert!((of("tool") - 1.0).abs() < 1e-9);
+    assert!((of("tenancy") - 2.0).abs() < 1e-9);
+    assert!((of("physical") - 1.5).abs() < 1e-9);
+    assert!((ledger.total - 15.5).abs() < 1.1, "{}", ledger.total);
+    assert_eq!(ledger.not_observable, ["path"]);
+}
+
+#[test]
+fn the_sanity_table_holds_for_an_office_with_and_without_its_declaration() {
+    let office = |number, is_declared: bool| {
+        let mut profile = machine(number, "dental", "msp");
+        if let Observable::Observed(sessions) = &mut profile.sessions {
+            sessions[0].sanctioned = Some(is_declared);
+            sessions[0].instance = Some(Instance {
+                name: "instance-abc".to_owned(),
+                kind: InstanceKind::Tenant,
+            });
+        }
+        if is_declared {
+            let mut asset = Asset::default();
+            asset.record.site = Some("main street".to_owned());
+            asset.record.employer = Some("dental".to_owned());
+            profile.asset = Observable::Observed(asset);
+        }
+        let mut hours = [0; 24];
+        hours[15] = 30;
+        profile.hours = Observable::Observed(hours);
+        profile
+    };
+    let open = total(&office(1, false), &office(2, false));
+    // The document adds one controller in full at 7.5; terms are clamped to 6 by the same section.
+    assert!((open.total - (10.5 - 1.5)).abs() < 1e-6, "{}", open.total);
+    let declared = total(&office(1, true), &office(2, true));
+    assert!((declared.total - (1.5 - 1.5)).abs() < 1e-6, "{}", declared.total);
+}
+
+#[test]
+fn the_sanity_table_holds_for_an_employer_and_for_strangers_at_one_address() {
+    let remote = |number, latitude: f64| {
+        let mut asset = Asset {
+            coordinates: Some((latitude, -100.0)),
+            ..Asset::default()
+        };
+        asset.record.employer = Some("firm".to_owned());
+        HostProfile {
+            host: ContentId::of(&[b"remote", &[number]]),
+            asset: Observable::Observed(asset),
+            days: (DAY..DAY + 20).collect(),
+            egress: Observable::Observed(vec![Egress {
+                address: Address::from_v4([203, 0, 113, 7]),
+                days: (DAY..DAY + 20).collect(),
+                kind: None,
+                source: None,
+                is_default_database_only: false,
+            }]),
+            ..HostProfile::default()
+        }
+    };
+    let assignees = total(&remote(1, 33.0), &remote(2, 41.0));
+    assert!((assignees.total - 3.0).abs() < 1e-6, "{}", assignees.total);
+    let stranger = |number, tenant: &str, controller: &str| {
+        let mut profile = machine(number, tenant, controller);
+        profile.gateways = Observable::hidden("not on this segment");
+        profile.egress = Observable::Observed(vec![Egress {
+            address: Address::from_v4([203, 0, 113, 9]),
+            days: (DAY..DAY + 5).collect(),
+            kind: Some(crate::model::profile::NetworkKind::Shared),
+            source: None,
+            is_default_database_only: false,
+        }]);
+        profile
+    };
+    let strangers = total(&stranger(1, "a", "x"), &stranger(2, "b", "y"));
+    assert!((strangers.total - 0.9).abs() < 0.03, "{}", strangers.total);
+}
+
+#[test]
+fn a_farm_and_an_office_are_two_groups_and_the_helpdesk_is_in_neither() {
+    let mut all: Vec<HostProfile> = (1..=5)
+        .map(|number| machine(number, &format!("firm{number}"), "operator"))
+        .collect();
+    for number in 11..=14 {
+        let mut profile = machine(number, "office", "helpdesk");
+        profile.gateways = Observable::Observed(vec![Gateway {
+            mac: MacAddress([2, 0, 0, 0, 0, 9]),
+            days: (DAY..DAY + 5).collect(),
+        }]);
+        all.push(profile);
+    }
+    let mut helpdesk = machine(20, "office", "helpdesk");
+    helpdesk.role = Role::Controller;
+    helpdesk.gateways = all[6].gateways.clone();
+    all.push(helpdesk.clone());
+    let found = cluster(&all, &weights());
+    let mut sizes: Vec<usize> = found.groups.iter().map(|group| group.members.len()).collect();
+    sizes.sort_unstable();
+    assert_eq!(sizes, [4, 5]);
+    for group in &found.groups {
+        assert!(group.members.iter().all(|member| member.host != helpdesk.host));
+        assert!(group.members.iter().all(|member| member.membership > 0.8 && !member.is_loose));
+        assert!(!group.edges.is_empty());
+    }
+}
+
+#[test]
+fn the_phones_and_televisions_of_a_house_are_no_group() {
+    let all: Vec<HostProfile> = (1..=8)
+        .map(|number| HostProfile {
+            sessions: Observable::Absent,
+            tenants: Observable::Absent,
+            ..machine(number, "", "")
+        })
+        .collect();
+    assert!(cluster(&all, &weights()).groups.is_empty());
+}
+
+#[test]
+fn a_group_keeps_its_identifier_when_it_grows() {
+    let all: Vec<HostProfile> = (1..=6).map(|number| machine(number, "firm", "operator")).collect();
+    let small = cluster(&all[..3], &weights());
+    let large = cluster(&all, &weights());
+    assert_eq!(small.groups[0].id, large.groups[0].id);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn the_order_of_hosts_decides_nothing(order in Just((1..=12_u8).collect::<Vec<_>>()).prop_shuffle()) {
+        let make = |number: u8| machine(number, &format!("firm{}", number % 5), if number % 2 == 0 { "x" } else { "y" });
+        let sorted: Vec<HostProfile> = (1..=12).map(make).collect();
+        let shuffled: Vec<HostProfile> = order.into_iter().map(make).collect();
+        prop_assert_eq!(cluster(&sorted, &weights()), cluster(&shuffled, &weights()));
+    }
+}

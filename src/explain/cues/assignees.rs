@@ -1,0 +1,112 @@
+//! Assignees who should live apart and go out through one place (DETECTION 4.2, B1).
+
+use std::collections::BTreeMap;
+
+use crate::explain::subject::{Subject, counted, identifiers};
+use crate::model::profile::{Asset, HostProfile};
+use crate::model::sphere::great_circle_km;
+
+use super::{Cue, Reading};
+
+pub(super) const CUE: Cue = Cue {
+    id: "assignees",
+    levels: &["0-1", "2", "3+", "declared-site"],
+    value,
+};
+
+fn value(subject: &Subject<'_>) -> Reading {
+    let machines = subject.machines();
+    if machines.len() < 2 {
+        return Reading::inapplicable("one machine has one assignee");
+    }
+    if let Some(site) = subject.declared_site() {
+        return Reading::observed(
+            "declared-site",
+            format!("the inventory declares all at one site: {site}"),
+        )
+        .shown_by(identifiers(&machines), Vec::new());
+    }
+    // Per place: the machines that went out through it and whose home the inventory knows.
+    let mut places: BTreeMap<String, Vec<&HostProfile>> = BTreeMap::new();
+    let mut declared = 0_usize;
+    for machine in &machines {
+        if machine.asset.seen().is_none_or(|asset| home(asset).is_none()) {
+            continue;
+        }
+        declared = declared.saturating_add(1);
+        for egress in machine.egress.list() {
+            places
+                .entry(egress.address.to_string())
+                .or_default()
+                .push(machine);
+        }
+        for gateway in machine.gateways.list() {
+            places.entry(gateway.mac.to_string()).or_default().push(machine);
+        }
+    }
+    if declared < 2 {
+        return Reading::hidden("no inventory says where the assignees live");
+    }
+    let best = places
+        .iter()
+        .map(|(place, there)| (apart(there, subject.rules.assignees_apart_km), place, there))
+        .max_by(|one, other| one.0.cmp(&other.0).then(other.1.cmp(one.1)));
+    let Some((homes, place, there)) = best else {
+        return Reading::hidden("the place where these machines go out is not known");
+    };
+    if there.len() < 2 {
+        return Reading::absent("0-1", "no two assignees go out through one place");
+    }
+    let level = match homes {
+        0 | 1 => "0-1",
+        2 => "2",
+        _ => "3+",
+    };
+    let what = format!(
+        "assignees declared in {} go out through one place ({place})",
+        counted(homes, "different home")
+    );
+    Reading::observed(level, what).shown_by(identifiers(there), Vec::new())
+}
+
+/// Where an asset is declared: coordinates, or country and region.
+#[derive(Clone, Copy, PartialEq)]
+enum Home<'a> {
+    Coordinates(f64, f64),
+    Named(&'a str, Option<&'a str>),
+}
+
+fn home(asset: &Asset) -> Option<Home<'_>> {
+    if let Some((latitude, longitude)) = asset.coordinates {
+        return Some(Home::Coordinates(latitude, longitude));
+    }
+    let country = asset.record.country.as_deref()?;
+    Some(Home::Named(country, asset.region.as_deref()))
+}
+
+/// How many homes are pairwise apart, taken greedily in the order of hosts.
+fn apart(machines: &[&HostProfile], least_km: f64) -> usize {
+    let mut homes: Vec<Home<'_>> = Vec::new();
+    for machine in machines {
+        let Some(home) = machine.asset.seen().and_then(home) else {
+            continue;
+        };
+        if homes.iter().all(|other| is_apart(*other, home, least_km)) {
+            homes.push(home);
+        }
+    }
+    homes.len()
+}
+
+fn is_apart(one: Home<'_>, other: Home<'_>, least_km: f64) -> bool {
+    match (one, other) {
+        (Home::Coordinates(lat1, lon1), Home::Coordinates(lat2, lon2)) => {
+            great_circle_km((lat1, lon1), (lat2, lon2)) > least_km
+        }
+        (Home::Named(here, region), Home::Named(there, elsewhere)) => {
+            here != there || matches!((region, elsewhere), (Some(one), Some(other)) if one != other)
+        }
+        // One is known by coordinates and one by name: nothing says that they are apart.
+        (Home::Coordinates(..), Home::Named(..)) | (Home::Named(..), Home::Coordinates(..)) => false,
+    }
+}

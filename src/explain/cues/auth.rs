@@ -1,0 +1,67 @@
+//! Whether the tools that control these machines are sanctioned.
+//!
+//! Without any list of sanctioned tools every tool is unlisted, on honest machines as on others: then it says nothing.
+
+use std::collections::BTreeSet;
+
+use crate::explain::subject::{Subject, identifiers, session_findings};
+use crate::model::observable::Observable;
+use crate::model::profile::HostProfile;
+use crate::model::vantage::Vantage;
+
+use super::{Cue, Reading};
+
+pub(super) const CUE: Cue = Cue {
+    id: "auth",
+    levels: &["allowed", "unlisted-1", "unlisted-2+", "none"],
+    value,
+};
+
+fn value(subject: &Subject<'_>) -> Reading {
+    let sessions = subject.sessions();
+    if sessions.is_empty() {
+        if subject.vantage == Vantage::Employer {
+            return Reading::hidden("a KVM switch at the machines would not show from an employer's network");
+        }
+        let looked = |one: &&HostProfile| !matches!(one.sessions, Observable::NotObservable(_));
+        return if subject.machines().iter().all(looked) {
+            Reading::absent("none", "no remote tool has a session")
+        } else {
+            Reading::hidden("whether remote tools have sessions was not measured")
+        };
+    }
+    let controlled = subject.controlled();
+    let unlisted: Vec<&HostProfile> = controlled
+        .iter()
+        .copied()
+        .filter(|one| !unlisted_tools(one).is_empty())
+        .collect();
+    let tools: BTreeSet<&str> = unlisted.iter().flat_map(|one| unlisted_tools(one)).collect();
+    let names: Vec<&str> = tools.into_iter().collect();
+    let findings = session_findings(&controlled);
+    if unlisted.iter().any(|one| unlisted_tools(one).len() > 1) {
+        let what = format!(
+            "two or more tools on one machine that nobody sanctioned: {}",
+            names.join(", ")
+        );
+        return Reading::observed("unlisted-2+", what).shown_by(identifiers(&unlisted), findings);
+    }
+    if !unlisted.is_empty() {
+        let what = format!("a tool that nobody sanctioned: {}", names.join(", "));
+        return Reading::observed("unlisted-1", what).shown_by(identifiers(&unlisted), findings);
+    }
+    if sessions.iter().all(|session| session.sanctioned == Some(true)) {
+        return Reading::observed("allowed", "every remote tool here is sanctioned".to_owned())
+            .shown_by(identifiers(&controlled), findings);
+    }
+    Reading::hidden("no list of sanctioned tools was given")
+}
+
+/// Tools of a machine's live sessions that a list leaves out.
+fn unlisted_tools(profile: &HostProfile) -> BTreeSet<&str> {
+    profile
+        .live_sessions()
+        .filter(|session| session.sanctioned == Some(false))
+        .map(|session| session.tool.as_str())
+        .collect()
+}

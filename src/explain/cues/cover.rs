@@ -1,0 +1,59 @@
+//! How much of the human activity at the controlled machines falls into remote sessions (DETECTION 4.1.3).
+
+use crate::explain::subject::{Subject, counted, identifiers, median, session_findings};
+use crate::model::profile::HostProfile;
+
+use super::{Cue, Reading};
+
+pub(super) const CUE: Cue = Cue {
+    id: "cover",
+    levels: &["<.1", ".1-.5", ".5-.8", ">.8"],
+    value,
+};
+
+fn value(subject: &Subject<'_>) -> Reading {
+    let controlled = subject.controlled();
+    if controlled.is_empty() {
+        return Reading::inapplicable("no machine is under remote control");
+    }
+    let rules = subject.rules;
+    let known: Vec<&HostProfile> = controlled
+        .iter()
+        .copied()
+        .filter(|one| {
+            one.coverage.seen().is_some_and(|coverage| {
+                coverage.active_minutes >= rules.cover_active_minutes && coverage.days >= rules.cover_days
+            })
+        })
+        .collect();
+    let shares = known
+        .iter()
+        .filter_map(|one| one.coverage.seen())
+        .map(|coverage| coverage.share)
+        .collect();
+    let Some(share) = median(shares) else {
+        if controlled.iter().any(|one| one.coverage.seen().is_some()) {
+            return Reading::hidden(&format!(
+                "capture too short: fewer than {} minutes of human activity over {} days",
+                rules.cover_active_minutes, rules.cover_days
+            ));
+        }
+        let reason = controlled.iter().find_map(|one| one.coverage.reason());
+        return Reading::hidden(reason.unwrap_or("no human activity was seen"));
+    };
+    let level = if share < 0.1 {
+        "<.1"
+    } else if share < 0.5 {
+        ".1-.5"
+    } else if share <= 0.8 {
+        ".5-.8"
+    } else {
+        ">.8"
+    };
+    let what = format!(
+        "{:.0} % of the human activity happens inside remote sessions (median of {})",
+        share * 100.0,
+        counted(known.len(), "machine")
+    );
+    Reading::observed(level, what).shown_by(identifiers(&known), session_findings(&known))
+}

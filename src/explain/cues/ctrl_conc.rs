@@ -1,0 +1,69 @@
+//! Whether several machines have the same few controllers, or each its own (DETECTION 4.4, C3).
+//!
+//! The table's level `na` is never given: fewer than two machines are counted by `n_rc` already, and unknown
+//! controllers are not observable.
+
+use std::collections::BTreeMap;
+
+use crate::explain::subject::{Subject, counted, identifiers, session_findings};
+use crate::model::profile::HostProfile;
+
+use super::{Cue, Reading};
+
+pub(super) const CUE: Cue = Cue {
+    id: "ctrl_conc",
+    levels: &["1:1", "many:few"],
+    value,
+};
+
+fn value(subject: &Subject<'_>) -> Reading {
+    let controlled = subject.controlled();
+    if controlled.len() < 2 {
+        return Reading::inapplicable("fewer than two machines are under remote control");
+    }
+    let mut by_controller: BTreeMap<&str, Vec<&HostProfile>> = BTreeMap::new();
+    let mut known: Vec<&HostProfile> = Vec::new();
+    for machine in controlled {
+        let mut ids: Vec<&str> = machine
+            .live_sessions()
+            .flat_map(|session| &session.controllers)
+            .map(|controller| controller.id.as_str())
+            .collect();
+        ids.sort_unstable();
+        ids.dedup();
+        if !ids.is_empty() {
+            known.push(machine);
+        }
+        for id in ids {
+            by_controller.entry(id).or_default().push(machine);
+        }
+    }
+    if known.len() < 2 {
+        return Reading::hidden("the controllers could not be learnt");
+    }
+    let shared: Vec<&str> = by_controller
+        .iter()
+        .filter(|(_, machines)| machines.len() > 1)
+        .map(|(id, _)| *id)
+        .collect();
+    let mut reached: Vec<_> = by_controller
+        .values()
+        .filter(|machines| machines.len() > 1)
+        .flatten()
+        .map(|machine| machine.host)
+        .collect();
+    reached.sort_unstable();
+    reached.dedup();
+    if reached.len().saturating_mul(2) >= known.len() && !shared.is_empty() {
+        let what = format!(
+            "{} of {} share {}: {}",
+            reached.len(),
+            counted(known.len(), "machine"),
+            counted(shared.len(), "controller"),
+            shared.join(", ")
+        );
+        return Reading::observed("many:few", what).shown_by(reached, session_findings(&known));
+    }
+    Reading::observed("1:1", "each machine has a controller of its own".to_owned())
+        .shown_by(identifiers(&known), session_findings(&known))
+}

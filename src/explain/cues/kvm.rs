@@ -1,0 +1,63 @@
+//! KVM switches reached over the network, beside or among the members. Invisible from an employer's network.
+
+use std::collections::BTreeSet;
+
+use crate::explain::subject::{Subject, counted};
+use crate::model::observable::Observable;
+use crate::model::profile::KvmSeen;
+use crate::model::vantage::Vantage;
+
+use super::{Cue, Reading};
+
+pub(super) const CUE: Cue = Cue {
+    id: "kvm",
+    levels: &["0", "1", "2+"],
+    value,
+};
+
+fn value(subject: &Subject<'_>) -> Reading {
+    let mut seen: BTreeSet<KvmSeen> = BTreeSet::new();
+    for member in &subject.members {
+        if let Some(finding) = member.kvm.is_kvm {
+            seen.insert(KvmSeen {
+                host: member.host,
+                name: member.label(),
+                finding,
+            });
+        }
+        seen.extend(member.kvm.on_gateway.list().iter().cloned());
+        seen.extend(member.kvm.drives_this.list().iter().cloned());
+    }
+    let mut hosts: Vec<_> = seen.iter().map(|kvm| kvm.host).collect();
+    hosts.dedup();
+    if hosts.is_empty() {
+        if subject.vantage == Vantage::Employer {
+            return Reading::hidden(
+                "KVM switches beside the machines do not show from an employer's network",
+            );
+        }
+        let machines = subject.machines();
+        let unseen = machines.iter().find_map(|one| match &one.kvm.on_gateway {
+            Observable::NotObservable(reason) => Some(reason.as_str()),
+            Observable::Observed(_) | Observable::Absent => None,
+        });
+        return match unseen {
+            Some(reason) => Reading::hidden(reason),
+            None => Reading::absent("0", "no KVM switch on the network"),
+        };
+    }
+    let level = if hosts.len() == 1 { "1" } else { "2+" };
+    let mut names: Vec<&str> = seen.iter().map(|kvm| kvm.name.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let what = format!(
+        "{} on the network: {}",
+        counted(hosts.len(), "KVM switch"),
+        names.join(", ")
+    );
+    let what = what.replace("switchs", "switches");
+    let mut findings: Vec<_> = seen.iter().map(|kvm| kvm.finding).collect();
+    findings.sort_unstable();
+    findings.dedup();
+    Reading::observed(level, what).shown_by(hosts, findings)
+}

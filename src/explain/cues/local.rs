@@ -1,0 +1,60 @@
+//! Whether anybody sits at the controlled machines themselves (DETECTION 4.1.3).
+
+use crate::explain::subject::{Subject, counted, identifiers};
+use crate::model::observable::Observable;
+use crate::model::profile::{HostProfile, LocalUse};
+
+use super::{Cue, Reading};
+
+pub(super) const CUE: Cue = Cue {
+    id: "local",
+    levels: &["present", "absent", "unclear"],
+    value,
+};
+
+fn value(subject: &Subject<'_>) -> Reading {
+    let controlled = subject.controlled();
+    if controlled.is_empty() {
+        return Reading::inapplicable("no machine is under remote control");
+    }
+    let wanted = usize::try_from(subject.rules.local_days).unwrap_or(usize::MAX);
+    let of = |judge: &dyn Fn(&HostProfile) -> bool| -> Vec<&HostProfile> {
+        controlled.iter().copied().filter(|one| judge(one)).collect()
+    };
+    let present = of(&|one| one.local_use == Observable::Observed(LocalUse::Present));
+    let absent = of(&|one| one.local_use == Observable::Absent && one.days.len() >= wanted);
+    let unclear =
+        of(&|one| one.local_use == Observable::Observed(LocalUse::Unclear) && one.days.len() >= wanted);
+    let known = present
+        .len()
+        .saturating_add(absent.len())
+        .saturating_add(unclear.len());
+    if known == 0 {
+        let reason = controlled.iter().find_map(|one| one.local_use.reason());
+        return Reading::hidden(&reason.map_or_else(
+            || format!("capture too short: fewer than {wanted} active days"),
+            str::to_owned,
+        ));
+    }
+    let is_most = |hosts: &[&HostProfile]| hosts.len().saturating_mul(2) > known;
+    if is_most(&absent) {
+        let what = format!(
+            "nobody works at {} except through remote sessions",
+            counted(absent.len(), "machine")
+        );
+        return Reading {
+            level: Some("absent"),
+            ..Reading::absent("absent", &what)
+        }
+        .shown_by(identifiers(&absent), Vec::new());
+    }
+    if is_most(&present) {
+        let what = format!("somebody works at {} directly", counted(present.len(), "machine"));
+        return Reading::observed("present", what).shown_by(identifiers(&present), Vec::new());
+    }
+    Reading::observed(
+        "unclear",
+        "whether somebody works at the machines directly differs or is unclear".to_owned(),
+    )
+    .shown_by(identifiers(&controlled), Vec::new())
+}

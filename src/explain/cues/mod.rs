@@ -1,0 +1,122 @@
+//! Cues, one file each: what a host or group shows, as a level of the cue's table in `weights.toml`.
+//!
+//! A cue says what was observed, that it would have been and was not, or why it cannot be told. It holds no number
+//! of the model: probabilities and thresholds lie in the weights file.
+
+mod assignees;
+mod auth;
+mod cover;
+mod ctrl_conc;
+mod ctrl_geo;
+mod dev_vpn;
+mod hours;
+mod kvm;
+mod local;
+mod n_rc;
+mod sess;
+mod site;
+mod tenants;
+mod xrtt;
+
+use crate::model::evidence::State;
+use crate::model::identity::ContentId;
+
+use super::subject::Subject;
+
+/// What a cue says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reading {
+    /// Observed, absent, not observable.
+    pub state: State,
+    /// Level of the table; none where not observable.
+    pub level: Option<&'static str>,
+    /// What was seen, or why nothing can be.
+    pub what: String,
+    /// Hosts that show it.
+    pub hosts: Vec<ContentId>,
+    /// Findings behind it.
+    pub findings: Vec<ContentId>,
+    /// Whether it makes sense to ask for it here.
+    pub is_askable: bool,
+}
+
+impl Reading {
+    /// It was seen.
+    #[must_use]
+    pub fn observed(level: &'static str, what: String) -> Self {
+        Self {
+            state: State::Observed,
+            level: Some(level),
+            what,
+            hosts: Vec::new(),
+            findings: Vec::new(),
+            is_askable: false,
+        }
+    }
+
+    /// It would have been seen, and was not there.
+    #[must_use]
+    pub fn absent(level: &'static str, what: &str) -> Self {
+        Self {
+            state: State::Absent,
+            ..Self::observed(level, what.to_owned())
+        }
+    }
+
+    /// It cannot be told, for this reason.
+    #[must_use]
+    pub fn hidden(reason: &str) -> Self {
+        Self {
+            state: State::NotObservable,
+            level: None,
+            is_askable: true,
+            ..Self::observed("", reason.to_owned())
+        }
+    }
+
+    /// The question has no sense here.
+    #[must_use]
+    pub fn inapplicable(reason: &str) -> Self {
+        Self {
+            is_askable: false,
+            ..Self::hidden(reason)
+        }
+    }
+
+    /// With the hosts and findings that show it.
+    #[must_use]
+    pub fn shown_by(mut self, hosts: Vec<ContentId>, findings: Vec<ContentId>) -> Self {
+        self.hosts = hosts;
+        self.findings = findings;
+        self
+    }
+}
+
+/// A cue under its name.
+#[derive(Clone, Copy, Debug)]
+pub struct Cue {
+    /// Its table in the weights file.
+    pub id: &'static str,
+    /// Levels that it may give; the loader checks that the table has them.
+    pub levels: &'static [&'static str],
+    /// Reads it off the subject.
+    pub value: fn(&Subject<'_>) -> Reading,
+}
+
+/// All cues.
+pub const REGISTRY: &[Cue] = &[
+    n_rc::CUE,
+    cover::CUE,
+    sess::CUE,
+    local::CUE,
+    tenants::CUE,
+    assignees::CUE,
+    auth::CUE,
+    kvm::CUE,
+    ctrl_geo::CUE,
+    ctrl_conc::CUE,
+    dev_vpn::CUE,
+    hours::CUE,
+    xrtt::CUE,
+    site::CUE,
+];

@@ -1,0 +1,76 @@
+//! How many machines are under a remote control that nobody sanctioned. An installed, idle agent is no session.
+
+use crate::explain::subject::{Subject, counted, identifiers, session_findings};
+use crate::model::evidence::State;
+use crate::model::vantage::Vantage;
+
+use super::{Cue, Reading};
+
+pub(super) const CUE: Cue = Cue {
+    id: "n_rc",
+    levels: &["0", "1", "2", "3-4", "5-9", "10+"],
+    value,
+};
+
+fn value(subject: &Subject<'_>) -> Reading {
+    let machines = subject.machines();
+    let unsanctioned = subject.unsanctioned();
+    if unsanctioned.is_empty() {
+        let controlled = subject.controlled();
+        if !controlled.is_empty() {
+            let what = format!(
+                "{} under remote control, all of it sanctioned",
+                counted(controlled.len(), "machine")
+            );
+            return Reading::absent("0", &what)
+                .shown_by(identifiers(&controlled), session_findings(&controlled));
+        }
+        if machines
+            .iter()
+            .any(|one| one.controlled() == State::NotObservable)
+        {
+            return Reading::hidden("whether these machines are under remote control was not measured");
+        }
+        if subject.vantage == Vantage::Employer {
+            return Reading::hidden("a KVM switch at the machines would not show from an employer's network");
+        }
+        return Reading::absent("0", "no machine is under remote control");
+    }
+    let level = match unsanctioned.len() {
+        1 => "1",
+        2 => "2",
+        3..=4 => "3-4",
+        5..=9 => "5-9",
+        _ => "10+",
+    };
+    let mut tools: Vec<&str> = unsanctioned
+        .iter()
+        .flat_map(|one| one.live_sessions())
+        .map(|session| session.tool.as_str())
+        .collect();
+    tools.sort_unstable();
+    tools.dedup();
+    let by = if tools.is_empty() {
+        "through KVM switches".to_owned()
+    } else {
+        format!("by {}", tools.join(", "))
+    };
+    let unattended = unsanctioned
+        .iter()
+        .filter(|one| {
+            one.live_sessions()
+                .any(|session| session.unattended == Some(true))
+        })
+        .count();
+    let nobody = if unattended > 0 {
+        format!(", {unattended} without anybody at the machine")
+    } else {
+        String::new()
+    };
+    let what = format!(
+        "{} of {} remotely controlled {by}{nobody}",
+        unsanctioned.len(),
+        counted(machines.len(), "machine")
+    );
+    Reading::observed(level, what).shown_by(identifiers(&unsanctioned), session_findings(&unsanctioned))
+}

@@ -1,0 +1,94 @@
+//! How long remote sessions last: support is short, work lasts all day.
+
+use crate::explain::subject::{Subject, counted, identifiers, median, session_findings};
+use crate::model::finding::Activity;
+use crate::model::profile::HostProfile;
+use crate::model::time::{SECOND, Timestamp};
+
+use super::{Cue, Reading};
+
+pub(super) const CUE: Cue = Cue {
+    id: "sess",
+    levels: &["short", "mid", "long"],
+    value,
+};
+
+/// What one machine's sessions look like, in minutes.
+struct Lengths {
+    mean: f64,
+    per_day: f64,
+    watched: f64,
+}
+
+fn value(subject: &Subject<'_>) -> Reading {
+    let rules = subject.rules;
+    let controlled: Vec<&HostProfile> = subject
+        .controlled()
+        .into_iter()
+        .filter(|one| one.live_sessions().next().is_some())
+        .collect();
+    let all: Vec<Lengths> = controlled
+        .iter()
+        .filter_map(|one| lengths(one, rules.session_gap_seconds))
+        .collect();
+    let (Some(mean), Some(per_day), Some(watched)) = (
+        median(all.iter().map(|one| one.mean).collect()),
+        median(all.iter().map(|one| one.per_day).collect()),
+        median(all.iter().map(|one| one.watched).collect()),
+    ) else {
+        return Reading::inapplicable("no remote session was seen");
+    };
+    let level = if per_day >= f64::from(rules.session_long_minutes_per_day) {
+        "long"
+    } else if watched < f64::from(rules.session_watch_minutes) {
+        return Reading::hidden(&format!(
+            "capture too short: {watched:.0} minutes do not show how long sessions last"
+        ));
+    } else if mean < f64::from(rules.session_short_minutes) {
+        "short"
+    } else {
+        "mid"
+    };
+    let what = format!(
+        "remote sessions last {mean:.0} minutes and fill {:.1} hours of a day (medians of {})",
+        per_day / 60.0,
+        counted(all.len(), "machine")
+    );
+    Reading::observed(level, what).shown_by(identifiers(&controlled), session_findings(&controlled))
+}
+
+/// Joins intervals over short gaps and measures them.
+fn lengths(profile: &HostProfile, gap_seconds: u32) -> Option<Lengths> {
+    let mut intervals: Vec<(Timestamp, Timestamp)> = profile
+        .live_sessions()
+        .flat_map(|session| &session.intervals)
+        .filter(|(_, _, activity)| matches!(activity, Activity::Viewed | Activity::Driven))
+        .map(|(start, end, _)| (*start, *end))
+        .collect();
+    intervals.sort_unstable();
+    let gap = i64::from(gap_seconds).saturating_mul(SECOND);
+    let mut sessions: Vec<(Timestamp, Timestamp)> = Vec::new();
+    for (start, end) in intervals {
+        match sessions.last_mut() {
+            Some(last) if start.since(last.1) <= gap => last.1 = last.1.max(end),
+            _ => sessions.push((start, end)),
+        }
+    }
+    let mut total = 0.0;
+    for (start, end) in &sessions {
+        total += minutes(*start, *end);
+    }
+    let many = f64::from(u32::try_from(sessions.len()).ok()?);
+    let days = f64::from(u32::try_from(profile.days.len().max(1)).ok()?);
+    (many > 0.0).then(|| Lengths {
+        mean: total / many,
+        per_day: total / days,
+        watched: minutes(profile.watched.0, profile.watched.1),
+    })
+}
+
+/// Minutes between two moments.
+fn minutes(start: Timestamp, end: Timestamp) -> f64 {
+    let seconds = (end.since(start) / SECOND).max(0);
+    f64::from(u32::try_from(seconds).unwrap_or(u32::MAX)) / 60.0
+}

@@ -1,0 +1,190 @@
+//! The record of a group: its verdict with everything that a reader needs to check or to doubt it.
+
+use std::collections::BTreeMap;
+
+use crate::model::farm::{Farm, FarmMember, Reason, Shared};
+use crate::model::group::Group;
+use crate::model::profile::HostProfile;
+
+use super::counterfactual::counterfactuals;
+use super::hypothesis::{Hypothesis, explanations};
+use super::posterior::{Claim, cell_decibans};
+use super::subject::{Subject, counted};
+use super::verdict::{Bench, judge};
+use super::weights::Weights;
+use super::{Circumstances, Read, ask, not_observable, read, wording};
+
+/// How many members a summary names.
+const NAMED: usize = 4;
+
+/// Explains one group; `profiles` are sorted by identifier.
+#[must_use]
+pub fn explain_group(
+    group: &Group,
+    profiles: &[&HostProfile],
+    weights: &Weights,
+    circumstances: &Circumstances,
+) -> Farm {
+    let of = |host| {
+        let place = profiles
+            .binary_search_by_key(&host, |profile| profile.host)
+            .ok()?;
+        profiles.get(place).copied()
+    };
+    let mut members: Vec<&HostProfile> = group
+        .members
+        .iter()
+        .filter_map(|member| of(member.host))
+        .collect();
+    members.sort_by_key(|profile| profile.host);
+    let subject = Subject {
+        members,
+        vantage: circumstances.vantage,
+        rules: &weights.rules,
+    };
+    let (reads, levels) = read(&subject, weights);
+    let prior = weights.prior(circumstances.vantage, circumstances.is_incident);
+    let bench = Bench {
+        weights,
+        prior: &prior,
+        claim: Claim::Farm,
+        machines: subject.machines().len(),
+        damage: circumstances.damage.as_deref(),
+    };
+    let judgement = judge(&bench, &levels);
+    let [_, second, ..] = Hypothesis::ranked(&judgement.posterior);
+    let mut hosts: Vec<FarmMember> = group
+        .members
+        .iter()
+        .map(|member| FarmMember {
+            host: member.host,
+            label: of(member.host).map_or_else(|| member.host.to_string(), HostProfile::label),
+            membership: member.membership,
+        })
+        .collect();
+    hosts.sort_by_key(|member| member.host);
+    Farm {
+        id: group.id,
+        timestamp: subject
+            .members
+            .iter()
+            .map(|profile| profile.first_seen)
+            .min()
+            .unwrap_or_default(),
+        verdict: judgement.verdict,
+        explanations: explanations(&judgement.posterior),
+        runner_up: second.name().to_owned(),
+        reasons: reasons(&reads, bench.claim),
+        shared: shared(&subject),
+        not_observable: not_observable(&reads),
+        next_question: ask(&bench, &levels, &reads).unwrap_or_default(),
+        counterfactuals: counterfactuals(&bench, &levels),
+        summary: wording::summary(&label(&hosts), weights, &judgement),
+        hosts,
+    }
+}
+
+/// Observed and absent cues, the weightiest for a farm first.
+fn reasons(reads: &[Read], claim: Claim) -> Vec<Reason> {
+    let mut reasons: Vec<Reason> = reads
+        .iter()
+        .filter_map(|one| {
+            let mut hosts = one.reading.hosts.clone();
+            hosts.sort_unstable();
+            Some(Reason {
+                reason: one.cue.to_owned(),
+                what: one.reading.what.clone(),
+                weight: cell_decibans(one.row.as_ref()?, claim).rounded(),
+                state: one.reading.state,
+                hosts,
+                findings: one.reading.findings.clone(),
+            })
+        })
+        .collect();
+    reasons.sort_by(|one, other| other.weight.0.total_cmp(&one.weight.0));
+    reasons
+}
+
+/// "5 machines (a, b, c, d and 1 more)".
+fn label(members: &[FarmMember]) -> String {
+    let mut names: Vec<&str> = members.iter().map(|member| member.label.as_str()).collect();
+    names.sort_unstable();
+    let shown = names.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
+    let more = names.len().saturating_sub(NAMED);
+    let rest = if more == 0 {
+        String::new()
+    } else {
+        format!(" and {more} more")
+    };
+    format!("{} ({shown}{rest})", counted(names.len(), "machine"))
+}
+
+/// What at least two members have in common; KVM switches and hours of all of them.
+fn shared(subject: &Subject<'_>) -> Shared {
+    let machines = subject.machines();
+    let mut shared = Shared {
+        controllers: common(&machines, |one| {
+            one.live_sessions()
+                .flat_map(|session| &session.controllers)
+                .map(|controller| controller.id.clone())
+                .collect()
+        }),
+        relays: common(&machines, |one| {
+            one.live_sessions()
+                .flat_map(|session| session.relays.clone())
+                .collect()
+        }),
+        tools: common(&machines, |one| {
+            one.live_sessions().map(|session| session.tool.clone()).collect()
+        }),
+        egress: common(&machines, |one| {
+            one.egress
+                .list()
+                .iter()
+                .map(|egress| egress.address.to_string())
+                .collect()
+        }),
+        ..Shared::default()
+    };
+    for member in &subject.members {
+        if member.is_kvm() {
+            shared.kvms.push(member.label());
+        }
+        let near = member
+            .kvm
+            .on_gateway
+            .list()
+            .iter()
+            .chain(member.kvm.drives_this.list());
+        shared.kvms.extend(near.map(|kvm| kvm.name.clone()));
+        let hours = member
+            .driven_minutes
+            .iter()
+            .map(|minute| u8::try_from(minute / 60 % 24).unwrap_or_default());
+        shared.operator_hours.extend(hours);
+    }
+    shared.kvms.sort_unstable();
+    shared.kvms.dedup();
+    shared.operator_hours.sort_unstable();
+    shared.operator_hours.dedup();
+    shared
+}
+
+/// Texts that at least two machines show, sorted.
+fn common(machines: &[&HostProfile], texts: impl Fn(&HostProfile) -> Vec<String>) -> Vec<String> {
+    let mut counts: BTreeMap<String, u32> = BTreeMap::new();
+    for machine in machines {
+        let mut own = texts(machine);
+        own.sort_unstable();
+        own.dedup();
+        for text in own {
+            let count = counts.entry(text).or_default();
+            *count = count.saturating_add(1);
+        }
+    }
+    counts
+        .into_iter()
+        .filter(|(_, count)| *count > 1)
+        .map(|(text, _)| text)
+        .collect()
+}

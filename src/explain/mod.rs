@@ -1,0 +1,201 @@
+//! Explanation: what a host or a group is most likely to be, why, and what else it could be (DETECTION 5).
+//!
+//! Takes groups, profiles and the model's weights; gives verdicts with their reasons, rivals, counterfactuals and the
+//! next best question. Must not hold a number of the model: all of them lie in `weights.toml`. Never says that
+//! something *is* a farm; evidence is "consistent with" it. Nothing here knows or says who a person is.
+
+pub mod counterfactual;
+pub mod cues;
+pub mod farm;
+pub mod hypothesis;
+pub mod posterior;
+pub mod question;
+pub mod subject;
+pub mod verdict;
+pub mod weights;
+pub mod wording;
+
+use crate::model::evidence::State;
+use crate::model::farm::Farm;
+use crate::model::group::Group;
+use crate::model::host::{Explanations, HostReason, Verdict};
+use crate::model::identity::ContentId;
+use crate::model::profile::HostProfile;
+use crate::model::vantage::Vantage;
+
+use cues::{REGISTRY, Reading};
+use hypothesis::{ByHypothesis, explanations};
+use posterior::{Claim, Levels, cell_decibans};
+use subject::Subject;
+use verdict::{Bench, judge};
+use weights::Weights;
+
+/// Under which circumstances the capture was taken.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Circumstances {
+    /// Where.
+    pub vantage: Vantage,
+    /// Whether somebody already has a reason to look: other priors (5.3).
+    pub is_incident: bool,
+    /// Why the capture cannot carry more than a review (heavy loss, one direction only), if so; in words.
+    pub damage: Option<String>,
+}
+
+/// The verdict on one host alone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HostExplanation {
+    /// The host.
+    pub host: ContentId,
+    /// How far the evidence goes that it is operated from elsewhere.
+    pub verdict: Verdict,
+    /// What explains it.
+    pub explanations: Explanations,
+    /// Ranked by weight.
+    pub reasons: Vec<HostReason>,
+    /// What could not be observed, and why.
+    pub not_observable: Vec<String>,
+    /// The one observation that would settle most; empty where nothing speaks for anything.
+    pub next_question: String,
+    /// One sentence for a ticket.
+    pub summary: String,
+}
+
+/// Everything that was explained.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Explained {
+    /// A record for each group, the worst first.
+    pub farms: Vec<Farm>,
+    /// A verdict for each host, sorted by identifier.
+    pub hosts: Vec<HostExplanation>,
+}
+
+/// A cue, where its table stands, and what it said.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Read {
+    /// Identifier.
+    pub cue: &'static str,
+    /// What it said.
+    pub reading: Reading,
+    /// The row of its table, where it was observed.
+    pub row: Option<ByHypothesis>,
+}
+
+/// Explains groups and hosts, in whatever order they come.
+#[must_use]
+pub fn explain(
+    groups: &[Group],
+    profiles: &[HostProfile],
+    weights: &Weights,
+    circumstances: &Circumstances,
+) -> Explained {
+    let mut sorted: Vec<&HostProfile> = profiles.iter().collect();
+    sorted.sort_by_key(|profile| profile.host);
+    sorted.dedup_by_key(|profile| profile.host);
+    let mut farms: Vec<Farm> = groups
+        .iter()
+        .filter(|group| group.members.len() > 1)
+        .map(|group| farm::explain_group(group, &sorted, weights, circumstances))
+        .collect();
+    farms.sort_by(|one, other| {
+        (other.verdict.cmp(&one.verdict))
+            .then(other.explanations.farm.total_cmp(&one.explanations.farm))
+            .then(one.id.cmp(&other.id))
+    });
+    let hosts = sorted
+        .iter()
+        .map(|profile| explain_host(profile, weights, circumstances))
+        .collect();
+    Explained { farms, hosts }
+}
+
+/// Explains one host by itself.
+#[must_use]
+pub fn explain_host(
+    profile: &HostProfile,
+    weights: &Weights,
+    circumstances: &Circumstances,
+) -> HostExplanation {
+    let subject = Subject {
+        members: vec![profile],
+        vantage: circumstances.vantage,
+        rules: &weights.rules,
+    };
+    let (reads, levels) = read(&subject, weights);
+    let prior = weights.prior(circumstances.vantage, circumstances.is_incident);
+    let bench = Bench {
+        weights,
+        prior: &prior,
+        claim: Claim::RemoteOperation,
+        machines: 1,
+        damage: circumstances.damage.as_deref(),
+    };
+    let judgement = judge(&bench, &levels);
+    let mut reasons: Vec<HostReason> = reads
+        .iter()
+        .filter_map(|one| {
+            Some(HostReason {
+                reason: one.cue.to_owned(),
+                what: one.reading.what.clone(),
+                weight: cell_decibans(one.row.as_ref()?, bench.claim).rounded(),
+            })
+        })
+        .collect();
+    reasons.sort_by(|one, other| other.weight.0.total_cmp(&one.weight.0));
+    let next_question = if judgement.verdict > Verdict::None {
+        ask(&bench, &levels, &reads).unwrap_or_default()
+    } else {
+        String::new()
+    };
+    HostExplanation {
+        host: profile.host,
+        verdict: judgement.verdict,
+        explanations: explanations(&judgement.posterior),
+        reasons,
+        not_observable: not_observable(&reads),
+        next_question,
+        summary: wording::summary(&profile.label(), weights, &judgement),
+    }
+}
+
+/// Reads every cue off a subject.
+#[must_use]
+pub fn read(subject: &Subject<'_>, weights: &Weights) -> (Vec<Read>, Levels) {
+    let mut levels = Levels::none(weights);
+    let reads = REGISTRY
+        .iter()
+        .map(|cue| {
+            let reading = (cue.value)(subject);
+            let row = reading.level.and_then(|level| {
+                levels.set(weights, cue.id, level);
+                let table = weights.cue(cue.id)?;
+                table.levels.get(table.level(level)?).map(|level| level.row)
+            });
+            Read {
+                cue: cue.id,
+                reading,
+                row,
+            }
+        })
+        .collect();
+    (reads, levels)
+}
+
+/// What could not be observed, and why: `cue: reason`.
+#[must_use]
+pub fn not_observable(reads: &[Read]) -> Vec<String> {
+    reads
+        .iter()
+        .filter(|one| one.reading.state == State::NotObservable)
+        .map(|one| format!("{}: {}", one.cue, one.reading.what))
+        .collect()
+}
+
+/// The next best question among the cues that can be asked for.
+#[must_use]
+pub fn ask(bench: &Bench<'_>, levels: &Levels, reads: &[Read]) -> Option<String> {
+    let askable = |id: &str| reads.iter().any(|one| one.cue == id && one.reading.is_askable);
+    question::next(bench.weights, bench.prior, levels, &askable).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests;

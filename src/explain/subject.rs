@@ -1,0 +1,136 @@
+//! The subject of an explanation: one host or the members of a group, as cues look at them.
+
+use crate::model::evidence::State;
+use crate::model::identity::ContentId;
+use crate::model::profile::{Asset, HostProfile, RemoteSession};
+use crate::model::vantage::Vantage;
+
+use super::weights::Rules;
+
+/// Hosts to be explained, sorted by identifier.
+#[derive(Clone, Debug)]
+pub struct Subject<'a> {
+    /// All members.
+    pub members: Vec<&'a HostProfile>,
+    /// Where the capture was taken.
+    pub vantage: Vantage,
+    /// What a capture must hold before a cue may speak.
+    pub rules: &'a Rules,
+}
+
+impl<'a> Subject<'a> {
+    /// The machines among the members: neither KVM switches nor those who control others.
+    #[must_use]
+    pub fn machines(&self) -> Vec<&'a HostProfile> {
+        self.members
+            .iter()
+            .copied()
+            .filter(|profile| !profile.is_kvm() && !profile.is_controller())
+            .collect()
+    }
+
+    /// The machines that were seen under remote control, whoever allowed it.
+    #[must_use]
+    pub fn controlled(&self) -> Vec<&'a HostProfile> {
+        self.machines()
+            .into_iter()
+            .filter(|profile| profile.controlled() == State::Observed)
+            .collect()
+    }
+
+    /// Of these, the ones under a control that nobody sanctioned.
+    #[must_use]
+    pub fn unsanctioned(&self) -> Vec<&'a HostProfile> {
+        self.controlled()
+            .into_iter()
+            .filter(|profile| {
+                !profile.kvm.drives_this.list().is_empty()
+                    || profile
+                        .live_sessions()
+                        .any(|session| session.sanctioned != Some(true))
+            })
+            .collect()
+    }
+
+    /// The machines that organisations and places are asked about: the controlled ones, or all where none is.
+    #[must_use]
+    pub fn of_interest(&self) -> Vec<&'a HostProfile> {
+        let controlled = self.controlled();
+        if controlled.is_empty() {
+            self.machines()
+        } else {
+            controlled
+        }
+    }
+
+    /// Live sessions of the controlled machines.
+    #[must_use]
+    pub fn sessions(&self) -> Vec<&'a RemoteSession> {
+        self.controlled()
+            .into_iter()
+            .flat_map(HostProfile::live_sessions)
+            .collect()
+    }
+
+    /// The declared site of an asset, where it is a site and not a word for "elsewhere".
+    #[must_use]
+    pub fn site_of<'b>(&self, asset: &'b Asset) -> Option<&'b str> {
+        let site = asset.record.site.as_deref()?;
+        let is_remote = self
+            .rules
+            .remote_sites
+            .iter()
+            .any(|word| word.eq_ignore_ascii_case(site));
+        (!site.is_empty() && !is_remote).then_some(site)
+    }
+
+    /// The one site at which all machines are declared.
+    #[must_use]
+    pub fn declared_site(&self) -> Option<&'a str> {
+        let mut common = None;
+        for machine in self.machines() {
+            let site = self.site_of(machine.asset.seen()?)?;
+            if common.is_some_and(|before| before != site) {
+                return None;
+            }
+            common = Some(site);
+        }
+        common
+    }
+}
+
+/// Identifiers of hosts.
+#[must_use]
+pub fn identifiers(hosts: &[&HostProfile]) -> Vec<ContentId> {
+    hosts.iter().map(|profile| profile.host).collect()
+}
+
+/// Findings behind the live sessions of hosts, sorted.
+#[must_use]
+pub fn session_findings(hosts: &[&HostProfile]) -> Vec<ContentId> {
+    let mut findings: Vec<ContentId> = hosts
+        .iter()
+        .flat_map(|profile| profile.live_sessions())
+        .map(|session| session.finding)
+        .collect();
+    findings.sort_unstable();
+    findings.dedup();
+    findings
+}
+
+/// The lower median of values; `None` of nothing.
+#[must_use]
+pub fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len().saturating_sub(1) / 2).copied()
+}
+
+/// "1 machine", "2 machines".
+#[must_use]
+pub fn counted(many: usize, one: &str) -> String {
+    if many == 1 {
+        format!("1 {one}")
+    } else {
+        format!("{many} {one}s")
+    }
+}

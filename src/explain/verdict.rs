@@ -1,0 +1,120 @@
+//! Verdicts: bands, and the two-key rule that keeps one kind of evidence from deciding alone (DETECTION 5.2).
+
+use crate::model::evidence::Family;
+use crate::model::host::Verdict;
+
+use super::hypothesis::ByHypothesis;
+use super::posterior::{Claim, FAMILIES, Levels, family_decibans, posterior};
+use super::weights::Weights;
+
+/// A verdict and what held it down.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judgement {
+    /// The posterior behind it.
+    pub posterior: ByHypothesis,
+    /// How far the evidence goes.
+    pub verdict: Verdict,
+    /// Why it is lower than the band of its probability, if it is.
+    pub held_down: Option<String>,
+}
+
+/// Circumstances of a judgement.
+#[derive(Clone, Copy, Debug)]
+pub struct Bench<'a> {
+    /// The model.
+    pub weights: &'a Weights,
+    /// Prior of the vantage.
+    pub prior: &'a ByHypothesis,
+    /// What is claimed.
+    pub claim: Claim,
+    /// How many machines it is about.
+    pub machines: usize,
+    /// Why the capture cannot carry more than a review, if so.
+    pub damage: Option<&'a str>,
+}
+
+/// Judges observed levels.
+#[must_use]
+pub fn judge(bench: &Bench<'_>, levels: &Levels) -> Judgement {
+    let found = posterior(bench.weights, bench.prior, levels, None);
+    let band = bench.weights.bands.of(bench.claim.probability(&found));
+    let mut judgement = Judgement {
+        posterior: found,
+        verdict: band,
+        held_down: None,
+    };
+    if band == Verdict::None {
+        return judgement;
+    }
+    // Priors suppose that something already tripped a filter; a host about which nothing was seen has not.
+    let weighed: Vec<(Family, f64)> = FAMILIES
+        .into_iter()
+        .filter_map(|family| {
+            let weight = family_decibans(bench.weights, bench.prior, levels, family, bench.claim)?;
+            Some((family, weight.0))
+        })
+        .collect();
+    if weighed.iter().all(|(_, weight)| *weight <= 0.0) {
+        judgement.verdict = Verdict::None;
+        judgement.held_down = Some("nothing was seen that speaks for it".to_owned());
+        return judgement;
+    }
+    if band >= Verdict::Likely
+        && let Some(cause) = obstacle(bench, levels, &weighed)
+    {
+        judgement.verdict = Verdict::Review;
+        judgement.held_down = Some(cause);
+    }
+    judgement
+}
+
+/// What forbids more than a review.
+fn obstacle(bench: &Bench<'_>, levels: &Levels, weighed: &[(Family, f64)]) -> Option<String> {
+    if let Some(damage) = bench.damage {
+        return Some(damage.to_owned());
+    }
+    let rule = &bench.weights.two_key;
+    let speaking: Vec<Family> = weighed
+        .iter()
+        .filter(|(_, weight)| *weight >= rule.decibans)
+        .map(|(family, _)| *family)
+        .collect();
+    let needed = if bench.machines == 2 && bench.claim == Claim::Farm {
+        rule.pair_families.max(rule.families)
+    } else {
+        rule.families
+    };
+    if speaking.len() < needed {
+        return Some(format!(
+            "only {} of {needed} needed kinds of evidence speak for it clearly",
+            speaking.len()
+        ));
+    }
+    if !speaking.iter().any(|family| rule.keys.contains(family)) {
+        return Some("neither remote control nor organisations speak for it clearly".to_owned());
+    }
+    for (family, _) in weighed {
+        let left = posterior(bench.weights, bench.prior, levels, Some(*family));
+        if bench.claim.probability(&left) < bench.weights.bands.least() {
+            return Some(format!(
+                "it rests on one kind of evidence alone ({})",
+                family_words(*family)
+            ));
+        }
+    }
+    None
+}
+
+/// A family in words.
+#[must_use]
+pub const fn family_words(family: Family) -> &'static str {
+    match family {
+        Family::Rc => "remote control",
+        Family::Org => "organisations",
+        Family::Tool => "tools",
+        Family::Loc => "places",
+        Family::Time => "hours",
+        Family::Lat => "delays",
+        Family::Ctx => "the kind of site",
+    }
+}

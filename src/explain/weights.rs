@@ -1,0 +1,568 @@
+//! The model's weights: loaded from `weights.toml`, checked, and known by their hash in every report.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+use crate::model::evidence::Family;
+use crate::model::host::Verdict;
+use crate::model::vantage::Vantage;
+use crate::settings::pair_weights::PairWeights;
+
+use super::hypothesis::{ByHypothesis, Hypothesis};
+
+/// The tables that are part of the program.
+const EMBEDDED: &str = include_str!("weights.toml");
+
+/// How far a column of a table may be from its total: the source's tables are rounded by hand.
+const TOLERANCE: f64 = 0.002;
+
+/// Why weights were refused.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WeightsError {
+    /// Not TOML, or a field is missing or unknown.
+    #[error("weights: {0}")]
+    Syntax(#[from] toml::de::Error),
+    /// The columns are not the eight explanations in their order.
+    #[error("weights: columns: expected {expected}, found {found}")]
+    Columns {
+        /// What they should be.
+        expected: String,
+        /// What they are.
+        found: String,
+    },
+    /// A row has too few or too many cells, or a cell that is no probability.
+    #[error("weights: {table}: row {row:?}: {cause}")]
+    Row {
+        /// Table.
+        table: String,
+        /// Row.
+        row: String,
+        /// What is wrong.
+        cause: String,
+    },
+    /// A column does not add up.
+    #[error("weights: {table}: column {column} sums to {sum:.4} instead of {total}")]
+    Sum {
+        /// Table.
+        table: String,
+        /// Column.
+        column: &'static str,
+        /// What it sums to.
+        sum: f64,
+        /// What it should sum to.
+        total: f64,
+    },
+    /// A word that means nothing here.
+    #[error("weights: {table}: unknown {what} {word:?}")]
+    Unknown {
+        /// Table.
+        table: String,
+        /// Kind of word.
+        what: &'static str,
+        /// The word.
+        word: String,
+    },
+    /// Something that the program needs.
+    #[error("weights: {table} is missing")]
+    Missing {
+        /// What.
+        table: String,
+    },
+}
+
+/// The model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Weights {
+    /// Version as the file says.
+    pub version: String,
+    /// SHA-256 of the file, in hexadecimal.
+    pub hash: String,
+    /// How much each further cue of a family counts (5.2).
+    pub lambda: f64,
+    /// Smallest believable cell.
+    pub smoothing: f64,
+    /// Priors at a home line.
+    home: ByHypothesis,
+    /// Priors at an employer.
+    employer: ByHypothesis,
+    /// Priors of farm and solo in incident response.
+    incident: Incident,
+    /// Lower edges of the bands.
+    pub bands: Bands,
+    /// The two-key rule.
+    pub two_key: TwoKey,
+    /// What a capture must hold before a cue may speak.
+    pub rules: Rules,
+    /// Words for each explanation, in the order of the tables.
+    pub words: Vec<Words>,
+    /// Tables, sorted by identifier.
+    pub cues: Vec<CueTable>,
+    /// What counterfactuals change.
+    pub what_if: Vec<WhatIf>,
+    /// Constants of clustering.
+    pub pairs: PairWeights,
+}
+
+/// Lower edges of the bands.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bands {
+    note: f64,
+    review: f64,
+    likely: f64,
+    strong: f64,
+}
+
+impl Bands {
+    /// The band of a probability.
+    #[must_use]
+    pub fn of(&self, probability: f64) -> Verdict {
+        if probability > self.strong {
+            Verdict::Strong
+        } else if probability >= self.likely {
+            Verdict::Likely
+        } else if probability >= self.review {
+            Verdict::Review
+        } else if probability >= self.note {
+            Verdict::Note
+        } else {
+            Verdict::None
+        }
+    }
+
+    /// The lower edge of the lowest band.
+    #[must_use]
+    pub const fn least(&self) -> f64 {
+        self.note
+    }
+}
+
+/// The two-key rule: likely and strong need more than one kind of evidence.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TwoKey {
+    /// Families that must speak for it.
+    pub families: usize,
+    /// How much each must weigh.
+    pub decibans: f64,
+    /// One of these must be among them.
+    pub keys: Vec<Family>,
+    /// Families that a pair of machines needs.
+    pub pair_families: usize,
+}
+
+/// What a capture must hold before a cue may speak.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rules {
+    /// Fewest minutes of human activity for coverage.
+    pub cover_active_minutes: u32,
+    /// Fewest days of these.
+    pub cover_days: u32,
+    /// Fewest active days before local use is called absent.
+    pub local_days: u32,
+    /// Fewest minutes of watching before sessions are called short or of middle length.
+    pub session_watch_minutes: u32,
+    /// Sessions shorter than this on average are short.
+    pub session_short_minutes: u32,
+    /// Intervals closer than this are one session.
+    pub session_gap_seconds: u32,
+    /// From so many minutes a day on, sessions are long.
+    pub session_long_minutes_per_day: u32,
+    /// Fewest active days for working hours.
+    pub hours_days: u32,
+    /// Fewest concentration of the hours (3.8).
+    pub hours_concentration: f64,
+    /// Homes are apart from this distance on.
+    pub assignees_apart_km: f64,
+    /// Words in the inventory's `site` that mean "not at a site".
+    pub remote_sites: Vec<String>,
+    /// Most counterfactuals that a report shows.
+    pub most_counterfactuals: usize,
+}
+
+/// Words for an explanation.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Words {
+    /// What it is, after "consistent with".
+    pub name: String,
+    /// How ordinary life looks like it.
+    pub benign: String,
+}
+
+/// A level of a cue and how probable each explanation makes it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Level {
+    /// Its name.
+    pub name: String,
+    /// `P(level | explanation)`, smoothed.
+    pub row: ByHypothesis,
+}
+
+/// The table of a cue.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CueTable {
+    /// Identifier.
+    pub id: String,
+    /// Family, for tempering.
+    pub family: Family,
+    /// What it measures, in words.
+    pub title: String,
+    /// What one would ask to learn it.
+    pub question: String,
+    /// Levels, sorted by name.
+    pub levels: Vec<Level>,
+}
+
+impl CueTable {
+    /// Position of a level.
+    #[must_use]
+    pub fn level(&self, name: &str) -> Option<usize> {
+        self.levels.iter().position(|level| level.name == name)
+    }
+}
+
+/// A change for counterfactuals.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WhatIf {
+    /// In words, after "if".
+    pub change: String,
+    /// Cues and the levels that they would have.
+    pub set: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Incident {
+    farm: f64,
+    solo: f64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawPriors {
+    home: Vec<f64>,
+    employer: Vec<f64>,
+    incident: Incident,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawTwoKey {
+    families: usize,
+    decibans: f64,
+    keys: Vec<String>,
+    pair_families: usize,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawCue {
+    family: String,
+    title: String,
+    question: String,
+    total: f64,
+    levels: BTreeMap<String, Vec<f64>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawWeights {
+    version: String,
+    columns: Vec<String>,
+    lambda: f64,
+    smoothing: f64,
+    priors: RawPriors,
+    bands: Bands,
+    two_key: RawTwoKey,
+    rules: Rules,
+    hypotheses: BTreeMap<String, Words>,
+    cues: BTreeMap<String, RawCue>,
+    what_if: Vec<WhatIf>,
+    pairs: PairWeights,
+}
+
+impl Weights {
+    /// The tables that are part of the program.
+    pub fn embedded() -> Result<Self, WeightsError> {
+        Self::parse(EMBEDDED)
+    }
+
+    /// Reads and checks a file.
+    pub fn parse(text: &str) -> Result<Self, WeightsError> {
+        let raw: RawWeights = toml::from_str(text)?;
+        let expected: Vec<&str> = Hypothesis::ALL.iter().map(|one| one.name()).collect();
+        if raw.columns != expected {
+            return Err(WeightsError::Columns {
+                expected: expected.join(" "),
+                found: raw.columns.join(" "),
+            });
+        }
+        let mut words = Vec::new();
+        for hypothesis in Hypothesis::ALL {
+            let table = format!("hypotheses.{}", hypothesis.name());
+            words.push(
+                raw.hypotheses
+                    .get(hypothesis.name())
+                    .cloned()
+                    .ok_or(WeightsError::Missing { table })?,
+            );
+        }
+        let mut cues = Vec::new();
+        for (id, cue) in raw.cues {
+            cues.push(cue_table(id, cue, raw.smoothing)?);
+        }
+        let mut keys = Vec::new();
+        for word in &raw.two_key.keys {
+            keys.push(family("two_key", word)?);
+        }
+        let weights = Self {
+            version: raw.version,
+            hash: format!("{:x}", Hex(&Sha256::digest(text.as_bytes()))),
+            lambda: raw.lambda,
+            smoothing: raw.smoothing,
+            home: prior("home", &raw.priors.home)?,
+            employer: prior("employer", &raw.priors.employer)?,
+            incident: raw.priors.incident,
+            bands: raw.bands,
+            two_key: TwoKey {
+                families: raw.two_key.families,
+                decibans: raw.two_key.decibans,
+                keys,
+                pair_families: raw.two_key.pair_families,
+            },
+            rules: raw.rules,
+            words,
+            cues,
+            what_if: raw.what_if,
+            pairs: raw.pairs,
+        };
+        weights.check_references()?;
+        Ok(weights)
+    }
+
+    /// Everything that names a cue or a level names one that there is.
+    fn check_references(&self) -> Result<(), WeightsError> {
+        for cue in super::cues::REGISTRY {
+            let table = format!("cues.{}", cue.id);
+            let Some(found) = self.cue(cue.id) else {
+                return Err(WeightsError::Missing { table });
+            };
+            for level in cue.levels {
+                if found.level(level).is_none() {
+                    return Err(WeightsError::Missing {
+                        table: format!("{table}.levels.{level}"),
+                    });
+                }
+            }
+        }
+        for (place, change) in self.what_if.iter().enumerate() {
+            for (cue, level) in &change.set {
+                let table = format!("what_if[{place}]");
+                let unknown = |what, word: &str| WeightsError::Unknown {
+                    table: table.clone(),
+                    what,
+                    word: word.to_owned(),
+                };
+                let found = self.cue(cue).ok_or_else(|| unknown("cue", cue))?;
+                found.level(level).ok_or_else(|| unknown("level", level))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A cue's table.
+    #[must_use]
+    pub fn cue(&self, id: &str) -> Option<&CueTable> {
+        self.position(id).and_then(|place| self.cues.get(place))
+    }
+
+    /// Where a cue's table stands.
+    #[must_use]
+    pub fn position(&self, id: &str) -> Option<usize> {
+        self.cues.binary_search_by(|cue| cue.id.as_str().cmp(id)).ok()
+    }
+
+    /// The prior of a vantage; in incident response farm and solo as the file says, the rest scaled.
+    #[must_use]
+    pub fn prior(&self, vantage: Vantage, is_incident: bool) -> ByHypothesis {
+        let plain = match vantage {
+            Vantage::Home => self.home,
+            Vantage::Employer => self.employer,
+        };
+        if !is_incident {
+            return plain;
+        }
+        let [_, _, rest @ ..] = plain;
+        let scale = (1.0 - self.incident.farm - self.incident.solo) / rest.iter().sum::<f64>();
+        let [msp, vdi, shared, travel, own, normal] = rest.map(|one| one * scale);
+        [
+            self.incident.farm,
+            self.incident.solo,
+            msp,
+            vdi,
+            shared,
+            travel,
+            own,
+            normal,
+        ]
+    }
+
+    /// Words for an explanation.
+    #[must_use]
+    pub fn words(&self, hypothesis: Hypothesis) -> (&str, &str) {
+        Hypothesis::ALL
+            .iter()
+            .position(|one| *one == hypothesis)
+            .and_then(|place| self.words.get(place))
+            .map_or(("", ""), |words| (words.name.as_str(), words.benign.as_str()))
+    }
+}
+
+/// Bytes in hexadecimal.
+struct Hex<'a>(&'a [u8]);
+
+impl std::fmt::LowerHex for Hex<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// A row of eight numbers between 0 and 1.
+fn row(table: &str, name: &str, cells: &[f64]) -> Result<ByHypothesis, WeightsError> {
+    let refuse = |cause: String| WeightsError::Row {
+        table: table.to_owned(),
+        row: name.to_owned(),
+        cause,
+    };
+    let found: ByHypothesis = cells
+        .try_into()
+        .map_err(|_| refuse(format!("{} cells instead of 8", cells.len())))?;
+    match found.iter().find(|cell| !(0.0..=1.0).contains(*cell)) {
+        Some(cell) => Err(refuse(format!("{cell} is no probability"))),
+        None => Ok(found),
+    }
+}
+
+/// A prior: a row that sums to one (the source's row for a house sums to .996; it is scaled).
+fn prior(name: &str, cells: &[f64]) -> Result<ByHypothesis, WeightsError> {
+    let found = row("priors", name, cells)?;
+    let sum: f64 = found.iter().sum();
+    if (sum - 1.0).abs() > 0.01 {
+        return Err(WeightsError::Row {
+            table: "priors".to_owned(),
+            row: name.to_owned(),
+            cause: format!("sums to {sum:.4}"),
+        });
+    }
+    Ok(found.map(|one| one / sum))
+}
+
+/// A cue's table with smoothed cells.
+fn cue_table(id: String, raw: RawCue, smoothing: f64) -> Result<CueTable, WeightsError> {
+    let table = format!("cues.{id}");
+    let mut levels = Vec::new();
+    for (name, cells) in raw.levels {
+        let row = row(&table, &name, &cells)?;
+        levels.push(Level { name, row });
+    }
+    for hypothesis in Hypothesis::ALL {
+        let sum: f64 = levels.iter().map(|level| hypothesis.of(&level.row)).sum();
+        if (sum - raw.total).abs() > TOLERANCE {
+            return Err(WeightsError::Sum {
+                table,
+                column: hypothesis.name(),
+                sum,
+                total: raw.total,
+            });
+        }
+    }
+    for level in &mut levels {
+        level.row = level.row.map(|cell| cell.max(smoothing));
+    }
+    Ok(CueTable {
+        family: family(&table, &raw.family)?,
+        id,
+        title: raw.title,
+        question: raw.question,
+        levels,
+    })
+}
+
+/// A family by its word.
+fn family(table: &str, word: &str) -> Result<Family, WeightsError> {
+    Ok(match word {
+        "rc" => Family::Rc,
+        "org" => Family::Org,
+        "tool" => Family::Tool,
+        "loc" => Family::Loc,
+        "time" => Family::Time,
+        "lat" => Family::Lat,
+        "ctx" => Family::Ctx,
+        _ => {
+            return Err(WeightsError::Unknown {
+                table: table.to_owned(),
+                what: "family",
+                word: word.to_owned(),
+            });
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(from: &str, to: &str) -> String {
+        assert!(EMBEDDED.contains(from), "{from} is no longer in the file");
+        Weights::parse(&EMBEDDED.replacen(from, to, 1))
+            .unwrap_err()
+            .to_string()
+    }
+
+    #[test]
+    fn the_embedded_tables_are_sound_and_known_by_their_hash() {
+        let weights = Weights::embedded().unwrap();
+        assert_eq!(weights.hash.len(), 64);
+        assert_eq!(weights.cues.len(), super::super::cues::REGISTRY.len());
+    }
+
+    #[test]
+    fn an_error_names_table_row_and_column() {
+        assert_eq!(
+            refused("\"2+\" = [0.35, ", "\"2+\" = ["),
+            "weights: cues.kvm: row \"2+\": 7 cells instead of 8"
+        );
+        assert_eq!(
+            refused("\"2+\" = [0.35,", "\"2+\" = [0.45,"),
+            "weights: cues.kvm: column farm sums to 1.1000 instead of 1"
+        );
+        assert_eq!(
+            refused("\"2+\" = [0.35,", "\"2+\" = [-0.35,"),
+            "weights: cues.kvm: row \"2+\": -0.35 is no probability"
+        );
+        assert_eq!(
+            refused("kvm = \"0\"", "kvm = \"none\""),
+            "weights: what_if[7]: unknown level \"none\""
+        );
+        assert!(
+            refused("\"farm\", \"solo\"", "\"solo\", \"farm\"")
+                .starts_with("weights: columns: expected farm")
+        );
+        assert!(refused("[cues.kvm]", "[cues.kwm]").contains("is missing"));
+    }
+
+    #[test]
+    fn incident_priors_keep_the_proportions_of_the_rest() {
+        let weights = Weights::embedded().unwrap();
+        let plain = weights.prior(Vantage::Home, false);
+        let incident = weights.prior(Vantage::Home, true);
+        assert!((incident.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+        assert!((incident[0] - 0.25).abs() < 1e-12);
+        assert!((incident[2] / incident[3] - plain[2] / plain[3]).abs() < 1e-9);
+    }
+}

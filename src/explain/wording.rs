@@ -1,0 +1,50 @@
+//! Sentences for a ticket: what the evidence is consistent with, what else it could be, and what held it down.
+
+use std::fmt::Write as _;
+
+use super::hypothesis::Hypothesis;
+use super::posterior::Claim;
+use super::verdict::Judgement;
+use super::weights::Weights;
+
+/// One sentence or two about a subject; the same words for a host and a group.
+#[must_use]
+pub fn summary(label: &str, weights: &Weights, judgement: &Judgement) -> String {
+    let posterior = &judgement.posterior;
+    let ranked = Hypothesis::ranked(posterior);
+    let [winner, ..] = ranked;
+    let (name, benign) = weights.words(winner);
+    let mut text = format!(
+        "{label}: {}; consistent with {name} (posterior {})",
+        judgement.verdict.name(),
+        probability(winner.of(posterior)),
+    );
+    if winner.is_remote_operation() {
+        if let Some(rival) = ranked.iter().find(|one| !one.is_remote_operation()) {
+            let (name, benign) = weights.words(*rival);
+            let _ = write!(text, 
+                "; the best benign explanation is {name} ({}): {benign}",
+                probability(rival.of(posterior))
+        }
+    } else {
+        let _ = write!(text, ": {benign}");
+    }
+    let _ = write!(text, 
+        "; farm {}, operated from elsewhere {}",
+        probability(Claim::Farm.probability(posterior)),
+        probability(Claim::RemoteOperation.probability(posterior)),
+    );
+    if let Some(cause) = &judgement.held_down {
+        let _ = write!(text, "; not rated higher because {cause}");
+    }
+    text
+}
+
+/// Four digits behind the point, or that it is less.
+fn probability(value: f64) -> String {
+    if value < 0.00005 {
+        "below .0001".to_owned()
+    } else {
+        format!("{value:.4}").trim_start_matches('0').to_owned()
+    }
+}

@@ -1,0 +1,349 @@
+//! Profiles: one local machine over time, with everything that clustering and explanation ask about it (DETECTION 4).
+//!
+//! Plain data. What could not be looked for says so and why ([`Observable`]); thresholds that turn figures into
+//! judgements are not applied here but where the model's weights are known.
+
+use super::address::{Address, MacAddress};
+use super::evidence::State;
+use super::finding::{Activity, Role};
+use super::host::{AssetRecord, HostName};
+use super::identity::ContentId;
+use super::observable::Observable;
+use super::time::{SECOND, Timestamp};
+
+/// Minutes since 1970-01-01T00:00Z, sorted and without repetition.
+pub type Minutes = Vec<u32>;
+
+/// Days since 1970-01-01 (UTC), sorted and without repetition.
+pub type Days = Vec<u32>;
+
+/// The inventory's row of a host, with what the record leaves out.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Asset {
+    /// The row as host records carry it.
+    pub record: AssetRecord,
+    /// Declared latitude and longitude in degrees.
+    pub coordinates: Option<(f64, f64)>,
+    /// Declared region, where the inventory names one.
+    pub region: Option<String>,
+    /// Middle of the declared working day in hours UTC, 0 to 24.
+    pub declared_noon_utc: Option<f64>,
+    /// Tools that the inventory allows on this machine.
+    pub allowed_tools: Vec<String>,
+    /// Egress networks that the inventory allows, as written there.
+    pub allowed_egress: Vec<String>,
+}
+
+/// A router through which a host talked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Gateway {
+    /// Its link address.
+    pub mac: MacAddress,
+    /// Days on which the host used it.
+    pub days: Days,
+}
+
+/// Kind of network of a public address, as databases or lists know it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum NetworkKind {
+    /// Lines of households.
+    Residential,
+    /// Lines of a company.
+    Business,
+    /// Data centres.
+    Hosting,
+    /// Exits of VPN providers.
+    Vpn,
+    /// Many unrelated users behind one address: carrier-grade NAT, co-working, hotels.
+    Shared,
+}
+
+/// A public address from which a host went out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Egress {
+    /// The address.
+    pub address: Address,
+    /// Days on which the host used it.
+    pub days: Days,
+    /// Kind of network, where something knows it.
+    pub kind: Option<NetworkKind>,
+    /// Which database or list said so.
+    pub source: Option<String>,
+    /// Whether nothing but the embedded default database said so.
+    pub is_default_database_only: bool,
+}
+
+/// What an instance of a tool is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum InstanceKind {
+    /// An account or instance at the vendor (ScreenConnect instance, AnyDesk namespace).
+    Tenant,
+    /// A server that somebody runs himself (RustDesk, MeshCentral).
+    PrivateServer,
+}
+
+/// The instance of a tool to which a session belongs.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Instance {
+    /// Its name or address.
+    pub name: String,
+    /// What it is.
+    pub kind: InstanceKind,
+}
+
+/// Where a controller sits in relation to the machine that it controls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ControllerPlaceKind {
+    /// The same network or region.
+    SameRegion,
+    /// Another country than the one claimed for the machine or its line.
+    Foreign,
+    /// A data centre or the exit of a VPN.
+    Hosting,
+    /// The exit of a provider that public reporting ties to the scheme (DETECTION 1.3).
+    WatchedVpn,
+}
+
+/// The place of a controller and who says so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ControllerPlace {
+    /// In relation to the machine.
+    pub kind: ControllerPlaceKind,
+    /// ISO 3166-1 alpha-2 of the address, where known. Never the nationality of a person.
+    pub country: Option<String>,
+    /// Network's organisation or VPN provider.
+    pub organisation: Option<String>,
+    /// Which database or list said so.
+    pub source: String,
+    /// Whether nothing but the embedded default database said so; then it must not raise anything.
+    pub is_default_database_only: bool,
+}
+
+/// Who sat at the other end of a session.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ControllerSeen {
+    /// What makes it the same controller elsewhere: its address, or a relayed session's identifier.
+    pub id: String,
+    /// Its public address, where learnt.
+    pub address: Option<Address>,
+    /// How it was learnt: `direct`, `rustdesk_rendezvous`, `stun_peer`, `relay_id`, ...
+    pub how: String,
+    /// Where it is.
+    pub place: Observable<ControllerPlace>,
+}
+
+/// Sessions of one tool in which the host is controlled: one finding.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RemoteSession {
+    /// The catalogue's identifier of the tool.
+    pub tool: String,
+    /// The tool's instance, where known.
+    pub instance: Option<Instance>,
+    /// Whether policy or inventory allow it; `None` when neither says anything.
+    pub sanctioned: Option<bool>,
+    /// Who sat at the other end, as far as learnt.
+    pub controllers: Vec<ControllerSeen>,
+    /// Relay servers.
+    pub relays: Vec<String>,
+    /// When what happened, in order of time.
+    pub intervals: Vec<(Timestamp, Timestamp, Activity)>,
+    /// Whether sessions began without anybody at the machine, where that can be told.
+    pub unattended: Option<bool>,
+    /// The finding.
+    pub finding: ContentId,
+}
+
+impl RemoteSession {
+    /// Seconds in which the screen was sent or somebody gave input.
+    #[must_use]
+    pub fn live_seconds(&self) -> u64 {
+        self.intervals
+            .iter()
+            .filter(|(_, _, activity)| matches!(activity, Activity::Viewed | Activity::Driven))
+            .map(|(start, end, _)| u64::try_from(end.since(*start) / SECOND).unwrap_or(0))
+            .fold(0, u64::saturating_add)
+    }
+
+    /// Whether the screen was ever sent: an agent that only reports to its vendor is no session.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.intervals
+            .iter()
+            .any(|(_, _, activity)| matches!(activity, Activity::Viewed | Activity::Driven))
+    }
+}
+
+/// A tool that is installed and reports to its vendor, without a session.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InstalledTool {
+    /// The catalogue's identifier.
+    pub tool: String,
+    /// Whether policy or inventory allow it.
+    pub sanctioned: Option<bool>,
+    /// The finding.
+    pub finding: ContentId,
+}
+
+/// How much of a person's activity at a machine falls into remote sessions (DETECTION 4.1.3).
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Coverage {
+    /// Share, 0 to 1.
+    pub share: f64,
+    /// Minutes with human activity that it rests on.
+    pub active_minutes: u32,
+    /// Distinct days of these.
+    pub days: u32,
+}
+
+/// Traces of somebody at the machine itself, outside sessions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LocalUse {
+    /// An hour of it or more.
+    Present,
+    /// Some, too little to tell.
+    Unclear,
+}
+
+/// A KVM switch reached over the network.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct KvmSeen {
+    /// The KVM's own host identifier.
+    pub host: ContentId,
+    /// Product or name.
+    pub name: String,
+    /// The finding.
+    pub finding: ContentId,
+}
+
+/// What is known of KVM switches around a host.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct KvmEvidence {
+    /// The finding that says the host is one itself.
+    pub is_kvm: Option<ContentId>,
+    /// Those on the same gateway.
+    pub on_gateway: Observable<Vec<KvmSeen>>,
+    /// Those whose picture follows this host's traffic (DETECTION 4.1.6).
+    pub drives_this: Observable<Vec<KvmSeen>>,
+}
+
+/// Where a VPN runs that a host uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum VpnPlace {
+    /// On the machine.
+    Machine,
+    /// On the router in front of it.
+    Router,
+}
+
+/// Use of a VPN that is not the employer's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VpnUse {
+    /// Where it runs.
+    pub place: VpnPlace,
+    /// Product or protocol.
+    pub product: String,
+    /// The finding.
+    pub finding: ContentId,
+}
+
+/// One local machine over time.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct HostProfile {
+    /// Stable identifier.
+    pub host: ContentId,
+    /// First sight.
+    pub first_seen: Timestamp,
+    /// Last sight.
+    pub last_seen: Timestamp,
+    /// First and last moment at which the sensor could have seen it: what "too short" is measured by.
+    pub watched: (Timestamp, Timestamp),
+    /// Addresses, sorted.
+    pub ips: Vec<Address>,
+    /// Link address, where seen on its own segment.
+    pub mac: Option<MacAddress>,
+    /// Names, sorted.
+    pub names: Vec<HostName>,
+    /// Inventory row; absent when the inventory was given and does not know the host.
+    pub asset: Observable<Asset>,
+    /// Routers through which it talks.
+    pub gateways: Observable<Vec<Gateway>>,
+    /// Public addresses from which it goes out.
+    pub egress: Observable<Vec<Egress>>,
+    /// Sessions in which it is controlled.
+    pub sessions: Observable<Vec<RemoteSession>>,
+    /// Tools that are merely installed.
+    pub installed: Vec<InstalledTool>,
+    /// What it mostly is in remote sessions.
+    pub role: Role,
+    /// Minutes in which somebody gave input through a session.
+    pub driven_minutes: Minutes,
+    /// Minutes in which the screen was sent, driven ones included.
+    pub viewed_minutes: Minutes,
+    /// Minutes with human activity, whoever caused it.
+    pub active_minutes: Observable<Minutes>,
+    /// Share of human activity that falls into sessions.
+    pub coverage: Observable<Coverage>,
+    /// Organisations whose services it uses, the most used first (DETECTION 4.2).
+    pub tenants: Observable<Vec<String>>,
+    /// KVM switches.
+    pub kvm: KvmEvidence,
+    /// Use of a VPN that is not the employer's.
+    pub vpn: Observable<VpnUse>,
+    /// Driven minutes by hour of the day, UTC.
+    pub hours: Observable<[u32; 24]>,
+    /// Days on which it was active.
+    pub days: Days,
+    /// Somebody at the machine itself, outside sessions.
+    pub local_use: Observable<LocalUse>,
+    /// When it booted.
+    pub boots: Observable<Vec<Timestamp>>,
+    /// Milliseconds by which the control loop is longer than the path to the relay (DETECTION 3.2).
+    pub control_excess_ms: Observable<f64>,
+}
+
+impl HostProfile {
+    /// A name or address to recognise it by: the shortest sure way for a reader.
+    #[must_use]
+    pub fn label(&self) -> String {
+        if let Some(asset) = self.asset.seen().and_then(|asset| asset.record.asset.as_deref()) {
+            return asset.to_owned();
+        }
+        if let Some(name) = self.names.first() {
+            return name.name.clone();
+        }
+        if let Some(ip) = self.ips.first() {
+            return ip.to_string();
+        }
+        self.mac
+            .map_or_else(|| self.host.to_string(), |mac| mac.to_string())
+    }
+
+    /// Sessions in which its screen was sent.
+    pub fn live_sessions(&self) -> impl Iterator<Item = &RemoteSession> {
+        self.sessions.list().iter().filter(|session| session.is_live())
+    }
+
+    /// Whether it controls others rather than being controlled.
+    #[must_use]
+    pub fn is_controller(&self) -> bool {
+        self.role == Role::Controller
+    }
+
+    /// Whether it is a KVM switch itself.
+    #[must_use]
+    pub const fn is_kvm(&self) -> bool {
+        self.kvm.is_kvm.is_some()
+    }
+
+    /// State of the question whether it is controlled from elsewhere.
+    #[must_use]
+    pub fn controlled(&self) -> State {
+        if self.live_sessions().next().is_some() || !self.kvm.drives_this.list().is_empty() {
+            return State::Observed;
+        }
+        match self.sessions {
+            Observable::Observed(_) | Observable::Absent => State::Absent,
+            Observable::NotObservable(_) => State::NotObservable,
+        }
+    }
+}
