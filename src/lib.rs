@@ -1,12 +1,10 @@
 //! farmhawk finds laptop farms in network traffic.
 
 pub mod capture;
+pub mod cluster;
 pub mod decode;
 pub mod dissect;
 pub mod flow;
-pub mod cluster;
-pub mod dissect;
-pub mod explain;
 pub mod model;
 pub mod observe;
 pub mod pipeline;

@@ -8,55 +8,51 @@
 //! that says yes gets one [`Dissection`], and the payloads, until it is done.
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
-pub mod assembly;
-pub mod cursor;
-pub mod engine;
-#[cfg(test)]
-pub(crate) mod drive;
-pub mod ftp;
-pub mod imap;
-pub mod ldap;
-pub mod pop3;
-pub mod postgresql;
-pub mod quic;
-pub mod registry;
-pub mod smtp;
-pub mod tls;
-pub mod xmpp;
 pub mod arp;
+pub mod assembly;
 pub mod cdp;
 pub mod cursor;
 pub mod dhcp;
 pub mod dhcpv6;
 pub mod dns;
+pub mod engine;
+pub mod esp;
+pub mod ftp;
 pub mod http;
+pub mod ike;
+pub mod imap;
+pub mod l2tp;
+pub mod ldap;
 pub mod lldp;
 pub mod llmnr;
 pub mod mdns;
 pub mod ndp;
 pub mod netbios;
 pub mod ntp;
-pub mod proxy;
-pub mod registry;
-pub mod ssdp;
-pub mod stun;
-pub mod websocket;
-
-#[cfg(test)]
-mod rehearsal;
-pub mod esp;
-pub mod ike;
-pub mod l2tp;
 pub mod openvpn;
+pub mod pop3;
+pub mod postgresql;
 pub mod pptp;
+pub mod proxy;
+pub mod quic;
 pub mod registry;
 pub mod rfb;
+pub mod smtp;
 pub mod socks;
+pub mod ssdp;
 pub mod ssh;
+pub mod stun;
 pub mod teamviewer;
 pub mod telnet;
+pub mod tls;
+pub mod websocket;
 pub mod wireguard;
+pub mod xmpp;
 
+#[cfg(test)]
+pub(crate) mod drive;
+#[cfg(test)]
+mod rehearsal;
 #[cfg(test)]
 mod trial;
 #[cfg(test)]

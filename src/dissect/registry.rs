@@ -1,9 +1,59 @@
 //! The list of dissectors, in the order in which they are asked: exact magic first, weak hints last.
 
-use super::{Dissector, ftp, imap, ldap, pop3, postgresql, quic, smtp, tls, xmpp};
+use super::{
+    Dissector, arp, cdp, dhcp, dhcpv6, dns, esp, ftp, http, ike, imap, l2tp, ldap, lldp, llmnr, mdns, ndp,
+    netbios, ntp, openvpn, pop3, postgresql, pptp, proxy, quic, rfb, smtp, socks, ssdp, ssh, stun,
+    teamviewer, telnet, tls, websocket, wireguard, xmpp,
+};
 
 /// Every protocol that is dissected.
-pub static DISSECTORS: &[&dyn Dissector] = &[];
+pub static DISSECTORS: &[&dyn Dissector] = &[
+    &tls::Tls,
+    &http::http2::Http2,
+    &proxy::HttpConnect,
+    &http::Http,
+    &websocket::WebSocket,
+    &ssh::Ssh,
+    &rfb::Rfb,
+    &pptp::Pptp,
+    &teamviewer::TeamViewer,
+    &ssdp::Ssdp,
+    &stun::Stun,
+    &stun::StunOverTcp,
+    &quic::Quic,
+    &tls::dtls::Dtls,
+    &wireguard::WireGuard,
+    &ike::Ike,
+    &quic::gquic::Gquic,
+    &dhcp::Dhcp,
+    &dhcpv6::Dhcpv6,
+    &netbios::name_service::Nbns,
+    &netbios::datagram::Nbdgm,
+    &mdns::Mdns,
+    &llmnr::Llmnr,
+    &ntp::Ntp,
+    &arp::Arp,
+    &ndp::Ndp::Neighbour,
+    &ndp::Ndp::Router,
+    &ndp::Ndp::Redirect,
+    &lldp::Lldp,
+    &cdp::Cdp,
+    &postgresql::Postgresql,
+    &ldap::Ldap,
+    &xmpp::Xmpp,
+    &imap::Imap,
+    &pop3::Pop3,
+    &smtp::Smtp,
+    &ftp::Ftp,
+    &telnet::Telnet,
+    &socks::Socks,
+    &l2tp::L2tp,
+    &dns::Dns,
+    &dns::DnsOverTcp,
+    &openvpn::OpenVpn,
+    &esp::Esp,
+    &esp::Ah,
+];
 
 /// Names of the registered protocols, in the registry's order.
 pub static NAMES: std::sync::LazyLock<Vec<&'static str>> =
@@ -37,58 +87,3 @@ mod tests {
         }
     }
 }
-pub static DISSECTORS: &[&dyn Dissector] = &[
-    &tls::Tls,
-    &quic::Quic,
-    &tls::dtls::Dtls,
-    &quic::gquic::Gquic,
-    &postgresql::Postgresql,
-    &ldap::Ldap,
-    &xmpp::Xmpp,
-    &imap::Imap,
-    &pop3::Pop3,
-    &smtp::Smtp,
-    &ftp::Ftp,
-use super::{
-    Dissector, arp, cdp, dhcp, dhcpv6, dns, http, lldp, llmnr, mdns, ndp, netbios, ntp, proxy, ssdp, stun,
-    websocket,
-};
-
-/// Every protocol that is dissected.
-pub static DISSECTORS: &[&dyn Dissector] = &[
-    &http::http2::Http2,
-    &proxy::HttpConnect,
-    &http::Http,
-    &websocket::WebSocket,
-    &ssdp::Ssdp,
-    &stun::Stun,
-    &stun::StunOverTcp,
-    &dhcp::Dhcp,
-    &dhcpv6::Dhcpv6,
-    &netbios::name_service::Nbns,
-    &netbios::datagram::Nbdgm,
-    &mdns::Mdns,
-    &llmnr::Llmnr,
-    &ntp::Ntp,
-    &arp::Arp,
-    &ndp::Ndp::Neighbour,
-    &ndp::Ndp::Router,
-    &ndp::Ndp::Redirect,
-    &lldp::Lldp,
-    &cdp::Cdp,
-    &dns::Dns,
-    &dns::DnsOverTcp,
-pub static DISSECTORS: &[&dyn Dissector] = &[
-    &super::ssh::Ssh,
-    &super::rfb::Rfb,
-    &super::pptp::Pptp,
-    &super::teamviewer::TeamViewer,
-    &super::socks::Socks,
-    &super::telnet::Telnet,
-    &super::wireguard::WireGuard,
-    &super::ike::Ike,
-    &super::l2tp::L2tp,
-    &super::openvpn::OpenVpn,
-    &super::esp::Esp,
-    &super::esp::Ah,
-];
