@@ -1,4 +1,52 @@
 //! The pipeline: which stage is wired to which. Contains no knowledge; it wires, counts and orders.
+//!
+//! ```text
+//! front: capture > decode > route      shard: flow > dissect      back: observe > detect ... (see `analysis`)
+//! ```
 
+pub mod front;
 pub mod schedule;
 pub mod shard;
+
+use front::{Drain, Reader};
+use schedule::Back;
+use shard::Shard;
+
+use crate::settings::limits::Limits;
+
+/// Partitions of the packet side. Fixed, so that bounds act alike for any number of threads.
+pub const PARTITIONS: usize = 8;
+
+/// What the packet side counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FlowCounters {
+    /// Flows begun.
+    pub begun: u64,
+    /// Sum of the partitions' greatest numbers of flows held.
+    pub peak: u64,
+    /// Flows ended because their partition was at its ceiling.
+    pub evicted: u64,
+}
+
+/// Runs everything that `reader` gives through the partitions to `back`, then ends all flows.
+///
+/// `None` only when a stage was lost to a panic, which is raised again before.
+pub fn run<B: Back>(
+    threads: usize,
+    reader: Reader,
+    limits: &Limits,
+    back: B,
+) -> Option<(Reader, FlowCounters, B)> {
+    let shards = (0..PARTITIONS).map(|_| Shard::new(limits, PARTITIONS)).collect();
+    let (reader, shards, back) = schedule::run(threads, reader, shards, back)?;
+    let starts = shards.iter().flat_map(Shard::starts).collect();
+    let (_, shards, back) = schedule::run(threads, Drain::new(starts), shards, back)?;
+    let mut counters = FlowCounters::default();
+    for shard in &shards {
+        let [peak, begun, evicted] = shard.counters();
+        counters.begun = counters.begun.saturating_add(begun);
+        counters.peak = counters.peak.saturating_add(peak);
+        counters.evicted = counters.evicted.saturating_add(evicted);
+    }
+    Some((reader, counters, back))
+}

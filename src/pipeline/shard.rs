@@ -266,7 +266,9 @@ impl Shard {
             engine: self.engine,
             output,
         };
-        self.flows.advance(clock, &mut finish);
+        if clock != Timestamp::default() {
+            self.flows.advance(clock, &mut finish);
+        }
     }
 
     /// Start times of the flows that live at the end of the input.
