@@ -114,6 +114,9 @@ fn is_quic(datagram: &[u8], length_on_wire: u32) -> bool {
         let is_known = |version: &[u8; 4]| header::version_name(u32::from_be_bytes(*version)).is_some();
         return rest.is_empty() && versions.iter().any(is_known);
     }
+    if !header::has_fixed_bit(datagram) {
+        return false;
+    }
     // RFC 9000, 14.1: a client's first datagram is padded, also one that provokes a negotiation.
     header::version_name(long.version).is_some()
         || (header::is_reserved(long.version) && length_on_wire >= 1200)
@@ -155,7 +158,7 @@ impl QuicDissection {
         let Some(opened) = opener.open(long, packet, side) else {
             return;
         };
-        frames::collect(opened, stream);
+        frames::collect(opened, frames::CRYPTO, stream);
         let mut cursor = Cursor::new(stream.contiguous());
         while let (Some(message), Some(length)) = (cursor.u8(), cursor.u24()) {
             let length = usize::try_from(length).unwrap_or(usize::MAX);
