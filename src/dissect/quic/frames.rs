@@ -5,7 +5,7 @@ use crate::dissect::assembly::Assembly;
 use crate::dissect::cursor::Cursor;
 
 /// Bytes of one side's handshake that are put in order; a hello with post-quantum keys has about 2 KiB.
-pub const LONGEST_STREAM: usize = 32 << 10;
+pub const LONGEST_STREAM: usize = 16 << 10;
 
 /// Type of CRYPTO frames.
 pub const CRYPTO: u8 = 6;

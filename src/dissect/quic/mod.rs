@@ -155,6 +155,15 @@ impl QuicDissection {
         let Some(stream) = streams.get_mut(side.index()) else {
             return;
         };
+        let was_heard = if opener.client() == Some(side) {
+            handshake.client_was_heard()
+        } else {
+            handshake.server_was_heard()
+        };
+        if was_heard {
+            stream.release();
+            return;
+        }
         let Some(opened) = opener.open(long, packet, side) else {
             return;
         };
