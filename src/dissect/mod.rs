@@ -18,6 +18,7 @@ pub mod http;
 pub mod lldp;
 pub mod llmnr;
 pub mod mdns;
+pub mod natpmp;
 pub mod ndp;
 pub mod netbios;
 pub mod ntp;
@@ -28,7 +29,11 @@ pub mod stun;
 pub mod websocket;
 
 #[cfg(test)]
+mod agreement;
+#[cfg(test)]
 mod rehearsal;
+#[cfg(test)]
+mod walk;
 
 use crate::model::fact::{Facts, Field, Side};
 use crate::model::segment::Layer;

@@ -1,8 +1,8 @@
 //! The list of dissectors, in the order in which they are asked: exact magic first, weak hints last.
 
 use super::{
-    Dissector, arp, cdp, dhcp, dhcpv6, dns, http, lldp, llmnr, mdns, ndp, netbios, ntp, proxy, ssdp, stun,
-    websocket,
+    Dissector, arp, cdp, dhcp, dhcpv6, dns, http, lldp, llmnr, mdns, natpmp, ndp, netbios, ntp, proxy, ssdp,
+    stun, websocket,
 };
 
 /// Every protocol that is dissected.
@@ -20,6 +20,7 @@ pub static DISSECTORS: &[&dyn Dissector] = &[
     &netbios::datagram::Nbdgm,
     &mdns::Mdns,
     &llmnr::Llmnr,
+    &natpmp::NatPmp,
     &ntp::Ntp,
     &arp::Arp,
     &ndp::Ndp::Neighbour,
