@@ -26,6 +26,7 @@ pub mod ldap;
 pub mod lldp;
 pub mod llmnr;
 pub mod mdns;
+pub mod natpmp;
 pub mod ndp;
 pub mod netbios;
 pub mod ntp;
@@ -49,6 +50,10 @@ pub mod websocket;
 pub mod wireguard;
 pub mod xmpp;
 
+#[cfg(test)]
+mod agreement;
+#[cfg(test)]
+mod capture_walk;
 #[cfg(test)]
 pub(crate) mod drive;
 #[cfg(test)]

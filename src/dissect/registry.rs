@@ -1,9 +1,9 @@
 //! The list of dissectors, in the order in which they are asked: exact magic first, weak hints last.
 
 use super::{
-    Dissector, arp, cdp, dhcp, dhcpv6, dns, esp, ftp, http, ike, imap, l2tp, ldap, lldp, llmnr, mdns, ndp,
-    netbios, ntp, openvpn, pop3, postgresql, pptp, proxy, quic, rfb, smtp, socks, ssdp, ssh, stun,
-    teamviewer, telnet, tls, websocket, wireguard, xmpp,
+    Dissector, arp, cdp, dhcp, dhcpv6, dns, esp, ftp, http, ike, imap, l2tp, ldap, lldp, llmnr, mdns, natpmp, ndp,
+    netbios, ntp, openvpn, pop3, postgresql, pptp, proxy, quic, rfb, smtp, socks, ssdp, ssh, stun, teamviewer,
+    telnet, tls, websocket, wireguard, xmpp,
 };
 
 /// Every protocol that is dissected.
@@ -31,6 +31,7 @@ pub static DISSECTORS: &[&dyn Dissector] = &[
     &netbios::datagram::Nbdgm,
     &mdns::Mdns,
     &llmnr::Llmnr,
+    &natpmp::NatPmp,
     &ntp::Ntp,
     &arp::Arp,
     &ndp::Ndp::Neighbour,
