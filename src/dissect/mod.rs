@@ -14,6 +14,7 @@ pub mod ike;
 pub mod l2tp;
 pub mod openvpn;
 pub mod pptp;
+pub mod rdp;
 pub mod registry;
 pub mod rfb;
 pub mod socks;

@@ -6,6 +6,8 @@ use super::Dissector;
 pub static DISSECTORS: &[&dyn Dissector] = &[
     &super::ssh::Ssh,
     &super::rfb::Rfb,
+    &super::rdp::Rdp,
+    &super::rdp::udp::RdpUdp,
     &super::pptp::Pptp,
     &super::teamviewer::TeamViewer,
     &super::socks::Socks,
