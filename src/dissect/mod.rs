@@ -17,6 +17,7 @@ pub mod pptp;
 pub mod rdp;
 pub mod registry;
 pub mod rfb;
+pub mod rustdesk;
 pub mod socks;
 pub mod ssh;
 pub mod teamviewer;

@@ -16,6 +16,7 @@ pub static DISSECTORS: &[&dyn Dissector] = &[
     &super::ike::Ike,
     &super::l2tp::L2tp,
     &super::openvpn::OpenVpn,
+    &super::rustdesk::RustDesk,
     &super::esp::Esp,
     &super::esp::Ah,
 ];
