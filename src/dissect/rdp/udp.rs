@@ -84,7 +84,8 @@ impl Synchronisation {
         if flags & FLAG_EXTENSION != 0 {
             cursor.skip(2)?;
             version = match cursor.u16()? {
-                0x0101 => 3,
+                // The document's third version is 0x0101; 3 was seen in a capture.
+                3 | 0x0101 => 3,
                 known @ 1..=2 => known,
                 _ => return None,
             };
