@@ -2,6 +2,7 @@
 //! (RFC 3948), and in TCP (RFC 9329).
 //!
 //! The header says its own length, which must be the datagram's, beside version and exchange type: enough on any port.
+//! On port 500 a wrong length is forgiven.
 //! Payloads are read until the encrypted part. Vendor identifiers are named where a vendor published them or where
 //! they are text.
 
@@ -28,6 +29,7 @@ pub const IDENTITY: Field = Field::of_flow("ike.identity");
 /// Index of an ESP packet that followed on the same ports, once for each side.
 pub const ESP_SPI: Field = Field::of_flow("ike.esp_spi");
 
+const PORT: u16 = 500;
 const HEADER_LENGTH: u32 = 28;
 /// Prefix of a TCP stream that carries IKE and ESP (RFC 9329, 4).
 const STREAM_PREFIX: &[u8] = b"IKETCP";
@@ -70,7 +72,9 @@ impl Dissector for Ike {
                 _ => Probe::No,
             };
         }
-        if Message::in_datagram(head.newest(), head.length_on_wire).is_some() {
+        let is_home = head.has_port(PORT);
+        let found = Message::in_datagram(head.newest(), head.length_on_wire);
+        if found.is_some_and(|message| message.is_whole || is_home) {
             return Probe::Yes;
         }
         // Keep-alives and ESP may come first on the shared port.
@@ -94,6 +98,8 @@ struct Message<'a> {
     major: u8,
     exchange: &'static str,
     is_encrypted: bool,
+    /// Whether the length in the header is the datagram's.
+    is_whole: bool,
     payloads: Cursor<'a>,
 }
 
@@ -118,15 +124,13 @@ impl<'a> Message<'a> {
         let length = cursor.u32()?;
         let exchange = exchange_name(version >> 4, kind)?;
         let spare_flags = if version >> 4 == 1 { 0xf8 } else { 0xc7 };
-        let is_believable = initiator != [0; 8]
-            && flags & spare_flags == 0
-            && length == length_on_wire
-            && length >= HEADER_LENGTH;
+        let is_believable = initiator != [0; 8] && flags & spare_flags == 0;
         is_believable.then_some(Self {
             initiator,
             next,
             major: version >> 4,
             exchange,
+            is_whole: length == length_on_wire && length >= HEADER_LENGTH,
             is_encrypted: version >> 4 == 1 && flags & 1 != 0,
             payloads: cursor,
         })
@@ -436,7 +440,7 @@ mod tests {
         let mut longer = sa_init();
         longer.push(0);
         for bytes in [longer, message(0x20, 99, &[]), message(0x30, 34, &[])] {
-            let mut trial = Trial::new(&[&Ike], Layer::Udp, (40_000, 500));
+            let mut trial = Trial::new(&[&Ike], Layer::Udp, (40_000, 501));
             trial.payload(Side::Client, &bytes);
             assert_eq!(trial.probed, Probe::No);
         }

@@ -36,9 +36,11 @@ const DIGESTS: [u32; 6] = [16, 20, 28, 32, 48, 64];
 const OPENING: u32 = 9;
 /// Tag of tls-crypt.
 const TAG: u32 = 32;
-/// Replay counters start at one; clients with early negotiation start at 0x0f000001.
+/// Replay counters start at one in their low half; early negotiation marks the high half (0x0f000001, seen also 0x0a010001).
 const LARGEST_REPLAY: u32 = 1 << 12;
-const EARLY_NEGOTIATION: u32 = 0x0f00_0000;
+const EARLY_NEGOTIATION: [u32; 3] = [0, 0x0a01, 0x0f00];
+/// Flags for the resumption of a wrapped key, hidden behind the server's answer.
+const HIDDEN_FLAGS: u32 = 6;
 /// Times that a clock may show: the years 2000 to 2099.
 const TIMES: std::ops::Range<u32> = 946_684_800..4_102_444_800;
 /// Data packets of one side that must agree.
@@ -175,9 +177,9 @@ impl Reset {
 
 /// Whether a replay counter and a time stand next; octets that were cut away fit.
 fn replay_fits(cursor: &mut Cursor<'_>) -> bool {
-    let counter_fits = cursor
-        .u32()
-        .is_none_or(|counter| (1..=LARGEST_REPLAY).contains(&(counter & !EARLY_NEGOTIATION)));
+    let counter_fits = cursor.u32().is_none_or(|counter| {
+        (1..=LARGEST_REPLAY).contains(&(counter & 0xffff)) && EARLY_NEGOTIATION.contains(&(counter >> 16))
+    });
     counter_fits && cursor.u32().is_none_or(|time| TIMES.contains(&time))
 }
 
@@ -192,7 +194,7 @@ fn read_protection(after_session: &Cursor<'_>, tail: u32) -> Option<(Protection,
         {
             return Some((Protection::Plain, answered));
         }
-        if extra == 8 + TAG && replay_fits(&mut after_session.clone()) {
+        if (extra == 8 + TAG || extra == 8 + TAG + HIDDEN_FLAGS) && replay_fits(&mut after_session.clone()) {
             return Some((Protection::TlsCrypt, None));
         }
         if let Some(digest) = extra.checked_sub(8).filter(|digest| DIGESTS.contains(digest)) {
@@ -466,7 +468,7 @@ mod tests {
     fn a_wrapped_key_is_answered_like_tls_crypt() {
         let mut trial = udp();
         trial.payload(Side::Client, &crypt(10, ASK, 300));
-        trial.payload(Side::Server, &crypt(8, ANSWER, 17));
+        trial.payload(Side::Server, &crypt(8, ANSWER, 17 + 6));
         assert_eq!(trial.probed, Probe::Yes);
     }
 

@@ -54,6 +54,21 @@ pub static DISSECTORS: &[&dyn Dissector] = &[
     &openvpn::OpenVpn,
     &esp::Esp,
     &esp::Ah,
+    &super::ssh::Ssh,
+    &super::rfb::Rfb,
+    &super::rdp::Rdp,
+    &super::rdp::udp::RdpUdp,
+    &super::pptp::Pptp,
+    &super::teamviewer::TeamViewer,
+    &super::socks::Socks,
+    &super::telnet::Telnet,
+    &super::wireguard::WireGuard,
+    &super::ike::Ike,
+    &super::l2tp::L2tp,
+    &super::openvpn::OpenVpn,
+    &super::rustdesk::RustDesk,
+    &super::esp::Esp,
+    &super::esp::Ah,
 ];
 
 /// Names of the registered protocols, in the registry's order.
