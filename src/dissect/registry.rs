@@ -1,9 +1,9 @@
 //! The list of dissectors, in the order in which they are asked: exact magic first, weak hints last.
 
 use super::{
-    Dissector, arp, cdp, dhcp, dhcpv6, dns, esp, ftp, http, ike, imap, l2tp, ldap, lldp, llmnr, mdns, natpmp, ndp,
-    netbios, ntp, openvpn, pop3, postgresql, pptp, proxy, quic, rfb, smtp, socks, ssdp, ssh, stun, teamviewer,
-    telnet, tls, websocket, wireguard, xmpp,
+    Dissector, arp, cdp, dhcp, dhcpv6, dns, esp, ftp, http, ike, imap, l2tp, ldap, lldp, llmnr, mdns, natpmp,
+    ndp, netbios, ntp, openvpn, pop3, postgresql, pptp, proxy, quic, rdp, rfb, rustdesk, smtp, socks, ssdp,
+    ssh, stun, teamviewer, telnet, tls, websocket, wireguard, xmpp,
 };
 
 /// Every protocol that is dissected.
@@ -15,11 +15,13 @@ pub static DISSECTORS: &[&dyn Dissector] = &[
     &websocket::WebSocket,
     &ssh::Ssh,
     &rfb::Rfb,
+    &rdp::Rdp,
     &pptp::Pptp,
     &teamviewer::TeamViewer,
     &ssdp::Ssdp,
     &stun::Stun,
     &stun::StunOverTcp,
+    &rdp::udp::RdpUdp,
     &quic::Quic,
     &tls::dtls::Dtls,
     &wireguard::WireGuard,
@@ -51,24 +53,10 @@ pub static DISSECTORS: &[&dyn Dissector] = &[
     &l2tp::L2tp,
     &dns::Dns,
     &dns::DnsOverTcp,
+    &rustdesk::RustDesk,
     &openvpn::OpenVpn,
     &esp::Esp,
     &esp::Ah,
-    &super::ssh::Ssh,
-    &super::rfb::Rfb,
-    &super::rdp::Rdp,
-    &super::rdp::udp::RdpUdp,
-    &super::pptp::Pptp,
-    &super::teamviewer::TeamViewer,
-    &super::socks::Socks,
-    &super::telnet::Telnet,
-    &super::wireguard::WireGuard,
-    &super::ike::Ike,
-    &super::l2tp::L2tp,
-    &super::openvpn::OpenVpn,
-    &super::rustdesk::RustDesk,
-    &super::esp::Esp,
-    &super::esp::Ah,
 ];
 
 /// Names of the registered protocols, in the registry's order.
