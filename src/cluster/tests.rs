@@ -5,9 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::model::address::{Address, MacAddress};
 use crate::model::finding::{Activity, Role};
-use crate::model::profile::{
-    Asset, ControllerSeen, Egress, Gateway, Instance, InstanceKind, RemoteSession,
-};
+use crate::model::profile::{Asset, ControllerSeen, Egress, Gateway, Instance, InstanceKind, RemoteSession};
 use crate::model::time::{SECOND, Timestamp};
 
 fn weights() -> PairWeights {
@@ -87,7 +85,15 @@ fn the_sanity_table_holds_for_two_farm_machines_under_one_person() {
         sessions[0].controllers.push(second);
     }
     let ledger = total(&one, &other);
-    let of = |term: &str| ledger.lines.iter().find(|line| line.term == term).unwrap().said.nats;
+    let of = |term: &str| {
+        ledger
+            .lines
+            .iter()
+            .find(|line| line.term == term)
+            .unwrap()
+            .said
+            .nats
+    };
     assert!((of("controller") - 3.5).abs() < 0.5, "{ledger:?}");
     assert!((of("place") - 3.5).abs() < 1e-9);
     assert!((of("focus") - 6.0).abs() < 1e-9);
@@ -190,7 +196,12 @@ fn a_farm_and_an_office_are_two_groups_and_the_helpdesk_is_in_neither() {
     assert_eq!(sizes, [4, 5]);
     for group in &found.groups {
         assert!(group.members.iter().all(|member| member.host != helpdesk.host));
-        assert!(group.members.iter().all(|member| member.membership > 0.8 && !member.is_loose));
+        assert!(
+            group
+                .members
+                .iter()
+                .all(|member| member.membership > 0.8 && !member.is_loose)
+        );
         assert!(!group.edges.is_empty());
     }
 }
@@ -209,7 +220,9 @@ fn the_phones_and_televisions_of_a_house_are_no_group() {
 
 #[test]
 fn a_group_keeps_its_identifier_when_it_grows() {
-    let all: Vec<HostProfile> = (1..=6).map(|number| machine(number, "firm", "operator")).collect();
+    let all: Vec<HostProfile> = (1..=6)
+        .map(|number| machine(number, "firm", "operator"))
+        .collect();
     let small = cluster(&all[..3], &weights());
     let large = cluster(&all, &weights());
     assert_eq!(small.groups[0].id, large.groups[0].id);
@@ -219,7 +232,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
     fn the_order_of_hosts_decides_nothing(order in Just((1..=12_u8).collect::<Vec<_>>()).prop_shuffle()) {
-        let make = |number: u8| machine(number, &format!("firm{}", number % 5), if number % 2 == 0 { "x" } else { "y" });
+        let make = |number: u8| machine(number, &format!("firm{}", number % 5), if number.is_multiple_of(2) { "x" } else { "y" });
         let sorted: Vec<HostProfile> = (1..=12).map(make).collect();
         let shuffled: Vec<HostProfile> = order.into_iter().map(make).collect();
         prop_assert_eq!(cluster(&sorted, &weights()), cluster(&shuffled, &weights()));

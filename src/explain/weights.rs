@@ -132,12 +132,6 @@ impl Bands {
             Verdict::None
         }
     }
-
-    /// The lower edge of the lowest band.
-    #[must_use]
-    pub const fn least(&self) -> f64 {
-        self.note
-    }
 }
 
 /// The two-key rule: likely and strong need more than one kind of evidence.
@@ -151,6 +145,8 @@ pub struct TwoKey {
     pub keys: Vec<Family>,
     /// Families that a pair of machines needs.
     pub pair_families: usize,
+    /// Leaving out any one family must leave at least this probability.
+    pub leave_one_out: f64,
 }
 
 /// What a capture must hold before a cue may speak.
@@ -257,6 +253,7 @@ struct RawTwoKey {
     decibans: f64,
     keys: Vec<String>,
     pair_families: usize,
+    leave_one_out: f64,
 }
 
 #[derive(Deserialize)]
@@ -334,6 +331,7 @@ impl Weights {
                 decibans: raw.two_key.decibans,
                 keys,
                 pair_families: raw.two_key.pair_families,
+                leave_one_out: raw.two_key.leave_one_out,
             },
             rules: raw.rules,
             words,
@@ -553,7 +551,14 @@ mod tests {
             refused("\"farm\", \"solo\"", "\"solo\", \"farm\"")
                 .starts_with("weights: columns: expected farm")
         );
-        assert!(refused("[cues.kvm]", "[cues.kwm]").contains("is missing"));
+        assert!(
+            refused("[what_if]]\nchange = \"no KVM", "[what_iff]]\nchange = \"no KVM")
+                .contains("unknown field")
+        );
+        assert_eq!(
+            refused("\"relay-only\"", "\"relayed\""),
+            "weights: cues.ctrl_geo.levels.relay-only is missing"
+        );
     }
 
     #[test]
