@@ -5,7 +5,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::model::address::{Address, MacAddress};
 use crate::model::finding::{Activity, Role};
-use crate::model::profile::{Asset, ControllerSeen, Egress, Gateway, Instance, InstanceKind, RemoteSession};
+use crate::model::profile::{
+    Asset, ControllerSeen, Egress, Gateway, Instance, InstanceKind, KvmSeen, RemoteSession,
+};
 use crate::model::time::{SECOND, Timestamp};
 
 fn weights() -> PairWeights {
@@ -216,6 +218,42 @@ fn the_phones_and_televisions_of_a_house_are_no_group() {
         })
         .collect();
     assert!(cluster(&all, &weights()).groups.is_empty());
+}
+
+#[test]
+fn kvm_switches_tie_the_machines_beside_them_to_one_room() {
+    let switch = KvmSeen {
+        host: ContentId(77),
+        name: "pikvm".to_owned(),
+        finding: ContentId(78),
+    };
+    let mut all: Vec<HostProfile> = (1..=3)
+        .map(|number| {
+            let mut profile = machine(number, &format!("firm{number}"), "");
+            profile.sessions = Observable::Absent;
+            profile.kvm.on_gateway = Observable::Observed(vec![switch.clone()]);
+            profile
+        })
+        .collect();
+    let mut kvm = machine(9, "", "");
+    kvm.host = switch.host;
+    kvm.sessions = Observable::Absent;
+    kvm.tenants = Observable::Absent;
+    kvm.kvm.is_kvm = Some(switch.finding);
+    all.push(kvm);
+    let found = cluster(&all, &weights());
+    assert_eq!(found.groups.len(), 1);
+    // Two edges of 2.0 do not pay for a fourth member at half the median of 4.0: the switch stays beside the group.
+    assert_eq!(found.groups[0].members.len(), 3);
+    let of = |one: &HostProfile, other: &HostProfile| {
+        let ledger = total(one, other);
+        let line = ledger.lines.iter().find(|line| line.term == "physical").cloned();
+        line.unwrap().said
+    };
+    let (kvm, laptop) = (all.last().unwrap(), all.first().unwrap());
+    for said in [of(laptop, kvm), of(kvm, laptop), of(laptop, &all[1])] {
+        assert!((said.nats - 1.0).abs() < 1e-9, "{said:?}");
+    }
 }
 
 #[test]
