@@ -107,6 +107,21 @@ fn the_sanity_table_holds_for_two_farm_machines_under_one_person() {
 }
 
 #[test]
+fn the_sanity_table_holds_for_two_farm_machines_that_share_nothing_but_the_room() {
+    let room = |number, tenant: &str, controller: &str, hour: usize| {
+        let mut profile = machine(number, tenant, controller);
+        let mut hours = [0; 24];
+        hours[hour] = 60;
+        profile.hours = Observable::Observed(hours);
+        let boots = (0..5).map(|day| Timestamp::from_parts(i64::from(DAY + day) * 86_400 + 50_000, 0));
+        profile.boots = Observable::Observed(boots.collect());
+        profile
+    };
+    let ledger = total(&room(1, "a", "x", 10), &room(2, "b", "y", 14));
+    assert!((ledger.total - 5.5).abs() < 1e-6, "{ledger:?}");
+}
+
+#[test]
 fn the_sanity_table_holds_for_an_office_with_and_without_its_declaration() {
     let office = |number, is_declared: bool| {
         let mut profile = machine(number, "dental", "msp");

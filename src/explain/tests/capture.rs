@@ -329,7 +329,7 @@ fn a_tool_that_is_rolled_out_but_has_no_session_is_nothing() {
     if let Observable::Observed(sessions) = &mut idle.sessions {
         sessions[0].intervals[0].2 = Activity::Idle;
     }
-    let alone = explain_host(&idle, &weights(), &Circumstances::default());
+    let alone = explain_host(&idle, &weights(), &Circumstances::default(), &[]);
     assert_eq!(alone.verdict, Verdict::None);
 }
 
@@ -504,4 +504,28 @@ fn a_laboratory_with_kvm_switches_that_drive_nothing_is_nothing() {
         })
         .collect();
     assert_eq!(explained(&all).farms[0].verdict, Verdict::None);
+}
+
+#[test]
+fn a_tool_on_most_machines_of_an_employer_is_policy_but_in_a_house_it_is_not() {
+    let all: Vec<HostProfile> = (1..=40)
+        .map(|number| {
+            let tenant = format!("firm{number}");
+            machine(number, "anydesk", Some(false), Some("operator"), &tenant)
+        })
+        .collect();
+    let employer = Circumstances {
+        vantage: Vantage::Employer,
+        ..Circumstances::default()
+    };
+    let found = explain(&group_of(&all), &all, &weights(), &employer);
+    let record = &found.farms[0];
+    assert_eq!(record.verdict, Verdict::None, "{:?}", record.explanations);
+    assert!(
+        record
+            .not_observable
+            .iter()
+            .any(|one| one.contains("policy rather than anomaly"))
+    );
+    assert!(explained(&all).farms[0].verdict >= Verdict::Review);
 }

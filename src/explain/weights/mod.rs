@@ -170,6 +170,10 @@ pub struct Rules {
     pub assignees_apart_km: f64,
     /// Words in the inventory's `site` that mean "not at a site".
     pub remote_sites: Vec<String>,
+    /// A tool on more than this share of an employer's machines is policy.
+    pub prevalent_share: f64,
+    /// Fewest machines for that.
+    pub prevalent_machines: u32,
     /// Most counterfactuals that a report shows.
     pub most_counterfactuals: usize,
 }
