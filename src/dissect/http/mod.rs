@@ -98,10 +98,15 @@ impl Dissector for Http {
 
     fn probe(&self, head: &Head<'_>) -> Probe {
         let cut = usize::try_from(head.length_on_wire).is_ok_and(|length| length > head.newest().len());
-        if head.to_server.is_empty() {
-            response::recognise(head.to_client)
+        let stream = if head.to_server.is_empty() {
+            head.to_client
         } else {
-            request::recognise(head.to_server, cut)
+            head.to_server
+        };
+        // Who opened a flow can be guessed wrong where its start is missing: either side may turn out to be the server.
+        match response::recognise(stream) {
+            Probe::No => request::recognise(stream, cut),
+            answer @ (Probe::Yes | Probe::Wait) => answer,
         }
     }
 
@@ -180,12 +185,23 @@ pub(super) struct Connection {
     waiting: usize,
     exchanges: u8,
     searched: u8,
+    /// Whether who is called the client answers; known once a head was seen.
+    swapped: Option<bool>,
 }
 
 impl Dissection for Connection {
     fn feed(&mut self, input: &Input<'_>, facts: &mut Facts<'_>) -> Next {
+        let answers = response::recognise(input.bytes) == Probe::Yes;
+        if self.swapped.is_none() && (answers || request::recognise(input.bytes, true) == Probe::Yes) {
+            self.swapped = Some(answers == (input.side == Side::Client));
+        }
+        let side = if self.swapped == Some(true) {
+            input.side.other()
+        } else {
+            input.side
+        };
         let [client, server] = &mut self.directions;
-        let direction = match input.side {
+        let direction = match side {
             Side::Client => client,
             Side::Server => server,
         };
@@ -197,7 +213,7 @@ impl Dissection for Connection {
         let mut rest = input.bytes;
         while !rest.is_empty() {
             let before = rest.len();
-            match self.advance(input.side, rest, facts) {
+            match self.advance(side, rest, facts) {
                 Step::Consumed(count) => rest = rest.get(count..).unwrap_or_default(),
                 Step::Wait => break,
                 Step::HandOver(name, count) => {
