@@ -173,6 +173,8 @@ struct Direction {
     lost: bool,
     /// Headers of the current head that were said while its end was missing; `None` before its first line was.
     said: Option<usize>,
+    /// Octets of an unfinished head that hold no end of it: not searched again with every segment.
+    searched: usize,
     last: LastSaid,
 }
 
@@ -184,7 +186,8 @@ pub(super) struct Connection {
     asked: [Asked; 8],
     waiting: usize,
     exchanges: u8,
-    searched: u8,
+    /// Pieces of the current response's body that were searched for a title.
+    bodies_searched: u8,
     /// Whether who is called the client answers; known once a head was seen.
     swapped: Option<bool>,
 }
@@ -209,6 +212,7 @@ impl Dissection for Connection {
             direction.body = Body::None;
             direction.lost = true;
             direction.said = None;
+            direction.searched = 0;
         }
         let mut rest = input.bytes;
         while !rest.is_empty() {
@@ -245,8 +249,8 @@ impl Connection {
             Side::Server => server,
         };
         if direction.body != Body::None {
-            if side == Side::Server && self.searched < 4 {
-                self.searched = self.searched.saturating_add(1);
+            if side == Side::Server && self.bodies_searched < 4 {
+                self.bodies_searched = self.bodies_searched.saturating_add(1);
                 body::say_title_or_address(rest, facts);
             }
             return match direction.body.pass(rest) {
@@ -276,6 +280,9 @@ impl Connection {
             return Step::Consumed(rest.len());
         }
         direction.lost = false;
+        if direction.said.is_some() && !direction.has_end_of_head(rest) {
+            return Step::Wait;
+        }
         match side {
             Side::Client => self.take_request(rest, facts),
             Side::Server => self.take_response(rest, facts),
@@ -290,6 +297,7 @@ impl Connection {
         };
         direction.body = body;
         direction.said = None;
+        direction.searched = 0;
         if let Some(place) = self.asked.get_mut(self.waiting) {
             *place = asked;
             self.waiting = self.waiting.saturating_add(1);
@@ -307,7 +315,8 @@ impl Connection {
         };
         direction.body = body;
         direction.said = None;
-        self.searched = 0;
+        direction.searched = 0;
+        self.bodies_searched = 0;
         match led {
             Led::To(name) => return Step::HandOver(name, count),
             Led::Interim => {}
@@ -330,7 +339,17 @@ impl Direction {
         }
         self.lost = true;
         self.said = None;
+        self.searched = 0;
         Step::Consumed(rest.len())
+    }
+
+    /// Whether what came since the last search holds the empty line that ends a head.
+    fn has_end_of_head(&mut self, rest: &[u8]) -> bool {
+        let fresh = rest.get(self.searched.saturating_sub(3)..).unwrap_or(rest);
+        let ends =
+            fresh.windows(2).any(|two| two == b"\n\n") || fresh.windows(3).any(|three| three == b"\n\r\n");
+        self.searched = rest.len();
+        ends
     }
 }
 
