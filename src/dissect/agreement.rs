@@ -125,7 +125,7 @@ fn names_asked_for_are_those_that_tshark_reads() {
 }
 
 #[test]
-fn every_address_answered_is_one_that_tshark_reads_and_none_is_missed_but_glue() {
+fn every_address_answered_is_one_that_tshark_reads() {
     compare("proto:dns", |file, account, rows| {
         let mut theirs = column(rows, "dns", 4, |_| true);
         theirs.extend(column(rows, "dns", 5, |_| true));
