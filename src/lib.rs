@@ -1,5 +1,7 @@
 //! farmhawk finds laptop farms in network traffic.
 
 pub mod dissect;
+pub mod document;
+pub mod geo;
 pub mod model;
 pub mod settings;
