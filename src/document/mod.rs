@@ -15,7 +15,7 @@ use toml::de::{DeTable, DeValue};
 pub struct Fault {
     /// The file.
     pub path: PathBuf,
-    /// Line, from 1.
+    /// Line, from 1; 0 where the whole file is meant.
     pub line: usize,
     /// The key, or empty where none is to blame.
     pub field: String,
@@ -25,7 +25,11 @@ pub struct Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: ", self.path.display(), self.line)?;
+        write!(f, "{}:", self.path.display())?;
+        if self.line > 0 {
+            write!(f, "{}:", self.line)?;
+        }
+        f.write_str(" ")?;
         if !self.field.is_empty() {
             write!(f, "{}: ", self.field)?;
         }
@@ -52,7 +56,7 @@ impl std::error::Error for Faults {}
 /// A parsed file and the faults found in it so far.
 pub struct Document<'a> {
     path: PathBuf,
-    text: &'a str,
+    line_ends: Vec<usize>,
     root: DeTable<'a>,
     root_start: usize,
     faults: RefCell<Vec<Fault>>,
@@ -62,10 +66,11 @@ impl<'a> Document<'a> {
     /// Parses `text`; `path` is for the faults. Wrong syntax is refused at once, with all of it named.
     pub fn parse(path: &Path, text: &'a str) -> Result<Self, Faults> {
         let (root, errors) = DeTable::parse_recoverable(text);
+        let line_ends = line_ends(text);
         if !errors.is_empty() {
             let fault = |error: &toml::de::Error| Fault {
                 path: path.to_owned(),
-                line: line_of(text, error.span().map_or(0, |span| span.start)),
+                line: line_of(&line_ends, error.span().map_or(0, |span| span.start)),
                 field: String::new(),
                 what: error.message().to_owned(),
             };
@@ -73,7 +78,7 @@ impl<'a> Document<'a> {
         }
         Ok(Self {
             path: path.to_owned(),
-            text,
+            line_ends,
             root_start: root.span().start,
             root: root.into_inner(),
             faults: RefCell::default(),
@@ -86,7 +91,7 @@ impl<'a> Document<'a> {
         Table {
             file: Place {
                 path: &self.path,
-                text: self.text,
+                line_ends: &self.line_ends,
                 faults: &self.faults,
             },
             entries: &self.root,
@@ -108,16 +113,21 @@ impl<'a> Document<'a> {
     }
 }
 
+/// Offsets of the line ends, so that the line of an offset costs a binary search: large files name thousands of lines.
+fn line_ends(text: &str) -> Vec<usize> {
+    let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+    ends.map(|(offset, _)| offset).collect()
+}
+
 /// Line of a byte offset, from 1.
-fn line_of(text: &str, offset: usize) -> usize {
-    let before = text.as_bytes().get(..offset).unwrap_or(text.as_bytes());
-    before.split(|byte| *byte == b'\n').count()
+fn line_of(ends: &[usize], offset: usize) -> usize {
+    ends.partition_point(|end| *end < offset).saturating_add(1)
 }
 
 #[derive(Clone, Copy)]
 struct Place<'d> {
     path: &'d Path,
-    text: &'d str,
+    line_ends: &'d [usize],
     faults: &'d RefCell<Vec<Fault>>,
 }
 
@@ -134,7 +144,7 @@ impl<'d> Table<'d> {
     /// Line on which the table begins.
     #[must_use]
     pub fn line(&self) -> usize {
-        line_of(self.file.text, self.start)
+        line_of(self.file.line_ends, self.start)
     }
 
     /// Whether the key stands here.
@@ -160,7 +170,7 @@ impl<'d> Table<'d> {
         };
         self.file.faults.borrow_mut().push(Fault {
             path: self.file.path.to_owned(),
-            line: line_of(self.file.text, start),
+            line: line_of(self.file.line_ends, start),
             field,
             what,
         });
