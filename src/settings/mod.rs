@@ -1,3 +1,6 @@
 //! Settings: what the command line, the policy and the inventory resolved to, the only configuration that stages see.
 
+pub mod inventory;
 pub mod limits;
+pub mod policy;
+pub mod vantage;
