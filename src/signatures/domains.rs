@@ -64,7 +64,7 @@ impl DomainIndex {
                     Rule::Whole(entry) if start == 0 => found(*entry),
                     Rule::Suffix(entry) => found(*entry),
                     Rule::Label(begin, end, entry) if is_label(head, begin.as_bytes(), end.as_bytes()) => {
-                        found(*entry)
+                        found(*entry);
                     }
                     Rule::Whole(_) | Rule::Label(..) => {}
                 }

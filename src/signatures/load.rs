@@ -64,7 +64,7 @@ impl Vocabulary {
         for table in root.tables("field") {
             let kind = match table.required_text("kind") {
                 Some("domain") => FieldKind::Domain,
-                Some("text") => FieldKind::Text,
+                Some("text") | None => FieldKind::Text,
                 Some("caseless") => FieldKind::Caseless,
                 Some("payload") => FieldKind::Payload,
                 Some("port") => FieldKind::Port,
@@ -72,7 +72,6 @@ impl Vocabulary {
                     table.fault("kind", "expected domain, text, caseless, payload or port");
                     FieldKind::Text
                 }
-                None => FieldKind::Text,
             };
             let groups: Vec<String> = table
                 .texts("group")
@@ -275,9 +274,9 @@ fn weight(
             format!("{weight} is outside -{HEAVIEST} to {HEAVIEST} decibans"),
         );
     }
-    let shared = patterns.iter().find_map(|pattern| match pattern {
-        Pattern::Suffix(name) if vocabulary.shared.contains(name) => Some(name),
-        _ => None,
+    let shared = vocabulary.shared.iter().find(|name| {
+        let suffix = Pattern::Suffix((*name).clone());
+        patterns.contains(&suffix)
     });
     let reason = match (kind, shared) {
         (Some(FieldKind::Port), _) => Some("a port".to_owned()),

@@ -16,6 +16,7 @@ pub mod payload;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -117,12 +118,10 @@ impl Catalogue {
             digest.update(layer.text.len().to_le_bytes());
             digest.update(layer.text.as_bytes());
         }
-        let version: String = digest
-            .finalize()
-            .iter()
-            .take(8)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let mut version = String::new();
+        for byte in digest.finalize().iter().take(8) {
+            let _ = write!(version, "{byte:02x}");
+        }
         Self::index(tools, vocabulary, version)
     }
 

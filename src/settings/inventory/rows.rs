@@ -60,10 +60,10 @@ pub(super) fn of_csv(path: &Path, bytes: &[u8]) -> Result<Vec<Result<Row, Faults
 
 /// What the reader says, without its own account of the position.
 fn describe(cause: &csv::Error) -> String {
-    match cause.kind() {
-        csv::ErrorKind::Utf8 { .. } => "not UTF-8".to_owned(),
-        _ => cause.to_string(),
+    if matches!(cause.kind(), csv::ErrorKind::Utf8 { .. }) {
+        return "not UTF-8".to_owned();
     }
+    cause.to_string()
 }
 
 fn csv_row(path: &Path, header: &[String], record: &csv::StringRecord) -> Result<Row, Faults> {
