@@ -3,9 +3,11 @@
 pub mod capture;
 pub mod cluster;
 pub mod decode;
+pub mod detect;
 pub mod dissect;
-pub mod flow;
 pub mod document;
+pub mod explain;
+pub mod flow;
 pub mod geo;
 pub mod model;
 pub mod observe;

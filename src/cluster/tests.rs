@@ -5,13 +5,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::model::address::{Address, MacAddress};
 use crate::model::finding::{Activity, Role};
-<<<<<<< HEAD
-use crate::model::profile::{Asset, ControllerSeen, Egress, Gateway, Instance, InstanceKind, RemoteSession};
-=======
 use crate::model::profile::{
     Asset, ControllerSeen, Egress, Gateway, Instance, InstanceKind, KvmSeen, RemoteSession,
 };
->>>>>>> cluster
 use crate::model::time::{SECOND, Timestamp};
 
 fn weights() -> PairWeights {

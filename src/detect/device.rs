@@ -35,7 +35,10 @@ fn field_of(source: &str) -> Option<&'static str> {
 
 impl Conclusion for Device {
     fn conclude(&self, hosts: &[HostView], findings: &[Finding], knowledge: &Knowledge<'_>) -> Vec<Finding> {
-        hosts.iter().flat_map(|host| of_host(host, findings, knowledge)).collect()
+        hosts
+            .iter()
+            .flat_map(|host| of_host(host, findings, knowledge))
+            .collect()
     }
 }
 
@@ -64,7 +67,11 @@ fn of_host(host: &HostView, findings: &[Finding], knowledge: &Knowledge<'_>) -> 
     if let Some(mac) = host.mac.filter(|mac| !mac.is_local()) {
         look("mac.oui", &mac.to_string(), None, host.seen.0);
     }
-    let known = |tool: &str| findings.iter().any(|finding| finding.host == host.id && finding.tool == tool);
+    let known = |tool: &str| {
+        findings
+            .iter()
+            .any(|finding| finding.host == host.id && finding.tool == tool)
+    };
     fits.into_iter()
         .filter(|(tool, _)| !known(tool))
         .filter_map(|(tool, fits)| finding(host, &tool, fits, knowledge))
@@ -91,7 +98,14 @@ fn add(
     let frames: Vec<FrameRef> = frame.into_iter().collect();
     let mut evidence = Evidence::observed(Family::Tool, what, Decibans(f64::from(weight)), &frames, Some(at));
     evidence.signature = Some(format!("{}:{field}", found.tool.id));
-    place.insert(field, Fit { weight, alone: found.indicator.alone, evidence });
+    place.insert(
+        field,
+        Fit {
+            weight,
+            alone: found.indicator.alone,
+            evidence,
+        },
+    );
 }
 
 fn finding(
@@ -111,7 +125,12 @@ fn finding(
         _ => Confidence::Low,
     };
     let mut evidence: Vec<Evidence> = fits.into_values().map(|fit| fit.evidence).collect();
-    evidence.sort_by(|a, b| b.weight.0.total_cmp(&a.weight.0).then_with(|| a.signature.cmp(&b.signature)));
+    evidence.sort_by(|a, b| {
+        b.weight
+            .0
+            .total_cmp(&a.weight.0)
+            .then_with(|| a.signature.cmp(&b.signature))
+    });
     Some(Finding {
         id: ContentId::of(&[b"device", &host.id.0.to_be_bytes(), tool.id.as_bytes()]),
         timestamp: host.seen.0,
@@ -134,8 +153,12 @@ fn finding(
         flow_count: 0,
         confidence,
         score: Decibans(f64::from(score)),
-        sanctioned: knowledge.sanctioned(host, &tool.id),
-        summary: format!("{}: a device consistent with {}, by what it says of itself", host.label(), tool.name),
+        sanctioned: knowledge.sanctioned(host, &tool.id, &[], None),
+        summary: format!(
+            "{}: a device consistent with {}, by what it says of itself",
+            host.label(),
+            tool.name
+        ),
         benign: vec![tool.benign().to_owned()],
         evidence,
         peer_geo: None,

@@ -43,7 +43,10 @@ impl Conclusion for GeoMismatches {
             .iter()
             .flat_map(|host| {
                 let own = of_host.get(&host.id).map(Vec::as_slice).unwrap_or_default();
-                sights(host, own).into_iter().filter_map(|sight| mismatch(host, &sight, knowledge)).collect::<Vec<_>>()
+                sights(host, own)
+                    .into_iter()
+                    .filter_map(|sight| mismatch(host, &sight, knowledge))
+                    .collect::<Vec<_>>()
             })
             .collect()
     }
@@ -89,8 +92,8 @@ fn mismatch(host: &HostView, sight: &Sight<'_>, knowledge: &Knowledge<'_>) -> Op
     let record = place_record(&place);
     let gap_km = match (asset.coordinates, place.disc()) {
         (Some((latitude, longitude)), Some((centre, radius))) => {
-            let claimed_at = crate::geo::sphere::Coordinates { latitude, longitude };
-            Some(((crate::geo::sphere::distance_km(claimed_at, centre) - radius).max(0.0)).round())
+            crate::geo::sphere::Coordinates::new(latitude, longitude)
+                .map(|claimed_at| (claimed_at.distance_km(centre) - radius).max(0.0).round())
         }
         _ => None,
     };
@@ -99,7 +102,12 @@ fn mismatch(host: &HostView, sight: &Sight<'_>, knowledge: &Knowledge<'_>) -> Op
         Some(finding) => finding
             .evidence
             .first()
-            .and_then(|evidence| Some(FrameRef { capture: evidence.capture?, number: *evidence.frames.first()? }))
+            .and_then(|evidence| {
+                Some(FrameRef {
+                    capture: evidence.capture?,
+                    number: *evidence.frames.first()?,
+                })
+            })
             .into_iter()
             .collect(),
         None => sight.frame.into_iter().collect(),

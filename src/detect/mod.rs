@@ -14,7 +14,8 @@ pub mod recognise;
 pub mod sessions;
 pub mod tenants;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use crate::geo::{Geo, Place};
 use crate::model::address::{Address, MacAddress};
@@ -26,6 +27,7 @@ use crate::model::observation::{EventHeader, LocalIndex, Observation};
 use crate::model::profile::Asset;
 use crate::model::time::Timestamp;
 use crate::settings::limits::Limits;
+use crate::settings::policy::Policy;
 use crate::signatures::Catalogue;
 
 use recognise::Recogniser;
@@ -63,8 +65,13 @@ impl HostView {
     /// The address to show: IPv4 before IPv6, the smallest.
     #[must_use]
     pub fn address(&self) -> String {
-        let best = self.ips.iter().min_by_key(|address| (!address.is_v4(), **address));
-        best.map(ToString::to_string).or_else(|| self.mac.map(|mac| mac.to_string())).unwrap_or_default()
+        let best = self
+            .ips
+            .iter()
+            .min_by_key(|address| (!address.is_v4(), **address));
+        best.map(ToString::to_string)
+            .or_else(|| self.mac.map(|mac| mac.to_string()))
+            .unwrap_or_default()
     }
 
     /// Address with the best name behind it.
@@ -85,19 +92,42 @@ pub struct Knowledge<'a> {
     pub catalogue: &'a Catalogue,
     /// The databases of places.
     pub geo: &'a Geo,
-    /// Tools that the policy sanctions everywhere.
-    pub sanctioned_tools: &'a BTreeSet<String>,
+    /// What is allowed where.
+    pub policy: &'a Policy,
 }
 
 impl Knowledge<'_> {
-    /// Whether a tool is allowed on a host: `None` when neither inventory nor policy says anything about tools.
+    /// Whether a tool is allowed on a host: `None` when neither inventory nor policy says anything about tools. `names`
+    /// and `address` are those of its servers, by which an instance is told.
     #[must_use]
-    pub fn sanctioned(&self, host: &HostView, tool: &str) -> Option<bool> {
-        let on_asset = host.asset.as_ref().map(|asset| asset.allowed_tools.as_slice()).unwrap_or_default();
-        if self.sanctioned_tools.contains(tool) || on_asset.iter().any(|allowed| allowed == tool) {
+    pub fn sanctioned(
+        &self,
+        host: &HostView,
+        tool: &str,
+        names: &[&str],
+        address: Option<IpAddr>,
+    ) -> Option<bool> {
+        let on_asset = host
+            .asset
+            .as_ref()
+            .map(|asset| asset.allowed_tools.as_slice())
+            .unwrap_or_default();
+        let declared = host.asset.as_ref().and_then(|asset| asset.record.site.as_deref());
+        let site = declared
+            .and_then(|name| self.policy.site(name))
+            .or_else(|| host.ips.iter().find_map(|ip| self.policy.site_of(ip.to_ip())));
+        let on_site = site.map(|site| site.allowed_tools.as_slice()).unwrap_or_default();
+        let is_allowed = self.policy.sanctions(tool)
+            || self.policy.sanctions_instance(tool, names, address)
+            || on_asset.iter().chain(on_site).any(|allowed| allowed == tool);
+        if is_allowed {
             return Some(true);
         }
-        (!self.sanctioned_tools.is_empty() || !on_asset.is_empty()).then_some(false)
+        let says_nothing = self.policy.allowed_tools.is_empty()
+            && self.policy.instances.is_empty()
+            && on_asset.is_empty()
+            && on_site.is_empty();
+        (!says_nothing).then_some(false)
     }
 
     /// Where an address is, as records show it.
@@ -167,11 +197,18 @@ impl Detectors {
     }
 
     /// Takes a fact about hosts; `local` is who said it.
-    pub fn event(&mut self, local: Option<LocalIndex>, header: &EventHeader, fact: &Fact<'_>, catalogue: &Catalogue) {
+    pub fn event(
+        &mut self,
+        local: Option<LocalIndex>,
+        header: &EventHeader,
+        fact: &Fact<'_>,
+        catalogue: &Catalogue,
+    ) {
         if fact.field == DNS_QUERY
             && let (Some(local), Some(name)) = (local, fact.value.as_text())
         {
-            self.sessions.asked(local, name, header.source, header.at, catalogue);
+            self.sessions
+                .asked(local, name, header.source, header.at, catalogue);
             self.tenants.used(local, name);
         }
     }
@@ -180,18 +217,29 @@ impl Detectors {
     #[must_use]
     pub fn is_of_interest(&self, observation: &Observation<'_>, catalogue: &Catalogue) -> bool {
         let recognised = self.recogniser.recognise(catalogue, observation);
-        recognised
-            .iter()
-            .any(|one| catalogue.tool(&one.tool).is_some_and(|tool| tool.class.finding.is_some()))
+        recognised.iter().any(|one| {
+            catalogue
+                .tool(&one.tool)
+                .is_some_and(|tool| tool.class.finding.is_some())
+        })
     }
 
     /// Takes a placed flow. `community_id` is made only for flows that belong to a tool.
-    pub fn observe(&mut self, observation: &Observation<'_>, catalogue: &Catalogue, community_id: &dyn Fn() -> String) {
+    pub fn observe(
+        &mut self,
+        observation: &Observation<'_>,
+        catalogue: &Catalogue,
+        community_id: &dyn Fn() -> String,
+    ) {
         let recognised = self.recogniser.recognise(catalogue, observation);
         if !recognised.is_empty() {
-            self.sessions.observe(observation, &recognised, catalogue, &community_id());
+            self.sessions
+                .observe(observation, &recognised, catalogue, &community_id());
         }
-        if let (Some(client), Some(name)) = (observation.locals.first().copied().flatten(), &observation.server_name) {
+        if let (Some(client), Some(name)) = (
+            observation.locals.first().copied().flatten(),
+            &observation.server_name,
+        ) {
             self.tenants.used(client, &name.name);
         }
     }
@@ -199,16 +247,26 @@ impl Detectors {
     /// Concludes when everything was seen.
     #[must_use]
     pub fn conclude(self, hosts: &[HostView], knowledge: &Knowledge<'_>) -> Concluded {
-        let by_local: BTreeMap<LocalIndex, &HostView> =
-            hosts.iter().flat_map(|host| host.locals.iter().map(move |local| (*local, host))).collect();
+        let by_local: BTreeMap<LocalIndex, &HostView> = hosts
+            .iter()
+            .flat_map(|host| host.locals.iter().map(move |local| (*local, host)))
+            .collect();
         let refused = self.sessions.refused;
-        let tenants = hosts.iter().map(|host| (host.id, self.tenants.of(&host.locals))).collect();
+        let tenants = hosts
+            .iter()
+            .map(|host| (host.id, self.tenants.of(&host.locals)))
+            .collect();
         let (mut findings, sessions) = self.sessions.conclude(&by_local, knowledge);
         let further: Vec<Finding> = CONCLUSIONS
             .iter()
             .flat_map(|conclusion| conclusion.conclude(hosts, &findings, knowledge))
             .collect();
         findings.extend(further);
-        Concluded { findings, sessions, tenants, refused }
+        Concluded {
+            findings,
+            sessions,
+            tenants,
+            refused,
+        }
     }
 }
