@@ -4,8 +4,8 @@
 //! The catalogue is data (`catalogue/*.toml`, described in `catalogue/README.md`); a new entry needs no code.
 //!
 //! Question: how does a lookup stay as fast with 10,000 entries as with 100? Answer: nothing walks the entries. Names go through one map
-//! by suffix ([`domains`]), whole values through one map, and pieces of values and bytes through one automaton a field
-//! ([`fingerprints`]); only what these point at is compared.
+//! by suffix (`domains.rs`), whole values through one map, and pieces of values and bytes through one automaton a field
+//! (`fingerprints.rs`); only what these point at is compared.
 
 mod domains;
 pub mod entry;

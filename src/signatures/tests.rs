@@ -98,6 +98,19 @@ fn no_port_and_no_visit_to_a_web_site_names_a_tool_alone() {
 }
 
 #[test]
+fn every_class_leads_to_a_kind_of_finding_that_records_know() {
+    let kinds = ["remote_access", "ip_kvm", "vpn", "proxy", "reverse_tunnel", "tor"];
+    let vocabulary = Vocabulary::parse(Path::new(VOCABULARY.0), VOCABULARY.1).unwrap();
+    for class in vocabulary.classes.values() {
+        let is_known = class
+            .finding
+            .as_ref()
+            .is_none_or(|kind| kinds.contains(&kind.as_str()));
+        assert!(is_known && !class.benign.is_empty(), "{}", class.id);
+    }
+}
+
+#[test]
 fn names_tell_installed_from_used_and_from_a_visit() {
     let catalogue = catalogue();
     let roles = |name: &str| -> Vec<&str> {
