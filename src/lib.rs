@@ -3,10 +3,15 @@
 pub mod capture;
 pub mod cluster;
 pub mod decode;
+pub mod detect;
 pub mod dissect;
+pub mod document;
+pub mod explain;
 pub mod flow;
+pub mod geo;
 pub mod model;
 pub mod observe;
 pub mod pipeline;
 pub mod report;
 pub mod settings;
+pub mod signatures;

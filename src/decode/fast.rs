@@ -73,9 +73,10 @@ fn decode(
 ) -> Option<Outcome> {
     let start = frame.offset as usize;
     let captured = bytes.get(start..start.checked_add(frame.captured as usize)?)?;
-    let (&[d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5, t0, t1], mut rest) =
-        captured.split_first_chunk::<14>()?;
-    let mut ether_type = u16::from_be_bytes([t0, t1]);
+    let (destination_mac, after) = captured.split_first_chunk::<6>()?;
+    let (source_mac, after) = after.split_first_chunk::<6>()?;
+    let (ether_type, mut rest) = after.split_first_chunk::<2>()?;
+    let mut ether_type = u16::from_be_bytes(*ether_type);
     let mut space = AddressSpace::default();
     for _ in 0..2 {
         if ether_type != kind::VLAN && ether_type != kind::SERVICE_VLAN {
@@ -145,8 +146,8 @@ fn decode(
         payload_on_wire: transport.payload_on_wire,
         frame_on_wire: frame.length_on_wire,
         tunnels: TunnelStack::default(),
-        source_mac: MacAddress([s0, s1, s2, s3, s4, s5]),
-        destination_mac: MacAddress([d0, d1, d2, d3, d4, d5]),
+        source_mac: MacAddress(*source_mac),
+        destination_mac: MacAddress(*destination_mac),
     });
     Some(Outcome::Decoded)
 }

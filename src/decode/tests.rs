@@ -403,6 +403,32 @@ fn vlan_tags_enter_the_space() {
     );
 }
 
+/// Four hundred packets, each followed by a copy with one hop less and other link addresses, in the VLAN that is asked for.
+fn doubled(vlan_of_copy: u8) -> usize {
+    let mut frames = Vec::new();
+    for number in 0..400_u16 {
+        let mut packet = tcp_v4(&number.to_be_bytes());
+        packet[4..6].copy_from_slice(&number.to_be_bytes());
+        frames.push(ethernet(0x8100, &join(&[&[0, 5, 8, 0], &packet])));
+        packet[8] -= 1;
+        let mut copy = ethernet(0x8100, &join(&[&[0, vlan_of_copy, 8, 0], &packet]));
+        copy[..12].fill(0x0c);
+        frames.push(copy);
+    }
+    decode(1, &frames).segments.len()
+}
+
+#[test]
+fn copies_of_a_mirror_port_are_left_out_once_the_capture_proved_doubled() {
+    // 128 packets are judged first, half of them copies.
+    assert_eq!(doubled(5), 464);
+}
+
+#[test]
+fn copies_in_another_vlan_stay() {
+    assert_eq!(doubled(6), 800);
+}
+
 proptest! {
     #[test]
     fn arbitrary_bytes_never_panic(link in prop::sample::select(vec![0_u16, 1, 6, 8, 9, 10, 11, 50, 51, 101, 104, 105, 107, 109, 113, 117, 119, 127, 129, 163, 192, 239, 276]), bytes in prop::collection::vec(any::<u8>(), 0..200)) {

@@ -163,14 +163,20 @@ struct Exchange {
     said_esp: [bool; 2],
     vendors: u32,
     said_nat_detection: bool,
+    /// Version, exchange and index were said.
     is_started: bool,
+    /// The prefix of RFC 9329 was seen.
+    is_stream: bool,
 }
 
 impl Dissection for Exchange {
     fn feed(&mut self, input: &Input<'_>, facts: &mut Facts<'_>) -> Next {
         let mut cursor = Cursor::new(input.bytes);
-        let is_stream = self.is_started && cursor.peek().is_some() && self.messages == u8::MAX;
-        if !is_stream && !input.bytes.starts_with(STREAM_PREFIX) {
+        if input.bytes.starts_with(STREAM_PREFIX) {
+            self.is_stream = true;
+            let _ = cursor.skip(STREAM_PREFIX.len());
+        }
+        if !self.is_stream {
             self.take(input, input.bytes, input.length_on_wire, facts);
             return if self.messages >= MOST_MESSAGES {
                 Next::Done
@@ -179,11 +185,6 @@ impl Dissection for Exchange {
             };
         }
         // In TCP every message stands behind its length, which counts itself (RFC 9329, 3).
-        self.is_started = true;
-        self.messages = u8::MAX;
-        if input.bytes.starts_with(STREAM_PREFIX) {
-            let _ = cursor.skip(STREAM_PREFIX.len());
-        }
         loop {
             let mut ahead = cursor.clone();
             let Some(length) = ahead.u16().and_then(|length| length.checked_sub(2)) else {
@@ -193,8 +194,7 @@ impl Dissection for Exchange {
                 return Next::More(cursor.position());
             };
             self.take(input, message, u32::from(length), facts);
-            self.messages = u8::MAX;
-            if esp_header(message).is_some() {
+            if esp_header(message).is_some() || self.messages >= MOST_MESSAGES {
                 return Next::Done;
             }
             cursor = ahead;
@@ -215,8 +215,8 @@ impl Exchange {
             }
             return;
         };
-        if self.messages == 1 || self.is_started {
-            self.is_started = false;
+        if !self.is_started {
+            self.is_started = true;
             facts.number(&VERSION, u64::from(message.major));
             facts.text(&EXCHANGE, message.exchange.as_bytes());
             facts.bytes(&INITIATOR_SPI, &message.initiator);
@@ -433,6 +433,9 @@ mod tests {
             trial.payload(Side::Client, &[octet]);
         }
         assert_eq!(trial.said("ike.vendor"), ["strongswan"]);
+        trial.payload(Side::Server, &[0, 10, 0xc0, 0, 0, 1, 0, 0, 0, 1]);
+        assert_eq!(trial.said("ike.esp_spi"), [0xc000_0001_u32.to_string()]);
+        assert_eq!(trial.next, Some(Next::Done));
     }
 
     #[test]

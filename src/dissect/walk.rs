@@ -372,6 +372,7 @@ fn labelled_captures_are_recognised_and_unlabelled_ones_are_not() {
         println!("skipped: no captures found");
         return;
     };
+    // Part of a file name: then what its flows said is printed, for a look at one capture.
     let only = std::env::var("FARMHAWK_ONLY").ok();
     let table = std::fs::read_to_string(folder.join("LABELS.tsv")).unwrap();
     let mut counts: BTreeMap<&str, (usize, usize)> = BTreeMap::new();

@@ -48,7 +48,10 @@ impl Dissector for RdpUdp {
     }
 
     fn start(&self) -> Box<dyn Dissection> {
-        Box::new(Opening { datagrams: 0 })
+        Box::new(Opening {
+            datagrams: 0,
+            is_asked: false,
+        })
     }
 }
 
@@ -100,6 +103,8 @@ impl Synchronisation {
 
 struct Opening {
     datagrams: u8,
+    /// The client's datagram was said; it comes again until it is answered.
+    is_asked: bool,
 }
 
 impl Dissection for Opening {
@@ -112,6 +117,9 @@ impl Dissection for Opening {
                 Next::More(0)
             };
         };
+        if input.side == Side::Client && std::mem::replace(&mut self.is_asked, true) {
+            return Next::More(0);
+        }
         facts.number(&VERSION, u64::from(found.version));
         if input.side == Side::Client {
             facts.number(&LOSSY, u64::from(found.is_lossy));
