@@ -1,7 +1,7 @@
 //! Cuts the seeds of the fuzz targets out of captures: `seed FOLDER CAPTURE...` fills `FOLDER/<target>/`.
 //!
 //! Whole files for the readers, frames by link type for decoding, the payloads of each flow for the protocols that
-//! the engine finds in it. What is equal is written once; names are the first octets of the content's SHA-1.
+//! the engine finds in it. What is equal is written once; names are hashes of the content.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
