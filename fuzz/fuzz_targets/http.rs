@@ -1,5 +1,5 @@
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| {
-    farmhawk_fuzz::run("http", input);
+    let _ = farmhawk_fuzz::run("http", input);
 });

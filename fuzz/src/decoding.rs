@@ -58,7 +58,14 @@ pub fn frames(input: &[u8], links: &[LinkType]) {
         at = at.plus(step(flags));
         let link = links.iter().cycle().nth(usize::from(flags & 0x1f));
         let cut = if flags & 0x20 == 0 { 0 } else { 600 };
-        push(&mut block, link.copied().unwrap_or_default(), at, number, piece, cut);
+        push(
+            &mut block,
+            link.copied().unwrap_or_default(),
+            at,
+            number,
+            piece,
+            cut,
+        );
     }
     decode(&mut block);
 }

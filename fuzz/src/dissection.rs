@@ -41,7 +41,11 @@ fn flow(input: &[u8]) -> Option<(FlowView, Pieces<'_>)> {
 }
 
 const fn side_of(flags: u8) -> Side {
-    if flags & 1 == 0 { Side::Client } else { Side::Server }
+    if flags & 1 == 0 {
+        Side::Client
+    } else {
+        Side::Server
+    }
 }
 
 /// Length on the wire of a datagram that may have been cut.
@@ -154,7 +158,11 @@ fn feed(dissector: &dyn Dissector, view: FlowView, pieces: Pieces<'_>) {
 fn check(logs: &[FactLog; 2], fed: usize) {
     let mut length = 0_usize;
     for log in logs {
-        assert_eq!(log.is_empty(), log.iter().next().is_none(), "facts that cannot be read");
+        assert_eq!(
+            log.is_empty(),
+            log.iter().next().is_none(),
+            "facts that cannot be read"
+        );
         length = length.saturating_add(log.len());
     }
     let most = fed.saturating_mul(FACTS_PER_OCTET).saturating_add(64 << 10);
@@ -185,10 +193,11 @@ impl Window for Held {
 
 /// Brings the pieces to the engine as a shard does.
 pub fn engine(input: &[u8]) {
-    spoken(input);
+    let _ = spoken(input);
 }
 
 /// Brings the pieces to the engine; gives the numbers of the protocols that it heard.
+#[must_use]
 pub fn spoken(input: &[u8]) -> Vec<u8> {
     let mut spoken = Vec::new();
     let Some((view, pieces)) = flow(input) else {

@@ -19,6 +19,10 @@ const FIELDS: usize = 10;
 const PER_BLOCK: usize = 5;
 
 /// Takes the segments in blocks, then ends all flows: as many end as began.
+///
+/// # Panics
+///
+/// When they do not: what fuzzing looks for.
 pub fn segments(input: &[u8]) {
     let limits = Limits {
         flows: 8,
@@ -44,7 +48,11 @@ pub fn segments(input: &[u8]) {
                 let (key, from_upper) = FlowKey::of(&segment);
                 let hash = key.hash(7);
                 routed.push(Routed {
-                    hashed: HashedKey { key, hash, from_upper },
+                    hashed: HashedKey {
+                        key,
+                        hash,
+                        from_upper,
+                    },
                     segment,
                 });
             }
@@ -95,7 +103,12 @@ fn segment(
         (Address::from_v4([192, 0, 2, 1]), 40_000 + u16::from(ports & 3)),
         (
             Address::from_v4([192, 0, 2, 2]),
-            [443, 22, 53, 3389][usize::from(ports >> 2 & 3)],
+            match ports >> 2 & 3 {
+                0 => 443,
+                1 => 22,
+                2 => 53,
+                _ => 3389,
+            },
         ),
     ];
     if layer == Layer::Icmp || layer == Layer::Icmpv6 {
@@ -104,7 +117,10 @@ fn segment(
     if flags & 1 != 0 {
         ends.reverse();
     }
-    let [(source_address, source_port), (destination_address, destination_port)] = ends;
+    let [
+        (source_address, source_port),
+        (destination_address, destination_port),
+    ] = ends;
     let payload_on_wire = captured.saturating_add(u32::from(lost));
     Some(Segment {
         at: *at,
@@ -116,7 +132,11 @@ fn segment(
         protocol,
         layer,
         flags: (flags & !segment_flag::V6) & (segment_flag::OPENED_TUNNEL | segment_flag::LATER_FRAGMENT)
-            | if layer == Layer::Icmpv6 { segment_flag::V6 } else { 0 },
+            | if layer == Layer::Icmpv6 {
+                segment_flag::V6
+            } else {
+                0
+            },
         tcp_flags,
         sequence: u32::from_be_bytes([s1, 0, s2, s3]),
         acknowledgement: u32::from_be_bytes([s1, 0, a1, s3]),

@@ -8,6 +8,7 @@ pub mod pieces;
 pub mod reading;
 
 /// Runs the target of this name on `input`; `false` when there is none.
+#[must_use]
 pub fn run(target: &str, input: &[u8]) -> bool {
     match target {
         "classic" | "pcapng" | "input" => reading::capture(input),

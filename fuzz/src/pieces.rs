@@ -33,11 +33,3 @@ impl<'a> Iterator for Pieces<'a> {
         Some((flags, piece))
     }
 }
-
-/// Appends a piece to an input, for those who make seeds.
-pub fn push(input: &mut Vec<u8>, flags: u8, piece: &[u8]) {
-    let length = u16::try_from(piece.len()).unwrap_or(u16::MAX);
-    input.push(flags);
-    input.extend_from_slice(&length.to_be_bytes());
-    input.extend(piece.iter().take(usize::from(length)));
-}

@@ -23,7 +23,11 @@ impl Scratch {
     fn with(bytes: &[u8]) -> io::Result<Self> {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let memory = PathBuf::from("/dev/shm");
-        let folder = if memory.is_dir() { memory } else { std::env::temp_dir() };
+        let folder = if memory.is_dir() {
+            memory
+        } else {
+            std::env::temp_dir()
+        };
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let path = folder.join(format!("farmhawk-fuzz-{}-{number}", std::process::id()));
         std::fs::File::create(&path)?.write_all(bytes)?;
@@ -39,6 +43,10 @@ impl Drop for Scratch {
 }
 
 /// Reads one capture twice, with blocks as small as they get and of ordinary size: both must give the same frames.
+///
+/// # Panics
+///
+/// When they do not: what fuzzing looks for.
 pub fn capture(input: &[u8]) {
     let Ok(file) = Scratch::with(input) else {
         return;
@@ -93,7 +101,12 @@ fn read(inputs: &[Input], limits: Limits) -> Option<Frames> {
         for frame in &block.frames {
             let captured = block.frame_bytes(frame).len();
             assert_eq!(captured, frame.captured as usize, "a frame outside its block");
-            frames.push((frame.at.0, frame.source.number, frame.captured, frame.length_on_wire));
+            frames.push((
+                frame.at.0,
+                frame.source.number,
+                frame.captured,
+                frame.length_on_wire,
+            ));
         }
     }
     source.take_losses();

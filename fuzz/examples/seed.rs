@@ -16,7 +16,7 @@ use farmhawk::model::block::Block;
 use farmhawk::model::frame::LinkType;
 use farmhawk::model::identity::ContentId;
 use farmhawk::model::segment::{Layer, Segment, segment_flag};
-use farmhawk_fuzz::{decoding, dissection, pieces};
+use farmhawk_fuzz::{decoding, dissection};
 
 /// Octets of a seed, and of one payload in it.
 const LONGEST: usize = 4_096;
@@ -120,7 +120,7 @@ fn frames(seeds: &mut Seeds, number: usize, block: &Block) {
             if let Some(place) = place
                 && seed.len() + bytes.len() < 1_800
             {
-                pieces::push(&mut seed, u8::try_from(place).unwrap_or(0), bytes);
+                push_piece(&mut seed, u8::try_from(place).unwrap_or(0), bytes);
             }
         }
         if !seed.is_empty() {
@@ -156,7 +156,15 @@ fn gather(flows: &mut Vec<Flow>, segment: &Segment, block: &Block) {
         let payload = payload.get(..LONGEST_PAYLOAD).unwrap_or(payload);
         if seed.len() + payload.len() < LONGEST - 3 {
             *count += 1;
-            pieces::push(seed, u8::from(from_upper != *opener), payload);
+            push_piece(seed, u8::from(from_upper != *opener), payload);
         }
     }
+}
+
+/// Appends a piece as `farmhawk_fuzz::pieces` reads them.
+fn push_piece(seed: &mut Vec<u8>, flags: u8, piece: &[u8]) {
+    let length = u16::try_from(piece.len()).unwrap_or(u16::MAX);
+    seed.push(flags);
+    seed.extend_from_slice(&length.to_be_bytes());
+    seed.extend(piece.iter().take(usize::from(length)));
 }
