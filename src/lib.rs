@@ -12,6 +12,7 @@ pub mod geo;
 pub mod model;
 pub mod observe;
 pub mod pipeline;
+pub mod profile;
 pub mod report;
 pub mod settings;
 pub mod signatures;
