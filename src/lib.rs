@@ -1,6 +1,7 @@
 //! farmhawk finds laptop farms in network traffic.
 
 pub mod capture;
+pub mod cli;
 pub mod cluster;
 pub mod decode;
 pub mod detect;

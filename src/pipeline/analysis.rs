@@ -42,6 +42,18 @@ pub struct Analysis<'a> {
     )>,
 }
 
+/// What an analysis learnt from all events and flows.
+pub struct Learnt {
+    /// Names, hosts, addresses.
+    pub observers: Observers,
+    /// Tools and sessions.
+    pub detectors: Detectors,
+    /// Flows that ended.
+    pub flows: u64,
+    /// The first failure of an output.
+    pub error: Option<io::Error>,
+}
+
 impl<'a> Analysis<'a> {
     /// An analysis whose flows go to `sink`, where there is one.
     #[must_use]
@@ -62,6 +74,17 @@ impl<'a> Analysis<'a> {
             places: Places::default(),
             sink,
             order: Vec::new(),
+        }
+    }
+
+    /// Lets go of the output; what was learnt stays.
+    #[must_use]
+    pub fn finish(self) -> Learnt {
+        Learnt {
+            observers: self.observers,
+            detectors: self.detectors,
+            flows: self.flows,
+            error: self.error,
         }
     }
 
