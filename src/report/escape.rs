@@ -52,7 +52,10 @@ fn replace(text: &str, replaced: impl Fn(char) -> bool) -> Cow<'_, str> {
 #[must_use]
 pub fn is_unsafe(character: char) -> bool {
     character.is_control() && !matches!(character, '\n' | '\t')
-        || matches!(character, '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}')
+        || matches!(
+            character,
+            '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
+        )
         || matches!(character, '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
 }
 
