@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use super::load::Loaded;
-use crate::decode::link_name;
 use crate::model::case::Case;
 use crate::model::loss::Losses;
 use crate::model::summary::{CaptureRecord, DamageRecord, DatabaseRecord, PacketCounts, Summary};
@@ -101,7 +100,7 @@ fn captures(reader: &Reader) -> Vec<CaptureRecord> {
                     .map(|digest| digest.iter().map(|byte| format!("{byte:02x}")).collect()),
                 bytes: counted.size.unwrap_or(counted.bytes),
                 packets: counted.packets,
-                link_types: counted.links.keys().map(|link| link_name::name(*link)).collect(),
+                link_types: counted.links.keys().map(|link| link_type(*link)).collect(),
                 first: counted.first,
                 last: counted.last,
                 damage: reader
@@ -117,6 +116,11 @@ fn captures(reader: &Reader) -> Vec<CaptureRecord> {
             }
         })
         .collect()
+}
+
+/// Name of a link type as libpcap knows it, or its number.
+fn link_type(link: crate::model::frame::LinkType) -> String {
+    pcap::Linktype(i32::from(link.0)).get_name().unwrap_or_else(|_| link.0.to_string())
 }
 
 fn findings(case: &Case) -> BTreeMap<String, BTreeMap<String, u64>> {
