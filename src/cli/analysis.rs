@@ -24,6 +24,8 @@ use crate::pipeline::{self};
 use crate::report::json::{JsonLines, JsonObject};
 use crate::report::output::Output;
 use crate::report::shown::Shown;
+use crate::report::text::Styles;
+use crate::report::text::Text;
 
 /// Frames that the reader takes after Ctrl-C: none; it ends at the next block.
 pub type Stop = Arc<AtomicBool>;
@@ -49,6 +51,7 @@ pub fn run(
     stop: &Stop,
     watch: Option<Watch>,
     remarks: Vec<String>,
+    styles: Styles,
 ) -> anyhow::Result<Outcome> {
     let threads = common.threads.map_or_else(
         || std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
@@ -59,7 +62,8 @@ pub fn run(
     let to = BufWriter::with_capacity(1 << 20, io::stdout());
     let mut output: Box<dyn Output<Out>> = match common.format {
         Format::Json => Box::new(JsonObject::new(to, shown, common.flows)),
-        Format::Jsonl | Format::Text => Box::new(JsonLines::new(to, shown, common.flows)),
+        Format::Jsonl => Box::new(JsonLines::new(to, shown, common.flows)),
+        Format::Text => Box::new(Text::new(to, shown, styles)),
     };
     let wants_flows = common.flows || common.out.is_some();
     let (reader, counters, analysis) = {

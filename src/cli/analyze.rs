@@ -51,7 +51,15 @@ pub fn run(analyze: &Analyze, arguments: &Arguments) -> anyhow::Result<Outcome> 
         ));
     }
     let watch = progress::watch(arguments.quiet);
-    analysis::run(source, &analyze.common, &loaded, &stop, watch, remarks)
+    analysis::run(
+        source,
+        &analyze.common,
+        &loaded,
+        &stop,
+        watch,
+        remarks,
+        super::styles(arguments.color),
+    )
 }
 
 /// Size of a capture on disk; what has none counts as large.

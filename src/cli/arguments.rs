@@ -124,6 +124,10 @@ pub struct Sensor {
 }
 
 /// What `analyze` and `sensor` share.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the command line"
+)]
 #[derive(Debug, Args)]
 pub struct Common {
     /// Write a case folder

@@ -32,7 +32,16 @@ pub fn run(action: &Geoip) -> anyhow::Result<Outcome> {
                 return Err(Usage(format!("--date {date}: not a date like 2026-06-17")).into());
             }
             let built = build::build(&inputs, out)?;
-            print(&format!("{}: {built}\n", out.display()))
+            print(&format!(
+                "{}: {} ranges from {} country rows and {} network rows ({} overlaps), {} bytes, {} compressed\n",
+                out.display(),
+                built.ranges,
+                built.country_rows,
+                built.network_rows,
+                built.overlaps,
+                built.mmdb_bytes,
+                built.written_bytes
+            ))
         }
     }
 }

@@ -16,11 +16,12 @@ pub mod sensor;
 pub mod signatures;
 pub mod summary;
 
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
 
+use crate::report::text::Styles;
 use arguments::{Arguments, Color, Command};
 
 /// How a run ended.
@@ -83,6 +84,22 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
         .chain()
         .filter_map(|cause| cause.downcast_ref::<io::Error>())
         .any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// Colours, where standard output is a terminal and nothing speaks against them.
+fn styles(color: Color) -> Styles {
+    let is_wanted = match color {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => {
+            io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+        }
+    };
+    if is_wanted {
+        Styles::colored()
+    } else {
+        Styles::plain()
+    }
 }
 
 fn log(arguments: &Arguments) {

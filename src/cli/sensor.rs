@@ -35,7 +35,15 @@ pub fn run(sensor: &Sensor, arguments: &Arguments) -> anyhow::Result<Outcome> {
         });
     }
     let watch = progress::watch(arguments.quiet);
-    let outcome = analysis::run(Box::new(live), &sensor.common, &loaded, &stop, watch, Vec::new())?;
+    let outcome = analysis::run(
+        Box::new(live),
+        &sensor.common,
+        &loaded,
+        &stop,
+        watch,
+        Vec::new(),
+        super::styles(arguments.color),
+    )?;
     // A sensor that was given its end has finished; one that was interrupted has been stopped.
     Ok(if sensor.duration.is_some() && outcome == Outcome::Stopped {
         Outcome::Done

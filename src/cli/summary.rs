@@ -95,9 +95,7 @@ fn captures(reader: &Reader) -> Vec<CaptureRecord> {
                 .collect();
             CaptureRecord {
                 path: counted.path.display().to_string(),
-                sha256: counted
-                    .sha256
-                    .map(|digest| digest.iter().map(|byte| format!("{byte:02x}")).collect()),
+                sha256: counted.sha256.map(|digest| hex(&digest)),
                 bytes: counted.size.unwrap_or(counted.bytes),
                 packets: counted.packets,
                 link_types: counted.links.keys().map(|link| link_type(*link)).collect(),
@@ -118,9 +116,19 @@ fn captures(reader: &Reader) -> Vec<CaptureRecord> {
         .collect()
 }
 
+fn hex(bytes: &[u8]) -> String {
+    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
+    bytes
+        .iter()
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+        .collect()
+}
+
 /// Name of a link type as libpcap knows it, or its number.
 fn link_type(link: crate::model::frame::LinkType) -> String {
-    pcap::Linktype(i32::from(link.0)).get_name().unwrap_or_else(|_| link.0.to_string())
+    pcap::Linktype(i32::from(link.0))
+        .get_name()
+        .unwrap_or_else(|_| link.0.to_string())
 }
 
 fn findings(case: &Case) -> BTreeMap<String, BTreeMap<String, u64>> {

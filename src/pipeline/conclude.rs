@@ -17,7 +17,7 @@ use crate::model::profile::{Asset, ControllerPlace, ControllerPlaceKind, Network
 use crate::model::time::{SECOND, Timestamp};
 use crate::observe::Observers;
 use crate::observe::identity::Host;
-use crate::profile::{self, SessionSight, Sight, Watched};
+use crate::profile::{self, EgressSight, SessionSight, Sight, Watched};
 use crate::settings::inventory::Inventory;
 
 /// What the end needs to know beside the detectors.
@@ -82,7 +82,7 @@ pub fn conclude(
         ..Case::default()
     };
     case.findings
-        .sort_by(|a, b| (a.timestamp, a.id).cmp(&(b.timestamp, b.id)));
+        .sort_by_key(|finding| (finding.timestamp, finding.id));
     case.summary.remarks.extend(clusters.remarks);
     case
 }
@@ -221,7 +221,13 @@ fn sight(
                 let kind = place.as_ref().and_then(|place| place.kind).and_then(network_kind);
                 let source = place.as_ref().and_then(|place| place_record(place).source);
                 let is_default = place.as_ref().is_some_and(crate::geo::Place::network_is_default);
-                (*address, *at, kind, source, is_default)
+                EgressSight {
+                    address: *address,
+                    at: *at,
+                    kind,
+                    source,
+                    is_default_database_only: is_default,
+                }
             })
             .collect(),
         tenants: concluded.tenants.get(&host.id).cloned().unwrap_or_default(),

@@ -38,13 +38,28 @@ pub struct Sight {
     /// Routers through which it talked, with the days.
     pub gateways: BTreeMap<MacAddress, BTreeSet<u32>>,
     /// Its own public addresses: when each was seen, and what is known of its network.
-    pub egress: Vec<(Address, Timestamp, Option<NetworkKind>, Option<String>, bool)>,
+    pub egress: Vec<EgressSight>,
     /// Organisations whose services it uses, the most used first.
     pub tenants: Vec<String>,
     /// Whether it asked any resolver in the clear: without that, absence of tenants says nothing.
     pub has_asked: bool,
     /// Days on which it was seen.
     pub days: BTreeSet<u32>,
+}
+
+/// A public address of a machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EgressSight {
+    /// The address.
+    pub address: Address,
+    /// When it was seen.
+    pub at: Timestamp,
+    /// Kind of its network, where something knows it.
+    pub kind: Option<NetworkKind>,
+    /// Which database or list said so.
+    pub source: Option<String>,
+    /// Whether nothing but the embedded default database said so.
+    pub is_default_database_only: bool,
 }
 
 /// What a finding's session adds to a profile.
@@ -163,12 +178,6 @@ fn profile(
     };
     let driven_minutes = in_state(&[Activity::Driven]);
     let viewed_minutes = in_state(&[Activity::Driven, Activity::Viewed]);
-    let mut hours = [0u32; 24];
-    for minute in &driven_minutes {
-        if let Some(hour) = hours.get_mut((minute / 60 % 24) as usize) {
-            *hour = hour.saturating_add(1);
-        }
-    }
     let mut days: BTreeSet<u32> = sight.days.clone();
     days.extend([day(sight.seen.0), day(sight.seen.1)]);
     let is_kvm = own
@@ -205,11 +214,7 @@ fn profile(
         gateways: gateways(sight),
         egress: egress(sight),
         role: main_role(own),
-        hours: if driven_minutes.is_empty() {
-            Observable::hidden("nobody was seen at the controls")
-        } else {
-            Observable::Observed(hours)
-        },
+        hours: hours(&driven_minutes),
         sessions: if controlled.is_empty() {
             Observable::Absent
         } else {
@@ -242,6 +247,20 @@ fn profile(
     }
 }
 
+/// Driven minutes by hour of the day, UTC.
+fn hours(driven_minutes: &[u32]) -> Observable<[u32; 24]> {
+    if driven_minutes.is_empty() {
+        return Observable::hidden("nobody was seen at the controls");
+    }
+    let mut hours = [0u32; 24];
+    for minute in driven_minutes {
+        if let Some(hour) = hours.get_mut((minute / 60 % 24) as usize) {
+            *hour = hour.saturating_add(1);
+        }
+    }
+    Observable::Observed(hours)
+}
+
 fn gateways(sight: &Sight) -> Observable<Vec<Gateway>> {
     if sight.gateways.is_empty() {
         return Observable::hidden("no link address of a router was seen");
@@ -264,12 +283,12 @@ fn egress(sight: &Sight) -> Observable<Vec<Egress>> {
     let list = sight
         .egress
         .iter()
-        .map(|(address, at, kind, source, is_default)| Egress {
-            address: *address,
-            days: vec![day(*at)],
-            kind: *kind,
-            source: source.clone(),
-            is_default_database_only: *is_default,
+        .map(|seen| Egress {
+            address: seen.address,
+            days: vec![day(seen.at)],
+            kind: seen.kind,
+            source: seen.source.clone(),
+            is_default_database_only: seen.is_default_database_only,
         })
         .collect();
     Observable::Observed(list)
