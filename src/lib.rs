@@ -1,6 +1,7 @@
 //! farmhawk finds laptop farms in network traffic.
 
 pub mod capture;
+pub mod cli;
 pub mod cluster;
 pub mod decode;
 pub mod detect;
@@ -12,6 +13,7 @@ pub mod geo;
 pub mod model;
 pub mod observe;
 pub mod pipeline;
+pub mod profile;
 pub mod report;
 pub mod settings;
 pub mod signatures;

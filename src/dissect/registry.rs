@@ -82,6 +82,7 @@ mod tests {
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), count);
+    fn there_are_few_enough_for_a_word_of_bits() {
         assert!(DISSECTORS.len() <= 64);
     }
 

@@ -6,13 +6,14 @@
 use std::io::{self, Write};
 
 use serde::Serialize;
-use serde_json::ser::{CharEscape, Formatter, Serializer};
+use serde_json::ser::{Formatter, Serializer};
 
-use crate::model::case::{Case, Event, Shown};
+use crate::model::case::{Case, Event};
 
 use super::escape::is_unsafe;
 use super::flow::FlowRow;
 use super::output::Output;
+use super::shown::Shown;
 
 /// Compact JSON in which characters that could steer a terminal or turn text are written as `\uXXXX`.
 ///
@@ -39,24 +40,16 @@ impl Formatter for SafeFormatter {
         }
         Ok(())
     }
-
-    fn write_char_escape<W: ?Sized + Write>(
-        &mut self,
-        writer: &mut W,
-        escaped: CharEscape,
-    ) -> io::Result<()> {
-        serde_json::ser::CompactFormatter.write_char_escape(writer, escaped)
-    }
 }
 
 /// Writes one value in compact form.
-pub fn write_value<T: Serialize>(to: &mut dyn Write, value: &T) -> io::Result<()> {
+pub fn write_value<W: Write + ?Sized, T: Serialize>(to: &mut W, value: &T) -> io::Result<()> {
     let mut serializer = Serializer::with_formatter(to, SafeFormatter);
     value.serialize(&mut serializer).map_err(io::Error::from)
 }
 
 /// Writes one record as a line.
-pub fn write_line<T: Serialize>(to: &mut dyn Write, value: &T) -> io::Result<()> {
+pub fn write_line<W: Write + ?Sized, T: Serialize>(to: &mut W, value: &T) -> io::Result<()> {
     write_value(to, value)?;
     to.write_all(b"\n")
 }

@@ -6,5 +6,11 @@
 
 pub mod escape;
 pub mod flow;
+mod flow_columns;
 pub mod json;
 pub mod output;
+pub mod parquet;
+pub mod shown;
+pub mod text;
+pub mod timeline;
+pub mod words;
