@@ -66,22 +66,9 @@ pub static NAMES: std::sync::LazyLock<Vec<&'static str>> =
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::segment::Layer;
     use std::collections::BTreeMap;
 
     #[test]
-    fn a_name_is_one_protocol_on_streams_and_the_list_fits_a_word_of_bits() {
-        // Hand-overs name a protocol, and happen in streams; beside them a name may stand for a protocol on several
-        // transports, or for several messages of one.
-        let mut names: Vec<_> = DISSECTORS
-            .iter()
-            .filter(|dissector| dissector.layers().contains(&Layer::Tcp))
-            .map(|dissector| dissector.name())
-            .collect();
-        let count = names.len();
-        names.sort_unstable();
-        names.dedup();
-        assert_eq!(names.len(), count);
     fn there_are_few_enough_for_a_word_of_bits() {
         assert!(DISSECTORS.len() <= 64);
     }
