@@ -1,6 +1,8 @@
 //! Who may import whom, and what the library may not do anywhere: the architecture as a test.
 
 use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::LazyLock;
 
 use crate::source::{self, File, Token};
 
@@ -54,6 +56,11 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "geo",
             "document",
             "capture",
+            // What an analysis is told before it starts: parts of `pipeline::conclude::Ending` and of its reader.
+            "detect::Knowledge",
+            "explain::Circumstances",
+            "explain::weights",
+            "flow::table",
         ],
     ),
 ];
@@ -86,8 +93,13 @@ const LONGER: &[(&str, usize, &str)] = &[
         "about to be divided by kind of session; no longer than this until then",
     ),
     (
+        "src/dissect/engine.rs",
+        580,
+        "one state machine: probing, feeding and handing over share all their bounds",
+    ),
+    (
         "src/pipeline/shard.rs",
-        600,
+        640,
         "a third of it are tests that need its private parts",
     ),
 ];
@@ -273,9 +285,9 @@ fn too_long(file: &File) -> Option<Complaint> {
 }
 
 fn complaints_of_all(judge: impl Fn(&File) -> Vec<Complaint>) -> String {
-    let files = source::all();
-    assert!(files.len() > 100, "the sources were not found");
-    let complaints: Vec<Complaint> = files.iter().flat_map(judge).collect();
+    static FILES: LazyLock<Vec<File>> = LazyLock::new(source::all);
+    assert!(FILES.len() > 100, "the sources were not found");
+    let complaints: Vec<Complaint> = FILES.iter().flat_map(judge).collect();
     complaints.join("\n")
 }
 
@@ -299,9 +311,9 @@ fn files_have_one_purpose_s_length() {
 
 #[test]
 fn the_program_is_a_screen_long() {
-    let files = source::all();
-    let main = files.iter().find(|file| file.path == "src/main.rs").unwrap();
-    assert!(main.lines <= 40, "{} lines", main.lines);
+    let main = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/main.rs");
+    let lines = std::fs::read_to_string(main).unwrap().lines().count();
+    assert!(lines <= 40, "{lines} lines");
 }
 
 #[test]
@@ -384,6 +396,11 @@ fn forbidden_acts_are_found_where_they_are_forbidden() {
         (
             "src/flow/mod.rs",
             "#[cfg(test)]\nmod tests { }\nfn f() { eprintln!(); }",
+            1,
+        ),
+        (
+            "src/flow/mod.rs",
+            "#[cfg(test)]\nmod tests;\nmod inner { fn f() { eprintln!(); } }",
             1,
         ),
         (

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A word, or one sign (`::` counts as one).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,7 +12,7 @@ pub(crate) struct Token {
     /// Whether it stands in a module that exists only for tests.
     pub(crate) in_test: bool,
     /// Names of the inline modules around it, outermost first.
-    pub(crate) modules: Vec<String>,
+    pub(crate) modules: Arc<[String]>,
 }
 
 /// A source file.
@@ -116,11 +117,15 @@ fn split(text: &str) -> Vec<Token> {
     let mut at = 0;
     while at < bytes.len() {
         let rest = &text[at..];
-        let length = if rest.starts_with("//") {
+        let first = bytes[at];
+        let may_be_literal = matches!(first, b'"' | b'\'' | b'r' | b'b' | b'c');
+        let length = if first.is_ascii_whitespace() {
+            1
+        } else if rest.starts_with("//") {
             rest.find('\n').unwrap_or(rest.len())
         } else if rest.starts_with("/*") {
             comment(rest)
-        } else if let Some(length) = literal(rest) {
+        } else if let Some(length) = may_be_literal.then(|| literal(rest)).flatten() {
             length
         } else {
             let word = rest
@@ -136,7 +141,7 @@ fn split(text: &str) -> Vec<Token> {
                     text: rest[..length].to_owned(),
                     line,
                     in_test: false,
-                    modules: Vec::new(),
+                    modules: Arc::default(),
                 });
             }
             length
@@ -221,25 +226,31 @@ fn closing(body: &str, quote: u8) -> Option<usize> {
 
 /// Notes for each token in which inline modules it stands, and whether one of them is for tests.
 fn place(tokens: &mut [Token], is_test_file: bool) {
-    let words: Vec<String> = tokens.iter().map(|token| token.text.clone()).collect();
-    // What each open brace began: the name of a module, or nothing.
-    let mut open: Vec<Option<(String, bool)>> = Vec::new();
-    for (position, token) in tokens.iter_mut().enumerate() {
-        let before = |back: usize| position.checked_sub(back).map(|index| words[index].as_str());
-        if token.text == "}" {
+    // For each open brace: the modules inside it, and whether that is test code.
+    let mut open: Vec<(Arc<[String]>, bool)> = vec![(Arc::default(), is_test_file)];
+    for position in 0..tokens.len() {
+        if tokens[position].text == "}" && open.len() > 1 {
             open.pop();
         }
-        token.modules = open.iter().flatten().map(|(name, _)| name.clone()).collect();
-        token.in_test = is_test_file || open.iter().flatten().any(|(_, is_test)| *is_test);
-        if token.text == "{" {
-            let name = before(1).unwrap_or_default().to_owned();
-            let is_module = before(2) == Some("mod");
-            // `cfg(test)` within the few words before `mod name {`.
-            let from = position.saturating_sub(12);
-            let is_test = words[from..position]
-                .windows(4)
-                .any(|four| four == ["cfg", "(", "test", ")"]);
-            open.push(is_module.then_some((name, is_test)));
+        let (modules, in_test) = open[open.len() - 1].clone();
+        tokens[position].modules = Arc::clone(&modules);
+        tokens[position].in_test = in_test;
+        if tokens[position].text != "{" {
+            continue;
         }
+        if position < 2 || tokens[position - 2].text != "mod" {
+            open.push((modules, in_test));
+            continue;
+        }
+        let name = tokens[position - 1].text.clone();
+        let inside: Arc<[String]> = modules.iter().cloned().chain([name]).collect();
+        // `cfg(test)` among the attributes before `mod name {`.
+        let before = tokens[..position].iter().rev();
+        let words: Vec<&str> = before
+            .map(|token| token.text.as_str())
+            .take_while(|word| !matches!(*word, ";" | "}"))
+            .collect();
+        let is_test = words.windows(4).any(|four| four == [")", "test", "(", "cfg"]);
+        open.push((inside, in_test || is_test));
     }
 }
