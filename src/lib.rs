@@ -1,6 +1,7 @@
 //! farmhawk finds laptop farms in network traffic.
 
 pub mod capture;
+pub mod cli;
 pub mod cluster;
 pub mod decode;
 pub mod detect;
@@ -13,6 +14,7 @@ pub mod lab;
 pub mod model;
 pub mod observe;
 pub mod pipeline;
+pub mod profile;
 pub mod report;
 pub mod settings;
 pub mod signatures;

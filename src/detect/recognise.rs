@@ -252,6 +252,7 @@ fn weigh(tool: &str, seen: BTreeMap<&'static str, Seen>) -> Option<Recognised> {
 }
 
 /// What a name that a host merely asked for says: the tool and the indicator.
+#[must_use]
 pub fn asked<'c>(catalogue: &'c Catalogue, name: &str) -> Option<(&'c Tool, Match<'c>)> {
     catalogue
         .matches("dns.query", name.as_bytes())

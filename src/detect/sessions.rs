@@ -331,7 +331,7 @@ impl Sessions {
                 found.push(one);
             }
         }
-        found.sort_by(|(a, _), (b, _)| (a.timestamp, a.id).cmp(&(b.timestamp, b.id)));
+        found.sort_by_key(|(finding, _)| (finding.timestamp, finding.id));
         let mut findings = Vec::with_capacity(found.len());
         let mut sessions = Vec::with_capacity(found.len());
         for (index, (finding, mut session)) in found.into_iter().enumerate() {
@@ -384,15 +384,19 @@ fn kind_of(tool: &Tool) -> Option<FindingKind> {
 /// What the host does, where the protocol or the direction of the connections tells it.
 fn declared_role(kind: FindingKind, is_direct: bool, group: &Group) -> Option<Role> {
     let opened = group.opened_by_local.saturating_mul(2) >= group.flows;
-    match kind {
-        FindingKind::RemoteAccess | FindingKind::IpKvm if is_direct => Some(if opened {
+    let is_remote = matches!(kind, FindingKind::RemoteAccess | FindingKind::IpKvm);
+    match (is_remote, is_direct) {
+        (true, true) => Some(if opened {
             Role::Controller
         } else {
             Role::Controlled
         }),
-        FindingKind::RemoteAccess | FindingKind::IpKvm => None,
-        _ if group.flows == 0 => Some(Role::Client),
-        _ => Some(if opened { Role::Client } else { Role::Server }),
+        (true, false) => None,
+        (false, _) => Some(if opened || group.flows == 0 {
+            Role::Client
+        } else {
+            Role::Server
+        }),
     }
 }
 

@@ -69,11 +69,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     #[test]
-    fn names_are_unique_and_few_enough_for_a_word_of_bits() {
-        let mut names = NAMES.clone();
-        names.sort_unstable();
-        names.dedup();
-        assert_eq!(names.len(), DISSECTORS.len());
+    fn there_are_few_enough_for_a_word_of_bits() {
         assert!(DISSECTORS.len() <= 64);
     }
 

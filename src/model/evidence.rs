@@ -40,6 +40,18 @@ pub enum State {
     NotObservable,
 }
 
+impl State {
+    /// The word that records carry.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Observed => "observed",
+            Self::Absent => "absent",
+            Self::NotObservable => "not_observable",
+        }
+    }
+}
+
 /// Families of correlated cues; inside a family weights are tempered (DETECTION 5.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -74,6 +74,21 @@ pub enum Role {
     Unknown,
 }
 
+impl Role {
+    /// The word that records carry.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Controlled => "controlled",
+            Self::Controller => "controller",
+            Self::Agent => "agent",
+            Self::Client => "client",
+            Self::Server => "server",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// What happened in a remote session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -91,6 +106,20 @@ pub enum Activity {
     Unknown,
 }
 
+impl Activity {
+    /// The word that records carry.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Viewed => "viewed",
+            Self::Driven => "driven",
+            Self::Bulk => "bulk",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// How sure a finding is; about *what* it is, never about whether it is permitted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -102,6 +131,18 @@ pub enum Confidence {
     Medium,
     /// The bytes say so.
     High,
+}
+
+impl Confidence {
+    /// The word that records carry.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+        }
+    }
 }
 
 /// A place as a finding or flow shows it.

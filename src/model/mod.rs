@@ -5,6 +5,7 @@
 
 pub mod address;
 pub mod block;
+pub mod case;
 pub mod evidence;
 pub mod fact;
 pub mod farm;

@@ -189,61 +189,61 @@ struct Called<'a> {
 }
 
 #[derive(Default, Serialize)]
-struct Tls<'a> {
+pub(super) struct Tls<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
-    sni: Option<&'a str>,
+    pub(super) sni: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    alpn: Option<&'a str>,
+    pub(super) alpn: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    version: Option<&'a str>,
+    pub(super) version: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    ja4: Option<&'a str>,
+    pub(super) ja4: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    ja3: Option<&'a str>,
+    pub(super) ja3: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    ja3s: Option<&'a str>,
+    pub(super) ja3s: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    issuer: Option<&'a str>,
+    pub(super) issuer: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    subject: Option<&'a str>,
+    pub(super) subject: Option<&'a str>,
 }
 
 #[derive(Default, Serialize)]
-struct Quic<'a> {
+pub(super) struct Quic<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
-    version: Option<&'a str>,
+    pub(super) version: Option<&'a str>,
 }
 
 #[derive(Default, Serialize)]
-struct Ssh<'a> {
+pub(super) struct Ssh<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
-    client: Option<&'a str>,
+    pub(super) client: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    server: Option<&'a str>,
+    pub(super) server: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    hassh: Option<&'a str>,
+    pub(super) hassh: Option<&'a str>,
 }
 
 #[derive(Default, Serialize)]
-struct Http<'a> {
+pub(super) struct Http<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
-    hostname: Option<&'a str>,
+    pub(super) hostname: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    method: Option<&'a str>,
+    pub(super) method: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    url: Option<&'a str>,
+    pub(super) url: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    user_agent: Option<&'a str>,
+    pub(super) user_agent: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    server: Option<&'a str>,
+    pub(super) server: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    status: Option<u64>,
+    pub(super) status: Option<u64>,
 }
 
 #[derive(Default, Serialize)]
-struct Dns<'a> {
+pub(super) struct Dns<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
-    rrname: Option<&'a str>,
+    pub(super) rrname: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -256,12 +256,12 @@ struct Geo<'a> {
 
 /// What the facts of a flow say, sorted into the record's objects.
 #[derive(Default)]
-struct Said<'a> {
-    tls: Option<Tls<'a>>,
-    quic: Option<Quic<'a>>,
-    ssh: Option<Ssh<'a>>,
-    http: Option<Http<'a>>,
-    dns: Option<Dns<'a>>,
+pub(super) struct Said<'a> {
+    pub(super) tls: Option<Tls<'a>>,
+    pub(super) quic: Option<Quic<'a>>,
+    pub(super) ssh: Option<Ssh<'a>>,
+    pub(super) http: Option<Http<'a>>,
+    pub(super) dns: Option<Dns<'a>>,
 }
 
 /// Where a text fact goes. The first of a field counts, as the first request of a connection does.
@@ -307,7 +307,7 @@ fn place<'s, 'a>(said: &'s mut Said<'a>, field: FieldId) -> Option<&'s mut Optio
     })
 }
 
-fn sort(facts: &FactLog) -> Said<'_> {
+pub(super) fn sort(facts: &FactLog) -> Said<'_> {
     const STATUS: FieldId = FieldId::of("http.status");
     let mut said = Said::default();
     for fact in facts {
@@ -328,7 +328,7 @@ fn sort(facts: &FactLog) -> Said<'_> {
     said
 }
 
-fn milliseconds(span: Nanoseconds) -> f64 {
+pub(super) fn milliseconds(span: Nanoseconds) -> f64 {
     #[expect(
         clippy::cast_precision_loss,
         reason = "microseconds of a round trip are far below 2^52"

@@ -1,3 +1,16 @@
-//! Reports: rendering what was found. Computes nothing.
+//! Rendering: what an analysis found, for people and for other programs.
+//!
+//! Takes a finished [`Case`](crate::model::case::Case) and flows as they end; computes nothing, opens no
+//! file but those of a case folder, reads no clock. The same case gives the same bytes in every format; only the
+//! manifest of a case folder holds wall-clock fields, and its caller provides them.
 
+pub mod escape;
 pub mod flow;
+mod flow_columns;
+pub mod json;
+pub mod output;
+pub mod parquet;
+pub mod shown;
+pub mod text;
+pub mod timeline;
+pub mod words;

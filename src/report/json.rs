@@ -1,0 +1,193 @@
+//! JSON: one object, or a record a line (INTERFACE, options `--format` and `--flows`).
+//!
+//! Question: how does one object hold millions of flows in bounded memory? It is written piece by piece: the flows come
+//! first, as they end, and everything else behind them. JSON gives no meaning to the order of keys.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+use serde_json::ser::{Formatter, Serializer};
+
+use crate::model::case::{Case, Event};
+
+use super::escape::is_unsafe;
+use super::flow::FlowRow;
+use super::output::Output;
+use super::shown::Shown;
+
+/// Compact JSON in which characters that could steer a terminal or turn text are written as `\uXXXX`.
+///
+/// Parsers read the same text as ever; a person who pages through the file sees what is there.
+#[derive(Clone, Copy, Debug, Default)]
+struct SafeFormatter;
+
+impl Formatter for SafeFormatter {
+    fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+        // The serializer itself escapes what is below U+0020; delete and most of ASCII's successors are left to us.
+        if fragment.bytes().all(|byte| byte.is_ascii() && byte != 0x7f) {
+            return writer.write_all(fragment.as_bytes());
+        }
+        let mut units = [0; 2];
+        let mut octets = [0; 4];
+        for character in fragment.chars() {
+            if is_unsafe(character) {
+                for unit in character.encode_utf16(&mut units) {
+                    write!(writer, "\\u{unit:04x}")?;
+                }
+            } else {
+                writer.write_all(character.encode_utf8(&mut octets).as_bytes())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Writes one value in compact form.
+pub fn write_value<W: Write + ?Sized, T: Serialize>(to: &mut W, value: &T) -> io::Result<()> {
+    let mut serializer = Serializer::with_formatter(to, SafeFormatter);
+    value.serialize(&mut serializer).map_err(io::Error::from)
+}
+
+/// Writes one record as a line.
+pub fn write_line<W: Write + ?Sized, T: Serialize>(to: &mut W, value: &T) -> io::Result<()> {
+    write_value(to, value)?;
+    to.write_all(b"\n")
+}
+
+/// A record with its kind.
+fn event<'a, T>(event_type: &'static str, record: &'a T) -> Event<'a, T> {
+    Event { event_type, record }
+}
+
+/// `farms.jsonl`: every group, shown or not.
+pub fn farms(case: &Case, to: &mut dyn Write) -> io::Result<()> {
+    (case.farms.iter()).try_for_each(|farm| write_line(to, &event("farm", farm)))
+}
+
+/// `hosts.jsonl`: every host.
+pub fn hosts(case: &Case, to: &mut dyn Write) -> io::Result<()> {
+    (case.hosts.iter()).try_for_each(|host| write_line(to, &event("host", host)))
+}
+
+/// `findings.jsonl`: every finding.
+pub fn findings(case: &Case, to: &mut dyn Write) -> io::Result<()> {
+    (case.findings.iter()).try_for_each(|finding| write_line(to, &event("finding", finding)))
+}
+
+/// `summary.json`: the summary without the time that the analysis took, which only the manifest may hold.
+pub fn summary(case: &Case, to: &mut dyn Write) -> io::Result<()> {
+    let mut summary = case.summary.clone();
+    summary.wall_seconds = None;
+    write_line(to, &event("summary", &summary))
+}
+
+/// `--format jsonl`: flows as they end, then farms, hosts, findings, and the summary last.
+pub struct JsonLines<W> {
+    to: W,
+    shown: Shown,
+    has_flows: bool,
+}
+
+impl<W: Write + Send> JsonLines<W> {
+    /// Lines of what is shown; of flows only with `has_flows` (`--flows`).
+    pub fn new(to: W, shown: Shown, has_flows: bool) -> Self {
+        Self { to, shown, has_flows }
+    }
+}
+
+impl<W: Write + Send> Output<W> for JsonLines<W> {
+    fn flow(&mut self, row: &FlowRow<'_>) -> io::Result<()> {
+        if self.has_flows {
+            write_line(&mut self.to, row)?;
+        }
+        Ok(())
+    }
+
+    fn finish(mut self: Box<Self>, case: &Case) -> io::Result<W> {
+        let to = &mut self.to;
+        for farm in self.shown.farms(case) {
+            write_line(to, &event("farm", farm))?;
+        }
+        for host in self.shown.hosts(case) {
+            write_line(to, &event("host", host))?;
+        }
+        for finding in self.shown.findings(case) {
+            write_line(to, &event("finding", finding))?;
+        }
+        write_line(to, &event("summary", &case.summary))?;
+        Ok(self.to)
+    }
+}
+
+/// `--format json`: one object with `summary`, `farms`, `hosts`, `findings`, and `flows` with `--flows`.
+pub struct JsonObject<W> {
+    to: W,
+    shown: Shown,
+    has_flows: bool,
+    is_open: bool,
+    rows: u64,
+}
+
+impl<W: Write + Send> JsonObject<W> {
+    /// An object of what is shown; of flows only with `has_flows` (`--flows`).
+    pub fn new(to: W, shown: Shown, has_flows: bool) -> Self {
+        Self {
+            to,
+            shown,
+            has_flows,
+            is_open: false,
+            rows: 0,
+        }
+    }
+
+    fn open(&mut self) -> io::Result<()> {
+        if !self.is_open {
+            self.is_open = true;
+            self.to
+                .write_all(if self.has_flows { b"{\"flows\":[" } else { b"{" })?;
+        }
+        Ok(())
+    }
+}
+
+impl<W: Write + Send> Output<W> for JsonObject<W> {
+    fn flow(&mut self, row: &FlowRow<'_>) -> io::Result<()> {
+        if !self.has_flows {
+            return Ok(());
+        }
+        self.open()?;
+        self.to.write_all(if self.rows == 0 { b"\n" } else { b",\n" })?;
+        self.rows = self.rows.saturating_add(1);
+        write_value(&mut self.to, row)
+    }
+
+    fn finish(mut self: Box<Self>, case: &Case) -> io::Result<W> {
+        self.open()?;
+        if self.has_flows {
+            self.to.write_all(b"\n],\n")?;
+        }
+        let shown = self.shown;
+        let to = &mut self.to;
+        to.write_all(b"\"summary\":")?;
+        write_value(to, &event("summary", &case.summary))?;
+        array(to, "farms", "farm", shown.farms(case))?;
+        array(to, "hosts", "host", shown.hosts(case))?;
+        array(to, "findings", "finding", shown.findings(case))?;
+        to.write_all(b"}\n")?;
+        Ok(self.to)
+    }
+}
+
+fn array<'a, T: Serialize + 'a>(
+    to: &mut dyn Write,
+    key: &str,
+    event_type: &'static str,
+    records: impl Iterator<Item = &'a T>,
+) -> io::Result<()> {
+    write!(to, ",\n\"{key}\":[")?;
+    for (place, record) in records.enumerate() {
+        to.write_all(if place == 0 { b"\n" } else { b",\n" })?;
+        write_value(to, &event(event_type, record))?;
+    }
+    to.write_all(b"]")
+}

@@ -1,0 +1,88 @@
+//! What was read, what was lost on the way, and which databases spoke.
+
+use std::io;
+
+use crate::model::case::Case;
+use crate::model::loss::Losses;
+
+use super::page::Page;
+use crate::report::words;
+
+pub(super) fn write(page: &mut Page<'_>, case: &Case) -> io::Result<()> {
+    let summary = &case.summary;
+    page.blank()?;
+    let style = page.styles.heading;
+    page.heading(0, style, "CAPTURES", "")?;
+    page.indent(2);
+    for capture in &summary.captures {
+        let mut text = format!("{} packets, {}", capture.packets, words::bytes(capture.bytes));
+        if let (Some(first), Some(last)) = (capture.first, capture.last) {
+            text = format!("{text}, {} to {}", words::time(first), words::time(last));
+        }
+        let links: Vec<String> = capture.link_types.iter().map(|one| words::shown(one)).collect();
+        if !links.is_empty() {
+            text = format!("{text}, {}", links.join(", "));
+        }
+        page.heading(2, style, &words::file_name(&capture.path), &text)?;
+        page.indent(4);
+        let damage = capture
+            .damage
+            .iter()
+            .map(|one| format!("at byte {}: {}", one.offset, words::shown(&one.cause)));
+        page.rows("damaged", damage)?;
+        let dropped = capture.kernel_dropped.filter(|dropped| *dropped > 0);
+        page.rows(
+            "dropped",
+            dropped.map(|dropped| format!("{dropped} packets, by the capturing kernel")),
+        )?;
+        page.indent(2);
+    }
+    let packets = &summary.packets;
+    let counts = format!(
+        "{} read, {} decoded, {} duplicates, {} filtered, {} skipped, {} damaged",
+        packets.read,
+        packets.decoded,
+        packets.duplicates,
+        packets.filtered,
+        packets.skipped.total(),
+        packets.damaged.total(),
+    );
+    page.rows("packets", [counts])?;
+    page.items("skipped", causes(&packets.skipped))?;
+    page.items("damaged", causes(&packets.damaged))?;
+    let evicted = if summary.flows_evicted == 0 {
+        String::new()
+    } else {
+        format!(
+            ", {} ended early because the table was full",
+            summary.flows_evicted
+        )
+    };
+    let flows = format!(
+        "{}, at most {} at once{evicted}",
+        summary.flows, summary.flows_peak
+    );
+    page.rows("flows", [flows])?;
+    let databases = summary.geo.iter().map(|one| {
+        let (name, built) = (words::shown(&one.name), words::shown(&one.built));
+        format!("{name} of {built} ({})", words::shown(&one.source))
+    });
+    page.rows("databases", databases)?;
+    let versions = format!(
+        "farmhawk {}, catalogue {}, weights {}",
+        words::shown(&summary.version),
+        words::shown(&summary.signatures),
+        words::shown(&summary.weights)
+    );
+    page.rows("versions", [versions])?;
+    page.rows(
+        "remarks",
+        summary.remarks.iter().map(|text| words::sentence(text)),
+    )
+}
+
+fn causes(losses: &Losses) -> impl Iterator<Item = (String, String)> {
+    losses
+        .iter()
+        .map(|(cause, many)| (format!("{many:>10}  "), cause.to_owned()))
+}

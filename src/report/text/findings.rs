@@ -1,0 +1,199 @@
+//! Findings, grouped by host.
+
+use std::cmp::Ordering;
+use std::io;
+
+use crate::model::case::Case;
+use crate::model::evidence::Evidence;
+use crate::model::finding::{Activity, Finding};
+use crate::model::host::{HostRecord, Verdict};
+
+use super::page::Page;
+use super::{bounded, explained};
+use crate::report::shown::Shown;
+use crate::report::words;
+
+/// Items of evidence, and intervals, that a finding shows; the records hold all of them.
+const TOP: usize = 3;
+
+pub(super) fn write(page: &mut Page<'_>, case: &Case, shown: Shown) -> io::Result<()> {
+    let mut hosts: Vec<&HostRecord> = shown.hosts(case).collect();
+    hosts.sort_by_key(|host| std::cmp::Reverse(host.verdict));
+    for host in &hosts {
+        page.blank()?;
+        self::host(page, host)?;
+        for finding in shown.findings(case).filter(|one| one.host == host.host) {
+            self::finding(page, case, finding)?;
+        }
+    }
+    let mut orphans = shown
+        .findings(case)
+        .filter(|finding| hosts.iter().all(|host| host.host != finding.host))
+        .peekable();
+    if orphans.peek().is_some() {
+        page.blank()?;
+        let style = page.styles.heading;
+        page.heading(0, style, "OTHER FINDINGS", "")?;
+    }
+    orphans.try_for_each(|one| finding(page, case, one))
+}
+
+fn host(page: &mut Page<'_>, host: &HostRecord) -> io::Result<()> {
+    let style = page.styles.verdict(host.verdict);
+    let head = format!("HOST {}", words::host(host));
+    let mut text: Vec<String> = Vec::new();
+    if host.verdict > Verdict::None {
+        text.push(host.verdict.name().to_owned());
+    }
+    text.extend(host.os.as_deref().map(words::shown));
+    text.extend(host.vendor.as_deref().map(words::shown));
+    text.extend(host.mac.map(|mac| mac.to_string()));
+    page.heading(0, style, &head, &text.join(", "))?;
+    page.indent(2);
+    if let Some(asset) = &host.asset {
+        let fields = [
+            ("asset", &asset.asset),
+            ("assignee", &asset.assignee),
+            ("works in", &asset.country),
+            ("site", &asset.site),
+            ("employer", &asset.employer),
+        ];
+        let known: Vec<String> = fields
+            .into_iter()
+            .filter_map(|(name, value)| {
+                value
+                    .as_deref()
+                    .map(|value| format!("{name} {}", words::shown(value)))
+            })
+            .collect();
+        page.rows("inventory", [known.join(", ")])?;
+    }
+    if host.verdict >= Verdict::Note {
+        page.items("explained by", explained(&host.explanations, ""))?;
+        let reasons = host.reasons.iter().map(|one| {
+            let figures = format!("{:>+6.1} dB  ", one.weight.0);
+            (figures, words::sentence(&one.what))
+        });
+        page.items("because", bounded(reasons.take(TOP), "reason"))?;
+    }
+    Ok(())
+}
+
+fn finding(page: &mut Page<'_>, case: &Case, finding: &Finding) -> io::Result<()> {
+    let style = page.styles.confidence(finding.confidence);
+    let mut what = words::shown(&finding.tool);
+    if let Some(protocol) = &finding.protocol {
+        what = format!("{what} over {}", words::shown(protocol));
+    }
+    let mut parts = vec![finding.kind.name().to_owned(), what];
+    if finding.role != crate::model::finding::Role::Unknown {
+        parts.push(finding.role.name().to_owned());
+    }
+    if finding.activity != Activity::Unknown {
+        parts.push(finding.activity.name().to_owned());
+    }
+    parts.extend(finding.sanctioned.map(|is_allowed| {
+        let words = if is_allowed {
+            "allowed here"
+        } else {
+            "not allowed here"
+        };
+        words.to_owned()
+    }));
+    let head = finding.confidence.name().to_uppercase();
+    page.heading(2, style, &head, &format!("{} [{}]", parts.join(", "), finding.id))?;
+    page.indent(4);
+    page.paragraph(&words::sentence(&finding.summary))?;
+    page.rows("when", when(finding))?;
+    page.rows("controller", finding.controller.as_ref().map(words::controller))?;
+    let peer = words::peer(finding);
+    if !peer.is_empty() {
+        let place = finding.peer_geo.as_ref().map(words::place).unwrap_or_default();
+        let gap = if place.is_empty() { "" } else { ", " };
+        page.rows("other end", [format!("{peer}{gap}{place}")])?;
+    }
+    page.rows(
+        "place",
+        finding.geo.as_ref().map(|geo| {
+            let gap = geo
+                .gap_km
+                .map(|km| format!(", {km:.0} km apart"))
+                .unwrap_or_default();
+            let [days, of] = geo.days;
+            format!(
+                "claimed {}, seen {} at {}{gap}, on {days} of {of} days",
+                words::shown(&geo.claimed_country),
+                words::place(&geo.seen),
+                words::shown(&geo.address),
+            )
+        }),
+    )?;
+    page.items("evidence", evidence(case, finding))?;
+    page.rows(
+        "also possible",
+        finding.benign.iter().map(|text| words::sentence(text)),
+    )
+}
+
+/// The session intervals, or first and last sight.
+fn when(finding: &Finding) -> Vec<String> {
+    if finding.intervals.is_empty() {
+        let lasting = words::span(finding.last_seen.since(finding.timestamp));
+        let (first, last) = (words::time(finding.timestamp), words::time(finding.last_seen));
+        return vec![format!("{first} to {last} ({lasting})")];
+    }
+    let mut texts: Vec<String> = finding
+        .intervals
+        .iter()
+        .take(TOP)
+        .map(|(start, end, activity)| {
+            let lasting = words::span(end.since(*start));
+            format!(
+                "{} to {} {} ({lasting})",
+                words::time(*start),
+                words::time(*end),
+                activity.name()
+            )
+        })
+        .collect();
+    let more = finding.intervals.len().saturating_sub(texts.len());
+    if more > 0 {
+        texts.push(format!(
+            "and {more} more, the last until {}",
+            words::time(finding.last_seen)
+        ));
+    }
+    texts
+}
+
+/// The weightiest items, with the frames that show them.
+fn evidence(case: &Case, finding: &Finding) -> Vec<(String, String)> {
+    let mut ranked: Vec<&Evidence> = finding.evidence.iter().collect();
+    ranked.sort_by(|one, other| {
+        other
+            .weight
+            .0
+            .abs()
+            .partial_cmp(&one.weight.0.abs())
+            .unwrap_or(Ordering::Equal)
+    });
+    let mut items: Vec<(String, String)> = ranked
+        .iter()
+        .take(TOP)
+        .map(|one| {
+            let figures = format!("{:>+6.1} dB  {:<10}", one.weight.0, words::state(one.state));
+            let frames = words::frames(case, one);
+            let at = if frames.is_empty() {
+                String::new()
+            } else {
+                format!(" [{frames}]")
+            };
+            (figures, format!("{}{at}", words::sentence(&one.what)))
+        })
+        .collect();
+    let more = ranked.len().saturating_sub(items.len());
+    if more > 0 {
+        items.push((String::new(), format!("and {more} more")));
+    }
+    items
+}

@@ -1,0 +1,229 @@
+//! Text for people: what a tired analyst understands in ten seconds stands first, what a careful one checks stands below.
+//!
+//! Every text that came from outside passes the escape functions of `words` before it reaches a line.
+
+mod captures;
+mod findings;
+mod page;
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+use crate::model::case::Case;
+use crate::model::evidence::State;
+use crate::model::farm::{Farm, Reason};
+use crate::model::finding::{Confidence, Finding};
+use crate::model::host::{Explanations, Verdict};
+
+use super::output::Output;
+use super::shown::Shown;
+use super::words;
+
+use page::Page;
+pub use page::Styles;
+
+/// Most reasons, hosts or remarks of one kind that the text names; the records hold all of them.
+const MOST: usize = 12;
+/// An explanation below this is not worth a line beside the winner and the runner-up.
+const WORTH_A_LINE: f64 = 0.01;
+
+/// `--format text`.
+pub struct Text<W> {
+    to: W,
+    shown: Shown,
+    styles: Styles,
+}
+
+impl<W: Write + Send> Text<W> {
+    /// Text of what is shown, in these styles.
+    pub fn new(to: W, shown: Shown, styles: Styles) -> Self {
+        Self { to, shown, styles }
+    }
+}
+
+impl<W: Write + Send> Output<W> for Text<W> {
+    fn finish(mut self: Box<Self>, case: &Case) -> io::Result<W> {
+        write(case, self.shown, &self.styles, &mut self.to)?;
+        Ok(self.to)
+    }
+}
+
+/// Writes the whole report.
+pub fn write(case: &Case, shown: Shown, styles: &Styles, to: &mut dyn Write) -> io::Result<()> {
+    let mut page = Page::new(to, styles);
+    first_line(&mut page, case, shown)?;
+    for farm in shown.farms(case) {
+        page.blank()?;
+        group(&mut page, case, farm)?;
+    }
+    findings::write(&mut page, case, shown)?;
+    captures::write(&mut page, case)
+}
+
+/// The verdict, before anything else.
+fn first_line(page: &mut Page<'_>, case: &Case, shown: Shown) -> io::Result<()> {
+    let worst = (case.farms.iter().map(|farm| farm.verdict))
+        .chain(case.hosts.iter().map(|host| host.verdict))
+        .max()
+        .unwrap_or_default();
+    let groups = (case.farms.iter())
+        .filter(|farm| farm.verdict >= Verdict::Review)
+        .count();
+    let hosts = (case.hosts.iter())
+        .filter(|host| host.verdict >= Verdict::Review)
+        .count();
+    let mut text = format!(
+        "{}: {} and {} at review or above; {} seen",
+        words::verdict(worst),
+        words::counted(count(groups), "group"),
+        words::counted(count(hosts), "host"),
+        words::counted(count(case.hosts.len()), "host"),
+    );
+    let findings: Vec<&Finding> = shown.findings(case).collect();
+    let _ = write!(text, "; {}", words::counted(count(findings.len()), "finding"));
+    let by_confidence: Vec<String> = [Confidence::High, Confidence::Medium, Confidence::Low]
+        .into_iter()
+        .filter_map(|confidence| {
+            let number = findings.iter().filter(|one| one.confidence == confidence).count();
+            (number > 0).then(|| format!("{number} {}", confidence.name()))
+        })
+        .collect();
+    if !by_confidence.is_empty() {
+        let _ = write!(text, " ({})", by_confidence.join(", "));
+    }
+    let style = page.styles.verdict(worst);
+    page.heading(0, style, &worst.name().to_uppercase(), &text)
+}
+
+fn count(number: usize) -> u64 {
+    number.try_into().unwrap_or(u64::MAX)
+}
+
+fn group(page: &mut Page<'_>, case: &Case, farm: &Farm) -> io::Result<()> {
+    let head = format!("GROUP {} {}", farm.id, farm.verdict.name().to_uppercase());
+    let style = page.styles.verdict(farm.verdict);
+    page.heading(0, style, &head, &words::sentence(&farm.summary))?;
+    page.indent(2);
+    page.items("explained by", explained(&farm.explanations, &farm.runner_up))?;
+    let members = farm.hosts.iter().map(|member| {
+        let figures = format!("{:>4.2} ", member.membership);
+        (figures, words::shown(&member.label))
+    });
+    page.items("machines", bounded(members, "machine"))?;
+    page.items("speaks for it", reasons(farm, |one| one.weight.0 > 0.0))?;
+    page.items("speaks against", reasons(farm, |one| one.weight.0 <= 0.0))?;
+    page.rows("also possible", benign(case, farm))?;
+    page.rows("in common", in_common(farm))?;
+    let hidden = farm
+        .not_observable
+        .iter()
+        .map(|text| (String::new(), words::shown(text)));
+    page.items("not observable", bounded(hidden, "item"))?;
+    let otherwise = farm.counterfactuals.iter().map(|one| {
+        let change = words::shown(&one.change);
+        format!(
+            "{change}: farm {}, {}",
+            words::probability(one.farm),
+            one.verdict.name()
+        )
+    });
+    page.rows("were it otherwise", otherwise)?;
+    if !farm.next_question.is_empty() {
+        page.rows("look next at", [words::sentence(&farm.next_question)])?;
+    }
+    Ok(())
+}
+
+/// Winner, runner-up, and what else has a noticeable share.
+fn explained(explanations: &Explanations, runner_up: &str) -> Vec<(String, String)> {
+    if !words::is_explained(explanations) {
+        return Vec::new();
+    }
+    words::ranked(explanations)
+        .iter()
+        .enumerate()
+        .filter(|(place, one)| *place < 2 || one.probability >= WORTH_A_LINE)
+        .map(|(_, one)| {
+            let mark = if one.key == runner_up { " (runner-up)" } else { "" };
+            let figures = format!("{:>5} ", words::probability(one.probability));
+            (figures, format!("{}: {}{mark}", one.key, one.words))
+        })
+        .collect()
+}
+
+/// Reasons that pass, as they are ranked; weight and state in front.
+fn reasons(farm: &Farm, passes: impl Fn(&Reason) -> bool) -> Vec<(String, String)> {
+    let chosen = farm
+        .reasons
+        .iter()
+        .filter(|one| one.state != State::NotObservable && passes(one))
+        .map(|one| {
+            let figures = format!("{:>+6.1} dB  {:<10}", one.weight.0, words::state(one.state));
+            (
+                figures,
+                format!("{} [{}]", words::sentence(&one.what), words::shown(&one.reason)),
+            )
+        });
+    bounded(chosen, "reason")
+}
+
+/// What else could explain the findings behind the reasons, each once.
+fn benign(case: &Case, farm: &Farm) -> Vec<String> {
+    let mut texts: Vec<String> = Vec::new();
+    let cited = |finding: &Finding| farm.reasons.iter().any(|one| one.findings.contains(&finding.id));
+    for finding in case.findings.iter().filter(|one| cited(one)) {
+        for benign in &finding.benign {
+            let text = words::sentence(benign);
+            if texts.len() < MOST && !texts.contains(&text) {
+                texts.push(text);
+            }
+        }
+    }
+    texts
+}
+
+fn in_common(farm: &Farm) -> Vec<String> {
+    let shared = &farm.shared;
+    let lists = [
+        ("controllers", &shared.controllers),
+        ("relays", &shared.relays),
+        ("tools", &shared.tools),
+        ("egress", &shared.egress),
+        ("KVMs", &shared.kvms),
+    ];
+    let mut texts: Vec<String> = lists
+        .into_iter()
+        .filter(|(_, list)| !list.is_empty())
+        .map(|(name, list)| {
+            let values: Vec<String> = list.iter().take(MOST).map(|one| words::shown(one)).collect();
+            let more = list.len().saturating_sub(values.len());
+            let rest = if more == 0 {
+                String::new()
+            } else {
+                format!(" and {more} more")
+            };
+            format!("{name}: {}{rest}", values.join(", "))
+        })
+        .collect();
+    if !shared.operator_hours.is_empty() {
+        texts.push(format!(
+            "hours driven (UTC): {}",
+            words::hours(&shared.operator_hours)
+        ));
+    }
+    texts
+}
+
+/// The first of them, and how many more there are.
+fn bounded(items: impl IntoIterator<Item = (String, String)>, singular: &str) -> Vec<(String, String)> {
+    let mut all: Vec<(String, String)> = items.into_iter().collect();
+    let more = all.len().saturating_sub(MOST);
+    all.truncate(MOST);
+    if more > 0 {
+        all.push((
+            String::new(),
+            format!("and {} more", words::counted(count(more), singular)),
+        ));
+    }
+    all
+}

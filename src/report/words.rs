@@ -1,0 +1,318 @@
+//! Words for people, the same in every format: explanations, states, verdicts, times, places, evidence.
+
+use crate::model::case::Case;
+use crate::model::evidence::{Evidence, State};
+use crate::model::finding::{Controller, Finding, PlaceRecord};
+use crate::model::host::{Explanations, HostRecord, Verdict};
+use crate::model::identity::ContentId;
+use crate::model::time::{Nanoseconds, SECOND, Timestamp};
+
+use super::escape::{LONGEST_SHOWN, line};
+
+/// Most frames that one citation names.
+const FRAMES: usize = 4;
+
+/// An explanation, its key in records, its words, its probability.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Explanation {
+    /// As records name it.
+    pub key: &'static str,
+    /// In words that follow "consistent with".
+    pub words: &'static str,
+    /// Posterior.
+    pub probability: f64,
+}
+
+/// All explanations, the most probable first; equal ones in the order of the records.
+#[must_use]
+pub fn ranked(explanations: &Explanations) -> [Explanation; 8] {
+    let of = |key, words, probability| Explanation {
+        key,
+        words,
+        probability,
+    };
+    let mut all = [
+        of(
+            "farm",
+            "a laptop farm: several machines worked from elsewhere",
+            explanations.farm,
+        ),
+        of("solo", "one machine worked from elsewhere", explanations.solo),
+        of("msp", "a managed site or IT support", explanations.msp),
+        of(
+            "vdi",
+            "an office, terminal server or call centre",
+            explanations.vdi,
+        ),
+        of(
+            "shared",
+            "a shared house, co-working space or shared address",
+            explanations.shared,
+        ),
+        of(
+            "travel",
+            "a travelling or expatriate employee",
+            explanations.travel,
+        ),
+        of("self", "an owner who reaches the own machine", explanations.own),
+        of("normal", "ordinary use", explanations.normal),
+    ];
+    all.sort_by(|one, other| other.probability.total_cmp(&one.probability));
+    all
+}
+
+/// Whether anything was explained at all.
+#[must_use]
+pub fn is_explained(explanations: &Explanations) -> bool {
+    ranked(explanations)
+        .first()
+        .is_some_and(|one| one.probability > 0.0)
+}
+
+/// A probability with fixed digits: `.941`, `1.000`, `< .001`.
+#[must_use]
+pub fn probability(value: f64) -> String {
+    if value > 0.0 && value < 0.000_5 {
+        return "<.001".to_owned();
+    }
+    let text = format!("{value:.3}");
+    text.strip_prefix('0').map_or_else(|| text.clone(), str::to_owned)
+}
+
+/// A state in one word.
+#[must_use]
+pub const fn state(state: State) -> &'static str {
+    match state {
+        State::Observed => "seen",
+        State::Absent => "not there",
+        State::NotObservable => "not observable",
+    }
+}
+
+/// What a verdict asks of its reader.
+#[must_use]
+pub const fn verdict(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::None => "nothing speaks for remote operation",
+        Verdict::Note => "worth a line, no more",
+        Verdict::Review => "a person should look",
+        Verdict::Likely => "likely; look soon",
+        Verdict::Strong => "hardly anything else explains it",
+    }
+}
+
+/// Date and time to the second, for people: `2026-03-02 13:00:00`.
+#[must_use]
+pub fn time(at: Timestamp) -> String {
+    let text = at.to_text();
+    let text = text.as_str();
+    let (date, rest) = text.split_once('T').unwrap_or((text, ""));
+    format!("{date} {}", rest.get(..8).unwrap_or_default())
+}
+
+/// Time of the day to the minute: `13:05`.
+#[must_use]
+pub fn clock(at: Timestamp) -> String {
+    at.to_text().as_str().get(11..16).unwrap_or_default().to_owned()
+}
+
+/// A span in the largest two units: `2 h 05 min`.
+#[must_use]
+pub fn span(span: Nanoseconds) -> String {
+    let seconds = span.max(0) / SECOND;
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3_600 => format!("{} min", seconds / 60),
+        3_600..86_400 => format!("{} h {:02} min", seconds / 3_600, seconds / 60 % 60),
+        _ => format!("{} d {} h", seconds / 86_400, seconds / 3_600 % 24),
+    }
+}
+
+/// `1 host`, `2 hosts`.
+#[must_use]
+pub fn counted(count: u64, singular: &str) -> String {
+    if count == 1 {
+        format!("1 {singular}")
+    } else {
+        format!("{count} {singular}s")
+    }
+}
+
+/// Bytes for people, in powers of 1000.
+#[must_use]
+pub fn bytes(count: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
+    #[expect(clippy::cast_precision_loss, reason = "shown with two digits")]
+    let mut value = count as f64;
+    let mut unit = "B";
+    for name in UNITS {
+        unit = name;
+        if value < 1_000.0 {
+            break;
+        }
+        if name != "TB" {
+            value /= 1_000.0;
+        }
+    }
+    if unit == "B" {
+        format!("{count} B")
+    } else {
+        format!("{value:.1} {unit}")
+    }
+}
+
+/// Where the frames of an item of evidence stand: `home.pcapng:17,18`. Empty where it cites none.
+#[must_use]
+pub fn frames(case: &Case, evidence: &Evidence) -> String {
+    if evidence.frames.is_empty() {
+        return String::new();
+    }
+    let capture = evidence.capture.unwrap_or(0);
+    let path = case.summary.captures.get(usize::from(capture));
+    let name = path.map_or_else(|| format!("capture {capture}"), |one| file_name(&one.path));
+    let mut text: Vec<String> = evidence.frames.iter().take(FRAMES).map(u64::to_string).collect();
+    if evidence.frames.len() > FRAMES {
+        text.push("…".to_owned());
+    }
+    format!("{name}:{}", text.join(","))
+}
+
+/// The last part of a path, which names a capture well enough on a line; escaped, because files may be called anything.
+#[must_use]
+pub fn file_name(path: &str) -> String {
+    line(path.rsplit(['/', '\\']).next().unwrap_or(path), 60).into_owned()
+}
+
+/// A host as one recognises it: its best name and an address.
+#[must_use]
+pub fn host(host: &HostRecord) -> String {
+    let name = host.names.first().map(|one| line(&one.name, 40));
+    let address = host.ips.first().map(|one| line(one, 64));
+    match (name, address) {
+        (Some(name), Some(address)) => format!("{name} ({address})"),
+        (Some(text), None) | (None, Some(text)) => text.into_owned(),
+        (None, None) => host.host.to_string(),
+    }
+}
+
+/// The label of a host given by its identifier; the identifier itself where the case has no such host.
+#[must_use]
+pub fn host_of(case: &Case, id: ContentId) -> String {
+    let found = case.hosts.iter().find(|one| one.host == id);
+    found.map_or_else(|| id.to_string(), host)
+}
+
+/// A place on one line: `US, Phoenix, AS64500 Example Net (residential)`.
+#[must_use]
+pub fn place(place: &PlaceRecord) -> String {
+    let mut parts = Vec::new();
+    parts.extend(place.country.as_deref().map(|one| line(one, 8).into_owned()));
+    parts.extend(place.city.as_deref().map(|one| line(one, 40).into_owned()));
+    let asn = place.asn.map(|asn| format!("AS{asn}"));
+    let organisation = place.as_org.as_deref().map(|one| line(one, 60).into_owned());
+    match (asn, organisation) {
+        (Some(asn), Some(organisation)) => parts.push(format!("{asn} {organisation}")),
+        (Some(text), None) | (None, Some(text)) => parts.push(text),
+        (None, None) => {}
+    }
+    let text = parts.join(", ");
+    match &place.kind {
+        Some(kind) if text.is_empty() => line(kind, 30).into_owned(),
+        Some(kind) => format!("{text} ({})", line(kind, 30)),
+        None => text,
+    }
+}
+
+/// A controller: address, how it was learnt, where it is.
+#[must_use]
+pub fn controller(controller: &Controller) -> String {
+    let mut text = format!("{} ({})", controller.address, line(&controller.how, 40));
+    if let Some(geo) = &controller.geo {
+        let place = place(geo);
+        if !place.is_empty() {
+            text = format!("{text}, {place}");
+        }
+    }
+    text
+}
+
+/// The other end of a finding: name, address and port as far as known.
+#[must_use]
+pub fn peer(finding: &Finding) -> String {
+    let name = finding.peer_name.as_deref().map(|one| line(one, 80));
+    let address = finding.peer.as_deref().map(|one| line(one, 64));
+    let mut text = match (name, address) {
+        (Some(name), Some(address)) => format!("{name} ({address})"),
+        (Some(text), None) | (None, Some(text)) => text.into_owned(),
+        (None, None) => return String::new(),
+    };
+    if let Some(port) = finding.peer_port {
+        text = format!("{text} port {port}");
+    }
+    text
+}
+
+/// A text from outside, on one line and of bounded length.
+#[must_use]
+pub fn shown(text: &str) -> String {
+    line(text, LONGEST_SHOWN).into_owned()
+}
+
+/// A sentence that the analysis wrote, which may quote texts from outside: longer, but still one line.
+#[must_use]
+pub fn sentence(text: &str) -> String {
+    line(text, 4 * LONGEST_SHOWN).into_owned()
+}
+
+/// Hours of the day as ranges: `13-17, 20`.
+#[must_use]
+pub fn hours(hours: &[u8]) -> String {
+    let mut sorted = hours.to_vec();
+    sorted.sort_unstable();
+    sorted.dedup();
+    let mut ranges: Vec<(u8, u8)> = Vec::new();
+    for hour in sorted {
+        match ranges.last_mut() {
+            Some((_, last)) if last.saturating_add(1) == hour => *last = hour,
+            _ => ranges.push((hour, hour)),
+        }
+    }
+    let texts: Vec<String> = ranges
+        .iter()
+        .map(|(first, last)| {
+            if first == last {
+                format!("{first:02}")
+            } else {
+                format!("{first:02}-{last:02}")
+            }
+        })
+        .collect();
+    texts.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_read_as_people_write_them() {
+        assert_eq!(probability(0.9412), ".941");
+        assert_eq!(probability(1.0), "1.000");
+        assert_eq!(probability(0.0001), "<.001");
+        assert_eq!(bytes(999), "999 B");
+        assert_eq!(bytes(1_500_000), "1.5 MB");
+        assert_eq!(span(7_500 * SECOND), "2 h 05 min");
+        assert_eq!(hours(&[20, 13, 14, 15, 15]), "13-15, 20");
+        assert_eq!(time(Timestamp(0)), "1970-01-01 00:00:00");
+        assert_eq!(clock(Timestamp(3_660 * SECOND)), "01:01");
+    }
+
+    #[test]
+    fn a_city_that_is_an_escape_sequence_stays_on_its_line() {
+        let hostile = PlaceRecord {
+            city: Some("\u{1b}[2J\n".to_owned()),
+            ..PlaceRecord::default()
+        };
+        assert_eq!(place(&hostile), "\\u{1b}[2J\\u{a}");
+    }
+}
