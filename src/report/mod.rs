@@ -11,6 +11,11 @@ pub mod json;
 pub mod output;
 pub mod parquet;
 pub mod shown;
+pub mod stix;
 pub mod text;
 pub mod timeline;
+pub mod uuid;
 pub mod words;
+
+#[cfg(test)]
+mod tests;

@@ -72,11 +72,15 @@ fn first_line(page: &mut Page<'_>, case: &Case, shown: Shown) -> io::Result<()> 
     let hosts = (case.hosts.iter())
         .filter(|host| host.verdict >= Verdict::Review)
         .count();
-    let mut text = format!(
-        "{}: {} and {} at review or above; {} seen",
-        words::verdict(worst),
+    let mut text = format!("{}: ", words::verdict(worst));
+    if worst >= Verdict::Review {
+        text.push_str(&worst_of(case, worst));
+    }
+    let _ = write!(
+        text,
+        "{} and {} of {} at review or above",
         words::counted(count(groups), "group"),
-        words::counted(count(hosts), "host"),
+        hosts,
         words::counted(count(case.hosts.len()), "host"),
     );
     let findings: Vec<&Finding> = shown.findings(case).collect();
@@ -93,6 +97,26 @@ fn first_line(page: &mut Page<'_>, case: &Case, shown: Shown) -> io::Result<()> 
     }
     let style = page.styles.verdict(worst);
     page.heading(0, style, &worst.name().to_uppercase(), &text)
+}
+
+/// What the worst group, or host, is consistent with.
+fn worst_of(case: &Case, worst: Verdict) -> String {
+    let group = case.farms.iter().find(|farm| farm.verdict == worst);
+    let host = case.hosts.iter().find(|host| host.verdict == worst);
+    let (who, explanations) = match (group, host) {
+        (Some(farm), _) => {
+            let machines = words::counted(count(farm.hosts.len()), "machine");
+            (machines, &farm.explanations)
+        }
+        (None, Some(host)) => (words::host(host), &host.explanations),
+        (None, None) => return String::new(),
+    };
+    let [best, ..] = words::ranked(explanations);
+    format!(
+        "{who} consistent with {} ({}); ",
+        best.words,
+        words::probability(best.probability)
+    )
 }
 
 fn count(number: usize) -> u64 {
@@ -127,7 +151,7 @@ fn group(page: &mut Page<'_>, case: &Case, farm: &Farm) -> io::Result<()> {
             one.verdict.name()
         )
     });
-    page.rows("were it otherwise", otherwise)?;
+    page.rows("if otherwise", otherwise)?;
     if !farm.next_question.is_empty() {
         page.rows("look next at", [words::sentence(&farm.next_question)])?;
     }
@@ -158,7 +182,7 @@ fn reasons(farm: &Farm, passes: impl Fn(&Reason) -> bool) -> Vec<(String, String
         .iter()
         .filter(|one| one.state != State::NotObservable && passes(one))
         .map(|one| {
-            let figures = format!("{:>+6.1} dB  {:<10}", one.weight.0, words::state(one.state));
+            let figures = format!("{:>+6.1} dB  {:<11}", one.weight.0, words::state(one.state));
             (
                 figures,
                 format!("{} [{}]", words::sentence(&one.what), words::shown(&one.reason)),
