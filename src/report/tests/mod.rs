@@ -1,6 +1,9 @@
 //! Every format of one hand-made case, as a person would read it, and a hostile case in every format.
 
+mod documents;
+mod folder;
 mod sample;
+mod tables;
 
 use std::io::Write;
 
