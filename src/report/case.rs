@@ -3,6 +3,7 @@
 //! Each file is written beside its final name and renamed when all are whole, so that a run that fails leaves nothing
 //! that looks like a case. A folder with a manifest holds a case; that one is not overwritten unless asked.
 
+use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -67,7 +68,12 @@ impl Write for CaseFile {
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut text = String::with_capacity(bytes.len().saturating_mul(2));
+    for byte in bytes {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }
 
 /// One output on its way.

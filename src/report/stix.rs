@@ -4,7 +4,7 @@
 //! contributing properties), everything else UUIDv5 over its content in a namespace of our own, so that two runs give
 //! the same bundle and a platform merges them. There are no indicators: a relay that a farm used is no detection rule.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::net::IpAddr;
 
@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 use crate::model::case::Case;
 use crate::model::farm::Farm;
 use crate::model::finding::{Finding, FindingKind};
+use crate::model::identity::ContentId;
 use crate::model::time::Timestamp;
 
 use super::json::write_line;
@@ -61,6 +62,13 @@ fn observable_id(kind: &str, contributing: &Value) -> String {
     )
 }
 
+/// RFC 3339 with three digits of a second.
+fn milliseconds(at: Timestamp) -> String {
+    let text = at.to_text();
+    let text = text.as_str().get(..23).unwrap_or_default();
+    format!("{text}Z")
+}
+
 /// The technique behind a kind of finding: MITRE ATT&CK identifier and name.
 const fn technique(kind: FindingKind) -> Option<(&'static str, &'static str)> {
     Some(match kind {
@@ -82,7 +90,8 @@ const fn technique(kind: FindingKind) -> Option<(&'static str, &'static str)> {
 struct Bundle {
     objects: BTreeMap<String, Value>,
     maker: String,
-    made: Timestamp,
+    /// In milliseconds exactly, as `created` and `modified` must be (section 3.2).
+    made: String,
 }
 
 impl Bundle {
@@ -91,7 +100,7 @@ impl Bundle {
         let mut bundle = Self {
             objects: BTreeMap::new(),
             maker,
-            made: case.summary.timestamp,
+            made: milliseconds(case.summary.timestamp),
         };
         let id = bundle.maker.clone();
         bundle.domain_object(
@@ -221,12 +230,7 @@ impl Bundle {
         Some(id)
     }
 
-    fn farm(
-        &mut self,
-        case: &Case,
-        farm: &Farm,
-        findings: &BTreeMap<crate::model::identity::ContentId, Vec<String>>,
-    ) {
+    fn farm(&mut self, case: &Case, farm: &Farm, findings: &BTreeMap<ContentId, Vec<String>>) {
         let key = farm.id.to_string();
         let summary = words::sentence(&farm.summary);
         let [best, ..] = words::ranked(&farm.explanations);
@@ -244,7 +248,8 @@ impl Bundle {
             }),
         );
         let mut refs = vec![infrastructure.clone()];
-        let is_member = |host| farm.hosts.iter().any(|member| member.host == host);
+        let members: BTreeSet<ContentId> = farm.hosts.iter().map(|member| member.host).collect();
+        let is_member = |host| members.contains(&host);
         let addresses = case
             .hosts
             .iter()

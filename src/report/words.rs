@@ -4,7 +4,6 @@ use crate::model::case::Case;
 use crate::model::evidence::{Evidence, State};
 use crate::model::finding::{Controller, Finding, PlaceRecord};
 use crate::model::host::{Explanations, HostRecord, Verdict};
-use crate::model::identity::ContentId;
 use crate::model::time::{Nanoseconds, SECOND, Timestamp};
 
 use super::escape::{LONGEST_SHOWN, line};
@@ -204,13 +203,6 @@ pub fn host(host: &HostRecord) -> String {
         (Some(text), None) | (None, Some(text)) => text.into_owned(),
         (None, None) => host.host.to_string(),
     }
-}
-
-/// The label of a host given by its identifier; the identifier itself where the case has no such host.
-#[must_use]
-pub fn host_of(case: &Case, id: ContentId) -> String {
-    let found = case.hosts.iter().find(|one| one.host == id);
-    found.map_or_else(|| id.to_string(), host)
 }
 
 /// A place on one line: `US, Phoenix, AS64500 Example Net (residential)`.

@@ -1,13 +1,17 @@
 //! A group: what explains it, reasons for and against, what it has in common, what to look at next.
 
+use std::collections::BTreeMap;
+
 use maud::{Markup, html};
 
 use super::{badge, rivals};
-use crate::model::case::Case;
 use crate::model::farm::{Farm, Reason};
+use crate::model::host::HostRecord;
+use crate::model::identity::ContentId;
 use crate::report::words;
 
-pub(super) fn section(case: &Case, farm: &Farm) -> Markup {
+/// The section of one group; `hosts` are those that the page has a section for.
+pub(super) fn section(hosts: &BTreeMap<ContentId, &HostRecord>, farm: &Farm) -> Markup {
     let shared = &farm.shared;
     let lists = [
         ("Controllers", &shared.controllers),
@@ -27,7 +31,7 @@ pub(super) fn section(case: &Case, farm: &Farm) -> Markup {
                     thead { tr { th { "Machine" } th { "Membership" } } }
                     @for member in &farm.hosts {
                         tr {
-                            td { a href={ "#host-" (member.host) } { (words::shown(&member.label)) } }
+                            td { (linked(hosts, member.host, &words::shown(&member.label))) }
                             td.figure { (format!("{:.2}", member.membership)) }
                         }
                     }
@@ -36,7 +40,7 @@ pub(super) fn section(case: &Case, farm: &Farm) -> Markup {
             table {
                 caption { "Reasons, the weightiest for a laptop farm first" }
                 thead { tr { th { "Weight" } th { "State" } th { "What" } th { "Machines" } th { "Findings" } } }
-                @for reason in &farm.reasons { (row(case, reason)) }
+                @for reason in &farm.reasons { (row(hosts, reason)) }
             }
             dl {
                 @for (name, list) in lists {
@@ -70,7 +74,7 @@ pub(super) fn section(case: &Case, farm: &Farm) -> Markup {
     }
 }
 
-fn row(case: &Case, reason: &Reason) -> Markup {
+fn row(hosts: &BTreeMap<ContentId, &HostRecord>, reason: &Reason) -> Markup {
     let direction = if reason.weight.0 > 0.0 { "for" } else { "against" };
     html! {
         tr class=(direction) {
@@ -80,7 +84,8 @@ fn row(case: &Case, reason: &Reason) -> Markup {
             td {
                 @for (place, host) in reason.hosts.iter().enumerate() {
                     @if place > 0 { ", " }
-                    a href={ "#host-" (host) } { (words::host_of(case, *host)) }
+                    @let label = hosts.get(host).map_or_else(|| host.to_string(), |one| words::host(one));
+                    (linked(hosts, *host, &label))
                 }
             }
             td {
@@ -88,6 +93,17 @@ fn row(case: &Case, reason: &Reason) -> Markup {
                     a href={ "#finding-" (finding) } { code { (finding) } } " "
                 }
             }
+        }
+    }
+}
+
+/// A host's name, linked where the page has a section for it.
+fn linked(hosts: &BTreeMap<ContentId, &HostRecord>, host: ContentId, label: &str) -> Markup {
+    html! {
+        @if hosts.contains_key(&host) {
+            a href={ "#host-" (host) } { (label) }
+        } @else {
+            (label)
         }
     }
 }

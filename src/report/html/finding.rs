@@ -16,23 +16,20 @@ const INTERVALS: usize = 20;
 pub(super) fn hosts(case: &Case, shown: Shown) -> Markup {
     let mut hosts: Vec<&HostRecord> = shown.hosts(case).collect();
     hosts.sort_by_key(|host| std::cmp::Reverse(host.verdict));
-    let others: Vec<&Finding> = shown
-        .findings(case)
-        .filter(|finding| hosts.iter().all(|host| host.host != finding.host))
-        .collect();
+    let mut findings = shown.findings_by_host(case);
     html! {
-        @for host in &hosts {
+        @for host in hosts {
             section.host id={ "host-" (host.host) } {
                 h2 { (words::host(host)) " " (badge(host.verdict)) }
                 (facts(host))
                 @if host.verdict >= Verdict::Review { (rivals(&host.explanations, "")) }
-                @for finding in shown.findings(case).filter(|one| one.host == host.host) { (self::finding(case, finding)) }
+                @for one in findings.remove(&host.host).unwrap_or_default() { (finding(case, one)) }
             }
         }
-        @if !others.is_empty() {
+        @if !findings.is_empty() {
             section.host {
                 h2 { "Other findings" }
-                @for finding in others { (self::finding(case, finding)) }
+                @for one in findings.into_values().flatten() { (finding(case, one)) }
             }
         }
     }

@@ -65,18 +65,12 @@ impl Axis {
 
 /// The chart, where any finding has intervals.
 pub(super) fn section(case: &Case, shown: Shown) -> Markup {
-    let findings: Vec<&Finding> = shown
-        .findings(case)
-        .filter(|one| !one.intervals.is_empty())
-        .collect();
+    let mut findings = shown.findings_by_host(case);
     let rows: Vec<(&HostRecord, Vec<&Finding>)> = shown
         .hosts(case)
         .map(|host| {
-            let own = findings
-                .iter()
-                .filter(|one| one.host == host.host)
-                .copied()
-                .collect::<Vec<_>>();
+            let mut own = findings.remove(&host.host).unwrap_or_default();
+            own.retain(|one| !one.intervals.is_empty());
             (host, own)
         })
         .filter(|(_, own)| !own.is_empty())

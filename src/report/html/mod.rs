@@ -7,12 +7,14 @@ mod farm;
 mod finding;
 mod gantt;
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::model::case::Case;
 use crate::model::host::{Explanations, HostRecord, Verdict};
+use crate::model::identity::ContentId;
 use crate::model::loss::Losses;
 
 use super::shown::Shown;
@@ -30,6 +32,7 @@ pub fn write(case: &Case, to: &mut dyn Write) -> io::Result<()> {
 
 fn page(case: &Case) -> Markup {
     let shown = Shown::default();
+    let hosts: BTreeMap<ContentId, &HostRecord> = shown.hosts(case).map(|host| (host.host, host)).collect();
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -47,7 +50,7 @@ fn page(case: &Case) -> Markup {
                     (overview(case, shown))
                 }
                 main {
-                    @for farm in shown.farms(case) { (farm::section(case, farm)) }
+                    @for farm in shown.farms(case) { (farm::section(&hosts, farm)) }
                     (gantt::section(case, shown))
                     (finding::hosts(case, shown))
                     (captures(case))
@@ -74,10 +77,8 @@ fn overview(case: &Case, shown: Shown) -> Markup {
         .iter()
         .filter(|host| host.verdict >= Verdict::Review)
         .count();
-    let alone = |host: &&HostRecord| {
-        let is_member = |farm: &&crate::model::farm::Farm| farm.hosts.iter().any(|one| one.host == host.host);
-        host.verdict >= Verdict::Review && !farms.iter().any(is_member)
-    };
+    let members = shown.farm_of_host(case);
+    let alone = |host: &&HostRecord| host.verdict >= Verdict::Review && !members.contains_key(&host.host);
     html! {
         @if farms.is_empty() && hosts == 0 {
             p.lead { "No group and no host reaches " b { "review" } "." }
@@ -85,7 +86,7 @@ fn overview(case: &Case, shown: Shown) -> Markup {
         @for farm in &farms {
             p.lead {
                 (badge(farm.verdict)) " "
-                a href={ "#farm-" (farm.id) } { (farm.hosts.len()) " machines" }
+                a href={ "#farm-" (farm.id) } { "group" }
                 ": " (words::sentence(&farm.summary))
             }
         }

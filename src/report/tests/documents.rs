@@ -85,11 +85,16 @@ fn checked(text: &str) -> Vec<Value> {
         assert_eq!(object["spec_version"], "2.1");
         let is_observable = matches!(kind, "ipv4-addr" | "ipv6-addr" | "network-traffic");
         assert_eq!(object.get("created").is_none(), is_observable, "{kind}");
+        if let Some(created) = object.get("created") {
+            assert_eq!(created.as_str().unwrap().len(), "2026-03-02T21:00:00.000Z".len());
+        }
         for (key, value) in object.as_object().unwrap() {
-            let refs: Vec<&Value> = match value {
-                Value::Array(list) if key.ends_with("_refs") => list.iter().collect(),
-                one if key.ends_with("_ref") => vec![one],
-                _ => continue,
+            let refs: Vec<&Value> = if key.ends_with("_refs") {
+                value.as_array().unwrap().iter().collect()
+            } else if key.ends_with("_ref") {
+                vec![value]
+            } else {
+                continue;
             };
             assert!(!refs.is_empty(), "{kind}.{key}");
             for one in refs {

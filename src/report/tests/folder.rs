@@ -75,10 +75,10 @@ fn two_runs_write_the_same_bytes_but_for_the_wall_clock() {
     assert_ne!(first, second);
     for output in first["outputs"].as_array().unwrap() {
         let bytes = &one[output["path"].as_str().unwrap()];
-        let digest: String = Sha256::digest(bytes)
+        let digest = Sha256::digest(bytes);
+        let digest = digest
             .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+            .fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
         assert_eq!(output["sha256"], digest);
         assert_eq!(output["bytes"], bytes.len());
     }

@@ -362,16 +362,19 @@ pub(super) fn case() -> Case {
 
 /// The same case with hostile text in every text that could come from a packet, a file name or an inventory.
 pub(super) fn hostile() -> Case {
-    let bad = || HOSTILE.to_owned();
     let mut case = case();
-    let bad_place = PlaceRecord {
-        country: Some(bad()),
-        city: Some(bad()),
-        as_org: Some(bad()),
-        kind: Some(bad()),
-        source: Some(bad()),
-        asn: None,
-    };
+    spoil_farms(&mut case);
+    spoil_hosts(&mut case);
+    spoil_findings(&mut case);
+    spoil_summary(&mut case.summary);
+    case
+}
+
+fn bad() -> String {
+    HOSTILE.to_owned()
+}
+
+fn spoil_farms(case: &mut Case) {
     for farm in &mut case.farms {
         farm.summary = bad();
         farm.next_question = bad();
@@ -398,6 +401,9 @@ pub(super) fn hostile() -> Case {
             *list = vec![bad()];
         }
     }
+}
+
+fn spoil_hosts(case: &mut Case) {
     for host in &mut case.hosts {
         host.names = vec![HostName {
             name: bad(),
@@ -426,6 +432,17 @@ pub(super) fn hostile() -> Case {
             reason.what = bad();
         }
     }
+}
+
+fn spoil_findings(case: &mut Case) {
+    let bad_place = PlaceRecord {
+        country: Some(bad()),
+        city: Some(bad()),
+        as_org: Some(bad()),
+        kind: Some(bad()),
+        source: Some(bad()),
+        asn: None,
+    };
     for finding in &mut case.findings {
         finding.tool = bad();
         finding.protocol = Some(bad());
@@ -451,23 +468,25 @@ pub(super) fn hostile() -> Case {
             evidence.signature = Some(bad());
         }
     }
-    for capture in &mut case.summary.captures {
+}
+
+fn spoil_summary(summary: &mut Summary) {
+    for capture in &mut summary.captures {
         capture.path = bad();
         capture.link_types = vec![bad()];
         for damage in &mut capture.damage {
             damage.cause = bad();
         }
     }
-    for database in &mut case.summary.geo {
+    for database in &mut summary.geo {
         database.name = bad();
         database.built = bad();
         database.source = bad();
     }
-    case.summary.version = bad();
-    case.summary.signatures = bad();
-    case.summary.weights = bad();
-    case.summary.remarks = vec![bad()];
-    case
+    summary.version = bad();
+    summary.signatures = bad();
+    summary.weights = bad();
+    summary.remarks = vec![bad()];
 }
 
 /// A flow of a number, so that many different ones can be made.

@@ -46,9 +46,11 @@ fn every_value_of_a_flow_comes_back() {
     let rows = rows(&table((0..3).map(flow)));
     assert_eq!(rows.len(), 3);
     let one = &rows[1];
-    let text = |name: &str| match field(one, name) {
-        Field::Str(text) => text.clone(),
-        other => panic!("{name}: {other:?}"),
+    let text = |name: &str| {
+        let Field::Str(text) = field(one, name) else {
+            panic!("{name} is no text");
+        };
+        text.clone()
     };
     assert_eq!(text("flow_id"), "0000000000000001");
     assert_eq!(text("src_ip"), "192.0.2.1");

@@ -5,7 +5,8 @@ use std::io;
 
 use crate::model::case::Case;
 use crate::model::evidence::Evidence;
-use crate::model::finding::{Activity, Finding};
+use crate::model::farm::Farm;
+use crate::model::finding::{Activity, Finding, Role};
 use crate::model::host::{HostRecord, Verdict};
 
 use super::explained;
@@ -19,26 +20,24 @@ const TOP: usize = 3;
 pub(super) fn write(page: &mut Page<'_>, case: &Case, shown: Shown) -> io::Result<()> {
     let mut hosts: Vec<&HostRecord> = shown.hosts(case).collect();
     hosts.sort_by_key(|host| std::cmp::Reverse(host.verdict));
-    for host in &hosts {
+    let mut findings = shown.findings_by_host(case);
+    let farms = shown.farm_of_host(case);
+    for host in hosts {
         page.blank()?;
-        self::host(page, case, shown, host)?;
-        for finding in shown.findings(case).filter(|one| one.host == host.host) {
-            self::finding(page, case, finding)?;
+        self::host(page, farms.get(&host.host).copied(), host)?;
+        for one in findings.remove(&host.host).unwrap_or_default() {
+            finding(page, case, one)?;
         }
     }
-    let mut orphans = shown
-        .findings(case)
-        .filter(|finding| hosts.iter().all(|host| host.host != finding.host))
-        .peekable();
-    if orphans.peek().is_some() {
+    if !findings.is_empty() {
         page.blank()?;
         let style = page.styles.heading;
         page.heading(0, style, "OTHER FINDINGS", "")?;
     }
-    orphans.try_for_each(|one| finding(page, case, one))
+    (findings.into_values().flatten()).try_for_each(|one| finding(page, case, one))
 }
 
-fn host(page: &mut Page<'_>, case: &Case, shown: Shown, host: &HostRecord) -> io::Result<()> {
+fn host(page: &mut Page<'_>, group: Option<&Farm>, host: &HostRecord) -> io::Result<()> {
     let style = page.styles.verdict(host.verdict);
     let head = format!("HOST {}", words::host(host));
     let mut text: Vec<String> = Vec::new();
@@ -68,9 +67,6 @@ fn host(page: &mut Page<'_>, case: &Case, shown: Shown, host: &HostRecord) -> io
             .collect();
         page.rows("inventory", [known.join(", ")])?;
     }
-    let group = shown
-        .farms(case)
-        .find(|farm| farm.hosts.iter().any(|member| member.host == host.host));
     if let Some(farm) = group {
         page.rows(
             "member of",
@@ -96,7 +92,7 @@ fn finding(page: &mut Page<'_>, case: &Case, finding: &Finding) -> io::Result<()
         what = format!("{what} over {}", words::shown(protocol));
     }
     let mut parts = vec![finding.kind.name().to_owned(), what];
-    if finding.role != crate::model::finding::Role::Unknown {
+    if finding.role != Role::Unknown {
         parts.push(finding.role.name().to_owned());
     }
     if finding.activity != Activity::Unknown {

@@ -6,6 +6,7 @@ mod captures;
 mod findings;
 mod page;
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
@@ -14,6 +15,7 @@ use crate::model::evidence::State;
 use crate::model::farm::{Farm, Reason};
 use crate::model::finding::{Confidence, Finding};
 use crate::model::host::{Explanations, Verdict};
+use crate::model::identity::ContentId;
 
 use super::output::Output;
 use super::shown::Shown;
@@ -194,8 +196,8 @@ fn reasons(farm: &Farm, passes: impl Fn(&Reason) -> bool) -> Vec<(String, String
 /// What else could explain the findings behind the reasons, each once.
 fn benign(case: &Case, farm: &Farm) -> Vec<String> {
     let mut texts: Vec<String> = Vec::new();
-    let cited = |finding: &Finding| farm.reasons.iter().any(|one| one.findings.contains(&finding.id));
-    for finding in case.findings.iter().filter(|one| cited(one)) {
+    let cited: BTreeSet<ContentId> = farm.reasons.iter().flat_map(|one| one.findings.clone()).collect();
+    for finding in case.findings.iter().filter(|one| cited.contains(&one.id)) {
         for benign in &finding.benign {
             let text = words::sentence(benign);
             if texts.len() < MOST && !texts.contains(&text) {
