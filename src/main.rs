@@ -1,3 +1,7 @@
 //! The `farmhawk` program.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    farmhawk::cli::run()
+}

@@ -7,7 +7,13 @@ use clap_complete::Shell;
 
 /// Find laptop farms in network traffic: remote access, VPN egress, contradictions of place and time.
 #[derive(Debug, Parser)]
-#[command(name = "farmhawk", version, about, propagate_version = true, max_term_width = 100)]
+#[command(
+    name = "farmhawk",
+    version,
+    about,
+    propagate_version = true,
+    max_term_width = 100
+)]
 pub struct Arguments {
     /// What to do.
     #[command(subcommand)]
@@ -118,6 +124,10 @@ pub struct Sensor {
 }
 
 /// What `analyze` and `sensor` share.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the command line"
+)]
 #[derive(Debug, Args)]
 pub struct Common {
     /// Write a case folder
@@ -279,6 +289,9 @@ pub enum Geoip {
         /// Date of the tables, YYYY-MM-DD
         #[arg(long, value_name = "DATE")]
         date: String,
+        /// What the tables are: packages with their versions
+        #[arg(long, value_name = "TEXT", default_value = "address tables")]
+        description: String,
         /// The database to write
         #[arg(short, long, value_name = "FILE")]
         out: PathBuf,
@@ -286,7 +299,8 @@ pub enum Geoip {
 }
 
 fn time(text: &str) -> Result<jiff::Timestamp, String> {
-    text.parse::<jiff::Timestamp>().map_err(|_| "not a time in RFC 3339, like 2026-11-21T09:00:00Z".to_owned())
+    text.parse::<jiff::Timestamp>()
+        .map_err(|_| "not a time in RFC 3339, like 2026-11-21T09:00:00Z".to_owned())
 }
 
 fn coordinates(text: &str) -> Result<(f64, f64), String> {

@@ -5,6 +5,9 @@ use crate::settings::pair_weights::Candidates;
 
 use super::tokens::Rarity;
 
+/// Pairs that may stand in the list before copies are removed.
+const SWEEP: usize = 1 << 20;
+
 /// Pairs worth a ledger, sorted; nodes are positions in `sets`.
 #[must_use]
 pub fn pairs(sets: &[Vec<u64>], rarity: &Rarity, bounds: &Candidates) -> Vec<(usize, usize)> {
@@ -22,6 +25,7 @@ pub fn pairs(sets: &[Vec<u64>], rarity: &Rarity, bounds: &Candidates) -> Vec<(us
     buckets.sort_unstable();
     buckets.dedup();
     let mut found = Vec::new();
+    let mut next_sweep = SWEEP;
     for bucket in buckets.chunk_by(|one, other| one.0 == other.0) {
         // A bucket as large as a company would give millions of pairs; neighbours keep it connected.
         let reach = if bucket.len() <= bounds.all_pairs_up_to {
@@ -33,6 +37,12 @@ pub fn pairs(sets: &[Vec<u64>], rarity: &Rarity, bounds: &Candidates) -> Vec<(us
             for (_, second) in bucket.iter().skip(place.saturating_add(1)).take(reach) {
                 found.push((*first, *second));
             }
+        }
+        // Buckets of alike sets repeat each other's pairs: forget the copies before they fill the memory.
+        if found.len() > next_sweep {
+            found.sort_unstable();
+            found.dedup();
+            next_sweep = found.len().saturating_mul(2).max(SWEEP);
         }
     }
     found.sort_unstable();

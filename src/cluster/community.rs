@@ -7,6 +7,12 @@ use leiden_rs::{GraphDataBuilder, Leiden, LeidenConfig, QualityType};
 /// A weighted edge between two nodes.
 pub type WeightedEdge = (usize, usize, f64);
 
+/// Sweeps after which a partition is taken as it is.
+const MOST_SWEEPS: u32 = 100;
+
+/// Quality gained that counts as an improvement.
+const LEAST_GAIN: f64 = 1e-9;
+
 /// The community of every node, numbered in the order of their lowest nodes.
 ///
 /// Edges are sorted first, so that their order decides nothing. A graph which the crate refuses (weights that are
@@ -42,7 +48,93 @@ fn run(nodes: usize, edges: &[WeightedEdge], resolution: f64, seed: u64) -> Opti
         ..LeidenConfig::default()
     };
     let found = Leiden::new(config).run(&graph).ok()?;
-    Some(renumber(found.partition.as_slice()))
+    Some(renumber(&settled(found.partition.as_slice(), edges, resolution)))
+}
+
+/// Moves single nodes, also into communities of their own, until no move gains anything.
+///
+/// The crate never tries an empty community in its last pass: on the karate club at resolution .15 it left a node
+/// with others although it would be .65 better off alone. Sweeps run in the order of nodes and are bounded.
+fn settled(labels: &[usize], edges: &[WeightedEdge], resolution: f64) -> Vec<usize> {
+    let mut labels = labels.to_vec();
+    let mut neighbours: Vec<Vec<(usize, f64)>> = vec![Vec::new(); labels.len()];
+    for &(one, other, weight) in edges {
+        for (node, far) in [(one, other), (other, one)] {
+            if let Some(list) = neighbours.get_mut(node).filter(|_| one != other) {
+                list.push((far, weight));
+            }
+        }
+    }
+    let highest = labels.iter().copied().max().unwrap_or(0);
+    let mut sizes = vec![0.0; highest.saturating_add(2)];
+    for label in &labels {
+        if let Some(size) = sizes.get_mut(*label) {
+            *size += 1.0;
+        }
+    }
+    for _ in 0..MOST_SWEEPS {
+        let mut has_moved = false;
+        for (node, near) in neighbours.iter().enumerate() {
+            let Some(&own) = labels.get(node) else { continue };
+            let empty = sizes.iter().position(|size| *size < 0.5);
+            let Some((target, gain)) = best_move(near, own, empty, &labels, &sizes, resolution) else {
+                continue;
+            };
+            if gain <= LEAST_GAIN {
+                continue;
+            }
+            if let (Some(label), Some(left)) = (labels.get_mut(node), sizes.get_mut(own)) {
+                *label = target;
+                *left -= 1.0;
+            }
+            if let Some(joined) = sizes.get_mut(target) {
+                *joined += 1.0;
+            }
+            if sizes.iter().all(|size| *size > 0.5) {
+                sizes.push(0.0);
+            }
+            has_moved = true;
+        }
+        if !has_moved {
+            break;
+        }
+    }
+    labels
+}
+
+/// The community that a node would gain most by joining, and the gain; of equals the lowest number.
+fn best_move(
+    near: &[(usize, f64)],
+    own: usize,
+    empty: Option<usize>,
+    labels: &[usize],
+    sizes: &[f64],
+    resolution: f64,
+) -> Option<(usize, f64)> {
+    let mut ties: Vec<(usize, f64)> = near
+        .iter()
+        .filter_map(|(node, weight)| Some((*labels.get(*node)?, *weight)))
+        .chain(empty.map(|label| (label, 0.0)))
+        .collect();
+    ties.sort_by_key(|(label, _)| *label);
+    let sums: Vec<(usize, f64)> = ties
+        .chunk_by(|one, other| one.0 == other.0)
+        .filter_map(|chunk| Some((chunk.first()?.0, chunk.iter().map(|(_, weight)| weight).sum())))
+        .collect();
+    let of = |label: usize| {
+        sums.iter()
+            .find(|(one, _)| *one == label)
+            .map_or(0.0, |(_, sum)| *sum)
+    };
+    let staying = of(own) - resolution * (sizes.get(own)? - 1.0);
+    let mut best: Option<(usize, f64)> = None;
+    for (label, sum) in sums.iter().filter(|(label, _)| *label != own) {
+        let gain = sum - resolution * sizes.get(*label)? - staying;
+        if best.is_none_or(|(_, most)| gain > most + LEAST_GAIN) {
+            best = Some((*label, gain));
+        }
+    }
+    best
 }
 
 /// Numbers communities in the order of their first nodes: the crate's own numbers mean nothing.
@@ -115,21 +207,23 @@ mod tests {
         let mut expected = 0.0;
         for label in 0..=labels.len() {
             let size = labels.iter().filter(|one| **one == label).count();
-            expected += (size * size.saturating_sub(1)) as f64 / 2.0;
+            expected += f64::from(u32::try_from(size * size.saturating_sub(1) / 2).unwrap());
         }
         inside - resolution * expected
     }
 
     #[test]
     fn the_karate_club_has_78_ties_and_falls_into_its_known_factions() {
+        // Zachary's split, with member 10 (one tie to each side) on the side where sizes are equal: 272 instead of 273
+        // pairs to pay for.
         let edges = karate();
         assert_eq!(edges.len(), 78);
         let labels = communities(34, &edges, 0.06, 42);
         assert_eq!(
             labels,
             [
-                0, 0, 0, 0, 1, 1, 1, 0, 2, 2, 1, 0, 0, 0, 2, 2, 1, 0, 2, 0, 2, 0, 2, 2, 2, 2, 2, 2, 2, 2, 2,
-                2, 2, 2
+                0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1, 1, 0, 0, 1, 0, 1, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+                1, 1, 1
             ]
         );
     }
@@ -144,7 +238,11 @@ mod tests {
                 for target in 0..=labels.iter().max().unwrap() + 1 {
                     let mut moved = labels.clone();
                     moved[node] = target;
-                    assert!(quality(&moved, &edges, resolution) <= best + 1e-9);
+                    let then = quality(&moved, &edges, resolution);
+                    assert!(
+                        then <= best + 1e-9,
+                        "{resolution}: node {node} to {target}: {best} to {then}"
+                    );
                 }
             }
         }

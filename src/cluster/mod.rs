@@ -12,7 +12,7 @@ pub mod stability;
 pub mod terms;
 pub mod tokens;
 
-use crate::model::group::{Group, PairLedger};
+use crate::model::group::{Group, Member, PairLedger};
 use crate::model::identity::ContentId;
 use crate::model::observable::Observable;
 use crate::model::profile::HostProfile;
@@ -66,7 +66,7 @@ pub fn cluster(profiles: &[HostProfile], weights: &PairWeights) -> Clusters {
             continue;
         }
         for members in stability::firm_communities(&component, &nodes, &ledgers, weights) {
-            let group = assemble(members, &nodes, &ledgers, weights.edge);
+            let group = assemble(members, &nodes, &component, &ledgers);
             found.groups.extend(group);
         }
     }
@@ -87,8 +87,8 @@ fn can_belong(profile: &HostProfile) -> bool {
 fn assemble(
     members: Vec<(usize, f64, bool)>,
     nodes: &[&HostProfile],
+    component: &graph::Component,
     ledgers: &[(usize, usize, PairLedger)],
-    edge: f64,
 ) -> Option<Group> {
     let mut kept: Vec<(usize, f64, bool)> = members
         .into_iter()
@@ -99,9 +99,11 @@ fn assemble(
         return None;
     }
     let inside = |node: usize| kept.binary_search_by_key(&node, |(kept, ..)| *kept).is_ok();
-    let edges = ledgers
+    let edges = component
+        .edges
         .iter()
-        .filter(|(first, second, ledger)| ledger.total > edge && inside(*first) && inside(*second))
+        .filter_map(|edge| ledgers.get(*edge))
+        .filter(|(first, second, _)| inside(*first) && inside(*second))
         .map(|(_, _, ledger)| ledger.clone())
         .collect();
     let first_seen = kept
@@ -114,7 +116,7 @@ fn assemble(
         members: kept
             .iter()
             .filter_map(|&(node, membership, is_loose)| {
-                Some(crate::model::group::Member {
+                Some(Member {
                     host: nodes.get(node)?.host,
                     membership,
                     is_loose,

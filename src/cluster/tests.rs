@@ -5,7 +5,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::model::address::{Address, MacAddress};
 use crate::model::finding::{Activity, Role};
-use crate::model::profile::{Asset, ControllerSeen, Egress, Gateway, Instance, InstanceKind, RemoteSession};
+use crate::model::profile::{
+    Asset, ControllerSeen, Egress, Gateway, Instance, InstanceKind, KvmSeen, RemoteSession,
+};
 use crate::model::time::{SECOND, Timestamp};
 
 fn weights() -> PairWeights {
@@ -102,6 +104,21 @@ fn the_sanity_table_holds_for_two_farm_machines_under_one_person() {
     assert!((of("physical") - 1.5).abs() < 1e-9);
     assert!((ledger.total - 15.5).abs() < 1.1, "{}", ledger.total);
     assert_eq!(ledger.not_observable, ["path"]);
+}
+
+#[test]
+fn the_sanity_table_holds_for_two_farm_machines_that_share_nothing_but_the_room() {
+    let room = |number, tenant: &str, controller: &str, hour: usize| {
+        let mut profile = machine(number, tenant, controller);
+        let mut hours = [0; 24];
+        hours[hour] = 60;
+        profile.hours = Observable::Observed(hours);
+        let boots = (0..5).map(|day| Timestamp::from_parts(i64::from(DAY + day) * 86_400 + 50_000, 0));
+        profile.boots = Observable::Observed(boots.collect());
+        profile
+    };
+    let ledger = total(&room(1, "a", "x", 10), &room(2, "b", "y", 14));
+    assert!((ledger.total - 5.5).abs() < 1e-6, "{ledger:?}");
 }
 
 #[test]
@@ -219,6 +236,42 @@ fn the_phones_and_televisions_of_a_house_are_no_group() {
 }
 
 #[test]
+fn kvm_switches_tie_the_machines_beside_them_to_one_room() {
+    let switch = KvmSeen {
+        host: ContentId(77),
+        name: "pikvm".to_owned(),
+        finding: ContentId(78),
+    };
+    let mut all: Vec<HostProfile> = (1..=3)
+        .map(|number| {
+            let mut profile = machine(number, &format!("firm{number}"), "");
+            profile.sessions = Observable::Absent;
+            profile.kvm.on_gateway = Observable::Observed(vec![switch.clone()]);
+            profile
+        })
+        .collect();
+    let mut kvm = machine(9, "", "");
+    kvm.host = switch.host;
+    kvm.sessions = Observable::Absent;
+    kvm.tenants = Observable::Absent;
+    kvm.kvm.is_kvm = Some(switch.finding);
+    all.push(kvm);
+    let found = cluster(&all, &weights());
+    assert_eq!(found.groups.len(), 1);
+    // Two edges of 2.0 do not pay for a fourth member at half the median of 4.0: the switch stays beside the group.
+    assert_eq!(found.groups[0].members.len(), 3);
+    let of = |one: &HostProfile, other: &HostProfile| {
+        let ledger = total(one, other);
+        let line = ledger.lines.iter().find(|line| line.term == "physical").cloned();
+        line.unwrap().said
+    };
+    let (kvm, laptop) = (all.last().unwrap(), all.first().unwrap());
+    for said in [of(laptop, kvm), of(kvm, laptop), of(laptop, &all[1])] {
+        assert!((said.nats - 1.0).abs() < 1e-9, "{said:?}");
+    }
+}
+
+#[test]
 fn a_group_keeps_its_identifier_when_it_grows() {
     let all: Vec<HostProfile> = (1..=6)
         .map(|number| machine(number, "firm", "operator"))
@@ -232,7 +285,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
     fn the_order_of_hosts_decides_nothing(order in Just((1..=12_u8).collect::<Vec<_>>()).prop_shuffle()) {
-        let make = |number: u8| machine(number, &format!("firm{}", number % 5), if number % 2 == 0 { "x" } else { "y" });
+        let make = |number: u8| machine(number, &format!("firm{}", number % 5), if number.is_multiple_of(2) { "x" } else { "y" });
         let sorted: Vec<HostProfile> = (1..=12).map(make).collect();
         let shuffled: Vec<HostProfile> = order.into_iter().map(make).collect();
         prop_assert_eq!(cluster(&sorted, &weights()), cluster(&shuffled, &weights()));

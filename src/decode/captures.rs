@@ -110,7 +110,7 @@ fn read_pcap(block: &mut Block, order: Order, unit: i64) -> Option<()> {
 
 fn read_pcapng(block: &mut Block) -> Option<()> {
     let mut order = Order(true);
-    let mut interfaces: Vec<(u16, f64)> = Vec::new();
+    let mut interfaces: Vec<(u16, u128)> = Vec::new();
     let mut at = 0;
     while at + 12 <= block.bytes.len() {
         if stretch::u32_at(&block.bytes, at)? == 0x0a0d_0d0a {
@@ -140,9 +140,17 @@ fn read_pcapng(block: &mut Block) -> Option<()> {
                 if let Some((link, unit)) = interfaces.get(interface as usize).copied()
                     && captured as usize + 32 <= length
                 {
-                    let nanoseconds = ticks as f64 * unit;
+                    let nanoseconds = u128::from(ticks) * 1_000_000_000 / unit;
                     let index = u16::try_from(interface).ok()?;
-                    push(block, nanoseconds as i64, link, index, at + 28, captured, on_wire);
+                    push(
+                        block,
+                        i64::try_from(nanoseconds).unwrap_or(i64::MAX),
+                        link,
+                        index,
+                        at + 28,
+                        captured,
+                        on_wire,
+                    );
                 }
             }
             3 => {
@@ -159,8 +167,8 @@ fn read_pcapng(block: &mut Block) -> Option<()> {
     Some(())
 }
 
-/// Nanoseconds of a tick: option 9 of an interface.
-fn resolution(block: &Block, order: Order, mut at: usize, end: usize) -> f64 {
+/// Ticks of a second: option 9 of an interface.
+fn resolution(block: &Block, order: Order, mut at: usize, end: usize) -> u128 {
     while at + 4 < end {
         let (Some(kind), Some(length)) = (order.u16(&block.bytes, at), order.u16(&block.bytes, at + 2))
         else {
@@ -171,17 +179,16 @@ fn resolution(block: &Block, order: Order, mut at: usize, end: usize) -> f64 {
         }
         if kind == 9 {
             let value = block.bytes[at + 4];
-            let exponent = i32::from(value & 0x7f);
-            return 1e9
-                / if value & 0x80 == 0 {
-                    10_f64.powi(exponent)
-                } else {
-                    2_f64.powi(exponent)
-                };
+            let exponent = u32::from(value & 0x7f).min(60);
+            return if value & 0x80 == 0 {
+                10_u128.pow(exponent.min(20))
+            } else {
+                1 << exponent
+            };
         }
         at += 4 + usize::from(length).next_multiple_of(4);
     }
-    1_000.0
+    1_000_000
 }
 
 fn decode_whole(block: &mut Block) -> (Vec<Segment>, Decoder) {

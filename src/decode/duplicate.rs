@@ -13,6 +13,9 @@
 //! Copies of the next millisecond all belong to one original (some sessions copy four times); a later one takes its original
 //! away, so that a true repetition in a doubled capture keeps its first of two.
 //!
+//! Fingerprints of all packets cost as much as the rest of decoding. After the first thousands of a capture one packet in
+//! eight is looked at, chosen by its content so that both copies are; all of them once the capture proved doubled.
+//!
 //! Packets in different VLANs are never copies of each other: leaving one out would tear the two directions of a flow apart.
 
 use crate::model::address::AddressSpace;
@@ -30,6 +33,9 @@ const LEAST_EVIDENCE: u32 = 128;
 
 /// After so many judged packets older ones weigh half.
 const MOST_EVIDENCE: u32 = 1_024;
+
+/// So many packets at the start of a capture are all looked at.
+const LOOKED_AT_FIRST: u32 = 4_096;
 
 /// Copies that come so close belong to one original, however many they are.
 const CLOSE: Nanoseconds = 1_000_000;
@@ -54,6 +60,8 @@ struct Place {
 struct Estimate {
     packets: u32,
     repeats: u32,
+    /// Counts up to [`LOOKED_AT_FIRST`].
+    looked_at: u32,
     is_doubled: bool,
 }
 
@@ -132,6 +140,15 @@ impl Duplicates {
         }
     }
 
+    /// Whether a packet is to be looked at; `said` is what its headers say that differs from packet to packet.
+    #[inline]
+    pub(super) fn wants(&self, said: u64, capture: u16) -> bool {
+        self.estimates
+            .get(usize::from(capture))
+            .is_none_or(|estimate| estimate.is_doubled || estimate.looked_at < LOOKED_AT_FIRST)
+            || said.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 61 == 0
+    }
+
     /// Whether this packet is a copy to be left out.
     #[inline]
     pub(super) fn is_copy(&mut self, print: Fingerprint, at: Timestamp, capture: u16) -> bool {
@@ -154,6 +171,7 @@ impl Duplicates {
                 .resize(capture.saturating_add(1), Estimate::default());
             return false;
         };
+        estimate.looked_at = estimate.looked_at.saturating_add(1);
         if print.is_evidence {
             estimate.judge(is_repeat);
         }

@@ -38,35 +38,45 @@ struct Network {
     total: u32,
 }
 
+/// The transport layer of an ordinary packet.
+struct Transport<'a> {
+    layer: Layer,
+    source_port: u16,
+    destination_port: u16,
+    sequence: u32,
+    acknowledgement: u32,
+    tcp_flags: u8,
+    window: u16,
+    options_length: u8,
+    payload: &'a [u8],
+    payload_on_wire: u32,
+}
+
 /// Decodes an ordinary Ethernet frame.
+#[inline]
 pub(super) fn ethernet(
     bytes: &[u8],
     frame: &FrameHeader,
     duplicates: &mut Duplicates,
     segments: &mut Vec<Segment>,
 ) -> Outcome {
-    match decode(bytes, frame, duplicates) {
-        Some(Some(segment)) => {
-            segments.push(segment);
-            Outcome::Decoded
-        }
-        Some(None) => Outcome::Duplicate,
-        None => Outcome::NotOrdinary,
-    }
+    decode(bytes, frame, duplicates, segments).unwrap_or(Outcome::NotOrdinary)
 }
 
-/// `None`: not ordinary. `Some(None)`: a duplicate.
+/// `None`: not ordinary.
 #[inline]
-#[expect(
-    clippy::option_option,
-    reason = "private to this file; the three outcomes are named by the caller"
-)]
-fn decode(bytes: &[u8], frame: &FrameHeader, duplicates: &mut Duplicates) -> Option<Option<Segment>> {
+fn decode(
+    bytes: &[u8],
+    frame: &FrameHeader,
+    duplicates: &mut Duplicates,
+    segments: &mut Vec<Segment>,
+) -> Option<Outcome> {
     let start = frame.offset as usize;
     let captured = bytes.get(start..start.checked_add(frame.captured as usize)?)?;
-    let (&[d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5, t0, t1], mut rest) =
-        captured.split_first_chunk::<14>()?;
-    let mut ether_type = u16::from_be_bytes([t0, t1]);
+    let (destination_mac, after) = captured.split_first_chunk::<6>()?;
+    let (source_mac, after) = after.split_first_chunk::<6>()?;
+    let (ether_type, mut rest) = after.split_first_chunk::<2>()?;
+    let mut ether_type = u16::from_be_bytes(*ether_type);
     let mut space = AddressSpace::default();
     for _ in 0..2 {
         if ether_type != kind::VLAN && ether_type != kind::SERVICE_VLAN {
@@ -84,46 +94,62 @@ fn decode(bytes: &[u8], frame: &FrameHeader, duplicates: &mut Duplicates) -> Opt
     };
     // Ethernet pads short packets; a packet longer than its frame was cut.
     let whole = rest.get(..network.total as usize).unwrap_or(rest);
-    let (_, transport) = whole.split_at_checked(network.header_length as usize)?;
-    let mut segment = Segment {
+    let (_, after) = whole.split_at_checked(network.header_length as usize)?;
+    let on_wire = network.total.checked_sub(network.header_length)?;
+    let transport = match network.protocol {
+        protocol::TCP => tcp(after, on_wire)?,
+        protocol::UDP => udp(after, on_wire)?,
+        _ => return None,
+    };
+    let said = u64::from(transport.sequence) << 32
+        | u64::from(transport.acknowledgement ^ transport.payload_on_wire) << 16
+        | u64::from(network.ip_id ^ transport.source_port);
+    if duplicates.wants(said, frame.source.capture) {
+        let print = duplicate::fingerprint(whole, network.header_length as usize, space);
+        if duplicates.is_copy(print, frame.at, frame.source.capture) {
+            return Some(Outcome::Duplicate);
+        }
+    }
+    let transport_offset = offset_of(captured, after, frame)?;
+    let payload_captured = u32::try_from(transport.payload.len()).ok()?;
+    let cut = if payload_captured < transport.payload_on_wire {
+        segment_flag::CUT
+    } else {
+        0
+    };
+    segments.push(Segment {
         at: frame.at,
         source: frame.source,
         space,
         source_address: network.source,
         destination_address: network.destination,
+        source_port: transport.source_port,
+        destination_port: transport.destination_port,
         protocol: network.protocol,
-        flags: network.flags | segment_flag::HAS_MAC,
+        layer: transport.layer,
+        flags: network.flags | segment_flag::HAS_MAC | cut,
+        tcp_flags: transport.tcp_flags,
         ttl: network.ttl,
         dscp: network.dscp,
         ip_id: network.ip_id,
+        sequence: transport.sequence,
+        acknowledgement: transport.acknowledgement,
+        window: transport.window,
+        options_length: transport.options_length,
+        options_offset: if matches!(transport.layer, Layer::Tcp) {
+            transport_offset.checked_add(20)?
+        } else {
+            0
+        },
+        payload_offset: offset_of(captured, transport.payload, frame)?,
+        payload_captured,
+        payload_on_wire: transport.payload_on_wire,
         frame_on_wire: frame.length_on_wire,
         tunnels: TunnelStack::default(),
-        source_mac: MacAddress([s0, s1, s2, s3, s4, s5]),
-        destination_mac: MacAddress([d0, d1, d2, d3, d4, d5]),
-        ..Segment::default()
-    };
-    let on_wire = network.total.checked_sub(network.header_length)?;
-    let (payload, payload_on_wire) = match network.protocol {
-        protocol::TCP => tcp(
-            &mut segment,
-            transport,
-            on_wire,
-            offset_of(captured, transport, frame)?,
-        )?,
-        protocol::UDP => udp(&mut segment, transport, on_wire)?,
-        _ => return None,
-    };
-    segment.payload_offset = offset_of(captured, payload, frame)?;
-    segment.payload_captured = u32::try_from(payload.len()).ok()?;
-    segment.payload_on_wire = payload_on_wire;
-    if segment.payload_captured < payload_on_wire {
-        segment.flags |= segment_flag::CUT;
-    }
-    let print = duplicate::fingerprint(whole, network.header_length as usize, space);
-    if duplicates.is_copy(print, frame.at, frame.source.capture) {
-        return Some(None);
-    }
-    Some(Some(segment))
+        source_mac: MacAddress(*source_mac),
+        destination_mac: MacAddress(*destination_mac),
+    });
+    Some(Outcome::Decoded)
 }
 
 /// Where `part`, which ends where `captured` or earlier, starts in the block.
@@ -198,9 +224,9 @@ fn version_6(packet: &[u8]) -> Option<Network> {
     })
 }
 
-/// Fills in a TCP header; gives the payload and its length on the wire.
+/// Reads a TCP header.
 #[inline]
-fn tcp<'a>(segment: &mut Segment, transport: &'a [u8], on_wire: u32, offset: u32) -> Option<(&'a [u8], u32)> {
+fn tcp(transport: &[u8], on_wire: u32) -> Option<Transport<'_>> {
     let (
         &[
             s0,
@@ -230,34 +256,40 @@ fn tcp<'a>(segment: &mut Segment, transport: &'a [u8], on_wire: u32, offset: u32
     if header_length < 20 {
         return None;
     }
-    let payload = transport.get(header_length as usize..)?;
-    segment.layer = Layer::Tcp;
-    segment.source_port = u16::from_be_bytes([s0, s1]);
-    segment.destination_port = u16::from_be_bytes([d0, d1]);
-    segment.sequence = u32::from_be_bytes([q0, q1, q2, q3]);
-    segment.acknowledgement = u32::from_be_bytes([a0, a1, a2, a3]);
-    segment.tcp_flags = flags;
-    segment.window = u16::from_be_bytes([w0, w1]);
-    segment.options_offset = offset.checked_add(20)?;
-    segment.options_length = (words >> 4).wrapping_mul(4).wrapping_sub(20);
-    Some((payload, on_wire.checked_sub(header_length)?))
+    Some(Transport {
+        layer: Layer::Tcp,
+        source_port: u16::from_be_bytes([s0, s1]),
+        destination_port: u16::from_be_bytes([d0, d1]),
+        sequence: u32::from_be_bytes([q0, q1, q2, q3]),
+        acknowledgement: u32::from_be_bytes([a0, a1, a2, a3]),
+        tcp_flags: flags,
+        window: u16::from_be_bytes([w0, w1]),
+        options_length: (words >> 4).wrapping_mul(4).wrapping_sub(20),
+        payload: transport.get(header_length as usize..)?,
+        payload_on_wire: on_wire.checked_sub(header_length)?,
+    })
 }
 
-/// Fills in a UDP header, unless its ports announce a tunnel.
+/// Reads a UDP header, unless its ports announce a tunnel.
 #[inline]
-fn udp<'a>(segment: &mut Segment, transport: &'a [u8], on_wire: u32) -> Option<(&'a [u8], u32)> {
+fn udp(transport: &[u8], on_wire: u32) -> Option<Transport<'_>> {
     let (&[s0, s1, d0, d1, l0, l1, _, _], payload) = transport.split_first_chunk::<8>()?;
-    let (source, destination) = (u16::from_be_bytes([s0, s1]), u16::from_be_bytes([d0, d1]));
+    let (source_port, destination_port) = (u16::from_be_bytes([s0, s1]), u16::from_be_bytes([d0, d1]));
     let length = u32::from(u16::from_be_bytes([l0, l1]));
-    if length < 8 || length > on_wire || tunnel::is_port(source) || tunnel::is_port(destination) {
+    if length < 8 || length > on_wire || tunnel::is_port(source_port) || tunnel::is_port(destination_port) {
         return None;
     }
-    segment.layer = Layer::Udp;
-    segment.source_port = source;
-    segment.destination_port = destination;
     let payload_on_wire = length.checked_sub(8)?;
-    Some((
-        payload.get(..payload_on_wire as usize).unwrap_or(payload),
+    Some(Transport {
+        layer: Layer::Udp,
+        source_port,
+        destination_port,
+        sequence: 0,
+        acknowledgement: 0,
+        tcp_flags: 0,
+        window: 0,
+        options_length: 0,
+        payload: payload.get(..payload_on_wire as usize).unwrap_or(payload),
         payload_on_wire,
-    ))
+    })
 }

@@ -5,13 +5,13 @@
 //! the rest of their datagram, and the fingerprints of recent packets. Both depend on the frames alone, never on where a block ends.
 //!
 //! What a frame gives:
-//! - ordinary packets: one segment, made by [`fast`] without leaving one function;
+//! - ordinary packets: one segment, made by `fast` without leaving one function;
 //! - a tunnel that was opened: the outer packet with `OPENED_TUNNEL`, then the inner one;
 //! - fragments: nothing until the datagram is whole, then one segment for the frame that completed it, with that frame's
 //!   length. So a five-tuple counts what Wireshark's conversations count. Fragments whose rest never came give the segment
 //!   of their first fragment when they time out, with the time and frame of that fragment (earlier than what
 //!   was given before it);
-//! - frames without IP: one segment of [`Layer::Link`](crate::model::segment::Layer::Link).
+//! - frames without IP: one segment of [`Layer::Link`].
 //!
 //! Everything that was not understood is counted by cause in [`Decoder::losses`].
 

@@ -81,7 +81,7 @@ pub(super) fn ethernet(kind: u16, payload: &[u8]) -> Vec<u8> {
 /// One fragment of an IPv4 datagram.
 pub(super) fn fragment_v4(protocol: u8, offset: u16, more: bool, payload: &[u8]) -> Vec<u8> {
     let mut bytes = ip_v4(protocol, payload);
-    let field = offset / 8 | if more { 0x2000 } else { 0 };
+    let field = (offset / 8) | if more { 0x2000 } else { 0 };
     bytes[6..8].copy_from_slice(&field.to_be_bytes());
     bytes
 }

@@ -90,7 +90,11 @@ pub struct Judgement {
 pub fn judge(windows: &Windows, declared: Option<Role>) -> Judgement {
     let role = declared.unwrap_or_else(|| role(windows));
     if windows.is_empty() {
-        return Judgement { role, activity: Activity::Unknown, intervals: Vec::new() };
+        return Judgement {
+            role,
+            activity: Activity::Unknown,
+            intervals: Vec::new(),
+        };
     }
     let mut intervals: Vec<(Timestamp, Timestamp, Activity)> = Vec::new();
     for (number, window) in windows {
@@ -114,9 +118,16 @@ pub fn judge(windows: &Windows, declared: Option<Role>) -> Judgement {
         Activity::Viewed => 3,
         Activity::Driven => 4,
     };
-    let activity =
-        intervals.iter().map(|(_, _, state)| *state).max_by_key(liveliness).unwrap_or(Activity::Unknown);
-    Judgement { role, activity, intervals }
+    let activity = intervals
+        .iter()
+        .map(|(_, _, state)| *state)
+        .max_by_key(liveliness)
+        .unwrap_or(Activity::Unknown);
+    Judgement {
+        role,
+        activity,
+        intervals,
+    }
 }
 
 /// Who shows the screen, over the windows that look driven from one of the two sides.
@@ -149,7 +160,12 @@ mod tests {
     use super::*;
 
     fn window(out_bytes: u64, in_bytes: u64, out_small: u32, in_small: u32) -> Window {
-        Window { out_bytes, in_bytes, out_small, in_small }
+        Window {
+            out_bytes,
+            in_bytes,
+            out_small,
+            in_small,
+        }
     }
 
     #[test]
@@ -161,7 +177,10 @@ mod tests {
             (4, window(50_000, 100, 0, 1)),
         ]);
         let judged = judge(&windows, None);
-        assert_eq!((judged.role, judged.activity), (Role::Controlled, Activity::Driven));
+        assert_eq!(
+            (judged.role, judged.activity),
+            (Role::Controlled, Activity::Driven)
+        );
         let states: Vec<Activity> = judged.intervals.iter().map(|(_, _, state)| *state).collect();
         assert_eq!(states, [Activity::Idle, Activity::Driven, Activity::Viewed]);
         assert_eq!(judged.intervals[1].1.since(judged.intervals[1].0), 2 * BIN);

@@ -3,27 +3,270 @@
 //! Takes observations in time order and, at the end, the resolved hosts; gives findings with their evidence. Sees no packets,
 //! prints nothing, and never looks at another host's findings.
 //!
-//! Every flow is first recognised against the catalogue ([`recognise`]), once; what detectors get is the flow with the
-//! tools that it may belong to. A detector is one file and one line in [`registry`].
+//! Every flow is first recognised against the catalogue ([`recognise`]), once; sessions are grouped from that. What can only
+//! be told at the end (a device by its name, a place that contradicts another) is a [`Conclusion`]: one file and
+//! one line in [`CONCLUSIONS`].
 
 pub mod activity_state;
 pub mod device;
 pub mod geo_mismatch;
 pub mod recognise;
-pub mod registry;
 pub mod sessions;
 pub mod tenants;
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
-use crate::geo::Geo;
-use crate::model::fact::Fact;
-use crate::model::finding::Finding;
+use crate::geo::{Geo, Place};
+use crate::model::address::{Address, MacAddress};
+use crate::model::fact::{Fact, FieldId};
+use crate::model::finding::{Finding, PlaceRecord};
+use crate::model::frame::FrameRef;
 use crate::model::identity::ContentId;
 use crate::model::observation::{EventHeader, LocalIndex, Observation};
-use crate::observe_view::HostView;
-use crate::settings::inventory::{Asset, Inventory};
+use crate::model::profile::Asset;
+use crate::model::time::Timestamp;
+use crate::settings::limits::Limits;
 use crate::settings::policy::Policy;
 use crate::signatures::Catalogue;
 
-use recognise::Recognised;
+use recognise::Recogniser;
+use sessions::{Session, Sessions};
+use tenants::Tenants;
+
+const DNS_QUERY: FieldId = FieldId::of("dns.query");
+
+/// A machine as detectors see it, resolved at the end of the input.
+#[derive(Clone, Debug, Default)]
+pub struct HostView {
+    /// Stable identifier.
+    pub id: ContentId,
+    /// Its entries in the table of local addresses.
+    pub locals: Vec<LocalIndex>,
+    /// Addresses, sorted.
+    pub ips: Vec<Address>,
+    /// Link address.
+    pub mac: Option<MacAddress>,
+    /// Names as (source, name), with the frame that first said each.
+    pub names: Vec<(String, String, FrameRef, Timestamp)>,
+    /// Services that it announced.
+    pub services: Vec<(String, FrameRef, Timestamp)>,
+    /// DHCP vendor class.
+    pub vendor_class: Option<String>,
+    /// Its own public addresses, how each was learnt, and where.
+    pub public: Vec<(Address, String, FrameRef, Timestamp)>,
+    /// Row of the inventory.
+    pub asset: Option<Asset>,
+    /// First and last sight.
+    pub seen: (Timestamp, Timestamp),
+}
+
+impl HostView {
+    /// The address to show: IPv4 before IPv6, the smallest.
+    #[must_use]
+    pub fn address(&self) -> String {
+        let best = self
+            .ips
+            .iter()
+            .min_by_key(|address| (!address.is_v4(), **address));
+        best.map(ToString::to_string)
+            .or_else(|| self.mac.map(|mac| mac.to_string()))
+            .unwrap_or_default()
+    }
+
+    /// Address with the best name behind it.
+    #[must_use]
+    pub fn label(&self) -> String {
+        let asset = self.asset.as_ref().and_then(|asset| asset.record.asset.clone());
+        let name = asset.or_else(|| self.names.first().map(|(_, name, ..)| name.clone()));
+        match name {
+            Some(name) => format!("{} ({name})", self.address()),
+            None => self.address(),
+        }
+    }
+}
+
+/// What detectors may ask.
+pub struct Knowledge<'a> {
+    /// The catalogue.
+    pub catalogue: &'a Catalogue,
+    /// The databases of places.
+    pub geo: &'a Geo,
+    /// What is allowed where.
+    pub policy: &'a Policy,
+}
+
+impl Knowledge<'_> {
+    /// Whether a tool is allowed on a host: `None` when neither inventory nor policy says anything about tools. `names`
+    /// and `address` are those of its servers, by which an instance is told.
+    #[must_use]
+    pub fn sanctioned(
+        &self,
+        host: &HostView,
+        tool: &str,
+        names: &[&str],
+        address: Option<IpAddr>,
+    ) -> Option<bool> {
+        let on_asset = host
+            .asset
+            .as_ref()
+            .map(|asset| asset.allowed_tools.as_slice())
+            .unwrap_or_default();
+        let declared = host.asset.as_ref().and_then(|asset| asset.record.site.as_deref());
+        let site = declared
+            .and_then(|name| self.policy.site(name))
+            .or_else(|| host.ips.iter().find_map(|ip| self.policy.site_of(ip.to_ip())));
+        let on_site = site.map(|site| site.allowed_tools.as_slice()).unwrap_or_default();
+        let is_allowed = self.policy.sanctions(tool)
+            || self.policy.sanctions_instance(tool, names, address)
+            || on_asset.iter().chain(on_site).any(|allowed| allowed == tool);
+        if is_allowed {
+            return Some(true);
+        }
+        let says_nothing = self.policy.allowed_tools.is_empty()
+            && self.policy.instances.is_empty()
+            && on_asset.is_empty()
+            && on_site.is_empty();
+        (!says_nothing).then_some(false)
+    }
+
+    /// Where an address is, as records show it.
+    #[must_use]
+    pub fn place(&self, address: Address) -> Option<PlaceRecord> {
+        self.geo.place(address.to_ip()).map(|place| place_record(&place))
+    }
+}
+
+/// A place as records show it.
+#[must_use]
+pub fn place_record(place: &Place) -> PlaceRecord {
+    let sources: Vec<String> = place
+        .sources
+        .iter()
+        .map(|source| format!("{} {}", source.database.name, source.database.build_date))
+        .collect();
+    PlaceRecord {
+        country: place.country.map(|country| country.to_string()),
+        city: place.city.clone(),
+        asn: place.asn,
+        as_org: place.as_org.clone(),
+        kind: place.kind.map(|kind| kind.name().to_owned()),
+        source: (!sources.is_empty()).then(|| sources.join(", ")),
+    }
+}
+
+/// Finds what can be told only when everything was seen.
+pub trait Conclusion: Sync {
+    /// Findings about hosts; `findings` are those of sessions, to refer to.
+    fn conclude(&self, hosts: &[HostView], findings: &[Finding], knowledge: &Knowledge<'_>) -> Vec<Finding>;
+}
+
+/// Every conclusion.
+static CONCLUSIONS: &[&dyn Conclusion] = &[&device::Device, &geo_mismatch::GeoMismatches];
+
+/// All detectors of a run.
+#[derive(Debug)]
+pub struct Detectors {
+    recogniser: Recogniser,
+    sessions: Sessions,
+    tenants: Tenants,
+}
+
+/// What detection concludes.
+#[derive(Debug, Default)]
+pub struct Concluded {
+    /// Findings in order of first sight.
+    pub findings: Vec<Finding>,
+    /// The sessions behind findings, for profiles; `finding` is an index into `findings`.
+    pub sessions: Vec<Session>,
+    /// Organisations by host.
+    pub tenants: BTreeMap<ContentId, Vec<String>>,
+    /// Groups that were beyond the bound.
+    pub refused: u64,
+}
+
+impl Detectors {
+    /// For one catalogue.
+    #[must_use]
+    pub fn new(catalogue: &Catalogue, limits: &Limits) -> Self {
+        Self {
+            recogniser: Recogniser::new(catalogue),
+            sessions: Sessions::new(limits.hosts),
+            tenants: Tenants::new(limits.hosts),
+        }
+    }
+
+    /// Takes a fact about hosts; `local` is who said it.
+    pub fn event(
+        &mut self,
+        local: Option<LocalIndex>,
+        header: &EventHeader,
+        fact: &Fact<'_>,
+        catalogue: &Catalogue,
+    ) {
+        if fact.field == DNS_QUERY
+            && let (Some(local), Some(name)) = (local, fact.value.as_text())
+        {
+            self.sessions
+                .asked(local, name, header.source, header.at, catalogue);
+            self.tenants.used(local, name);
+        }
+    }
+
+    /// Whether a flow without a local end belongs to a tool: then its client is entered as a host.
+    #[must_use]
+    pub fn is_of_interest(&self, observation: &Observation<'_>, catalogue: &Catalogue) -> bool {
+        let recognised = self.recogniser.recognise(catalogue, observation);
+        recognised.iter().any(|one| {
+            catalogue
+                .tool(&one.tool)
+                .is_some_and(|tool| tool.class.finding.is_some())
+        })
+    }
+
+    /// Takes a placed flow. `community_id` is made only for flows that belong to a tool.
+    pub fn observe(
+        &mut self,
+        observation: &Observation<'_>,
+        catalogue: &Catalogue,
+        community_id: &dyn Fn() -> String,
+    ) {
+        let recognised = self.recogniser.recognise(catalogue, observation);
+        if !recognised.is_empty() {
+            self.sessions
+                .observe(observation, &recognised, catalogue, &community_id());
+        }
+        if let (Some(client), Some(name)) = (
+            observation.locals.first().copied().flatten(),
+            &observation.server_name,
+        ) {
+            self.tenants.used(client, &name.name);
+        }
+    }
+
+    /// Concludes when everything was seen.
+    #[must_use]
+    pub fn conclude(self, hosts: &[HostView], knowledge: &Knowledge<'_>) -> Concluded {
+        let by_local: BTreeMap<LocalIndex, &HostView> = hosts
+            .iter()
+            .flat_map(|host| host.locals.iter().map(move |local| (*local, host)))
+            .collect();
+        let refused = self.sessions.refused;
+        let tenants = hosts
+            .iter()
+            .map(|host| (host.id, self.tenants.of(&host.locals)))
+            .collect();
+        let (mut findings, sessions) = self.sessions.conclude(&by_local, knowledge);
+        let further: Vec<Finding> = CONCLUSIONS
+            .iter()
+            .flat_map(|conclusion| conclusion.conclude(hosts, &findings, knowledge))
+            .collect();
+        findings.extend(further);
+        Concluded {
+            findings,
+            sessions,
+            tenants,
+            refused,
+        }
+    }
+}

@@ -12,6 +12,7 @@ use crate::model::observation::{NameSource, Observation};
 use crate::model::segment::Layer;
 use crate::model::time::Timestamp;
 use crate::signatures::entry::{RoleHint, Tool};
+use crate::signatures::payload::Transport;
 use crate::signatures::{Catalogue, Match, PayloadContext};
 
 /// Weight from which indicators of two fields may name a tool although neither may alone.
@@ -74,7 +75,9 @@ fn group(field: &str) -> &'static str {
         "payload.to_client" => "first bytes of the server",
         "app_proto" => "protocol",
         "tls.alpn" => "alpn",
-        field if field.starts_with("tls.certificate") || field.starts_with("tls.client_certificate") => "certificate",
+        field if field.starts_with("tls.certificate") || field.starts_with("tls.client_certificate") => {
+            "certificate"
+        }
         field if field.starts_with("http.") => "http",
         _ => "other",
     }
@@ -85,7 +88,10 @@ impl<'c> Gathered<'c> {
         let weight = i32::from(found.weight());
         let place = self.0.entry(&found.tool.id).or_default();
         let group = group(field);
-        if place.get(group).is_some_and(|known| (known.weight, known.alone) >= (weight, found.indicator.alone)) {
+        if place
+            .get(group)
+            .is_some_and(|known| (known.weight, known.alone) >= (weight, found.indicator.alone))
+        {
             return;
         }
         place.insert(
@@ -109,7 +115,12 @@ impl Recogniser {
     /// Prepares the look-ups.
     #[must_use]
     pub fn new(catalogue: &Catalogue) -> Self {
-        Self { fields: catalogue.fields().map(|name| (FieldId::of(name), name.to_owned())).collect() }
+        Self {
+            fields: catalogue
+                .fields()
+                .map(|name| (FieldId::of(name), name.to_owned()))
+                .collect(),
+        }
     }
 
     /// The tools that a flow may belong to, in order of their identifiers.
@@ -117,7 +128,14 @@ impl Recogniser {
     pub fn recognise(&self, catalogue: &Catalogue, observation: &Observation<'_>) -> Vec<Recognised> {
         let flow = observation.flow;
         let mut gathered = Gathered::default();
-        let first = flow.frames.first_payload.iter().flatten().min().copied().unwrap_or(flow.frames.first);
+        let first = flow
+            .frames
+            .first_payload
+            .iter()
+            .flatten()
+            .min()
+            .copied()
+            .unwrap_or(flow.frames.first);
         for protocol in flow.protocols.iter().flatten() {
             for found in catalogue.matches("app_proto", protocol.as_bytes()) {
                 let what = format!("protocol {protocol}");
@@ -128,7 +146,11 @@ impl Recogniser {
         if let Some(name) = &observation.server_name
             && matches!(name.source, NameSource::Dns | NameSource::StaleDns)
         {
-            let said = if name.source == NameSource::Dns { "resolved before as" } else { "resolved long before as" };
+            let said = if name.source == NameSource::Dns {
+                "resolved before as"
+            } else {
+                "resolved long before as"
+            };
             for found in catalogue.matches("dns.query", name.name.as_bytes()) {
                 let what = format!("server {said} {}", name.name);
                 gathered.add(found, "dns.query", &what, name.frame, name.at, Side::Client);
@@ -138,7 +160,11 @@ impl Recogniser {
             return Vec::new();
         }
         // Ports only colour what something else has named.
-        let field = if flow.layer == Layer::Tcp { "port.tcp" } else { "port.udp" };
+        let field = if flow.layer == Layer::Tcp {
+            "port.tcp"
+        } else {
+            "port.udp"
+        };
         let port = flow.server.port.to_string();
         for found in catalogue.matches(field, port.as_bytes()) {
             if gathered.0.contains_key(found.tool.id.as_str()) {
@@ -146,17 +172,33 @@ impl Recogniser {
                 gathered.add(found, field, &what, flow.frames.first, flow.start, Side::Client);
             }
         }
-        gathered.0.into_iter().filter_map(|(tool, seen)| weigh(tool, seen)).collect()
+        gathered
+            .0
+            .into_iter()
+            .filter_map(|(tool, seen)| weigh(tool, seen))
+            .collect()
     }
 
-    fn facts<'c>(&self, catalogue: &'c Catalogue, facts: &FactLog, layer: Layer, gathered: &mut Gathered<'c>) {
+    fn facts<'c>(
+        &self,
+        catalogue: &'c Catalogue,
+        facts: &FactLog,
+        layer: Layer,
+        gathered: &mut Gathered<'c>,
+    ) {
         for fact in facts {
-            let Some(field) = self.fields.get(&fact.field) else { continue };
+            let Some(field) = self.fields.get(&fact.field) else {
+                continue;
+            };
             match fact.value {
                 Value::Text { bytes, .. } => {
                     let list = std::str::from_utf8(bytes).unwrap_or_default();
                     // ALPN stands as a list; each offer is looked up by itself.
-                    let values = if field == "tls.alpn" { list.split(',') } else { list.split('\0') };
+                    let values = if field == "tls.alpn" {
+                        list.split(',')
+                    } else {
+                        list.split('\0')
+                    };
                     for value in values {
                         for found in catalogue.matches(field, value.as_bytes()) {
                             let what = format!("{field} {value}");
@@ -165,9 +207,17 @@ impl Recogniser {
                     }
                 }
                 Value::Bytes { bytes, on_wire } => {
-                    let context = PayloadContext { length: Some(on_wire), is_tcp: Some(layer == Layer::Tcp) };
+                    let context = PayloadContext {
+                        transport: Some(if layer == Layer::Tcp {
+                            Transport::Tcp
+                        } else {
+                            Transport::Udp
+                        }),
+                        length_on_wire: usize::try_from(on_wire).ok(),
+                    };
                     for found in catalogue.payload_matches(field, bytes, context) {
-                        let shown: Vec<String> = bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+                        let shown: Vec<String> =
+                            bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
                         let what = format!("{} {}", group(field), shown.join(" "));
                         gathered.add(found, field, &what, fact.source, fact.at, fact.side);
                     }
@@ -181,16 +231,28 @@ impl Recogniser {
 fn weigh(tool: &str, seen: BTreeMap<&'static str, Seen>) -> Option<Recognised> {
     let mut seen: Vec<Seen> = seen.into_values().collect();
     let score = seen.iter().map(|one| one.weight).sum::<i32>().min(CEILING);
-    let other_than_port = seen.iter().filter(|one| !one.signature.contains(":port.")).count();
+    let other_than_port = seen
+        .iter()
+        .filter(|one| !one.signature.contains(":port."))
+        .count();
     let is_named = seen.iter().any(|one| one.alone) || other_than_port >= 2 && score >= TOGETHER;
     if !is_named {
         return None;
     }
-    seen.sort_by(|a, b| b.weight.cmp(&a.weight).then_with(|| a.signature.cmp(&b.signature)));
-    Some(Recognised { tool: tool.to_owned(), score, seen })
+    seen.sort_by(|a, b| {
+        b.weight
+            .cmp(&a.weight)
+            .then_with(|| a.signature.cmp(&b.signature))
+    });
+    Some(Recognised {
+        tool: tool.to_owned(),
+        score,
+        seen,
+    })
 }
 
 /// What a name that a host merely asked for says: the tool and the indicator.
+#[must_use]
 pub fn asked<'c>(catalogue: &'c Catalogue, name: &str) -> Option<(&'c Tool, Match<'c>)> {
     catalogue
         .matches("dns.query", name.as_bytes())

@@ -121,7 +121,11 @@ impl Group {
     }
 
     fn score(&self) -> i32 {
-        self.items.values().map(|item| item.seen.weight).sum::<i32>().min(60)
+        self.items
+            .values()
+            .map(|item| item.seen.weight)
+            .sum::<i32>()
+            .min(60)
     }
 
     fn has_hint(&self, hint: RoleHint) -> bool {
@@ -159,7 +163,11 @@ impl Sessions {
     /// With room for so many groups.
     #[must_use]
     pub fn new(most: usize) -> Self {
-        Self { groups: BTreeMap::new(), most, refused: 0 }
+        Self {
+            groups: BTreeMap::new(),
+            most,
+            refused: 0,
+        }
     }
 
     fn group(&mut self, key: Key) -> Option<&mut Group> {
@@ -179,7 +187,9 @@ impl Sessions {
         community_id: &str,
     ) {
         for one in recognised {
-            let Some(tool) = catalogue.tool(&one.tool) else { continue };
+            let Some(tool) = catalogue.tool(&one.tool) else {
+                continue;
+            };
             if tool.class.finding.is_none() {
                 continue;
             }
@@ -204,7 +214,13 @@ impl Sessions {
         let other = if local_is_client { flow.server } else { flow.client };
         let both_local = observation.locals.iter().all(Option::is_some);
         let peer = (both_local || !is_relayed(tool)).then_some(other.address);
-        let Some(group) = self.group(Key { local, tool: tool.id.clone(), peer }) else { return };
+        let Some(group) = self.group(Key {
+            local,
+            tool: tool.id.clone(),
+            peer,
+        }) else {
+            return;
+        };
         for seen in &recognised.seen {
             let item = group.items.entry(seen.signature.clone()).or_insert_with(|| Item {
                 seen: seen.clone(),
@@ -235,19 +251,37 @@ impl Sessions {
             }
         }
         note_controllers(group, flow, local_is_client);
-        group.proto = group.proto.take().or_else(|| flow.transport_name().map(str::to_owned));
+        group.proto = group
+            .proto
+            .take()
+            .or_else(|| flow.transport_name().map(str::to_owned));
         if group.community_id.is_none() {
             group.community_id = Some((flow.id, community_id.to_owned()));
         }
     }
 
     /// Takes a name that a host asked its resolver for.
-    pub fn asked(&mut self, local: LocalIndex, name: &str, frame: FrameRef, at: Timestamp, catalogue: &Catalogue) {
-        let Some((tool, found)) = recognise::asked(catalogue, name) else { return };
+    pub fn asked(
+        &mut self,
+        local: LocalIndex,
+        name: &str,
+        frame: FrameRef,
+        at: Timestamp,
+        catalogue: &Catalogue,
+    ) {
+        let Some((tool, found)) = recognise::asked(catalogue, name) else {
+            return;
+        };
         if tool.class.finding.is_none() || !is_relayed(tool) {
             return;
         }
-        let Some(group) = self.group(Key { local, tool: tool.id.clone(), peer: None }) else { return };
+        let Some(group) = self.group(Key {
+            local,
+            tool: tool.id.clone(),
+            peer: None,
+        }) else {
+            return;
+        };
         let signature = format!("{}:dns.query", tool.id);
         let item = group.items.entry(signature.clone()).or_insert_with(|| Item {
             seen: Seen {
@@ -281,19 +315,23 @@ impl Sessions {
     ) -> (Vec<Finding>, Vec<Session>) {
         let mut joined: BTreeMap<(ContentId, String, Option<Address>), Group> = BTreeMap::new();
         for (key, group) in self.groups {
-            let Some(host) = hosts.get(&key.local) else { continue };
+            let Some(host) = hosts.get(&key.local) else {
+                continue;
+            };
             let place = joined.entry((host.id, key.tool, key.peer)).or_default();
             place.merge(group);
         }
         let by_id: BTreeMap<ContentId, &HostView> = hosts.values().map(|host| (host.id, *host)).collect();
         let mut found: Vec<(Finding, Session)> = Vec::new();
         for ((id, tool, peer), group) in joined {
-            let (Some(host), Some(tool)) = (by_id.get(&id), knowledge.catalogue.tool(&tool)) else { continue };
+            let (Some(host), Some(tool)) = (by_id.get(&id), knowledge.catalogue.tool(&tool)) else {
+                continue;
+            };
             if let Some(one) = finding(host, tool, peer, group, knowledge) {
                 found.push(one);
             }
         }
-        found.sort_by(|(a, _), (b, _)| (a.timestamp, a.id).cmp(&(b.timestamp, b.id)));
+        found.sort_by_key(|(finding, _)| (finding.timestamp, finding.id));
         let mut findings = Vec::with_capacity(found.len());
         let mut sessions = Vec::with_capacity(found.len());
         for (index, (finding, mut session)) in found.into_iter().enumerate() {
@@ -307,7 +345,12 @@ impl Sessions {
 
 /// Whether both ends of a tool call a vendor's servers: then the peer's address is a relay's, not a person's.
 fn is_relayed(tool: &Tool) -> bool {
-    tool.indicators.iter().any(|indicator| indicator.fields.iter().any(|field| field == "tls.sni" || field == "dns.query"))
+    tool.indicators.iter().any(|indicator| {
+        indicator
+            .fields
+            .iter()
+            .any(|field| field == "tls.sni" || field == "dns.query")
+    })
 }
 
 /// Addresses of controllers that a protocol told in the clear.
@@ -318,7 +361,10 @@ fn note_controllers(group: &mut Group, flow: &FlowRecord, local_is_client: bool)
             && (fact.side == Side::Server) == local_is_client
             && group.controllers.len() < MOST_PEERS
         {
-            group.controllers.entry((address, "rustdesk_rendezvous")).or_insert(fact.source);
+            group
+                .controllers
+                .entry((address, "rustdesk_rendezvous"))
+                .or_insert(fact.source);
         }
     }
 }
@@ -338,13 +384,19 @@ fn kind_of(tool: &Tool) -> Option<FindingKind> {
 /// What the host does, where the protocol or the direction of the connections tells it.
 fn declared_role(kind: FindingKind, is_direct: bool, group: &Group) -> Option<Role> {
     let opened = group.opened_by_local.saturating_mul(2) >= group.flows;
-    match kind {
-        FindingKind::RemoteAccess | FindingKind::IpKvm if is_direct => {
-            Some(if opened { Role::Controller } else { Role::Controlled })
-        }
-        FindingKind::RemoteAccess | FindingKind::IpKvm => None,
-        _ if group.flows == 0 => Some(Role::Client),
-        _ => Some(if opened { Role::Client } else { Role::Server }),
+    let is_remote = matches!(kind, FindingKind::RemoteAccess | FindingKind::IpKvm);
+    match (is_remote, is_direct) {
+        (true, true) => Some(if opened {
+            Role::Controller
+        } else {
+            Role::Controlled
+        }),
+        (true, false) => None,
+        (false, _) => Some(if opened || group.flows == 0 {
+            Role::Client
+        } else {
+            Role::Server
+        }),
     }
 }
 
@@ -376,7 +428,11 @@ fn finding(
     let mut judged = if is_remote && !is_login {
         activity_state::judge(&group.windows, declared)
     } else {
-        Judgement { role: declared.unwrap_or_default(), activity: Activity::Unknown, intervals: Vec::new() }
+        Judgement {
+            role: declared.unwrap_or_default(),
+            activity: Activity::Unknown,
+            intervals: Vec::new(),
+        }
     };
     if judged.role == Role::Unknown
         && matches!(judged.activity, Activity::Idle | Activity::Unknown)
@@ -387,14 +443,28 @@ fn finding(
     let confidence = confidence(&group);
     let score = Decibans(f64::from(group.score()));
     let peer_bytes = peer.map_or([0; 16], |peer| peer.0);
-    let id = ContentId::of(&[b"finding", &host.id.0.to_be_bytes(), tool.id.as_bytes(), &peer_bytes]);
+    let id = ContentId::of(&[
+        b"finding",
+        &host.id.0.to_be_bytes(),
+        tool.id.as_bytes(),
+        &peer_bytes,
+    ]);
     let evidence = evidence(&group, is_remote);
     let main_peer = match peer {
         Some(peer) => group.peers.get_key_value(&peer),
-        None => group.peers.iter().max_by_key(|(address, seen)| (seen.bytes, std::cmp::Reverse(**address))),
+        None => group
+            .peers
+            .iter()
+            .max_by_key(|(address, seen)| (seen.bytes, std::cmp::Reverse(**address))),
     };
     let controller = controller(&group, peer, judged.role, knowledge);
-    let sanctioned = knowledge.sanctioned(host, &tool.id);
+    let names: Vec<&str> = group
+        .peers
+        .values()
+        .filter_map(|seen| seen.name.as_deref())
+        .collect();
+    let main_address = main_peer.map(|(address, _)| address.to_ip());
+    let sanctioned = knowledge.sanctioned(host, &tool.id, &names, main_address);
     let relays: Vec<String> = if peer.is_none() {
         group
             .peers
@@ -435,8 +505,14 @@ fn finding(
         geo: None,
     };
     finding.summary = summary(host, tool, &finding, &group);
-    let session =
-        Session { host: host.id, finding: 0, relays, instance, is_private_server, windows: group.windows };
+    let session = Session {
+        host: host.id,
+        finding: 0,
+        relays,
+        instance,
+        is_private_server,
+        windows: group.windows,
+    };
     Some((finding, session))
 }
 
@@ -459,11 +535,17 @@ fn evidence(group: &Group, is_remote: bool) -> Vec<Evidence> {
             evidence
         })
         .collect();
-    list.sort_by(|a, b| b.weight.0.total_cmp(&a.weight.0).then_with(|| a.signature.cmp(&b.signature)));
+    list.sort_by(|a, b| {
+        b.weight
+            .0
+            .total_cmp(&a.weight.0)
+            .then_with(|| a.signature.cmp(&b.signature))
+    });
     if group.flows > 0 && !group.is_answered {
         let mut unanswered = Evidence::observed(
             family,
-            "no payload was seen from one of the two sides: tried, or captured in one direction only".to_owned(),
+            "no payload was seen from one of the two sides: tried, or captured in one direction only"
+                .to_owned(),
             Decibans(0.0),
             &[],
             None,
@@ -475,15 +557,28 @@ fn evidence(group: &Group, is_remote: bool) -> Vec<Evidence> {
 }
 
 /// Who controls a controlled host, where it can be told.
-fn controller(group: &Group, peer: Option<Address>, role: Role, knowledge: &Knowledge<'_>) -> Option<Controller> {
+fn controller(
+    group: &Group,
+    peer: Option<Address>,
+    role: Role,
+    knowledge: &Knowledge<'_>,
+) -> Option<Controller> {
     if role == Role::Controller || role == Role::Client {
         return None;
     }
     if let Some(((address, how), _)) = group.controllers.iter().next() {
-        return Some(Controller { address: *address, how: (*how).to_owned(), geo: knowledge.place(*address) });
+        return Some(Controller {
+            address: *address,
+            how: (*how).to_owned(),
+            geo: knowledge.place(*address),
+        });
     }
     let peer = peer.filter(|_| role == Role::Controlled)?;
-    Some(Controller { address: peer, how: "direct".to_owned(), geo: knowledge.place(peer) })
+    Some(Controller {
+        address: peer,
+        how: "direct".to_owned(),
+        geo: knowledge.place(peer),
+    })
 }
 
 /// The tool's instance: the customer's own name at the vendor, or a server outside the vendor's zone.
@@ -495,10 +590,16 @@ fn instance(tool: &Tool, group: &Group) -> (Option<String>, bool) {
             return (Some(name.clone()), false);
         }
         let is_own_server = tool.id == "rustdesk"
-            && seen.name.as_deref().is_none_or(|name| !name.ends_with("rustdesk.com"))
+            && seen
+                .name
+                .as_deref()
+                .is_none_or(|name| !name.ends_with("rustdesk.com"))
             && !matches!(address.to_ip(), IpAddr::V4(ip) if ip.is_private() || ip.is_broadcast() || ip.is_multicast());
         if is_own_server {
-            return (Some(seen.name.clone().unwrap_or_else(|| address.to_string())), true);
+            return (
+                Some(seen.name.clone().unwrap_or_else(|| address.to_string())),
+                true,
+            );
         }
     }
     (None, false)
@@ -526,9 +627,13 @@ fn summary(host: &HostView, tool: &Tool, finding: &Finding, group: &Group) -> St
         (Role::Controlled, Activity::Driven) => {
             format!("traffic consistent with {name} controlling it for {driven} of {live} s")
         }
-        (Role::Controlled, Activity::Viewed) => format!("traffic consistent with {name} showing its screen for {live} s"),
+        (Role::Controlled, Activity::Viewed) => {
+            format!("traffic consistent with {name} showing its screen for {live} s")
+        }
         (Role::Controlled, _) => format!("accepts {name}"),
-        (Role::Controller, Activity::Driven) => format!("traffic consistent with controlling another machine by {name} for {driven} s"),
+        (Role::Controller, Activity::Driven) => {
+            format!("traffic consistent with controlling another machine by {name} for {driven} s")
+        }
         (Role::Controller, _) => format!("connects to another machine by {name}"),
         (Role::Agent, _) => format!("{name} is installed or was asked for; no session seen"),
         (Role::Client, _) => format!("uses {name}"),

@@ -10,10 +10,52 @@ const TABLE: &str = include_str!("tenants.tsv");
 
 /// Labels that name no customer.
 const GENERIC: &[&str] = &[
-    "www", "login", "api", "app", "apps", "help", "support", "status", "developer", "docs", "admin", "static", "cdn", "assets",
-    "auth", "sso", "id", "accounts", "web", "files", "edge", "mail", "blog", "files-edge", "wss-primary", "wss-backup", "slackb",
-    "edgeapi", "a", "b", "ns1", "ns2", "global", "ok1static", "ok2static", "ok3static", "ok4static", "ok5static", "ok6static",
-    "ok7static", "ok8static", "ok9static", "ok10static", "ok11static", "ok12static", "ok14static",
+    "www",
+    "login",
+    "api",
+    "app",
+    "apps",
+    "help",
+    "support",
+    "status",
+    "developer",
+    "docs",
+    "admin",
+    "static",
+    "cdn",
+    "assets",
+    "auth",
+    "sso",
+    "id",
+    "accounts",
+    "web",
+    "files",
+    "edge",
+    "mail",
+    "blog",
+    "files-edge",
+    "wss-primary",
+    "wss-backup",
+    "slackb",
+    "edgeapi",
+    "a",
+    "b",
+    "ns1",
+    "ns2",
+    "global",
+    "ok1static",
+    "ok2static",
+    "ok3static",
+    "ok4static",
+    "ok5static",
+    "ok6static",
+    "ok7static",
+    "ok8static",
+    "ok9static",
+    "ok10static",
+    "ok11static",
+    "ok12static",
+    "ok14static",
 ];
 
 /// Services and how customers are named in them.
@@ -37,7 +79,11 @@ impl Tenants {
                 Some((columns.next()?, columns.next()?))
             })
             .collect();
-        Self { suffixes, seen: BTreeMap::new(), most }
+        Self {
+            suffixes,
+            seen: BTreeMap::new(),
+            most,
+        }
     }
 
     /// The token of a name: the customer's label and the service, `acme@okta.com`.
@@ -45,7 +91,8 @@ impl Tenants {
     pub fn token(&self, name: &str) -> Option<String> {
         // The last two letters decide for nearly every name that it is none of these.
         let (suffix, _) = self.suffixes.iter().find(|(suffix, _)| {
-            name.strip_suffix(suffix).is_some_and(|front| front.ends_with('.'))
+            name.strip_suffix(suffix)
+                .is_some_and(|front| front.ends_with('.'))
         })?;
         let front = name.strip_suffix(suffix)?.trim_end_matches('.');
         let label = front.rsplit('.').next()?;
@@ -53,7 +100,9 @@ impl Tenants {
             && label.len() >= 2
             && !GENERIC.contains(&label)
             && !label.starts_with("api-")
-            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
         is_customer.then(|| format!("{label}@{suffix}"))
     }
 
@@ -74,7 +123,11 @@ impl Tenants {
         let mut sums: BTreeMap<&str, u64> = BTreeMap::new();
         for local in locals {
             let from = (*local, String::new());
-            for ((_, token), count) in self.seen.range(from..).take_while(|((other, _), _)| other == local) {
+            for ((_, token), count) in self
+                .seen
+                .range(from..)
+                .take_while(|((other, _), _)| other == local)
+            {
                 let sum = sums.entry(token).or_default();
                 *sum = sum.saturating_add(*count);
             }
@@ -93,8 +146,17 @@ mod tests {
     fn a_customers_label_is_a_token_and_a_services_own_name_is_not() {
         let tenants = Tenants::new(10);
         assert_eq!(tenants.token("acme.okta.com").as_deref(), Some("acme@okta.com"));
-        assert_eq!(tenants.token("files.acme.slack.com").as_deref(), Some("acme@slack.com"));
-        for name in ["login.okta.com", "okta.com", "notokta.com", "www.slack.com", "example.com"] {
+        assert_eq!(
+            tenants.token("files.acme.slack.com").as_deref(),
+            Some("acme@slack.com")
+        );
+        for name in [
+            "login.okta.com",
+            "okta.com",
+            "notokta.com",
+            "www.slack.com",
+            "example.com",
+        ] {
             assert_eq!(tenants.token(name), None, "{name}");
         }
     }

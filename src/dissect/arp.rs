@@ -85,7 +85,7 @@ impl Pairs {
         } else {
             (&SENDER, sender)
         };
-        if !self.is_new(address, mac) {
+        if !self.is_new(field, address, mac) {
             return None;
         }
         facts.endpoint(field, address.into(), 0);
@@ -96,10 +96,11 @@ impl Pairs {
         Some(())
     }
 
-    fn is_new(&mut self, address: Ipv4Addr, mac: [u8; 6]) -> bool {
+    /// Whether this differs from what was said last; a question about an address is not yet its use.
+    fn is_new(&mut self, field: &Field, address: Ipv4Addr, mac: [u8; 6]) -> bool {
         let octets = address.octets();
         let place = usize::try_from(ContentId::of(&[&octets]).0 & 0xff).unwrap_or(0);
-        let hash = ContentId::of(&[&octets, &mac]).0;
+        let hash = ContentId::of(&[&field.id.0.to_le_bytes(), &octets, &mac]).0;
         match self.0.get_mut(place) {
             Some(said) if *said != hash => {
                 *said = hash;
@@ -158,12 +159,12 @@ mod tests {
             said(
                 &Arp,
                 &[
-                    (Client, &packet([0; 4], 7, [10, 0, 0, 9])),
+                    (Client, &packet([0; 4], 7, [10, 0, 0, 7])),
                     (Client, &packet([10, 0, 0, 7], 7, [10, 0, 0, 7]))
                 ]
             ),
             [
-                "arp.probe=10.0.0.9",
+                "arp.probe=10.0.0.7",
                 "arp.mac=020000000007",
                 "arp.sender=10.0.0.7",
                 "arp.mac=020000000007",

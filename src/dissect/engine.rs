@@ -130,6 +130,27 @@ fn number_of(name: &str) -> Option<u8> {
 }
 
 impl Engine {
+    /// Who dissects frames like this one that belong to no flow (ARP, LLDP): its number and a dissection to keep.
+    #[must_use]
+    pub fn claim(&self, view: FlowView, input: &Input<'_>) -> Option<(u8, Box<dyn Dissection>)> {
+        let head = Head {
+            layer: view.layer,
+            protocol: view.protocol,
+            client_port: view.client_port,
+            server_port: view.server_port,
+            side: input.side,
+            to_server: input.bytes,
+            to_client: &[],
+            length_on_wire: input.length_on_wire,
+            earlier: &[],
+        };
+        let mut open = self.candidates(view.layer);
+        let Verdict::Claimed(number) = ask(&mut open, &head, false) else {
+            return None;
+        };
+        Some((number, dissector(number)?.start()))
+    }
+
     /// Whether any dissector stands on this transport.
     #[must_use]
     pub fn wants(&self, layer: Layer) -> bool {
@@ -326,8 +347,8 @@ impl Engine {
                         };
                     }
                 }
-                // Octets of the other side may have waited while the protocol was unknown; the client's go first.
-                sides = [Side::Client, Side::Server];
+                // What the other side said before the newest payload waited until now; it goes first.
+                sides = [newest.other(), newest];
                 fed_other = true;
             }
             let Some(speaker) = inspection.speakers.first_mut() else {

@@ -46,7 +46,7 @@ impl Dissector for Esp {
     fn probe(&self, head: &Head<'_>) -> Probe {
         if head.layer == Layer::Udp && head.has_port(NAT_TRAVERSAL_PORT) {
             probe_in_udp(head)
-        } else if head.protocol == PROTOCOL_ESP && header(head.newest()).is_some() {
+        } else if head.layer == Layer::OtherIp && head.protocol == PROTOCOL_ESP {
             Probe::Yes
         } else {
             Probe::No
@@ -140,7 +140,8 @@ impl Dissection for Indices {
             Side::Client => client,
             Side::Server => server,
         };
-        if !*said && let Some((index, _)) = input.bytes.get(self.skip..).and_then(header) {
+        let index = || Cursor::new(input.bytes.get(self.skip..)?).u32();
+        if !*said && let Some(index) = index() {
             facts.number(self.field, u64::from(index));
             *said = true;
         }

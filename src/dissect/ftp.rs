@@ -24,7 +24,9 @@ static WORDS: Words = Words {
     reply,
 };
 
-const COMMANDS: &[&[u8]] = &[b"USER ", b"AUTH ", b"FEAT", b"OPTS ", b"SYST", b"CLNT ", b"HOST "];
+const COMMANDS: &[&[u8]] = &[
+    b"USER ", b"PASS ", b"AUTH ", b"FEAT", b"OPTS ", b"SYST", b"CLNT ", b"HOST ",
+];
 
 fn command(line: &[u8]) -> Command<'_> {
     if begins(line, b"AUTH TLS") || begins(line, b"AUTH SSL") {

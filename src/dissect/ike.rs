@@ -2,6 +2,7 @@
 //! (RFC 3948), and in TCP (RFC 9329).
 //!
 //! The header says its own length, which must be the datagram's, beside version and exchange type: enough on any port.
+//! On port 500 a wrong length is forgiven.
 //! Payloads are read until the encrypted part. Vendor identifiers are named where a vendor published them or where
 //! they are text.
 
@@ -28,6 +29,7 @@ pub const IDENTITY: Field = Field::of_flow("ike.identity");
 /// Index of an ESP packet that followed on the same ports, once for each side.
 pub const ESP_SPI: Field = Field::of_flow("ike.esp_spi");
 
+const PORT: u16 = 500;
 const HEADER_LENGTH: u32 = 28;
 /// Prefix of a TCP stream that carries IKE and ESP (RFC 9329, 4).
 const STREAM_PREFIX: &[u8] = b"IKETCP";
@@ -70,7 +72,9 @@ impl Dissector for Ike {
                 _ => Probe::No,
             };
         }
-        if Message::in_datagram(head.newest(), head.length_on_wire).is_some() {
+        let is_home = head.has_port(PORT);
+        let found = Message::in_datagram(head.newest(), head.length_on_wire);
+        if found.is_some_and(|message| message.is_whole || is_home) {
             return Probe::Yes;
         }
         // Keep-alives and ESP may come first on the shared port.
@@ -94,6 +98,8 @@ struct Message<'a> {
     major: u8,
     exchange: &'static str,
     is_encrypted: bool,
+    /// Whether the length in the header is the datagram's.
+    is_whole: bool,
     payloads: Cursor<'a>,
 }
 
@@ -118,15 +124,13 @@ impl<'a> Message<'a> {
         let length = cursor.u32()?;
         let exchange = exchange_name(version >> 4, kind)?;
         let spare_flags = if version >> 4 == 1 { 0xf8 } else { 0xc7 };
-        let is_believable = initiator != [0; 8]
-            && flags & spare_flags == 0
-            && length == length_on_wire
-            && length >= HEADER_LENGTH;
+        let is_believable = initiator != [0; 8] && flags & spare_flags == 0;
         is_believable.then_some(Self {
             initiator,
             next,
             major: version >> 4,
             exchange,
+            is_whole: length == length_on_wire && length >= HEADER_LENGTH,
             is_encrypted: version >> 4 == 1 && flags & 1 != 0,
             payloads: cursor,
         })
@@ -159,14 +163,20 @@ struct Exchange {
     said_esp: [bool; 2],
     vendors: u32,
     said_nat_detection: bool,
+    /// Version, exchange and index were said.
     is_started: bool,
+    /// The prefix of RFC 9329 was seen.
+    is_stream: bool,
 }
 
 impl Dissection for Exchange {
     fn feed(&mut self, input: &Input<'_>, facts: &mut Facts<'_>) -> Next {
         let mut cursor = Cursor::new(input.bytes);
-        let is_stream = self.is_started && cursor.peek().is_some() && self.messages == u8::MAX;
-        if !is_stream && !input.bytes.starts_with(STREAM_PREFIX) {
+        if input.bytes.starts_with(STREAM_PREFIX) {
+            self.is_stream = true;
+            let _ = cursor.skip(STREAM_PREFIX.len());
+        }
+        if !self.is_stream {
             self.take(input, input.bytes, input.length_on_wire, facts);
             return if self.messages >= MOST_MESSAGES {
                 Next::Done
@@ -175,11 +185,6 @@ impl Dissection for Exchange {
             };
         }
         // In TCP every message stands behind its length, which counts itself (RFC 9329, 3).
-        self.is_started = true;
-        self.messages = u8::MAX;
-        if input.bytes.starts_with(STREAM_PREFIX) {
-            let _ = cursor.skip(STREAM_PREFIX.len());
-        }
         loop {
             let mut ahead = cursor.clone();
             let Some(length) = ahead.u16().and_then(|length| length.checked_sub(2)) else {
@@ -189,8 +194,7 @@ impl Dissection for Exchange {
                 return Next::More(cursor.position());
             };
             self.take(input, message, u32::from(length), facts);
-            self.messages = u8::MAX;
-            if esp_header(message).is_some() {
+            if esp_header(message).is_some() || self.messages >= MOST_MESSAGES {
                 return Next::Done;
             }
             cursor = ahead;
@@ -211,8 +215,8 @@ impl Exchange {
             }
             return;
         };
-        if self.messages == 1 || self.is_started {
-            self.is_started = false;
+        if !self.is_started {
+            self.is_started = true;
             facts.number(&VERSION, u64::from(message.major));
             facts.text(&EXCHANGE, message.exchange.as_bytes());
             facts.bytes(&INITIATOR_SPI, &message.initiator);
@@ -429,6 +433,9 @@ mod tests {
             trial.payload(Side::Client, &[octet]);
         }
         assert_eq!(trial.said("ike.vendor"), ["strongswan"]);
+        trial.payload(Side::Server, &[0, 10, 0xc0, 0, 0, 1, 0, 0, 0, 1]);
+        assert_eq!(trial.said("ike.esp_spi"), [0xc000_0001_u32.to_string()]);
+        assert_eq!(trial.next, Some(Next::Done));
     }
 
     #[test]
@@ -436,7 +443,7 @@ mod tests {
         let mut longer = sa_init();
         longer.push(0);
         for bytes in [longer, message(0x20, 99, &[]), message(0x30, 34, &[])] {
-            let mut trial = Trial::new(&[&Ike], Layer::Udp, (40_000, 500));
+            let mut trial = Trial::new(&[&Ike], Layer::Udp, (40_000, 501));
             trial.payload(Side::Client, &bytes);
             assert_eq!(trial.probed, Probe::No);
         }

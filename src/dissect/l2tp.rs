@@ -63,7 +63,7 @@ impl Dissector for L2tp {
             }
             None => {}
         }
-        if is_home && is_data(bytes) {
+        if is_home && (is_data(bytes) || is_session_data(bytes)) {
             Probe::Yes
         } else {
             Probe::No
@@ -118,6 +118,14 @@ fn is_data(bytes: &[u8]) -> bool {
         ))
     };
     carries_ppp().unwrap_or(false)
+}
+
+/// Whether a message of version 3 belongs to a session (RFC 3931, 4.1.2.1): zero flags, version, zeros, an identifier.
+fn is_session_data(bytes: &[u8]) -> bool {
+    match bytes.split_first_chunk::<8>() {
+        Some(([0, 3, 0, 0, session @ ..], _)) => *session != [0; 4],
+        _ => false,
+    }
 }
 
 struct Avp<'a> {
@@ -226,6 +234,9 @@ mod tests {
         let mut trial = Trial::new(&[&L2tp], Layer::Udp, (1_701, 1_701));
         trial.payload(Side::Client, &[0, 2, 0, 7, 0, 9, 0xff, 3, 0xc0, 0x21, 1]);
         assert_eq!(trial.names, ["l2tp"]);
+        let mut third = Trial::new(&[&L2tp], Layer::Udp, (1_701, 1_701));
+        third.payload(Side::Client, &[0, 3, 0, 0, 0, 0, 0, 1, 9, 9]);
+        assert_eq!(third.names, ["l2tp"]);
     }
 
     #[test]

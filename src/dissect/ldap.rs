@@ -116,10 +116,10 @@ impl Dissector for Ldap {
         if newest.first() != Some(&0x30) {
             return Probe::No;
         }
-        match (message(newest), head.side) {
-            (Some(message), Side::Client) if is_request(&message) => Probe::Yes,
-            (Some(message), Side::Server) if is_response(&message) => Probe::Yes,
-            (None, _) if newest.len() < 12 => Probe::Wait,
+        // Either side's message will do: who opened a flow may have been guessed.
+        match message(newest) {
+            Some(message) if is_request(&message) || is_response(&message) => Probe::Yes,
+            None if newest.len() < 12 => Probe::Wait,
             _ => Probe::No,
         }
     }

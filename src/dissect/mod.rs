@@ -26,6 +26,7 @@ pub mod ldap;
 pub mod lldp;
 pub mod llmnr;
 pub mod mdns;
+pub mod natpmp;
 pub mod ndp;
 pub mod netbios;
 pub mod ntp;
@@ -35,8 +36,10 @@ pub mod postgresql;
 pub mod pptp;
 pub mod proxy;
 pub mod quic;
+pub mod rdp;
 pub mod registry;
 pub mod rfb;
+pub mod rustdesk;
 pub mod smtp;
 pub mod socks;
 pub mod ssdp;
@@ -49,6 +52,10 @@ pub mod websocket;
 pub mod wireguard;
 pub mod xmpp;
 
+#[cfg(test)]
+mod agreement;
+#[cfg(test)]
+mod capture_walk;
 #[cfg(test)]
 pub(crate) mod drive;
 #[cfg(test)]

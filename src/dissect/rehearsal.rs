@@ -11,7 +11,7 @@ pub(crate) struct Rehearsal {
     pub(crate) flow: FactLog,
     pub(crate) events: FactLog,
     pending: [Vec<u8>; 2],
-    said: Vec<String>,
+    pub(crate) said: Vec<String>,
     /// What the dissection last wanted.
     pub(crate) last: Next,
 }
@@ -198,5 +198,46 @@ pub(crate) fn every_cut_is_harmless(dissector: &dyn Dissector, payload: &[u8]) {
             rehearsal.stream(stamp(side.other()), &changed, true);
         }
         changed[end] ^= 0xff;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_make_a_dissector_panic_or_consume_what_is_not_there(
+            first in proptest::collection::vec(proptest::num::u8::ANY, 0..300),
+            second in proptest::collection::vec(proptest::num::u8::ANY, 0..300),
+            port in proptest::sample::select(vec![53_u16, 67, 80, 123, 137, 138, 547, 1900, 3478, 5351, 5353, 5355]),
+        ) {
+            for dissector in DISSECTORS {
+                for layer in dissector.layers() {
+                    let _ = dissector.probe(&head(*layer, port, &first));
+                }
+                let mut rehearsal = Rehearsal::of(*dissector);
+                for side in [Side::Client, Side::Server] {
+                    rehearsal.datagram(stamp(side), &first, u32::try_from(first.len()).unwrap());
+                    rehearsal.stream(stamp(side), &second, false);
+                    rehearsal.stream(stamp(side), &first, true);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_two_fields_share_an_identifier() {
+        let mut fields: Vec<_> = DISSECTORS
+            .iter()
+            .flat_map(|dissector| dissector.fields())
+            .collect();
+        fields.sort_by_key(|field| field.id);
+        for pair in fields.windows(2) {
+            assert!(
+                pair[0].id != pair[1].id || pair[0].name == pair[1].name,
+                "{pair:?}"
+            );
+        }
     }
 }

@@ -24,8 +24,8 @@ pub const HASSH_SERVER: Field = Field::of_flow("ssh.hassh_server");
 const MOST_BEFORE_IDENTIFICATION: usize = 8 << 10;
 /// Longest line, its end included (RFC 4253, 4.2: 255 for the identification; other lines are not bounded).
 const LONGEST_LINE: usize = 1 << 10;
-/// Largest packet that is believed (RFC 4253, 6.1: 35,000 must be supported).
-const LARGEST_PACKET: u32 = 35_000;
+/// Largest packet that is believed (RFC 4253, 6.1: 35,000 must be supported; OpenSSH takes 256 KiB).
+const LARGEST_PACKET: u32 = 256 << 10;
 /// Message number of KEXINIT (RFC 4250, 4.1.2).
 const KEXINIT: u8 = 20;
 
@@ -50,6 +50,7 @@ impl Dissector for Ssh {
         for bytes in [head.to_server, head.to_client] {
             match bytes.split_first_chunk::<5>() {
                 Some(([b'S', b'S', b'H', b'-', digit], _)) if digit.is_ascii_digit() => return Probe::Yes,
+                Some(_) if begins_with_key_exchange(bytes) => return Probe::Yes,
                 None if b"SSH-".starts_with(bytes.get(..bytes.len().min(4)).unwrap_or_default())
                     && !bytes.is_empty() =>
                 {
@@ -108,6 +109,9 @@ impl Dissection for Conversation {
             *stage = Stage::Finished;
         }
         let mut cursor = Cursor::new(input.bytes);
+        if *stage == Stage::Lines && *passed == 0 && begins_with_key_exchange(input.bytes) {
+            *stage = Stage::Packets;
+        }
         if *stage == Stage::Lines {
             *stage = read_lines(&mut cursor, passed, input.side, facts);
         }
@@ -128,6 +132,27 @@ impl Dissection for Conversation {
             cursor.position()
         })
     }
+}
+
+/// Whether KEXINIT comes first, because the capture missed the identification: length, padding, number, cookie, and a
+/// list of key exchanges, which are names of printable ASCII (RFC 4251, 6).
+fn begins_with_key_exchange(bytes: &[u8]) -> bool {
+    let read = || {
+        let mut cursor = Cursor::new(bytes);
+        let length = cursor.u32()?;
+        cursor.u8()?;
+        let is_key_exchange = cursor.u8()? == KEXINIT;
+        cursor.skip(16)?;
+        let list = cursor.u32()?;
+        let names = cursor.take(16)?;
+        Some(
+            is_key_exchange
+                && length <= LARGEST_PACKET
+                && (16..length).contains(&list)
+                && names.iter().all(u8::is_ascii_graphic),
+        )
+    };
+    read().unwrap_or(false)
 }
 
 /// Reads up to and including the identification; leaves the cursor on the first byte that was not understood.
@@ -295,6 +320,25 @@ mod tests {
         trial.payload(Side::Client, b"SSH-1.5-old\n");
         assert_eq!(trial.next, Some(Next::Done));
         assert_eq!(trial.said("ssh.server"), ["SSH-1.5-1.2.27"]);
+    }
+
+    #[test]
+    fn a_key_exchange_without_identification_is_enough() {
+        let lists = [
+            "curve25519-sha256",
+            "h",
+            "u",
+            "d",
+            "m",
+            "m",
+            "none",
+            "none",
+            "",
+            "",
+        ];
+        let mut trial = Trial::new(&[&Ssh], Layer::Tcp, (40_000, 40_001));
+        trial.payload(Side::Client, &kexinit(lists));
+        assert_eq!(trial.said("ssh.hassh"), [digest("curve25519-sha256;u;m;none")]);
     }
 
     #[test]

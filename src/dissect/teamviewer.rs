@@ -1,7 +1,7 @@
 //! TeamViewer's own framing on TCP (5938, then 443 and 80, where it is not TLS) and UDP.
 //!
-//! Two frames are known: `17 24`, a command, a big-endian length of 16 bits; and the newer `11 30`, a command, zero, a
-//! little-endian length of 32 bits. Over UDP eleven octets come before the first form. Commands and forms were read in
+//! Two frames are known: `17 24`, a command, a little-endian length of 16 bits; and the newer `11 30`, a command, zero, a
+//! little-endian length of 32 bits, which does not count the header's 24 octets (both lengths measured). Over UDP eleven octets come before the first form. Commands and forms were read in
 //! public captures (reference rows "teamviewer"); there is no public specification. Which commands appeared tells an idle
 //! client (keep-alives, router commands) from a session (routing request, session id, data).
 
@@ -19,6 +19,8 @@ pub const PEER: Field = Field::of_flow("teamviewer.peer");
 
 const OLD: [u8; 2] = [0x17, 0x24];
 const NEW: [u8; 2] = [0x11, 0x30];
+/// Octets of the newer header behind its length.
+const REST_OF_HEADER: usize = 16;
 /// Where the old frame starts in a datagram.
 const UDP_PREFIX: usize = 11;
 /// Largest frame that is believed.
@@ -87,7 +89,7 @@ const fn is_known(command: u8) -> bool {
 struct Frame {
     is_old: bool,
     command: u8,
-    /// Length of the body after the header.
+    /// Octets after what was read of the header.
     length: usize,
 }
 
@@ -96,8 +98,11 @@ fn frame(cursor: &mut Cursor<'_>) -> Option<Frame> {
     let magic = cursor.array::<2>()?;
     let command = cursor.u8()?;
     let (is_old, length) = match magic {
-        OLD => (true, usize::from(cursor.u16()?)),
-        NEW if cursor.u8()? == 0 => (false, usize::try_from(cursor.u32_le()?).ok()?),
+        OLD => (true, usize::from(cursor.u16_le()?)),
+        NEW if cursor.u8()? == 0 => {
+            let length = usize::try_from(cursor.u32_le()?).ok()?;
+            (false, length.saturating_add(REST_OF_HEADER))
+        }
         _ => return None,
     };
     Some(Frame {
@@ -210,9 +215,12 @@ mod tests {
     #[test]
     fn frames_of_both_forms_give_each_command_once() {
         let mut trial = Trial::new(&[&TeamViewer], Layer::Tcp, (40_000, 443));
-        trial.payload(Side::Client, b"\x17\x24\x0a\x00\x02ab\x17\x24\x1b\x00\x00");
-        trial.payload(Side::Server, b"\x11\x30\x0a\x00\x01\x00\x00\x00x\x11\x30\x18\x00");
-        trial.payload(Side::Server, b"\x00\x00\x00\x00");
+        trial.payload(Side::Client, b"\x17\x24\x0a\x02\x00ab\x17\x24\x1b\x00\x00");
+        let mut server = b"\x11\x30\x0a\x00\x01\x00\x00\x00".to_vec();
+        server.extend([7; 17]);
+        server.extend(b"\x11\x30\x18\x00");
+        trial.payload(Side::Server, &server);
+        trial.payload(Side::Server, &[0; 20]);
         assert_eq!(trial.names, ["teamviewer"]);
         assert_eq!(trial.said("teamviewer.command"), ["10", "27", "24"]);
     }
@@ -235,7 +243,7 @@ mod tests {
 
     #[test]
     fn truncated_frames_are_survived() {
-        let first: &[u8] = b"\x17\x24\x0a\x00\x02ab\x11\x30\x0a\x00\x01\x00\x00\x00x";
+        let first: &[u8] = b"\x17\x24\x0a\x02\x00ab\x11\x30\x0a\x00\x01\x00\x00\x00x";
         survives_every_truncation(&TeamViewer, Layer::Tcp, &[(Side::Client, first)]);
         survives_every_truncation(
             &TeamViewer,

@@ -10,6 +10,7 @@ const MOST_EARLIER: usize = 8;
 
 /// One flow under test.
 pub(super) struct Trial {
+    all: Vec<&'static dyn Dissector>,
     candidates: Vec<&'static dyn Dissector>,
     layer: Layer,
     protocol: u8,
@@ -41,12 +42,14 @@ impl Trial {
             Layer::Udp => 17,
             Layer::Sctp | Layer::Icmp | Layer::Icmpv6 | Layer::OtherIp | Layer::Link => 0,
         };
+        let all: Vec<_> = candidates
+            .iter()
+            .copied()
+            .filter(|dissector| dissector.layers().contains(&layer))
+            .collect();
         Self {
-            candidates: candidates
-                .iter()
-                .copied()
-                .filter(|dissector| dissector.layers().contains(&layer))
-                .collect(),
+            candidates: all.clone(),
+            all,
             layer,
             protocol,
             client_port: ports.0,
@@ -192,7 +195,10 @@ impl Trial {
             }
             Next::Become(name, consumed) => {
                 self.became = Some(name);
-                self.finished = true;
+                // An empty name: whatever follows is probed again.
+                self.finished = !name.is_empty();
+                self.running = None;
+                self.candidates = self.all.clone();
                 assert!(consumed <= bytes.len(), "consumed more than there was");
                 consumed
             }

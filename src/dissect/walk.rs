@@ -54,6 +54,75 @@ fn answers(label: &str) -> &'static [&'static str] {
     }
 }
 
+/// Captures whose label cannot be answered here, and why.
+const EXCEPTIONS: &[(&str, &str)] = &[
+    ("ar-ah-esp.pcap", "ESP inside AH: the flow is AH"),
+    (
+        "ar-socks5-reverse.pcap",
+        "malware calls home with bytes of its own and is then the SOCKS server",
+    ),
+    (
+        "dk-nb6-http.pcap",
+        "inside PPPoE, which this walker does not open",
+    ),
+    ("on-balls.pcap", "begins in the middle of an encrypted session"),
+    (
+        "pp-telnetcommandafterdata.pcap",
+        "one packet of six octets in the middle of a session",
+    ),
+    ("sv-decode-l2tp-decode-l2tp-v2.pcap", "inside PPPoE"),
+    (
+        "sv-decode-l2tp-decode-l2tp-v3-12.pcap",
+        "session data on port 1234 with no control connection",
+    ),
+    (
+        "sv-vxlan-decoder-03-vxlan.pcap",
+        "inside VXLAN, which this walker does not open",
+    ),
+    ("td-esp-truncated.pcap", "one fragment"),
+    ("td-l2tp-avp-overflow.pcap", "malformed by a fuzzer"),
+    ("td-ikev1-id-ipv6-addr-subnet-oobr.pcap", "malformed by a fuzzer"),
+    (
+        "td-ikev2-id-normal.pcap",
+        "made by hand with an initiator's index of zero",
+    ),
+    (
+        "td-ikev2-id-short.pcap",
+        "made by hand with an initiator's index of zero",
+    ),
+    ("td-isakmp-3948-oobr-2.pcap", "malformed by a fuzzer"),
+    ("td-isakmp-delete-segfault.pcap", "malformed by a fuzzer"),
+    ("td-isakmp-ikev1-n-print-oobr.pcap", "malformed by a fuzzer"),
+    (
+        "td-isakmp-no-none-np.pcapng",
+        "initiator's index of zero, reserved flags set",
+    ),
+    ("td-isakmp-pointer-loop.pcap", "malformed by a fuzzer"),
+    ("td-isakmp-rfc3948-oobr.pcap", "malformed by a fuzzer"),
+    ("td-isakmp-various-oobr.pcap", "malformed by a fuzzer"),
+    ("td-isakmpv1-attr-oobr.pcap", "malformed by a fuzzer"),
+    (
+        "zk-gre-sample.pcap",
+        "inside GRE, which this walker does not open",
+    ),
+    (
+        "zk-http-to-ssh.pcap",
+        "behind HTTP CONNECT, whose dissector hands over",
+    ),
+    (
+        "zk-rdp-invalid-length.pcap",
+        "no TPKT in the request, wrong length in the answer",
+    ),
+    ("zk-telnet-auth-missing-name.pcap", "telnet commands inside FTP"),
+    ("zk-wstunnel-ssh.pcap", "inside a WebSocket"),
+];
+
+/// Captures without a label where the protocol is there all the same.
+const PRESENT_WITHOUT_LABEL: &[(&str, &str)] = &[
+    // OSPFv3 secured by AH, as tshark says too.
+    ("cl-ospfv3-with-ah.pcap", "ah"),
+];
+
 type End = (IpAddr, u16);
 
 struct Packet {
@@ -132,13 +201,16 @@ fn packet(link: i32, frame: &[u8]) -> Option<Packet> {
             etherparse::LaxNetSlice::Ipv6(ip) => (
                 ip.header().source_addr().into(),
                 ip.header().destination_addr().into(),
-                ip.payload().ip_number.0,
+                match ip.header().next_header().0 {
+                    ah @ 51 => ah,
+                    _ => ip.payload().ip_number.0,
+                },
                 ip.payload().payload.to_vec(),
             ),
             etherparse::LaxNetSlice::Arp(_) => return None,
         };
     let own = |bytes: &[u8]| (bytes.to_vec(), u32::try_from(bytes.len()).unwrap());
-    Some(match sliced.transport {
+    Some(match sliced.transport.filter(|_| protocol != 51) {
         Some(TransportSlice::Tcp(tcp)) => {
             let (payload, length_on_wire) = own(tcp.payload());
             Packet {
@@ -300,6 +372,7 @@ fn labelled_captures_are_recognised_and_unlabelled_ones_are_not() {
         println!("skipped: no captures found");
         return;
     };
+    // Part of a file name: then what its flows said is printed, for a look at one capture.
     let only = std::env::var("FARMHAWK_ONLY").ok();
     let table = std::fs::read_to_string(folder.join("LABELS.tsv")).unwrap();
     let mut counts: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
@@ -330,14 +403,17 @@ fn labelled_captures_are_recognised_and_unlabelled_ones_are_not() {
             count.1 += 1;
             if wanted.iter().any(|name| names.contains(name)) {
                 count.0 += 1;
-            } else {
+            } else if !EXCEPTIONS.iter().any(|(excepted, _)| *excepted == file) {
                 missed.push(format!("{file} {label}"));
             }
         }
         for flow in found {
-            let is_labelled = labels
-                .iter()
-                .any(|label| flow.names.iter().any(|name| answers(label).contains(name)));
+            let is_explained = |name: &&str| {
+                PRESENT_WITHOUT_LABEL.contains(&(file, *name))
+                    || labels.iter().any(|label| answers(label).contains(name))
+            };
+            // Labels such as "vpn:ipsec" say less than we do; only what is labelled as nothing must be nothing.
+            let is_labelled = !labels.contains(&"none") || flow.names.iter().all(is_explained);
             if !is_labelled {
                 surprising.push(format!(
                     "{file} {:?} {:?} {:?} {labels:?}",
@@ -349,5 +425,9 @@ fn labelled_captures_are_recognised_and_unlabelled_ones_are_not() {
     for (label, (recognised, all)) in &counts {
         println!("{label}\t{recognised} of {all}");
     }
-    println!("missed: {missed:#?}\nwithout a label: {surprising:#?}");
+    assert!(missed.is_empty(), "not recognised: {missed:#?}");
+    assert!(
+        surprising.is_empty(),
+        "recognised where there is nothing: {surprising:#?}"
+    );
 }

@@ -6,6 +6,7 @@
 //!
 //! Some clients (Cloudflare WARP) put an identifier into the three reserved bytes. Such an initiation is believed
 //! only when its second authenticator is empty, as it is without a cookie, and is marked by `wireguard.reserved`.
+//! Others (TunnelBear) make the handshake longer; it is believed when the answer repeats the asker's index.
 
 use super::cursor::Cursor;
 use super::{Dissection, Dissector, Head, Input, Next, Probe};
@@ -20,6 +21,8 @@ pub const SENDER_INDEX: Field = Field::of_flow("wireguard.sender_index");
 pub const RECEIVER_INDEX: Field = Field::of_flow("wireguard.receiver_index");
 /// The reserved bytes of a handshake message where they are not zero.
 pub const RESERVED: Field = Field::of_flow("wireguard.reserved");
+/// Octets by which a handshake message is longer than it should be: a changed client.
+pub const PADDING: Field = Field::of_flow("wireguard.padding");
 
 const INITIATION_LENGTH: u32 = 148;
 const RESPONSE_LENGTH: u32 = 92;
@@ -40,7 +43,7 @@ impl Dissector for WireGuard {
     }
 
     fn fields(&self) -> &'static [&'static Field] {
-        &[&HANDSHAKE, &SENDER_INDEX, &RECEIVER_INDEX, &RESERVED]
+        &[&HANDSHAKE, &SENDER_INDEX, &RECEIVER_INDEX, &RESERVED, &PADDING]
     }
 
     fn layers(&self) -> &'static [Layer] {
@@ -52,9 +55,16 @@ impl Dissector for WireGuard {
             return Probe::No;
         };
         match message {
-            Message::Initiation { .. } => Probe::Yes,
-            Message::Response { reserved, .. } if reserved == [0; 3] => Probe::Yes,
-            Message::Response { .. } | Message::Cookie { .. } | Message::Data { .. } => {
+            Message::Initiation { .. } if head.length_on_wire == INITIATION_LENGTH => Probe::Yes,
+            Message::Response { reserved, .. }
+                if head.length_on_wire == RESPONSE_LENGTH && reserved == [0; 3] =>
+            {
+                Probe::Yes
+            }
+            Message::Initiation { .. }
+            | Message::Response { .. }
+            | Message::Cookie { .. }
+            | Message::Data { .. } => {
                 let confirmed = head
                     .earlier
                     .iter()
@@ -98,7 +108,9 @@ impl Message {
         let kind = cursor.u8()?;
         let reserved = cursor.array::<3>()?;
         match (kind, length_on_wire) {
-            (1, INITIATION_LENGTH) => {
+            (1, length)
+                if length == INITIATION_LENGTH || length > INITIATION_LENGTH && reserved == [0; 3] =>
+            {
                 let sender = cursor.u32_le()?;
                 let is_random = looks_random(cursor.take_up_to(16)) && looks_random(cursor.take_up_to(16));
                 let body = bytes.get(116..148);
@@ -107,13 +119,13 @@ impl Message {
                     (Some(first), Some(second))
                 });
                 let is_plausible = if reserved == [0; 3] {
-                    first.is_none_or(|mac| mac != [0; 16])
+                    length > INITIATION_LENGTH || first.is_none_or(|mac| mac != [0; 16])
                 } else {
                     first.is_some_and(looks_random) && second.is_some_and(|mac| mac == [0; 16])
                 };
                 (is_random && is_plausible).then_some(Self::Initiation { reserved, sender })
             }
-            (2, RESPONSE_LENGTH) => {
+            (2, length) if length == RESPONSE_LENGTH || length > RESPONSE_LENGTH && reserved == [0; 3] => {
                 let sender = cursor.u32_le()?;
                 let receiver = cursor.u32_le()?;
                 looks_random(cursor.take_up_to(16)).then_some(Self::Response {
@@ -195,7 +207,7 @@ impl Dissection for Tunnel {
             Message::Initiation { reserved, sender } => {
                 facts.text(&HANDSHAKE, b"initiation");
                 facts.number(&SENDER_INDEX, u64::from(sender));
-                say_reserved(reserved, facts);
+                say_changes(reserved, input.length_on_wire, INITIATION_LENGTH, facts);
             }
             Message::Response {
                 reserved,
@@ -205,7 +217,7 @@ impl Dissection for Tunnel {
                 facts.text(&HANDSHAKE, b"response");
                 facts.number(&SENDER_INDEX, u64::from(sender));
                 facts.number(&RECEIVER_INDEX, u64::from(receiver));
-                say_reserved(reserved, facts);
+                say_changes(reserved, input.length_on_wire, RESPONSE_LENGTH, facts);
                 self.answered = true;
             }
             Message::Cookie { receiver } => {
@@ -232,7 +244,10 @@ impl Dissection for Tunnel {
     }
 }
 
-fn say_reserved(reserved: [u8; 3], facts: &mut Facts<'_>) {
+fn say_changes(reserved: [u8; 3], length: u32, expected: u32, facts: &mut Facts<'_>) {
+    if length > expected {
+        facts.number(&PADDING, u64::from(length.saturating_sub(expected)));
+    }
     if reserved != [0; 3] {
         facts.bytes(&RESERVED, &reserved);
     }
@@ -281,6 +296,21 @@ mod tests {
         assert_eq!(trial.said("wireguard.handshake"), ["initiation", "response"]);
         assert_eq!(trial.said("wireguard.sender_index"), ["7", "9"]);
         assert_eq!(trial.next, Some(Next::Done));
+    }
+
+    #[test]
+    fn a_longer_handshake_needs_an_answer_to_its_index() {
+        let mut ask = initiation([0; 3]);
+        ask.extend(random(56));
+        for (index, expected) in [(7, Probe::Yes), (8, Probe::Wait)] {
+            let mut answer = response(index);
+            answer.extend(random(8));
+            let mut trial = trial();
+            trial.payload(Side::Client, &ask);
+            assert_eq!(trial.probed, Probe::Wait);
+            trial.payload(Side::Server, &answer);
+            assert_eq!(trial.probed, expected);
+        }
     }
 
     #[test]

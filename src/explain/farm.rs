@@ -17,13 +17,14 @@ use super::{Circumstances, Read, ask, not_observable, read, wording};
 /// How many members a summary names.
 const NAMED: usize = 4;
 
-/// Explains one group; `profiles` are sorted by identifier.
+/// Explains one group; `profiles` are sorted by identifier, `prevalent` are the tools that are policy here.
 #[must_use]
 pub fn explain_group(
     group: &Group,
     profiles: &[&HostProfile],
     weights: &Weights,
     circumstances: &Circumstances,
+    prevalent: &[String],
 ) -> Farm {
     let of = |host| {
         let place = profiles
@@ -41,6 +42,7 @@ pub fn explain_group(
         members,
         vantage: circumstances.vantage,
         rules: &weights.rules,
+        prevalent,
     };
     let (reads, levels) = read(&subject, weights);
     let prior = weights.prior(circumstances.vantage, circumstances.is_incident);

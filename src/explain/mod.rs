@@ -26,7 +26,7 @@ use crate::model::vantage::Vantage;
 use cues::{REGISTRY, Reading};
 use hypothesis::{ByHypothesis, explanations};
 use posterior::{Claim, Levels, cell_decibans};
-use subject::Subject;
+use subject::{Subject, prevalent_tools};
 use verdict::{Bench, judge};
 use weights::Weights;
 
@@ -91,10 +91,11 @@ pub fn explain(
     let mut sorted: Vec<&HostProfile> = profiles.iter().collect();
     sorted.sort_by_key(|profile| profile.host);
     sorted.dedup_by_key(|profile| profile.host);
+    let prevalent = prevalent_tools(&sorted, circumstances.vantage, &weights.rules);
     let mut farms: Vec<Farm> = groups
         .iter()
         .filter(|group| group.members.len() > 1)
-        .map(|group| farm::explain_group(group, &sorted, weights, circumstances))
+        .map(|group| farm::explain_group(group, &sorted, weights, circumstances, &prevalent))
         .collect();
     farms.sort_by(|one, other| {
         (other.verdict.cmp(&one.verdict))
@@ -103,22 +104,24 @@ pub fn explain(
     });
     let hosts = sorted
         .iter()
-        .map(|profile| explain_host(profile, weights, circumstances))
+        .map(|profile| explain_host(profile, weights, circumstances, &prevalent))
         .collect();
     Explained { farms, hosts }
 }
 
-/// Explains one host by itself.
+/// Explains one host by itself; `prevalent` are the tools that are policy where it stands.
 #[must_use]
 pub fn explain_host(
     profile: &HostProfile,
     weights: &Weights,
     circumstances: &Circumstances,
+    prevalent: &[String],
 ) -> HostExplanation {
     let subject = Subject {
         members: vec![profile],
         vantage: circumstances.vantage,
         rules: &weights.rules,
+        prevalent,
     };
     let (reads, levels) = read(&subject, weights);
     let prior = weights.prior(circumstances.vantage, circumstances.is_incident);

@@ -1,5 +1,7 @@
 //! The subject of an explanation: one host or the members of a group, as cues look at them.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::model::evidence::State;
 use crate::model::identity::ContentId;
 use crate::model::profile::{Asset, HostProfile, RemoteSession};
@@ -16,6 +18,8 @@ pub struct Subject<'a> {
     pub vantage: Vantage,
     /// What a capture must hold before a cue may speak.
     pub rules: &'a Rules,
+    /// Tools that are so common at an employer that they are policy, sorted.
+    pub prevalent: &'a [String],
 }
 
 impl<'a> Subject<'a> {
@@ -47,9 +51,15 @@ impl<'a> Subject<'a> {
                 !profile.kvm.drives_this.list().is_empty()
                     || profile
                         .live_sessions()
-                        .any(|session| session.sanctioned != Some(true))
+                        .any(|session| session.sanctioned != Some(true) && !self.is_prevalent(&session.tool))
             })
             .collect()
+    }
+
+    /// Whether a tool is so common here that it is policy.
+    #[must_use]
+    pub fn is_prevalent(&self, tool: &str) -> bool {
+        self.prevalent.iter().any(|one| one == tool)
     }
 
     /// The machines that organisations and places are asked about: the controlled ones, or all where none is.
@@ -97,6 +107,36 @@ impl<'a> Subject<'a> {
         }
         common
     }
+}
+
+/// Tools on so many of an employer's machines that they are policy rather than anomaly (DETECTION 6.4), sorted.
+///
+/// Only at an employer: in a house full of controlled machines the tool is common because the house is a farm.
+#[must_use]
+pub fn prevalent_tools(profiles: &[&HostProfile], vantage: Vantage, rules: &Rules) -> Vec<String> {
+    let machines = u32::try_from(profiles.len()).unwrap_or(u32::MAX);
+    if vantage != Vantage::Employer || machines < rules.prevalent_machines {
+        return Vec::new();
+    }
+    let mut counts: BTreeMap<&str, u32> = BTreeMap::new();
+    for profile in profiles {
+        let live = profile
+            .sessions
+            .list()
+            .iter()
+            .map(|session| session.tool.as_str());
+        let idle = profile.installed.iter().map(|installed| installed.tool.as_str());
+        for tool in live.chain(idle).collect::<BTreeSet<_>>() {
+            let count = counts.entry(tool).or_default();
+            *count = count.saturating_add(1);
+        }
+    }
+    let least = rules.prevalent_share * f64::from(machines);
+    counts
+        .into_iter()
+        .filter(|(_, count)| f64::from(*count) > least)
+        .map(|(tool, _)| tool.to_owned())
+        .collect()
 }
 
 /// Identifiers of hosts.

@@ -73,6 +73,9 @@ fn obstacle(bench: &Bench<'_>, levels: &Levels, weighed: &[(Family, f64)]) -> Op
     if let Some(damage) = bench.damage {
         return Some(damage.to_owned());
     }
+    if bench.claim == Claim::Farm && bench.machines < 2 {
+        return Some("a farm has at least two machines".to_owned());
+    }
     let rule = &bench.weights.two_key;
     let speaking: Vec<Family> = weighed
         .iter()
@@ -95,7 +98,7 @@ fn obstacle(bench: &Bench<'_>, levels: &Levels, weighed: &[(Family, f64)]) -> Op
     }
     for (family, _) in weighed {
         let left = posterior(bench.weights, bench.prior, levels, Some(*family));
-        if bench.claim.probability(&left) < bench.weights.bands.least() {
+        if bench.claim.probability(&left) < rule.leave_one_out {
             return Some(format!(
                 "it rests on one kind of evidence alone ({})",
                 family_words(*family)

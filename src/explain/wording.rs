@@ -22,14 +22,17 @@ pub fn summary(label: &str, weights: &Weights, judgement: &Judgement) -> String 
     if winner.is_remote_operation() {
         if let Some(rival) = ranked.iter().find(|one| !one.is_remote_operation()) {
             let (name, benign) = weights.words(*rival);
-            let _ = write!(text, 
+            let _ = write!(
+                text,
                 "; the best benign explanation is {name} ({}): {benign}",
                 probability(rival.of(posterior))
+            );
         }
     } else {
         let _ = write!(text, ": {benign}");
     }
-    let _ = write!(text, 
+    let _ = write!(
+        text,
         "; farm {}, operated from elsewhere {}",
         probability(Claim::Farm.probability(posterior)),
         probability(Claim::RemoteOperation.probability(posterior)),

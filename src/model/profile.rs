@@ -122,7 +122,8 @@ pub struct ControllerPlace {
 /// Who sat at the other end of a session.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ControllerSeen {
-    /// What makes it the same controller elsewhere: its address, or a relayed session's identifier.
+    /// What makes it the same controller elsewhere: its address, or a relayed session's identifier. Never the address
+    /// of a vendor's relay, which strangers share: that belongs into `relays`.
     pub id: String,
     /// Its public address, where learnt.
     pub address: Option<Address>,
@@ -265,7 +266,7 @@ pub struct HostProfile {
     pub names: Vec<HostName>,
     /// Inventory row; absent when the inventory was given and does not know the host.
     pub asset: Observable<Asset>,
-    /// Routers through which it talks.
+    /// Routers through which it talks, on its own segment. Not observable at an employer: a concentrator is nobody's home.
     pub gateways: Observable<Vec<Gateway>>,
     /// Public addresses from which it goes out.
     pub egress: Observable<Vec<Egress>>,
@@ -291,7 +292,7 @@ pub struct HostProfile {
     pub vpn: Observable<VpnUse>,
     /// Driven minutes by hour of the day, UTC.
     pub hours: Observable<[u32; 24]>,
-    /// Days on which it was active.
+    /// Days on which it was active; at least one, or nothing that is counted by days can be said.
     pub days: Days,
     /// Somebody at the machine itself, outside sessions.
     pub local_use: Observable<LocalUse>,

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use crate::model::address::{Address, AddressSpace};
+use crate::model::address::{Address, AddressSpace, MacAddress};
 use crate::model::frame::FrameRef;
 use crate::model::observation::LocalIndex;
 use crate::model::time::Timestamp;
@@ -45,6 +45,8 @@ pub struct LocalAddress {
     pub public: BTreeMap<(Address, &'static str), Sighting>,
     /// It answered as a router or resolver: `router`, `dns_server`, `dhcp_server`.
     pub roles: BTreeSet<&'static str>,
+    /// Link addresses of the routers through which it talked, with the days since 1970.
+    pub gateways: BTreeMap<MacAddress, BTreeSet<u32>>,
     /// Names that it asked a resolver for, of those that a catalogue knows, are kept by the detectors; here only how many.
     pub questions: u64,
 }
@@ -197,6 +199,19 @@ impl Locals {
             entry.bytes_out = entry.bytes_out.saturating_add(out);
             entry.bytes_in = entry.bytes_in.saturating_add(inward);
             entry.has_spoken |= spoke;
+        }
+    }
+
+    /// Notes the router through which an address talked to the outside.
+    pub fn through(&mut self, index: LocalIndex, gateway: MacAddress, at: Timestamp) {
+        let day = u32::try_from(at.0.div_euclid(86_400 * crate::model::time::SECOND)).unwrap_or(0);
+        if let Some(entry) = self.get_mut(index)
+            && (entry.gateways.len() < 8 || entry.gateways.contains_key(&gateway))
+        {
+            let days = entry.gateways.entry(gateway).or_default();
+            if days.len() < 4_096 {
+                days.insert(day);
+            }
         }
     }
 

@@ -79,6 +79,13 @@ impl Observers {
                 self.locals.count(local, flow.start, flow.end, out, inward, sent);
             }
         }
+        let [_, peer_mac] = flow.macs;
+        if let (Some(client), None) = (client, server)
+            && peer_mac.is_present()
+            && !peer_mac.is_group()
+        {
+            self.locals.through(client, peer_mac, flow.start);
+        }
         let server_name = self.server_name(flow, client);
         Observation {
             flow,
@@ -109,6 +116,20 @@ impl Observers {
         let asker = client.map_or(flow.client.address, |local| self.locals.address(local));
         self.names
             .name_of(flow.space, asker, flow.server.address, flow.start)
+    }
+
+    /// Enters the client of a flow that has no local end, because the flow turned out to matter.
+    pub fn enter_client(&mut self, flow: &FlowRecord) -> Option<LocalIndex> {
+        let local = self.locals.enter(flow.space, flow.client.address)?;
+        let [out, inward] = flow.bytes;
+        self.locals.count(local, flow.start, flow.end, out, inward, true);
+        Some(local)
+    }
+
+    /// The local address that a packet came from, if it is one.
+    #[must_use]
+    pub fn sender(&mut self, header: &EventHeader) -> Option<LocalIndex> {
+        self.locals.place(header.space, header.from.address)
     }
 
     /// The name that a local address had resolved for a remote one at a moment, if any.

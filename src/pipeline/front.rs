@@ -1,5 +1,8 @@
 //! The front of the pipeline: reads a block, decodes it, routes its segments to the partitions that own their flows.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::schedule::{Front, Order, Work};
 use super::shard::Routed;
 use crate::capture::{CaptureError, Damage, Progress, Source};
@@ -35,6 +38,7 @@ pub struct Reader {
     pub frames: u64,
     /// First and last packet.
     pub span: Option<(Timestamp, Timestamp)>,
+    stop: Arc<AtomicBool>,
     is_finished: bool,
 }
 
@@ -47,9 +51,15 @@ impl std::fmt::Debug for Reader {
 }
 
 impl Reader {
-    /// Reads from `source`; `seed` is that of the flow table's hash.
+    /// Reads from `source` until it ends or `stop` is set; `seed` is that of the flow table's hash.
     #[must_use]
-    pub fn new(source: Box<dyn Source>, limits: &Limits, seed: u64, watch: Option<Watch>) -> Self {
+    pub fn new(
+        source: Box<dyn Source>,
+        limits: &Limits,
+        seed: u64,
+        watch: Option<Watch>,
+        stop: Arc<AtomicBool>,
+    ) -> Self {
         Self {
             source,
             decoder: Decoder::new(limits),
@@ -61,6 +71,7 @@ impl Reader {
             losses: Losses::default(),
             frames: 0,
             span: None,
+            stop,
             is_finished: false,
         }
     }
@@ -129,13 +140,15 @@ impl Front for Reader {
         if self.is_finished {
             return false;
         }
-        let more = match self.source.fill(&mut work.block) {
-            Ok(more) => more,
-            Err(error) => {
-                self.error = Some(error);
-                false
-            }
-        };
+        let is_stopped = self.stop.load(Ordering::Relaxed);
+        let more = !is_stopped
+            && match self.source.fill(&mut work.block) {
+                Ok(more) => more,
+                Err(error) => {
+                    self.error = Some(error);
+                    false
+                }
+            };
         self.collect();
         if more {
             self.frames = self.frames.saturating_add(work.block.frames.len() as u64);

@@ -4,7 +4,10 @@
 //! front: capture > decode > route      shard: flow > dissect      back: observe > detect ... (see `analysis`)
 //! ```
 
+pub mod analysis;
+pub mod conclude;
 pub mod front;
+pub mod places;
 pub mod schedule;
 pub mod shard;
 

@@ -1,8 +1,10 @@
 //! One partition of the packet side: flows, reassembly of heads, dissection. Owns everything it touches.
 
-use crate::dissect::Input;
+use std::collections::BTreeMap;
+
 use crate::dissect::engine::{Engine, FlowView, Inspection, Interest, Named, Window};
 use crate::dissect::registry::{DISSECTORS, NAMES};
+use crate::dissect::{Dissection, Input, Next};
 use crate::flow::reassembly::{Offer, Stream};
 use crate::flow::table::HashedKey;
 use crate::flow::{Ending, Flows, NOTHING};
@@ -106,7 +108,6 @@ fn held(head: &Head) -> usize {
 }
 
 /// The partition.
-#[derive(Debug)]
 pub struct Shard {
     flows: Flows,
     heads: Heads,
@@ -114,6 +115,8 @@ pub struct Shard {
     scratch: FactLog,
     limits: Limits,
     head_bytes: usize,
+    /// Dissections of what is not IP, by EtherType.
+    links: BTreeMap<u16, (u8, Box<dyn Dissection>)>,
 }
 
 /// Collects what ends, and reads what waited behind holes that nothing will fill now.
@@ -229,6 +232,14 @@ impl Window for StreamWindow<'_> {
     }
 }
 
+impl std::fmt::Debug for Shard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shard")
+            .field("flows", &self.flows)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Shard {
     /// One of `partitions` partitions.
     #[must_use]
@@ -240,6 +251,7 @@ impl Shard {
             scratch: FactLog::default(),
             limits: limits.clone(),
             head_bytes: limits.head_bytes.div_ceil(partitions.max(1)),
+            links: BTreeMap::new(),
         }
     }
 
@@ -368,7 +380,11 @@ impl Shard {
             }
         };
         let before = if is_fresh { 0 } else { held(&head) };
-        let [client_port, server_port] = self.flows.ports(flow);
+        // ICMP has types and codes of single packets, where the flow's key has pairs of types.
+        let [client_port, server_port] = match segment.layer {
+            Layer::Icmp | Layer::Icmpv6 => [segment.source_port, segment.destination_port],
+            Layer::Tcp | Layer::Udp | Layer::Sctp | Layer::OtherIp | Layer::Link => self.flows.ports(flow),
+        };
         let view = FlowView {
             layer: segment.layer,
             protocol: segment.protocol,
@@ -462,11 +478,33 @@ impl Shard {
         next
     }
 
-    /// What is not IP has no flow; each frame is asked on its own.
+    /// What is not IP has no flow; one dissection for each EtherType takes all its frames.
     fn link(&mut self, block: &Block, segment: &Segment, output: &mut Output) {
+        /// EtherTypes that are remembered as spoken or not.
+        const MOST: usize = 64;
         let payload = block.slice(segment.payload_offset, segment.payload_captured);
+        let input = datagram(payload, segment, Side::Client);
+        let kind = segment.destination_port;
+        let is_known = self.links.contains_key(&kind);
+        if !is_known {
+            let view = FlowView {
+                layer: Layer::Link,
+                protocol: 0,
+                client_port: segment.source_port,
+                server_port: kind,
+            };
+            let Some(claimed) = self.engine.claim(view, &input) else {
+                return;
+            };
+            if self.links.len() >= MOST {
+                return;
+            }
+            self.links.insert(kind, claimed);
+        }
+        let Some((number, dissection)) = self.links.get_mut(&kind) else {
+            return;
+        };
         let from = output.log.len();
-        let mut inspection = self.engine.begin(Layer::Link);
         let stamp = Stamp {
             at: segment.at,
             source: segment.source,
@@ -477,25 +515,22 @@ impl Shard {
             events: &mut output.log,
             stamp,
         };
-        let view = FlowView {
-            layer: Layer::Link,
-            protocol: 0,
-            client_port: 0,
-            server_port: segment.destination_port,
-        };
-        let mut protocol = None;
-        let input = datagram(payload, segment, Side::Client);
-        self.engine
-            .datagram(&mut inspection, view, &input, 1, &mut facts, &mut |named| {
-                if let Named::Speaks(number) = named {
-                    protocol = Some(number);
-                }
-            });
+        let number = *number;
+        match dissection.feed(&input, &mut facts) {
+            Next::More(_) | Next::Release => {}
+            Next::Done | Next::Reject | Next::Become(..) => {
+                self.links.remove(&kind);
+            }
+        }
         self.scratch.clear();
         if output.log.len() > from {
-            output
-                .events
-                .push(header(segment, Side::Client, protocol, from, output.log.len()));
+            output.events.push(header(
+                segment,
+                Side::Client,
+                Some(number),
+                from,
+                output.log.len(),
+            ));
         }
     }
 }

@@ -48,7 +48,7 @@ fn pcap(frames: &[Written]) -> Vec<u8> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
     fn what_was_written_is_read(frames in frames()) {

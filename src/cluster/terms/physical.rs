@@ -2,6 +2,7 @@
 
 use crate::cluster::pairs::Scale;
 use crate::model::group::Term;
+use crate::model::observable::Observable;
 use crate::model::profile::HostProfile;
 use crate::model::time::{SECOND, Timestamp};
 
@@ -15,15 +16,7 @@ pub(super) const ENTRY: Entry = Entry {
 fn log_odds(one: &HostProfile, other: &HostProfile, scale: &Scale<'_>) -> Option<Term> {
     let weights = &scale.weights.physical;
     let chance = boots_by_chance(one, other, i64::from(weights.boot_minutes));
-    let kvms: Option<Vec<&str>> = match (one.kvm.on_gateway.seen(), other.kvm.on_gateway.seen()) {
-        (Some(mine), Some(yours)) => Some(
-            mine.iter()
-                .filter(|kvm| yours.iter().any(|other| other.host == kvm.host))
-                .map(|kvm| kvm.name.as_str())
-                .collect(),
-        ),
-        _ => None,
-    };
+    let kvms = common_kvms(one, other);
     if chance.is_none() && kvms.is_none() {
         return None;
     }
@@ -46,6 +39,26 @@ fn log_odds(one: &HostProfile, other: &HostProfile, scale: &Scale<'_>) -> Option
         reasons.join("; ")
     };
     Some(said)
+}
+
+/// KVM switches that both have on their gateway, or that one of them is on the other's; `None` if nobody looked.
+fn common_kvms<'a>(one: &'a HostProfile, other: &'a HostProfile) -> Option<Vec<&'a str>> {
+    let near = |profile: &'a HostProfile| match &profile.kvm.on_gateway {
+        Observable::Observed(kvms) => Some(kvms.as_slice()),
+        Observable::Absent => Some(&[][..]),
+        Observable::NotObservable(_) => None,
+    };
+    for (profile, kvm) in [(one, other), (other, one)] {
+        let found = near(profile).and_then(|kvms| kvms.iter().find(|near| near.host == kvm.host));
+        if let Some(found) = found {
+            return Some(vec![found.name.as_str()]);
+        }
+    }
+    let (mine, yours) = (near(one)?, near(other)?);
+    let shared = mine
+        .iter()
+        .filter(|kvm| yours.iter().any(|other| other.host == kvm.host));
+    Some(shared.map(|kvm| kvm.name.as_str()).collect())
 }
 
 /// Chance of at least as many common boots if both booted at random moments of the active days (binomial tail).

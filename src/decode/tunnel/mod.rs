@@ -20,6 +20,9 @@ mod teredo;
 mod tzsp;
 mod vxlan;
 
+#[cfg(test)]
+pub(super) mod tests;
+
 use crate::model::address::SpaceKind;
 use crate::model::segment::{Encapsulation, Segment};
 

@@ -16,6 +16,8 @@ use crate::model::segment::Layer;
 
 /// Port of DNS servers.
 const PORT: u16 = 53;
+/// Port of LLMNR, over TCP too.
+const LLMNR_PORT: u16 = 5355;
 
 /// Questions of one flow that are remembered until their answers come.
 const MOST_UNANSWERED: usize = 8;
@@ -98,6 +100,10 @@ impl Dissector for DnsOverTcp {
     }
 
     fn probe(&self, head: &Head<'_>) -> Probe {
+        if head.has_port(LLMNR_PORT) {
+            // Of the same form, but its names are the neighbours' (RFC 4795, 2.4).
+            return Probe::No;
+        }
         probe_stream(head)
     }
 

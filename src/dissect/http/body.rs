@@ -8,6 +8,9 @@ use crate::model::fact::Facts;
 /// Longest title or address that is believed.
 const LONGEST_TITLE: usize = 200;
 
+/// Longest line behind the last chunk that is waited for.
+const LONGEST_TRAILER: usize = 4_096;
+
 /// What of a body is left to pass over (RFC 9112, 6.3 and 7.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Body {
@@ -73,7 +76,7 @@ impl Body {
             },
             Self::Trailer => {
                 let Some(end) = rest.iter().position(|&octet| octet == b'\n') else {
-                    return Some(0);
+                    return (rest.len() < LONGEST_TRAILER).then_some(0);
                 };
                 let line = rest.get(..end).unwrap_or_default();
                 if line.is_empty() || line == b"\r" {

@@ -98,10 +98,15 @@ impl Dissector for Http {
 
     fn probe(&self, head: &Head<'_>) -> Probe {
         let cut = usize::try_from(head.length_on_wire).is_ok_and(|length| length > head.newest().len());
-        if head.to_server.is_empty() {
-            response::recognise(head.to_client)
+        let stream = if head.to_server.is_empty() {
+            head.to_client
         } else {
-            request::recognise(head.to_server, cut)
+            head.to_server
+        };
+        // Who opened a flow can be guessed wrong where its start is missing: either side may turn out to be the server.
+        match response::recognise(stream) {
+            Probe::No => request::recognise(stream, cut),
+            answer @ (Probe::Yes | Probe::Wait) => answer,
         }
     }
 
@@ -168,6 +173,8 @@ struct Direction {
     lost: bool,
     /// Headers of the current head that were said while its end was missing; `None` before its first line was.
     said: Option<usize>,
+    /// Octets of an unfinished head that hold no end of it: not searched again with every segment.
+    searched: usize,
     last: LastSaid,
 }
 
@@ -179,13 +186,25 @@ pub(super) struct Connection {
     asked: [Asked; 8],
     waiting: usize,
     exchanges: u8,
-    searched: u8,
+    /// Pieces of the current response's body that were searched for a title.
+    bodies_searched: u8,
+    /// Whether who is called the client answers; known once a head was seen.
+    swapped: Option<bool>,
 }
 
 impl Dissection for Connection {
     fn feed(&mut self, input: &Input<'_>, facts: &mut Facts<'_>) -> Next {
+        let answers = response::recognise(input.bytes) == Probe::Yes;
+        if self.swapped.is_none() && (answers || request::recognise(input.bytes, true) == Probe::Yes) {
+            self.swapped = Some(answers == (input.side == Side::Client));
+        }
+        let side = if self.swapped == Some(true) {
+            input.side.other()
+        } else {
+            input.side
+        };
         let [client, server] = &mut self.directions;
-        let direction = match input.side {
+        let direction = match side {
             Side::Client => client,
             Side::Server => server,
         };
@@ -193,11 +212,12 @@ impl Dissection for Connection {
             direction.body = Body::None;
             direction.lost = true;
             direction.said = None;
+            direction.searched = 0;
         }
         let mut rest = input.bytes;
         while !rest.is_empty() {
             let before = rest.len();
-            match self.advance(input.side, rest, facts) {
+            match self.advance(side, rest, facts) {
                 Step::Consumed(count) => rest = rest.get(count..).unwrap_or_default(),
                 Step::Wait => break,
                 Step::HandOver(name, count) => {
@@ -229,8 +249,8 @@ impl Connection {
             Side::Server => server,
         };
         if direction.body != Body::None {
-            if side == Side::Server && self.searched < 4 {
-                self.searched = self.searched.saturating_add(1);
+            if side == Side::Server && self.bodies_searched < 4 {
+                self.bodies_searched = self.bodies_searched.saturating_add(1);
                 body::say_title_or_address(rest, facts);
             }
             return match direction.body.pass(rest) {
@@ -260,6 +280,9 @@ impl Connection {
             return Step::Consumed(rest.len());
         }
         direction.lost = false;
+        if direction.said.is_some() && !direction.has_end_of_head(rest) {
+            return Step::Wait;
+        }
         match side {
             Side::Client => self.take_request(rest, facts),
             Side::Server => self.take_response(rest, facts),
@@ -274,6 +297,7 @@ impl Connection {
         };
         direction.body = body;
         direction.said = None;
+        direction.searched = 0;
         if let Some(place) = self.asked.get_mut(self.waiting) {
             *place = asked;
             self.waiting = self.waiting.saturating_add(1);
@@ -291,7 +315,8 @@ impl Connection {
         };
         direction.body = body;
         direction.said = None;
-        self.searched = 0;
+        direction.searched = 0;
+        self.bodies_searched = 0;
         match led {
             Led::To(name) => return Step::HandOver(name, count),
             Led::Interim => {}
@@ -314,7 +339,17 @@ impl Direction {
         }
         self.lost = true;
         self.said = None;
+        self.searched = 0;
         Step::Consumed(rest.len())
+    }
+
+    /// Whether what came since the last search holds the empty line that ends a head.
+    fn has_end_of_head(&mut self, rest: &[u8]) -> bool {
+        let fresh = rest.get(self.searched.saturating_sub(3)..).unwrap_or(rest);
+        let ends =
+            fresh.windows(2).any(|two| two == b"\n\n") || fresh.windows(3).any(|three| three == b"\n\r\n");
+        self.searched = rest.len();
+        ends
     }
 }
 

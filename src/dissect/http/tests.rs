@@ -131,6 +131,16 @@ fn behind_a_gap_the_next_head_is_found() {
 }
 
 #[test]
+fn a_connection_whose_opener_was_guessed_wrong_is_read_all_the_same() {
+    assert_eq!(probe_stream(&Http, 80, RESPONSE, &[]), Probe::Yes);
+    let mut usual = said_in_stream(&Http, &[(Client, REQUEST), (Server, RESPONSE)]);
+    let mut swapped = said_in_stream(&Http, &[(Client, RESPONSE), (Server, REQUEST)]);
+    usual.sort();
+    swapped.sort();
+    assert_eq!(swapped, usual);
+}
+
+#[test]
 fn a_gateway_tells_the_public_address() {
     let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n<s:Body><u:GetExternalIPAddressResponse>\
         <NewExternalIPAddress>203.0.113.7</NewExternalIPAddress>";

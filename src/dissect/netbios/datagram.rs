@@ -58,7 +58,8 @@ impl Dissector for Nbdgm {
 struct Datagram<'a> {
     address: Ipv4Addr,
     source: NetbiosName,
-    destination: NetbiosName,
+    /// `None` where it is damaged or cut.
+    destination: Option<NetbiosName>,
     rest: &'a [u8],
 }
 
@@ -75,7 +76,7 @@ impl<'a> Datagram<'a> {
         Some(Self {
             address,
             source: NetbiosName::read_encoded(&mut cursor)?,
-            destination: NetbiosName::read_encoded(&mut cursor)?,
+            destination: NetbiosName::read_encoded(&mut cursor),
             rest: cursor.rest(),
         })
     }
@@ -91,9 +92,11 @@ impl Dissection for Datagrams {
             if !source.is_empty() {
                 facts.answer(&SOURCE, source, datagram.address.into(), 0);
             }
-            let destination = datagram.destination.text();
-            if !destination.first().is_some_and(u8::is_ascii_control) {
-                facts.text(&DESTINATION, destination);
+            // The browser's own group is named by control characters.
+            if let Some(destination) = datagram.destination
+                && !destination.text().first().is_some_and(u8::is_ascii_control)
+            {
+                facts.text(&DESTINATION, destination.text());
             }
             say_announcement(datagram.rest, facts);
         }

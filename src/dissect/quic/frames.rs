@@ -5,17 +5,20 @@ use crate::dissect::assembly::Assembly;
 use crate::dissect::cursor::Cursor;
 
 /// Bytes of one side's handshake that are put in order; a hello with post-quantum keys has about 2 KiB.
-pub const LONGEST_STREAM: usize = 32 << 10;
+pub const LONGEST_STREAM: usize = 16 << 10;
 
-/// Puts the CRYPTO frames of an opened packet into `stream`; false if a frame could not be read.
-pub fn collect(frames: &[u8], stream: &mut Assembly) -> bool {
+/// Type of CRYPTO frames.
+pub const CRYPTO: u8 = 6;
+
+/// Puts the CRYPTO frames (frames of type `crypto_kind`) of an opened packet into `stream`; false if a frame could not be read.
+pub fn collect(frames: &[u8], crypto_kind: u8, stream: &mut Assembly) -> bool {
     let mut cursor = Cursor::new(frames);
     // Every turn takes at least one byte, so that the packet's length bounds the loop.
     while let Some(kind) = cursor.u8() {
         let read = match kind {
             0 | 1 => Some(()),
             2 | 3 => acknowledgement(&mut cursor, kind == 3),
-            6 => crypto(&mut cursor, stream),
+            _ if kind == crypto_kind => crypto(&mut cursor, stream),
             _ => None,
         };
         if read.is_none() {
@@ -60,7 +63,7 @@ mod tests {
         let frames = [
             0, 0, 6, 3, 2, b'd', b'e', 1, 2, 0, 0, 0, 0, 6, 0, 3, b'a', b'b', b'c', 0,
         ];
-        assert!(collect(&frames, &mut stream));
+        assert!(collect(&frames, CRYPTO, &mut stream));
         assert_eq!(stream.contiguous(), b"abcde");
     }
 
@@ -68,6 +71,6 @@ mod tests {
     fn an_acknowledgement_of_endless_ranges_ends_with_its_bytes() {
         let mut stream = Assembly::default();
         let frames = [2, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 1, 1];
-        assert!(!collect(&frames, &mut stream));
+        assert!(!collect(&frames, CRYPTO, &mut stream));
     }
 }

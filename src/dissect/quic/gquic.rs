@@ -16,6 +16,9 @@ use crate::model::segment::Layer;
 /// How far into a datagram a hello may begin: header, hash and frame header need less.
 const FURTHEST_HELLO: usize = 96;
 
+/// Type of CRYPTO frames in Q050.
+const CRYPTO: u8 = 8;
+
 /// Datagrams without a hello after which none is expected.
 const PATIENCE: u8 = 8;
 
@@ -91,7 +94,7 @@ impl Dissection for GquicDissection {
             && let Packet::Initial(packet) = &long.packet
             && let Some(opened) = self.opener.open(&long, packet, input.side)
         {
-            frames::collect(opened, &mut self.stream);
+            frames::collect(opened, CRYPTO, &mut self.stream);
             if let Some(hello) = find_hello(self.stream.contiguous()) {
                 was_heard = say_hello(hello, facts);
             }

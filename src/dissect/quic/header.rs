@@ -92,6 +92,13 @@ pub const fn is_reserved(version: u32) -> bool {
     version & 0x0f0f_0f0f == 0x0a0a_0a0a
 }
 
+/// Whether the bit is set that tells QUIC from other protocols on the same port (RFC 9000, 17.2). Who negotiated so may
+/// clear it (RFC 9287), which only a server's first packet does in practice.
+#[must_use]
+pub fn has_fixed_bit(bytes: &[u8]) -> bool {
+    bytes.first().is_some_and(|first| first & 0x40 != 0)
+}
+
 /// Reads the packet at the front of a datagram; `None` for short headers and for what is no QUIC.
 #[must_use]
 pub fn read(bytes: &[u8]) -> Option<Long<'_>> {
@@ -116,9 +123,6 @@ pub fn read(bytes: &[u8]) -> Option<Long<'_>> {
     if version == 0 {
         long.rest = cursor.rest();
         return Some(long);
-    }
-    if first & 0x40 == 0 {
-        return None;
     }
     // Version 2 moved the four types by one place.
     let rotation = u8::from(version == 0x6b33_43cf);

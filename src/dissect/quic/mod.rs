@@ -114,6 +114,9 @@ fn is_quic(datagram: &[u8], length_on_wire: u32) -> bool {
         let is_known = |version: &[u8; 4]| header::version_name(u32::from_be_bytes(*version)).is_some();
         return rest.is_empty() && versions.iter().any(is_known);
     }
+    if !header::has_fixed_bit(datagram) {
+        return false;
+    }
     // RFC 9000, 14.1: a client's first datagram is padded, also one that provokes a negotiation.
     header::version_name(long.version).is_some()
         || (header::is_reserved(long.version) && length_on_wire >= 1200)
@@ -152,10 +155,19 @@ impl QuicDissection {
         let Some(stream) = streams.get_mut(side.index()) else {
             return;
         };
+        let was_heard = if opener.client() == Some(side) {
+            handshake.client_was_heard()
+        } else {
+            handshake.server_was_heard()
+        };
+        if was_heard {
+            stream.release();
+            return;
+        }
         let Some(opened) = opener.open(long, packet, side) else {
             return;
         };
-        frames::collect(opened, stream);
+        frames::collect(opened, frames::CRYPTO, stream);
         let mut cursor = Cursor::new(stream.contiguous());
         while let (Some(message), Some(length)) = (cursor.u8(), cursor.u24()) {
             let length = usize::try_from(length).unwrap_or(usize::MAX);
@@ -231,8 +243,54 @@ impl Dissection for QuicDissection {
 #[cfg(test)]
 mod tests {
     use super::super::drive::Drive;
+    use super::super::tls::sample as hello_sample;
     use super::*;
     use proptest::prelude::*;
+
+    /// CRYPTO frames with the ClientHello of the samples, in pieces of `size`.
+    fn pieces(size: usize) -> Vec<Vec<u8>> {
+        let message = hello_sample::message(1, &hello_sample::client_hello_body());
+        let frame = |(index, piece): (usize, &[u8])| {
+            let mut frame = vec![6];
+            for number in [index.saturating_mul(size), piece.len()] {
+                frame.extend((u16::try_from(number).unwrap() | 0x4000).to_be_bytes());
+            }
+            frame.extend(piece);
+            frame
+        };
+        message.chunks(size).enumerate().map(frame).collect()
+    }
+
+    #[test]
+    fn a_hello_in_disorder_over_datagrams_is_put_together() {
+        for (version, name) in [(1, "1"), (0x6b33_43cf, "2"), (0xff00_001d, "draft-29")] {
+            let [client, _] = keys::Keys::derive(keys::Derivation::of(version).unwrap(), b"identity");
+            let mut drive = Drive::new(&Quic);
+            for (number, frame) in pieces(60).iter().enumerate().rev() {
+                let number = u32::try_from(number).unwrap();
+                drive.datagram(Side::Client, &client.seal(version, b"identity", number, frame));
+            }
+            assert_eq!(drive.texts("quic.version"), [name]);
+            assert_eq!(drive.texts("tls.sni"), ["farm.example"]);
+            assert!(drive.texts("tls.ja4")[0].starts_with("q13d0306h2_"));
+        }
+    }
+
+    #[test]
+    fn after_a_retry_the_keys_come_from_the_new_identifier() {
+        let keys_of = |identifier: &[u8]| keys::Keys::derive(keys::Derivation::of(1).unwrap(), identifier);
+        let [first, _] = keys_of(b"identity");
+        let [second, _] = keys_of(b"token id");
+        let frames = pieces(150);
+        let mut drive = Drive::new(&Quic);
+        drive.datagram(Side::Client, &first.seal(1, b"identity", 0, &frames[0]));
+        for (number, frame) in frames.iter().enumerate() {
+            let number = u32::try_from(number).unwrap();
+            drive.datagram(Side::Client, &second.seal(1, b"token id", number, frame));
+        }
+        assert_eq!(drive.texts("tls.sni"), ["farm.example"]);
+        assert_eq!(drive.texts("tls.ja4").len(), 1);
+    }
 
     #[test]
     fn a_server_alone_is_recognised_by_its_version() {

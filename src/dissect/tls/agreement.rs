@@ -377,6 +377,50 @@ fn names_and_ja3_of_real_captures_are_those_that_tshark_sees() {
     }
 }
 
+/// JA4 that FoxIO publishes for these captures (test data of its reference implementation), each with its count over TCP.
+const PUBLISHED: &[(&str, &[(&str, usize)])] = &[
+    (
+        "j4-latest.pcapng",
+        &[
+            ("t12d190800_d83cc789557e_7af1ed941c26", 1),
+            ("t13d1516h2_8daaf6152771_9b887d9acb53", 1),
+            ("t13d1516h2_8daaf6152771_e5627efa2ab1", 3),
+        ],
+    ),
+    (
+        "j4-tls3.pcapng",
+        &[
+            ("t13d1516h2_8daaf6152771_9b887d9acb53", 3),
+            ("t13d1516h2_8daaf6152771_e5627efa2ab1", 4),
+        ],
+    ),
+];
+
+#[test]
+fn ja4_of_published_captures_is_what_was_published() {
+    let Some(folder) = captures() else {
+        println!("skipped: no captures");
+        return;
+    };
+    for (name, published) in PUBLISHED {
+        let Some(flows) = flows_of(&folder.join(name)) else {
+            println!("skipped: {name} is not there");
+            continue;
+        };
+        let mut counts = BTreeMap::new();
+        for fingerprint in flows.iter().flat_map(|flow| texts(flow, "tls.ja4")) {
+            if fingerprint.starts_with('t') {
+                *counts.entry(fingerprint).or_insert(0) += 1;
+            }
+        }
+        let counts: Vec<_> = counts
+            .iter()
+            .map(|(text, count)| (text.as_str(), *count))
+            .collect();
+        assert_eq!(counts, *published, "{name}");
+    }
+}
+
 #[test]
 fn every_capture_is_read_to_its_end() {
     let (Some(folder), Some(target)) = (captures(), std::env::var_os("FARMHAWK_AGREEMENT_DUMP")) else {

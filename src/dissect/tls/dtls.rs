@@ -14,10 +14,10 @@ use crate::model::segment::Layer;
 const HEADER: u32 = 13;
 
 /// Longest handshake message that is put together.
-const LONGEST_MESSAGE: usize = 32 << 10;
+const LONGEST_MESSAGE: usize = 16 << 10;
 
 /// Messages of one side that are put together at once.
-const MOST_UNFINISHED: usize = 4;
+const MOST_UNFINISHED: usize = 3;
 
 /// Records read of one datagram.
 const MOST_RECORDS: usize = 16;

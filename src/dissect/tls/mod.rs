@@ -274,6 +274,24 @@ mod tests {
     }
 
     #[test]
+    fn a_demand_to_offer_again_ends_nothing() {
+        let mut retry = sample::server_hello_body();
+        retry[2..34].copy_from_slice(&hello::RETRY_REQUEST);
+        let change = [20, 3, 3, 0, 1, 1];
+        let mut drive = Drive::new(&Tls);
+        drive.stream(Side::Client, &client_hello());
+        drive.stream(Side::Server, &sample::record(22, &sample::message(2, &retry)));
+        drive.stream(Side::Server, &change);
+        drive.stream(Side::Client, &change);
+        drive.stream(Side::Client, &client_hello());
+        assert!(drive.texts("tls.version").is_empty());
+        drive.stream(Side::Server, &server_hello());
+        assert_eq!(drive.texts("tls.version"), ["TLS 1.2"]);
+        assert_eq!(drive.texts("tls.sni"), ["farm.example"]);
+        assert_eq!(drive.texts("tls.ja4").len(), 1);
+    }
+
+    #[test]
     fn one_direction_alone_gives_what_it_says() {
         let mut drive = Drive::new(&Tls);
         drive.stream(Side::Server, &server_hello());

@@ -87,10 +87,12 @@ fn judge_handshake(header: Header, body: &[u8]) -> Probe {
         _ => false,
     };
     if is_hello && length <= 0xffff {
+        if header.length < 6 {
+            return judge_chain(header, body);
+        }
         return match cursor.u16() {
             Some(0x0002 | 0x0300..=0x0304 | 0x7f12..=0x7f1c) => Probe::Yes,
             Some(_) => Probe::No,
-            None if header.length < 6 => judge_chain(header, body),
             None => Probe::Wait,
         };
     }

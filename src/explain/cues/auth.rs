@@ -34,12 +34,15 @@ fn value(subject: &Subject<'_>) -> Reading {
     let unlisted: Vec<&HostProfile> = controlled
         .iter()
         .copied()
-        .filter(|one| !unlisted_tools(one).is_empty())
+        .filter(|one| !unlisted_tools(subject, one).is_empty())
         .collect();
-    let tools: BTreeSet<&str> = unlisted.iter().flat_map(|one| unlisted_tools(one)).collect();
+    let tools: BTreeSet<&str> = unlisted
+        .iter()
+        .flat_map(|one| unlisted_tools(subject, one))
+        .collect();
     let names: Vec<&str> = tools.into_iter().collect();
     let findings = session_findings(&controlled);
-    if unlisted.iter().any(|one| unlisted_tools(one).len() > 1) {
+    if unlisted.iter().any(|one| unlisted_tools(subject, one).len() > 1) {
         let what = format!(
             "two or more tools on one machine that nobody sanctioned: {}",
             names.join(", ")
@@ -54,14 +57,17 @@ fn value(subject: &Subject<'_>) -> Reading {
         return Reading::observed("allowed", "every remote tool here is sanctioned".to_owned())
             .shown_by(identifiers(&controlled), findings);
     }
+    if sessions.iter().any(|session| subject.is_prevalent(&session.tool)) {
+        return Reading::hidden("the tool is on so many machines here that it is policy rather than anomaly");
+    }
     Reading::hidden("no list of sanctioned tools was given")
 }
 
 /// Tools of a machine's live sessions that a list leaves out.
-fn unlisted_tools(profile: &HostProfile) -> BTreeSet<&str> {
+fn unlisted_tools<'a>(subject: &Subject<'_>, profile: &'a HostProfile) -> BTreeSet<&'a str> {
     profile
         .live_sessions()
-        .filter(|session| session.sanctioned == Some(false))
+        .filter(|session| session.sanctioned == Some(false) && !subject.is_prevalent(&session.tool))
         .map(|session| session.tool.as_str())
         .collect()
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::explain::subject::{Subject, counted};
+use crate::explain::subject::Subject;
 use crate::model::observable::Observable;
 use crate::model::profile::KvmSeen;
 use crate::model::vantage::Vantage;
@@ -46,16 +46,15 @@ fn value(subject: &Subject<'_>) -> Reading {
             None => Reading::absent("0", "no KVM switch on the network"),
         };
     }
-    let level = if hosts.len() == 1 { "1" } else { "2+" };
+    let (level, switches) = if hosts.len() == 1 {
+        ("1", "a KVM switch".to_owned())
+    } else {
+        ("2+", format!("{} KVM switches", hosts.len()))
+    };
     let mut names: Vec<&str> = seen.iter().map(|kvm| kvm.name.as_str()).collect();
     names.sort_unstable();
     names.dedup();
-    let what = format!(
-        "{} on the network: {}",
-        counted(hosts.len(), "KVM switch"),
-        names.join(", ")
-    );
-    let what = what.replace("switchs", "switches");
+    let what = format!("{switches} on the network: {}", names.join(", "));
     let mut findings: Vec<_> = seen.iter().map(|kvm| kvm.finding).collect();
     findings.sort_unstable();
     findings.dedup();

@@ -42,11 +42,7 @@ fn value(subject: &Subject<'_>) -> Reading {
             "nobody works at {} except through remote sessions",
             counted(absent.len(), "machine")
         );
-        return Reading {
-            level: Some("absent"),
-            ..Reading::absent("absent", &what)
-        }
-        .shown_by(identifiers(&absent), Vec::new());
+        return Reading::absent("absent", &what).shown_by(identifiers(&absent), Vec::new());
     }
     if is_most(&present) {
         let what = format!("somebody works at {} directly", counted(present.len(), "machine"));

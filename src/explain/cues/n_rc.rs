@@ -19,7 +19,7 @@ fn value(subject: &Subject<'_>) -> Reading {
         let controlled = subject.controlled();
         if !controlled.is_empty() {
             let what = format!(
-                "{} under remote control, all of it sanctioned",
+                "{} under remote control, all of it sanctioned or common policy here",
                 counted(controlled.len(), "machine")
             );
             return Reading::absent("0", &what)

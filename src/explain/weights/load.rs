@@ -1,4 +1,4 @@
-//! The model's weights: loaded from `weights.toml`, checked, and known by their hash in every report.
+//! Reading `weights.toml`: what does not fit together is refused with the table and row where it stands.
 
 use std::collections::BTreeMap;
 
@@ -6,241 +6,17 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use crate::model::evidence::Family;
-use crate::model::host::Verdict;
-use crate::model::vantage::Vantage;
 use crate::settings::pair_weights::PairWeights;
 
-use super::hypothesis::{ByHypothesis, Hypothesis};
+use super::{Bands, CueTable, Incident, Level, Rules, TwoKey, Weights, WeightsError, WhatIf, Words};
+use crate::explain::cues;
+use crate::explain::hypothesis::{ByHypothesis, Hypothesis};
 
 /// The tables that are part of the program.
-const EMBEDDED: &str = include_str!("weights.toml");
+const EMBEDDED: &str = include_str!("../weights.toml");
 
 /// How far a column of a table may be from its total: the source's tables are rounded by hand.
 const TOLERANCE: f64 = 0.002;
-
-/// Why weights were refused.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum WeightsError {
-    /// Not TOML, or a field is missing or unknown.
-    #[error("weights: {0}")]
-    Syntax(#[from] toml::de::Error),
-    /// The columns are not the eight explanations in their order.
-    #[error("weights: columns: expected {expected}, found {found}")]
-    Columns {
-        /// What they should be.
-        expected: String,
-        /// What they are.
-        found: String,
-    },
-    /// A row has too few or too many cells, or a cell that is no probability.
-    #[error("weights: {table}: row {row:?}: {cause}")]
-    Row {
-        /// Table.
-        table: String,
-        /// Row.
-        row: String,
-        /// What is wrong.
-        cause: String,
-    },
-    /// A column does not add up.
-    #[error("weights: {table}: column {column} sums to {sum:.4} instead of {total}")]
-    Sum {
-        /// Table.
-        table: String,
-        /// Column.
-        column: &'static str,
-        /// What it sums to.
-        sum: f64,
-        /// What it should sum to.
-        total: f64,
-    },
-    /// A word that means nothing here.
-    #[error("weights: {table}: unknown {what} {word:?}")]
-    Unknown {
-        /// Table.
-        table: String,
-        /// Kind of word.
-        what: &'static str,
-        /// The word.
-        word: String,
-    },
-    /// Something that the program needs.
-    #[error("weights: {table} is missing")]
-    Missing {
-        /// What.
-        table: String,
-    },
-}
-
-/// The model.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Weights {
-    /// Version as the file says.
-    pub version: String,
-    /// SHA-256 of the file, in hexadecimal.
-    pub hash: String,
-    /// How much each further cue of a family counts (5.2).
-    pub lambda: f64,
-    /// Smallest believable cell.
-    pub smoothing: f64,
-    /// Priors at a home line.
-    home: ByHypothesis,
-    /// Priors at an employer.
-    employer: ByHypothesis,
-    /// Priors of farm and solo in incident response.
-    incident: Incident,
-    /// Lower edges of the bands.
-    pub bands: Bands,
-    /// The two-key rule.
-    pub two_key: TwoKey,
-    /// What a capture must hold before a cue may speak.
-    pub rules: Rules,
-    /// Words for each explanation, in the order of the tables.
-    pub words: Vec<Words>,
-    /// Tables, sorted by identifier.
-    pub cues: Vec<CueTable>,
-    /// What counterfactuals change.
-    pub what_if: Vec<WhatIf>,
-    /// Constants of clustering.
-    pub pairs: PairWeights,
-}
-
-/// Lower edges of the bands.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Bands {
-    note: f64,
-    review: f64,
-    likely: f64,
-    strong: f64,
-}
-
-impl Bands {
-    /// The band of a probability.
-    #[must_use]
-    pub fn of(&self, probability: f64) -> Verdict {
-        if probability > self.strong {
-            Verdict::Strong
-        } else if probability >= self.likely {
-            Verdict::Likely
-        } else if probability >= self.review {
-            Verdict::Review
-        } else if probability >= self.note {
-            Verdict::Note
-        } else {
-            Verdict::None
-        }
-    }
-
-    /// The lower edge of the lowest band.
-    #[must_use]
-    pub const fn least(&self) -> f64 {
-        self.note
-    }
-}
-
-/// The two-key rule: likely and strong need more than one kind of evidence.
-#[derive(Clone, Debug, PartialEq)]
-pub struct TwoKey {
-    /// Families that must speak for it.
-    pub families: usize,
-    /// How much each must weigh.
-    pub decibans: f64,
-    /// One of these must be among them.
-    pub keys: Vec<Family>,
-    /// Families that a pair of machines needs.
-    pub pair_families: usize,
-}
-
-/// What a capture must hold before a cue may speak.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Rules {
-    /// Fewest minutes of human activity for coverage.
-    pub cover_active_minutes: u32,
-    /// Fewest days of these.
-    pub cover_days: u32,
-    /// Fewest active days before local use is called absent.
-    pub local_days: u32,
-    /// Fewest minutes of watching before sessions are called short or of middle length.
-    pub session_watch_minutes: u32,
-    /// Sessions shorter than this on average are short.
-    pub session_short_minutes: u32,
-    /// Intervals closer than this are one session.
-    pub session_gap_seconds: u32,
-    /// From so many minutes a day on, sessions are long.
-    pub session_long_minutes_per_day: u32,
-    /// Fewest active days for working hours.
-    pub hours_days: u32,
-    /// Fewest concentration of the hours (3.8).
-    pub hours_concentration: f64,
-    /// Homes are apart from this distance on.
-    pub assignees_apart_km: f64,
-    /// Words in the inventory's `site` that mean "not at a site".
-    pub remote_sites: Vec<String>,
-    /// Most counterfactuals that a report shows.
-    pub most_counterfactuals: usize,
-}
-
-/// Words for an explanation.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Words {
-    /// What it is, after "consistent with".
-    pub name: String,
-    /// How ordinary life looks like it.
-    pub benign: String,
-}
-
-/// A level of a cue and how probable each explanation makes it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Level {
-    /// Its name.
-    pub name: String,
-    /// `P(level | explanation)`, smoothed.
-    pub row: ByHypothesis,
-}
-
-/// The table of a cue.
-#[derive(Clone, Debug, PartialEq)]
-pub struct CueTable {
-    /// Identifier.
-    pub id: String,
-    /// Family, for tempering.
-    pub family: Family,
-    /// What it measures, in words.
-    pub title: String,
-    /// What one would ask to learn it.
-    pub question: String,
-    /// Levels, sorted by name.
-    pub levels: Vec<Level>,
-}
-
-impl CueTable {
-    /// Position of a level.
-    #[must_use]
-    pub fn level(&self, name: &str) -> Option<usize> {
-        self.levels.iter().position(|level| level.name == name)
-    }
-}
-
-/// A change for counterfactuals.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct WhatIf {
-    /// In words, after "if".
-    pub change: String,
-    /// Cues and the levels that they would have.
-    pub set: BTreeMap<String, String>,
-}
-
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Incident {
-    farm: f64,
-    solo: f64,
-}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -257,6 +33,7 @@ struct RawTwoKey {
     decibans: f64,
     keys: Vec<String>,
     pair_families: usize,
+    leave_one_out: f64,
 }
 
 #[derive(Deserialize)]
@@ -334,6 +111,7 @@ impl Weights {
                 decibans: raw.two_key.decibans,
                 keys,
                 pair_families: raw.two_key.pair_families,
+                leave_one_out: raw.two_key.leave_one_out,
             },
             rules: raw.rules,
             words,
@@ -347,7 +125,7 @@ impl Weights {
 
     /// Everything that names a cue or a level names one that there is.
     fn check_references(&self) -> Result<(), WeightsError> {
-        for cue in super::cues::REGISTRY {
+        for cue in cues::REGISTRY {
             let table = format!("cues.{}", cue.id);
             let Some(found) = self.cue(cue.id) else {
                 return Err(WeightsError::Missing { table });
@@ -373,53 +151,6 @@ impl Weights {
             }
         }
         Ok(())
-    }
-
-    /// A cue's table.
-    #[must_use]
-    pub fn cue(&self, id: &str) -> Option<&CueTable> {
-        self.position(id).and_then(|place| self.cues.get(place))
-    }
-
-    /// Where a cue's table stands.
-    #[must_use]
-    pub fn position(&self, id: &str) -> Option<usize> {
-        self.cues.binary_search_by(|cue| cue.id.as_str().cmp(id)).ok()
-    }
-
-    /// The prior of a vantage; in incident response farm and solo as the file says, the rest scaled.
-    #[must_use]
-    pub fn prior(&self, vantage: Vantage, is_incident: bool) -> ByHypothesis {
-        let plain = match vantage {
-            Vantage::Home => self.home,
-            Vantage::Employer => self.employer,
-        };
-        if !is_incident {
-            return plain;
-        }
-        let [_, _, rest @ ..] = plain;
-        let scale = (1.0 - self.incident.farm - self.incident.solo) / rest.iter().sum::<f64>();
-        let [msp, vdi, shared, travel, own, normal] = rest.map(|one| one * scale);
-        [
-            self.incident.farm,
-            self.incident.solo,
-            msp,
-            vdi,
-            shared,
-            travel,
-            own,
-            normal,
-        ]
-    }
-
-    /// Words for an explanation.
-    #[must_use]
-    pub fn words(&self, hypothesis: Hypothesis) -> (&str, &str) {
-        Hypothesis::ALL
-            .iter()
-            .position(|one| *one == hypothesis)
-            .and_then(|place| self.words.get(place))
-            .map_or(("", ""), |words| (words.name.as_str(), words.benign.as_str()))
     }
 }
 
@@ -516,6 +247,7 @@ fn family(table: &str, word: &str) -> Result<Family, WeightsError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::vantage::Vantage;
 
     fn refused(from: &str, to: &str) -> String {
         assert!(EMBEDDED.contains(from), "{from} is no longer in the file");
@@ -528,7 +260,7 @@ mod tests {
     fn the_embedded_tables_are_sound_and_known_by_their_hash() {
         let weights = Weights::embedded().unwrap();
         assert_eq!(weights.hash.len(), 64);
-        assert_eq!(weights.cues.len(), super::super::cues::REGISTRY.len());
+        assert_eq!(weights.cues.len(), cues::REGISTRY.len());
     }
 
     #[test]
@@ -553,7 +285,14 @@ mod tests {
             refused("\"farm\", \"solo\"", "\"solo\", \"farm\"")
                 .starts_with("weights: columns: expected farm")
         );
-        assert!(refused("[cues.kvm]", "[cues.kwm]").contains("is missing"));
+        assert!(
+            refused("[what_if]]\nchange = \"no KVM", "[what_iff]]\nchange = \"no KVM")
+                .contains("unknown field")
+        );
+        assert_eq!(
+            refused("\"relay-only\"", "\"relayed\""),
+            "weights: cues.ctrl_geo.levels.relay-only is missing"
+        );
     }
 
     #[test]

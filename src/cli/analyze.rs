@@ -1,0 +1,68 @@
+//! `farmhawk analyze`: saved captures.
+
+use super::analysis;
+use super::arguments::{Analyze, Arguments, Digest};
+use super::progress;
+use super::{Outcome, Usage};
+use crate::capture::inputs::{self, Input};
+use crate::capture::{self, Reading};
+use crate::model::time::Timestamp;
+
+/// Captures up to this size are hashed without being asked: it costs a twentieth of a second.
+const SMALL: u64 = 64 << 20;
+
+/// Runs the command.
+pub fn run(analyze: &Analyze, arguments: &Arguments) -> anyhow::Result<Outcome> {
+    let loaded = analysis::prepare(&analyze.common)?;
+    let inputs = inputs::expand(&analyze.captures)?;
+    let stop = analysis::stop_on_signals()?;
+    let digest = match analyze.digest {
+        Digest::Always => true,
+        Digest::Never => false,
+        Digest::Auto => {
+            analyze.common.out.is_some() || inputs.captures.iter().map(size).sum::<u64>() <= SMALL
+        }
+    };
+    let moment = |time: jiff::Timestamp| {
+        let nanoseconds = time
+            .as_nanosecond()
+            .clamp(i128::from(i64::MIN), i128::from(i64::MAX));
+        Timestamp(i64::try_from(nanoseconds).unwrap_or(0))
+    };
+    let reading = Reading {
+        limits: loaded.limits.clone(),
+        digest,
+        filter: analyze.common.filter.clone(),
+        since: analyze.since.map(moment),
+        until: analyze.until.map(moment),
+    };
+    let source = capture::open(&inputs.captures, &reading).map_err(|error| {
+        if error.is_usage() {
+            anyhow::Error::new(Usage(error.to_string()))
+        } else {
+            anyhow::Error::new(error)
+        }
+    })?;
+    let mut remarks = Vec::new();
+    if inputs.passed_over > 0 {
+        remarks.push(format!(
+            "{} files in the folders are no captures and were passed over",
+            inputs.passed_over
+        ));
+    }
+    let watch = progress::watch(arguments.quiet);
+    analysis::run(
+        source,
+        &analyze.common,
+        &loaded,
+        &stop,
+        watch,
+        remarks,
+        super::styles(arguments.color),
+    )
+}
+
+/// Size of a capture on disk; what has none counts as large.
+fn size(input: &Input) -> u64 {
+    std::fs::metadata(input.path()).map_or(u64::MAX / 65_536, |metadata| metadata.len())
+}

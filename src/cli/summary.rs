@@ -1,0 +1,165 @@
+//! Fills the summary of a case from the counters of its stages.
+
+use std::collections::BTreeMap;
+
+use super::load::Loaded;
+use crate::model::case::Case;
+use crate::model::loss::Losses;
+use crate::model::summary::{CaptureRecord, DamageRecord, DatabaseRecord, PacketCounts, Summary};
+use crate::model::time::Timestamp;
+use crate::pipeline::FlowCounters;
+use crate::pipeline::front::Reader;
+
+/// Causes of [`crate::capture::Source::take_losses`] that say that the user did not want a packet.
+fn is_wanted_away(cause: &str) -> bool {
+    cause.contains("filter")
+        || cause.contains("--since")
+        || cause.contains("--until")
+        || cause.contains("span of time")
+}
+
+/// Fills everything but what the case's own records tell.
+pub fn fill(
+    case: &mut Case,
+    reader: &Reader,
+    counters: FlowCounters,
+    flows: u64,
+    losses: &Losses,
+    loaded: &Loaded,
+) {
+    let (decoding, seen) = reader.decoding();
+    let mut skipped = decoding.clone();
+    skipped.merge(losses);
+    let mut damaged = Losses::default();
+    let mut filtered = 0u64;
+    for (cause, many) in reader.losses.iter() {
+        if is_wanted_away(cause) {
+            filtered = filtered.saturating_add(many);
+        } else {
+            damaged.add(cause, many);
+        }
+    }
+    let captures = captures(reader);
+    let mut remarks = loaded.remarks.clone();
+    remarks.append(&mut case.summary.remarks);
+    case.summary = Summary {
+        timestamp: reader.span.map(|(_, last)| last).unwrap_or_default(),
+        captures,
+        packets: PacketCounts {
+            read: reader.frames.saturating_add(filtered),
+            decoded: seen.frames,
+            duplicates: seen.duplicates,
+            filtered,
+            skipped,
+            damaged,
+        },
+        flows,
+        flows_peak: counters.peak,
+        flows_evicted: counters.evicted,
+        hosts: case.hosts.len() as u64,
+        findings: findings(case),
+        farms: farms(case),
+        time_span: reader.span.map(|(first, last)| [first, last]),
+        wall_seconds: None,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        signatures: loaded.catalogue.version().to_owned(),
+        weights: loaded.weights.hash.clone(),
+        geo: loaded
+            .geo
+            .databases()
+            .map(|database| DatabaseRecord {
+                name: database.name.clone(),
+                built: database.build_date.clone(),
+                source: database
+                    .path
+                    .as_ref()
+                    .map_or_else(|| "embedded".to_owned(), |path| path.display().to_string()),
+            })
+            .collect(),
+        remarks,
+    };
+}
+
+fn captures(reader: &Reader) -> Vec<CaptureRecord> {
+    reader
+        .source()
+        .captures()
+        .into_iter()
+        .enumerate()
+        .map(|(index, counted)| {
+            let dropped: Vec<u64> = counted
+                .interfaces
+                .iter()
+                .flat_map(|interface| [interface.dropped_by_interface, interface.dropped_by_system])
+                .flatten()
+                .collect();
+            CaptureRecord {
+                path: counted.path.display().to_string(),
+                sha256: counted.sha256.map(|digest| hex(&digest)),
+                bytes: counted.size.unwrap_or(counted.bytes),
+                packets: counted.packets,
+                link_types: counted.links.keys().map(|link| link_type(*link)).collect(),
+                first: counted.first,
+                last: counted.last,
+                damage: reader
+                    .damage
+                    .iter()
+                    .filter(|damage| usize::from(damage.capture) == index)
+                    .map(|damage| DamageRecord {
+                        offset: damage.offset,
+                        cause: damage.cause.to_owned(),
+                    })
+                    .collect(),
+                kernel_dropped: (!dropped.is_empty()).then(|| dropped.iter().sum()),
+            }
+        })
+        .collect()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
+    bytes
+        .iter()
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+        .collect()
+}
+
+/// Name of a link type as libpcap knows it, or its number.
+fn link_type(link: crate::model::frame::LinkType) -> String {
+    pcap::Linktype(i32::from(link.0))
+        .get_name()
+        .unwrap_or_else(|_| link.0.to_string())
+}
+
+fn findings(case: &Case) -> BTreeMap<String, BTreeMap<String, u64>> {
+    let mut counts: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
+    for finding in &case.findings {
+        let confidence = match finding.confidence {
+            crate::model::finding::Confidence::Low => "low",
+            crate::model::finding::Confidence::Medium => "medium",
+            crate::model::finding::Confidence::High => "high",
+        };
+        let count = counts
+            .entry(finding.kind.name().to_owned())
+            .or_default()
+            .entry(confidence.to_owned())
+            .or_default();
+        *count = count.saturating_add(1);
+    }
+    counts
+}
+
+fn farms(case: &Case) -> BTreeMap<String, u64> {
+    let mut counts = BTreeMap::new();
+    for farm in &case.farms {
+        let count: &mut u64 = counts.entry(farm.verdict.name().to_owned()).or_default();
+        *count = count.saturating_add(1);
+    }
+    counts
+}
+
+/// First and last packet of everything that was read.
+#[must_use]
+pub fn span(reader: &Reader) -> (Timestamp, Timestamp) {
+    reader.span.unwrap_or_default()
+}

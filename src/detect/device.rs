@@ -1,0 +1,167 @@
+//! Devices that announce what they are: IP-KVMs by name, service, vendor class or link address.
+
+use std::collections::BTreeMap;
+
+use super::{Conclusion, HostView, Knowledge};
+use crate::model::evidence::{Decibans, Evidence, Family};
+use crate::model::finding::{Activity, Confidence, Finding, FindingKind, Role};
+use crate::model::frame::FrameRef;
+use crate::model::identity::ContentId;
+use crate::model::time::Timestamp;
+use crate::signatures::Match;
+
+/// Names a device by what it says of itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Device;
+
+/// One thing that fits.
+struct Fit {
+    weight: i32,
+    alone: bool,
+    evidence: Evidence,
+}
+
+/// Field of the catalogue under which a name of this source is looked up.
+fn field_of(source: &str) -> Option<&'static str> {
+    Some(match source {
+        "dhcp" => "dhcp.hostname",
+        "mdns" => "mdns.host",
+        "llmnr" => "llmnr.host",
+        "nbns" => "nbns.own",
+        "lldp" => "lldp.system_name",
+        _ => return None,
+    })
+}
+
+impl Conclusion for Device {
+    fn conclude(&self, hosts: &[HostView], findings: &[Finding], knowledge: &Knowledge<'_>) -> Vec<Finding> {
+        hosts
+            .iter()
+            .flat_map(|host| of_host(host, findings, knowledge))
+            .collect()
+    }
+}
+
+fn of_host(host: &HostView, findings: &[Finding], knowledge: &Knowledge<'_>) -> Vec<Finding> {
+    let mut fits: BTreeMap<String, BTreeMap<&'static str, Fit>> = BTreeMap::new();
+    let mut look = |field: &'static str, value: &str, frame: Option<FrameRef>, at: Timestamp| {
+        for found in knowledge.catalogue.matches(field, value.as_bytes()) {
+            if found.tool.class.finding.as_deref() == Some("ip_kvm") {
+                add(&mut fits, &found, field, value, frame, at);
+            }
+        }
+    };
+    for (source, name, frame, at) in &host.names {
+        if let Some(field) = field_of(source) {
+            look(field, name.trim_end_matches(".local"), Some(*frame), *at);
+            look(field, name, Some(*frame), *at);
+        }
+    }
+    for (service, frame, at) in &host.services {
+        look("mdns.service", service, Some(*frame), *at);
+        look("ssdp.server", service, Some(*frame), *at);
+    }
+    if let Some(class) = &host.vendor_class {
+        look("dhcp.vendor_class", class, None, host.seen.0);
+    }
+    if let Some(mac) = host.mac.filter(|mac| !mac.is_local()) {
+        look("mac.oui", &mac.to_string(), None, host.seen.0);
+    }
+    let known = |tool: &str| {
+        findings
+            .iter()
+            .any(|finding| finding.host == host.id && finding.tool == tool)
+    };
+    fits.into_iter()
+        .filter(|(tool, _)| !known(tool))
+        .filter_map(|(tool, fits)| finding(host, &tool, fits, knowledge))
+        .collect()
+}
+
+fn add(
+    fits: &mut BTreeMap<String, BTreeMap<&'static str, Fit>>,
+    found: &Match<'_>,
+    field: &'static str,
+    value: &str,
+    frame: Option<FrameRef>,
+    at: Timestamp,
+) {
+    let weight = i32::from(found.weight());
+    let place = fits.entry(found.tool.id.clone()).or_default();
+    if place.get(field).is_some_and(|known| known.weight >= weight) {
+        return;
+    }
+    let mut what = format!("{field} {value}");
+    if let Some(note) = &found.indicator.note {
+        what = format!("{what}; could also be: {note}");
+    }
+    let frames: Vec<FrameRef> = frame.into_iter().collect();
+    let mut evidence = Evidence::observed(Family::Tool, what, Decibans(f64::from(weight)), &frames, Some(at));
+    evidence.signature = Some(format!("{}:{field}", found.tool.id));
+    place.insert(
+        field,
+        Fit {
+            weight,
+            alone: found.indicator.alone,
+            evidence,
+        },
+    );
+}
+
+fn finding(
+    host: &HostView,
+    tool: &str,
+    fits: BTreeMap<&'static str, Fit>,
+    knowledge: &Knowledge<'_>,
+) -> Option<Finding> {
+    let tool = knowledge.catalogue.tool(tool)?;
+    let score: i32 = fits.values().map(|fit| fit.weight).sum::<i32>().min(60);
+    if !fits.values().any(|fit| fit.alone) && (fits.len() < 2 || score < 30) {
+        return None;
+    }
+    let confidence = match score {
+        40.. => Confidence::High,
+        25.. => Confidence::Medium,
+        _ => Confidence::Low,
+    };
+    let mut evidence: Vec<Evidence> = fits.into_values().map(|fit| fit.evidence).collect();
+    evidence.sort_by(|a, b| {
+        b.weight
+            .0
+            .total_cmp(&a.weight.0)
+            .then_with(|| a.signature.cmp(&b.signature))
+    });
+    Some(Finding {
+        id: ContentId::of(&[b"device", &host.id.0.to_be_bytes(), tool.id.as_bytes()]),
+        timestamp: host.seen.0,
+        last_seen: host.seen.1,
+        kind: FindingKind::IpKvm,
+        tool: tool.id.clone(),
+        protocol: tool.protocol.clone(),
+        role: Role::Server,
+        activity: Activity::Unknown,
+        intervals: Vec::new(),
+        controller: None,
+        host: host.id,
+        host_ip: host.address(),
+        peer: None,
+        peer_name: None,
+        peer_port: None,
+        proto: None,
+        community_id: None,
+        flow_ids: Vec::new(),
+        flow_count: 0,
+        confidence,
+        score: Decibans(f64::from(score)),
+        sanctioned: knowledge.sanctioned(host, &tool.id, &[], None),
+        summary: format!(
+            "{}: a device consistent with {}, by what it says of itself",
+            host.label(),
+            tool.name
+        ),
+        benign: vec![tool.benign().to_owned()],
+        evidence,
+        peer_geo: None,
+        geo: None,
+    })
+}

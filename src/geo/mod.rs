@@ -1,0 +1,476 @@
+//! Places: what databases say of a public address.
+//!
+//! Takes an address; gives country, coordinates, network and its kind, each with the database that said so. Sees
+//! no packets and no flows.
+//!
+//! Databases of the user come first, the finest and newest of them before the others; field by field, the first that
+//! knows wins, and the embedded default fills what is left. Coordinates never come from a database that
+//! names another country than the one taken.
+
+pub mod build;
+pub mod countries;
+pub mod embedded;
+mod flat;
+pub mod kinds;
+mod maxmind;
+pub mod ranges;
+pub mod sphere;
+pub mod status;
+
+use std::fs;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use maxminddb::{Metadata, Reader, WithinOptions};
+use serde::Serialize;
+
+use crate::model::time::Timestamp;
+use countries::CountryCode;
+use kinds::NetworkKind;
+use ranges::Reserved;
+use sphere::Coordinates;
+
+/// A database that was opened, as the summary and `geoip status` show it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DatabaseDescription {
+    /// File name without extension, or `embedded`.
+    pub name: String,
+    /// What its metadata call it.
+    #[serde(rename = "type")]
+    pub database_type: String,
+    /// When it was built, `YYYY-MM-DD`.
+    pub build_date: String,
+    /// Where it was read from; absent for the embedded one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
+    /// Shape of its records: `nested` or `flat`.
+    pub format: &'static str,
+    /// Licence and the words of thanks that it asks for.
+    pub attribution: String,
+    /// Whether it is the embedded default, on which alone nothing above low confidence may rest.
+    pub is_default: bool,
+    /// Seconds since 1970 of its build.
+    #[serde(skip)]
+    pub build_epoch: u64,
+}
+
+/// An opened database.
+pub(crate) struct Database {
+    description: Arc<DatabaseDescription>,
+    pub(crate) reader: Reader<Vec<u8>>,
+    format: &'static dyn Format,
+}
+
+/// A shape of records. One file each, listed in [`FORMATS`].
+pub(crate) trait Format: Sync {
+    /// Name of the shape.
+    fn name(&self) -> &'static str;
+    /// Whether the database has this shape, by its metadata and its first records.
+    fn recognises(&self, metadata: &Metadata, samples: &[serde_json::Value]) -> bool;
+    /// What the database says of `ip`.
+    fn read(&self, database: &Database, ip: IpAddr) -> Option<Record>;
+}
+
+/// Every shape, in the order in which they are tried.
+static FORMATS: &[&dyn Format] = &[&maxmind::Nested, &flat::Flat];
+
+/// Records that are looked at to tell a database's shape.
+const SAMPLES: usize = 16;
+
+/// What one database says.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Record {
+    pub(crate) country: Option<CountryCode>,
+    pub(crate) region: Option<String>,
+    pub(crate) city: Option<String>,
+    pub(crate) coordinates: Option<Coordinates>,
+    pub(crate) accuracy_radius_km: Option<u32>,
+    pub(crate) asn: Option<u32>,
+    pub(crate) as_org: Option<String>,
+    pub(crate) kind: Option<NetworkKind>,
+}
+
+/// Why a database was not taken; the run goes on without it.
+#[derive(Debug, thiserror::Error)]
+pub enum GeoError {
+    /// The file or folder cannot be read.
+    #[error("{path}: {cause}", path = .0.display(), cause = .1)]
+    Unreadable(PathBuf, std::io::Error),
+    /// A folder without databases.
+    #[error("{path}: no .mmdb file in this folder", path = .0.display())]
+    Empty(PathBuf),
+    /// Not a database, or a damaged one.
+    #[error("{path}: not a readable .mmdb database: {cause}", path = .0.display(), cause = .1)]
+    Damaged(PathBuf, String),
+    /// A database about something else.
+    #[error("{path}: database of type {kind:?} holds no country, city, AS or anonymity field that is known here", path = .0.display(), kind = .1)]
+    Foreign(PathBuf, String),
+}
+
+/// A database that gave a part of a [`Place`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PlaceSource {
+    /// Which.
+    #[serde(serialize_with = "named")]
+    pub database: Arc<DatabaseDescription>,
+    /// What it gave.
+    pub parts: Vec<Part>,
+}
+
+/// A part of a [`Place`] that one database gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// The country.
+    Country,
+    /// Coordinates, region or city.
+    Location,
+    /// AS number and organisation.
+    Network,
+    /// Kind of network.
+    Kind,
+}
+
+impl Part {
+    /// The word that records carry.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Country => "country",
+            Self::Location => "location",
+            Self::Network => "network",
+            Self::Kind => "kind",
+        }
+    }
+}
+
+/// A record carries a source as `name date`.
+fn named<S: serde::Serializer>(database: &DatabaseDescription, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("{} {}", database.name, database.build_date))
+}
+
+/// What is known of a public address. Every part may be missing.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Place {
+    /// Country.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub country: Option<CountryCode>,
+    /// First-level subdivision, English name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// City, English name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub city: Option<String>,
+    /// Latitude and longitude in degrees.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub coordinates: Option<Coordinates>,
+    /// Radius around the coordinates within which the address probably is, in kilometres.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accuracy_radius_km: Option<u32>,
+    /// Autonomous system number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub asn: Option<u32>,
+    /// Its organisation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub as_org: Option<String>,
+    /// Kind of network.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<NetworkKind>,
+    /// Which databases said so, in order of preference.
+    pub sources: Vec<PlaceSource>,
+}
+
+impl Place {
+    /// Whether only the embedded default knows the country: nothing above low confidence may rest on it alone.
+    #[must_use]
+    pub fn country_is_default(&self) -> bool {
+        self.is_default(Part::Country)
+    }
+
+    /// Whether only the embedded default knows the AS.
+    #[must_use]
+    pub fn network_is_default(&self) -> bool {
+        self.is_default(Part::Network)
+    }
+
+    fn is_default(&self, part: Part) -> bool {
+        let mut sources = self.sources.iter();
+        sources.any(|source| source.database.is_default && source.parts.contains(&part))
+    }
+
+    /// Where the address is taken to be and how far from there it may be, in kilometres: its coordinates, or the centre
+    /// and reach of its country.
+    #[must_use]
+    pub fn disc(&self) -> Option<(Coordinates, f64)> {
+        if let Some(coordinates) = self.coordinates {
+            return Some((coordinates, self.accuracy_radius_km.map_or(100.0, f64::from)));
+        }
+        let country = self.country?.country()?;
+        Some((country.centre, country.reach_km))
+    }
+
+    /// Takes from `record` what is not known yet.
+    fn fill(&mut self, record: Record, database: &Arc<DatabaseDescription>) {
+        let mut parts = Vec::new();
+        if self.country.is_none() && record.country.is_some() {
+            self.country = record.country;
+            parts.push(Part::Country);
+        }
+        let agrees = self.country == record.country;
+        let had = (self.coordinates, self.city.is_some(), self.region.is_some());
+        if agrees && self.coordinates.is_none() && record.coordinates.is_some() {
+            self.coordinates = record.coordinates;
+            self.accuracy_radius_km = record.accuracy_radius_km;
+        }
+        if agrees && self.city.is_none() && record.city.is_some() {
+            self.city = record.city;
+            self.region = record.region;
+        } else if agrees && self.region.is_none() && record.region.is_some() {
+            self.region = record.region;
+        }
+        if had != (self.coordinates, self.city.is_some(), self.region.is_some()) {
+            parts.push(Part::Location);
+        }
+        if self.asn.is_none() && record.asn.is_some() {
+            self.asn = record.asn;
+            self.as_org = record.as_org;
+            parts.push(Part::Network);
+        } else if self.as_org.is_none() && self.asn == record.asn && record.as_org.is_some() {
+            self.as_org = record.as_org;
+            parts.push(Part::Network);
+        }
+        if self.kind.is_none() && record.kind.is_some() {
+            self.kind = record.kind;
+            parts.push(Part::Kind);
+        }
+        if !parts.is_empty() {
+            let database = Arc::clone(database);
+            self.sources.push(PlaceSource { database, parts });
+        }
+    }
+}
+
+/// The databases of a run.
+pub struct Geo {
+    /// The user's, finest and newest first.
+    databases: Vec<Database>,
+    /// The embedded one, opened at the first lookup; `None` inside when it could not be.
+    default: Option<OnceLock<Option<Database>>>,
+    default_description: Arc<DatabaseDescription>,
+}
+
+impl Geo {
+    /// The embedded default alone.
+    #[must_use]
+    pub fn embedded() -> Self {
+        Self {
+            databases: Vec::new(),
+            default: Some(OnceLock::new()),
+            default_description: Arc::new(default_description()),
+        }
+    }
+
+    /// The user's databases (files, or folders of `.mmdb` files) before the embedded default. Those that cannot be used
+    /// are named in the errors; the others are in use.
+    #[must_use]
+    pub fn open(paths: &[PathBuf]) -> (Self, Vec<GeoError>) {
+        let mut geo = Self::embedded();
+        let mut errors = Vec::new();
+        for path in paths.iter().flat_map(|path| match files(path) {
+            Ok(files) => files.into_iter().map(Ok).collect(),
+            Err(error) => vec![Err(error)],
+        }) {
+            match path.and_then(|path| open_file(&path)) {
+                Ok(database) => geo.databases.push(database),
+                Err(error) => errors.push(error),
+            }
+        }
+        geo.databases.sort_by(|a, b| {
+            let newest_first = b.description.build_epoch.cmp(&a.description.build_epoch);
+            fineness(b)
+                .cmp(&fineness(a))
+                .then(newest_first)
+                .then_with(|| a.description.path.cmp(&b.description.path))
+        });
+        (geo, errors)
+    }
+
+    /// The user's databases without the embedded default.
+    #[must_use]
+    pub fn without_default(mut self) -> Self {
+        self.default = None;
+        self
+    }
+
+    /// What is known of `ip`; `None` for private and reserved addresses and for those that no database knows.
+    ///
+    /// Addresses kept for documentation and benchmarks are asked of the user's databases only.
+    #[must_use]
+    pub fn place(&self, ip: IpAddr) -> Option<Place> {
+        let ip = ranges::embedded_ipv4(ip);
+        let reserved = ranges::reserved(ip);
+        if reserved == Some(Reserved::NotGlobal) {
+            return None;
+        }
+        let mut place = Place::default();
+        for database in &self.databases {
+            if let Some(record) = database.format.read(database, ip) {
+                place.fill(record, &database.description);
+            }
+        }
+        let is_wanting = place.country.is_none() || place.asn.is_none();
+        if reserved.is_none()
+            && is_wanting
+            && let Some(database) = self.default_database()
+            && let Some(record) = database.format.read(database, ip)
+        {
+            place.fill(record, &database.description);
+        }
+        if place.kind.is_none() {
+            place.kind = place.asn.and_then(kinds::known_network).map(|known| known.kind);
+        }
+        (!place.sources.is_empty()).then_some(place)
+    }
+
+    /// Unpacks the embedded default now, which takes a third of a second (measured, release build); the first lookup does
+    /// it otherwise. Whoever has a thread to spare calls this from it while captures are read.
+    pub fn warm(&self) {
+        let _ = self.default_database();
+    }
+
+    /// The databases in use, in order of preference.
+    pub fn databases(&self) -> impl Iterator<Item = &DatabaseDescription> {
+        let default = self.default.as_ref().map(|_| self.default_description.as_ref());
+        self.databases
+            .iter()
+            .map(|database| database.description.as_ref())
+            .chain(default)
+    }
+
+    /// Whether nothing but the embedded default is in use.
+    #[must_use]
+    pub const fn has_default_only(&self) -> bool {
+        self.databases.is_empty()
+    }
+
+    fn default_database(&self) -> Option<&Database> {
+        let open = || {
+            let reader = embedded::open()
+                .inspect_err(|cause| tracing::warn!(cause, "the embedded address database cannot be read"))
+                .ok()?;
+            Some(Database {
+                description: Arc::clone(&self.default_description),
+                reader,
+                format: &flat::Flat,
+            })
+        };
+        self.default.as_ref()?.get_or_init(open).as_ref()
+    }
+}
+
+/// Finer databases come first: a city before a country before the rest.
+fn fineness(database: &Database) -> u8 {
+    let kind = database.description.database_type.to_ascii_lowercase();
+    let words = [
+        ("enterprise", 4),
+        ("city", 3),
+        ("location", 3),
+        ("country", 2),
+        ("anonymous", 1),
+    ];
+    words
+        .iter()
+        .find(|(word, _)| kind.contains(word))
+        .map_or(0, |(_, rank)| *rank)
+}
+
+/// The databases at `path`: itself, or the `.mmdb` files of a folder in order of their names.
+fn files(path: &Path) -> Result<Vec<PathBuf>, GeoError> {
+    let unreadable = |cause| GeoError::Unreadable(path.to_owned(), cause);
+    if !fs::metadata(path).map_err(unreadable)?.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut found = Vec::new();
+    for entry in fs::read_dir(path).map_err(unreadable)? {
+        let file = entry.map_err(unreadable)?.path();
+        if file
+            .extension()
+            .is_some_and(|extension| extension.eq_ignore_ascii_case("mmdb"))
+        {
+            found.push(file);
+        }
+    }
+    found.sort();
+    if found.is_empty() {
+        return Err(GeoError::Empty(path.to_owned()));
+    }
+    Ok(found)
+}
+
+fn open_file(path: &Path) -> Result<Database, GeoError> {
+    let damaged = |cause: maxminddb::MaxMindDbError| GeoError::Damaged(path.to_owned(), cause.to_string());
+    let bytes = fs::read(path).map_err(|cause| GeoError::Unreadable(path.to_owned(), cause))?;
+    let reader = Reader::from_source(bytes).map_err(damaged)?;
+    let mut samples = Vec::new();
+    for network in reader
+        .networks(WithinOptions::default())
+        .map_err(damaged)?
+        .take(SAMPLES)
+    {
+        samples.extend(
+            network
+                .map_err(damaged)?
+                .decode::<serde_json::Value>()
+                .map_err(damaged)?,
+        );
+    }
+    let metadata = reader.metadata();
+    let Some(format) = FORMATS
+        .iter()
+        .find(|format| format.recognises(metadata, &samples))
+    else {
+        return Err(GeoError::Foreign(path.to_owned(), metadata.database_type.clone()));
+    };
+    let description = DatabaseDescription {
+        name: path
+            .file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned(),
+        database_type: metadata.database_type.clone(),
+        build_date: date_of(metadata.build_epoch),
+        path: Some(path.to_owned()),
+        format: format.name(),
+        attribution: status::attribution(&metadata.database_type).to_owned(),
+        is_default: false,
+        build_epoch: metadata.build_epoch,
+    };
+    Ok(Database {
+        description: Arc::new(description),
+        reader,
+        format: *format,
+    })
+}
+
+fn default_description() -> DatabaseDescription {
+    DatabaseDescription {
+        name: "embedded".to_owned(),
+        database_type: build::DATABASE_TYPE.to_owned(),
+        build_date: embedded::date().to_owned(),
+        path: None,
+        format: "flat",
+        attribution: status::default_attribution(),
+        is_default: true,
+        build_epoch: build::epoch_of(embedded::date()).unwrap_or_default(),
+    }
+}
+
+/// `YYYY-MM-DD` of seconds since 1970.
+fn date_of(epoch: u64) -> String {
+    let at = Timestamp::from_parts(i64::try_from(epoch).unwrap_or(i64::MAX), 0);
+    at.to_text().as_str().get(..10).unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,157 @@
+//! The back of the pipeline: one thread at a time, everything in one order. Events and ended flows go to the
+//! observers, the detectors and the outputs.
+
+use std::cell::OnceCell;
+use std::io;
+
+use super::places::Places;
+use super::schedule::Back;
+use super::shard::Output;
+use crate::detect::Detectors;
+use crate::flow::community_id;
+use crate::geo::Geo;
+use crate::model::flow::FlowRecord;
+use crate::model::segment::Layer;
+use crate::observe::Observers;
+use crate::report::flow::FlowRow;
+use crate::settings::limits::Limits;
+use crate::signatures::Catalogue;
+
+/// Takes the row of each flow as it ends.
+pub type FlowSink<'a> = Box<dyn FnMut(&FlowRow<'_>) -> io::Result<()> + Send + 'a>;
+
+/// Observers, detectors and the output of flows.
+pub struct Analysis<'a> {
+    /// Names, hosts, addresses.
+    pub observers: Observers,
+    /// Tools and sessions.
+    pub detectors: Detectors,
+    /// Flows that ended.
+    pub flows: u64,
+    /// The first failure of an output.
+    pub error: Option<io::Error>,
+    catalogue: &'a Catalogue,
+    geo: &'a Geo,
+    places: Places,
+    sink: Option<FlowSink<'a>>,
+    order: Vec<(
+        crate::model::time::Timestamp,
+        crate::model::frame::FrameRef,
+        usize,
+        usize,
+    )>,
+}
+
+/// What an analysis learnt from all events and flows.
+pub struct Learnt {
+    /// Names, hosts, addresses.
+    pub observers: Observers,
+    /// Tools and sessions.
+    pub detectors: Detectors,
+    /// Flows that ended.
+    pub flows: u64,
+    /// The first failure of an output.
+    pub error: Option<io::Error>,
+}
+
+impl<'a> Analysis<'a> {
+    /// An analysis whose flows go to `sink`, where there is one.
+    #[must_use]
+    pub fn new(
+        limits: &Limits,
+        local: &[ipnet::IpNet],
+        catalogue: &'a Catalogue,
+        geo: &'a Geo,
+        sink: Option<FlowSink<'a>>,
+    ) -> Self {
+        Self {
+            observers: Observers::new(limits, local),
+            detectors: Detectors::new(catalogue, limits),
+            flows: 0,
+            error: None,
+            catalogue,
+            geo,
+            places: Places::default(),
+            sink,
+            order: Vec::new(),
+        }
+    }
+
+    /// Lets go of the output; what was learnt stays.
+    #[must_use]
+    pub fn finish(self) -> Learnt {
+        Learnt {
+            observers: self.observers,
+            detectors: self.detectors,
+            flows: self.flows,
+            error: self.error,
+        }
+    }
+
+    fn events(&mut self, outputs: &[Output]) {
+        self.order.clear();
+        for (partition, output) in outputs.iter().enumerate() {
+            for (index, header) in output.events.iter().enumerate() {
+                self.order.push((header.at, header.source, partition, index));
+            }
+        }
+        self.order.sort_unstable();
+        for (_, _, partition, index) in &self.order {
+            let Some(output) = outputs.get(*partition) else {
+                continue;
+            };
+            let Some(header) = output.events.get(*index) else {
+                continue;
+            };
+            let facts = output.log.range(header.start as usize, header.end as usize);
+            self.observers.event(header, facts.clone());
+            let sender = self.observers.sender(header);
+            for fact in facts {
+                self.detectors.event(sender, header, &fact, self.catalogue);
+            }
+        }
+    }
+
+    fn flow(&mut self, flow: &FlowRecord) {
+        self.flows = self.flows.saturating_add(1);
+        let identifier = OnceCell::new();
+        let community_id = || identifier.get_or_init(|| community_id::of_record(flow)).clone();
+        let mut observation = self.observers.flow(flow);
+        if flow.layer != Layer::Link {
+            let has_local = observation.locals.iter().any(Option::is_some);
+            if !has_local && self.detectors.is_of_interest(&observation, self.catalogue) {
+                let client = self.observers.enter_client(flow);
+                observation.locals = [client, None];
+            }
+            self.detectors
+                .observe(&observation, self.catalogue, &community_id);
+        }
+        if self.error.is_none()
+            && let Some(sink) = &mut self.sink
+        {
+            let places = [flow.client.address, flow.server.address]
+                .map(|address| self.places.place(self.geo, address));
+            let row = FlowRow {
+                flow,
+                server_name: observation.server_name.as_ref(),
+                places: [places[0].as_deref(), places[1].as_deref()],
+                community_id: identifier.get_or_init(|| community_id::of_record(flow)),
+            };
+            self.error = sink(&row).err();
+        }
+    }
+}
+
+impl Back for Analysis<'_> {
+    fn conclude(&mut self, outputs: &mut [Output]) {
+        self.events(outputs);
+        let mut flows: Vec<FlowRecord> = outputs
+            .iter_mut()
+            .flat_map(|output| output.flows.drain(..))
+            .collect();
+        flows.sort_unstable_by_key(|flow| (flow.start, flow.frames.first, flow.id));
+        for flow in &flows {
+            self.flow(flow);
+        }
+    }
+}

@@ -1,0 +1,428 @@
+//! The end of an analysis: from observers and detectors to the finished case.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::cluster;
+use crate::detect::{Concluded, Detectors, HostView, Knowledge, place_record};
+use crate::explain::weights::Weights;
+use crate::explain::{self, Circumstances, HostExplanation};
+use crate::geo::kinds::NetworkKind as GeoKind;
+use crate::model::address::Address;
+use crate::model::case::Case;
+use crate::model::finding::{Activity, Finding, FindingKind, Role};
+use crate::model::host::{AssetRecord, HostName, HostRecord, HostTool, Verdict};
+use crate::model::identity::ContentId;
+use crate::model::loss::Losses;
+use crate::model::profile::{Asset, ControllerPlace, ControllerPlaceKind, NetworkKind};
+use crate::model::time::{SECOND, Timestamp};
+use crate::observe::Observers;
+use crate::observe::identity::Host;
+use crate::profile::{self, EgressSight, SessionSight, Sight, Watched};
+use crate::settings::inventory::Inventory;
+
+/// What the end needs to know beside the detectors.
+pub struct Ending<'a> {
+    /// Catalogue, places, policy.
+    pub knowledge: Knowledge<'a>,
+    /// The inventory, where there is one.
+    pub inventory: Option<&'a Inventory>,
+    /// The model.
+    pub weights: &'a Weights,
+    /// Vantage and damage.
+    pub circumstances: Circumstances,
+    /// First and last packet.
+    pub span: (Timestamp, Timestamp),
+}
+
+/// Finishes an analysis; the summary is filled by the caller.
+#[must_use]
+pub fn conclude(
+    observers: &Observers,
+    detectors: Detectors,
+    ending: &Ending<'_>,
+    losses: &mut Losses,
+) -> Case {
+    let hosts = observers.hosts(losses);
+    let views: Vec<HostView> = hosts.iter().map(|host| view(host, observers, ending)).collect();
+    let concluded = detectors.conclude(&views, &ending.knowledge);
+    losses.add("sessions beyond the bound on groups", concluded.refused);
+    let sights: Vec<Sight> = hosts
+        .iter()
+        .zip(&views)
+        .map(|(host, view)| sight(host, view, observers, &concluded, ending))
+        .collect();
+    let sessions = session_sights(&views, &concluded, ending);
+    let watched = Watched {
+        span: ending.span,
+        has_inventory: ending.inventory.is_some(),
+    };
+    let profiles = profile::build(&sights, &concluded.findings, &sessions, watched);
+    let clusters = cluster::cluster(&profiles, &ending.weights.pairs);
+    let explained = explain::explain(&clusters.groups, &profiles, ending.weights, &ending.circumstances);
+    let by_host: BTreeMap<ContentId, &HostExplanation> = explained
+        .hosts
+        .iter()
+        .map(|explanation| (explanation.host, explanation))
+        .collect();
+    let mut records: Vec<HostRecord> = hosts
+        .iter()
+        .zip(&views)
+        .map(|(host, view)| record(host, view, observers, &concluded, by_host.get(&host.id).copied()))
+        .collect();
+    records.sort_by(|a, b| {
+        b.verdict
+            .cmp(&a.verdict)
+            .then(a.first_seen.cmp(&b.first_seen))
+            .then(a.host.cmp(&b.host))
+    });
+    let mut case = Case {
+        farms: explained.farms,
+        hosts: records,
+        findings: concluded.findings,
+        ..Case::default()
+    };
+    case.findings
+        .sort_by_key(|finding| (finding.timestamp, finding.id));
+    case.summary.remarks.extend(clusters.remarks);
+    case
+}
+
+fn addresses(host: &Host, observers: &Observers) -> Vec<Address> {
+    let mut list: Vec<Address> = host
+        .locals
+        .iter()
+        .map(|local| observers.locals().address(*local))
+        .collect();
+    list.sort_unstable();
+    list
+}
+
+/// Names in the order of trust: what DHCP and the machine itself said.
+fn names(host: &Host) -> Vec<HostName> {
+    let rank = |source: &str| match source {
+        "dhcp" => 0,
+        "mdns" => 1,
+        "nbns" => 2,
+        _ => 3,
+    };
+    let mut list: Vec<HostName> = host
+        .names
+        .keys()
+        .map(|(source, name)| HostName {
+            name: name.clone(),
+            source: (*source).to_owned(),
+        })
+        .collect();
+    list.sort_by(|a, b| (rank(&a.source), &a.name).cmp(&(rank(&b.source), &b.name)));
+    list
+}
+
+fn view(host: &Host, observers: &Observers, ending: &Ending<'_>) -> HostView {
+    let ips = addresses(host, observers);
+    let locals = host.locals.iter().filter_map(|local| observers.local(*local));
+    let mut seen = (Timestamp(i64::MAX), Timestamp(i64::MIN));
+    let mut services = Vec::new();
+    let mut public = Vec::new();
+    for local in locals {
+        seen = (seen.0.min(local.first_seen), seen.1.max(local.last_seen));
+        services.extend(
+            local
+                .services
+                .iter()
+                .map(|(service, (frame, at))| (service.clone(), *frame, *at)),
+        );
+        public.extend(
+            local
+                .public
+                .iter()
+                .map(|((address, how), (frame, at))| (*address, (*how).to_owned(), *frame, *at)),
+        );
+    }
+    let named: Vec<HostName> = names(host);
+    let hostnames: Vec<&str> = named.iter().map(|name| name.name.as_str()).collect();
+    let asset = ending.inventory.and_then(|inventory| {
+        let all: Vec<std::net::IpAddr> = ips.iter().map(|ip| ip.to_ip()).collect();
+        inventory
+            .find(host.mac, &all, &hostnames)
+            .map(|(asset, how)| Asset {
+                record: AssetRecord {
+                    asset: asset.asset.clone(),
+                    assignee: asset.assignee.clone(),
+                    country: asset.country.clone(),
+                    site: asset.site.clone(),
+                    employer: asset.employer.clone(),
+                    matched_by: how.name().to_owned(),
+                },
+                coordinates: asset.coordinates,
+                region: asset.region.clone(),
+                declared_noon_utc: None,
+                allowed_tools: asset.allowed_tools.clone(),
+                allowed_egress: asset.allowed_egress.iter().map(ToString::to_string).collect(),
+            })
+    });
+    let mut with_frames: Vec<(String, String, _, _)> = Vec::new();
+    for name in &named {
+        if let Some((frame, at)) = host
+            .names
+            .iter()
+            .find(|((source, text), _)| *source == name.source && *text == name.name)
+            .map(|(_, s)| *s)
+        {
+            with_frames.push((name.source.clone(), name.name.clone(), frame, at));
+        }
+    }
+    HostView {
+        id: host.id,
+        locals: host.locals.clone(),
+        ips,
+        mac: host.mac,
+        names: with_frames,
+        services,
+        vendor_class: host.vendor_class.clone(),
+        public,
+        asset,
+        seen: if seen.0 > seen.1 {
+            (Timestamp::default(), Timestamp::default())
+        } else {
+            seen
+        },
+    }
+}
+
+fn sight(
+    host: &Host,
+    view: &HostView,
+    observers: &Observers,
+    concluded: &Concluded,
+    ending: &Ending<'_>,
+) -> Sight {
+    let mut gateways: BTreeMap<_, BTreeSet<u32>> = BTreeMap::new();
+    let mut has_asked = false;
+    for local in host.locals.iter().filter_map(|local| observers.local(*local)) {
+        has_asked |= local.questions > 0;
+        for (mac, days) in &local.gateways {
+            gateways.entry(*mac).or_default().extend(days);
+        }
+    }
+    let day = |at: Timestamp| u32::try_from(at.0.div_euclid(86_400 * SECOND)).unwrap_or(0);
+    Sight {
+        host: host.id,
+        seen: view.seen,
+        ips: view.ips.clone(),
+        mac: host.mac,
+        names: names(host),
+        asset: view.asset.clone(),
+        gateways,
+        egress: view
+            .public
+            .iter()
+            .map(|(address, _, _, at)| {
+                let place = ending.knowledge.geo.place(address.to_ip());
+                let kind = place.as_ref().and_then(|place| place.kind).and_then(network_kind);
+                let source = place.as_ref().and_then(|place| place_record(place).source);
+                let is_default = place.as_ref().is_some_and(crate::geo::Place::network_is_default);
+                EgressSight {
+                    address: *address,
+                    at: *at,
+                    kind,
+                    source,
+                    is_default_database_only: is_default,
+                }
+            })
+            .collect(),
+        tenants: concluded.tenants.get(&host.id).cloned().unwrap_or_default(),
+        has_asked,
+        days: [view.seen.0, view.seen.1].into_iter().map(day).collect(),
+    }
+}
+
+fn network_kind(kind: GeoKind) -> Option<NetworkKind> {
+    Some(match kind.name() {
+        "vpn" | "tor" | "privacy-relay" => NetworkKind::Vpn,
+        "hosting" => NetworkKind::Hosting,
+        "residential" => NetworkKind::Residential,
+        "business" => NetworkKind::Business,
+        "mobile" => NetworkKind::Shared,
+        _ => return None,
+    })
+}
+
+fn session_sights(views: &[HostView], concluded: &Concluded, ending: &Ending<'_>) -> Vec<SessionSight> {
+    let by_id: BTreeMap<ContentId, &HostView> = views.iter().map(|view| (view.id, view)).collect();
+    concluded
+        .sessions
+        .iter()
+        .map(|session| {
+            let finding = concluded.findings.get(session.finding);
+            let host = by_id.get(&session.host).copied();
+            SessionSight {
+                finding: session.finding,
+                relays: session.relays.clone(),
+                instance: session
+                    .instance
+                    .clone()
+                    .map(|name| (name, session.is_private_server)),
+                controller_place: finding.and_then(|finding| controller_place(finding, host?, ending)),
+                is_consumer_vpn: finding
+                    .and_then(|finding| ending.knowledge.catalogue.tool(&finding.tool))
+                    .is_some_and(|tool| tool.is_consumer_vpn),
+            }
+        })
+        .collect()
+}
+
+/// Where a controller sits in relation to the machine: on the same network, in a data centre, in another country than
+/// the assignee's.
+fn controller_place(finding: &Finding, host: &HostView, ending: &Ending<'_>) -> Option<ControllerPlace> {
+    let controller = finding.controller.as_ref()?;
+    let ip = controller.address.to_ip();
+    let Some(place) = ending.knowledge.geo.place(ip) else {
+        let is_inside = views_local(controller.address, host);
+        return is_inside.then(|| ControllerPlace {
+            kind: ControllerPlaceKind::SameRegion,
+            country: None,
+            organisation: None,
+            source: "the address itself: the same private network".to_owned(),
+            is_default_database_only: false,
+        });
+    };
+    let record = place_record(&place);
+    let claimed = host.asset.as_ref().and_then(|asset| asset.record.country.clone());
+    let is_rented = place
+        .kind
+        .and_then(network_kind)
+        .is_some_and(|kind| matches!(kind, NetworkKind::Vpn | NetworkKind::Hosting));
+    let (kind, is_default) = if is_rented {
+        (ControllerPlaceKind::Hosting, place.network_is_default())
+    } else {
+        match (claimed, &record.country) {
+            (Some(claimed), Some(country)) if !claimed.eq_ignore_ascii_case(country) => {
+                (ControllerPlaceKind::Foreign, place.country_is_default())
+            }
+            (Some(_), Some(_)) => (ControllerPlaceKind::SameRegion, place.country_is_default()),
+            _ => return None,
+        }
+    };
+    Some(ControllerPlace {
+        kind,
+        country: record.country.clone(),
+        organisation: record.as_org.clone(),
+        source: record.source.clone().unwrap_or_default(),
+        is_default_database_only: is_default,
+    })
+}
+
+/// Whether an address is private like the host's own.
+fn views_local(address: Address, host: &HostView) -> bool {
+    let is_private = |address: Address| match address.to_ip() {
+        std::net::IpAddr::V4(ip) => ip.is_private() || ip.is_link_local(),
+        std::net::IpAddr::V6(ip) => ip.is_unique_local() || ip.is_unicast_link_local(),
+    };
+    is_private(address) && host.ips.iter().any(|ip| is_private(*ip))
+}
+
+fn record(
+    host: &Host,
+    view: &HostView,
+    observers: &Observers,
+    concluded: &Concluded,
+    explanation: Option<&HostExplanation>,
+) -> HostRecord {
+    let own: Vec<&Finding> = concluded
+        .findings
+        .iter()
+        .filter(|finding| finding.host == host.id)
+        .collect();
+    let mut roles: BTreeSet<String> = BTreeSet::new();
+    let (mut bytes_in, mut bytes_out) = (0u64, 0u64);
+    for local in host.locals.iter().filter_map(|local| observers.local(*local)) {
+        roles.extend(local.roles.iter().map(|role| (*role).to_owned()));
+        bytes_in = bytes_in.saturating_add(local.bytes_in);
+        bytes_out = bytes_out.saturating_add(local.bytes_out);
+    }
+    if host.is_router {
+        roles.insert("router".to_owned());
+    }
+    for finding in &own {
+        match finding.role {
+            Role::Controlled => roles.insert("controlled".to_owned()),
+            Role::Controller => roles.insert("controller".to_owned()),
+            Role::Agent | Role::Client | Role::Server | Role::Unknown => false,
+        };
+    }
+    let seconds = |finding: &Finding, wanted: &[Activity]| {
+        let sum: i64 = finding
+            .intervals
+            .iter()
+            .filter(|(_, _, state)| wanted.contains(state))
+            .map(|(start, end, _)| end.since(*start) / SECOND)
+            .sum();
+        u64::try_from(sum).unwrap_or(0)
+    };
+
+    let tools = own
+        .iter()
+        .filter(|finding| matches!(finding.kind, FindingKind::RemoteAccess | FindingKind::IpKvm))
+        .map(|finding| HostTool {
+            tool: finding.tool.clone(),
+            role: finding.role,
+            activity: finding.activity,
+            sanctioned: finding.sanctioned,
+            session_seconds: seconds(finding, &[Activity::Driven, Activity::Viewed]),
+            driven_seconds: seconds(finding, &[Activity::Driven]),
+        })
+        .collect();
+    let mut vpn: Vec<String> = own
+        .iter()
+        .filter(|finding| {
+            matches!(
+                finding.kind,
+                FindingKind::Vpn | FindingKind::Proxy | FindingKind::Tor | FindingKind::ReverseTunnel
+            )
+        })
+        .map(|finding| finding.tool.clone())
+        .collect();
+    vpn.sort();
+    vpn.dedup();
+    HostRecord {
+        host: host.id,
+        timestamp: view.seen.0,
+        ips: view.ips.iter().map(ToString::to_string).collect(),
+        mac: host.mac,
+        vendor: host.mac.and_then(vendor),
+        names: names(host),
+        os: None,
+        roles: roles.into_iter().collect(),
+        first_seen: view.seen.0,
+        last_seen: view.seen.1,
+        bytes_in,
+        bytes_out,
+        asset: view.asset.as_ref().map(|asset| asset.record.clone()),
+        tools,
+        vpn,
+        tenants: concluded.tenants.get(&host.id).cloned().unwrap_or_default(),
+        public_ips: view
+            .public
+            .iter()
+            .map(|(address, ..)| address.to_string())
+            .collect::<BTreeSet<String>>()
+            .into_iter()
+            .collect(),
+        verdict: explanation.map_or(Verdict::None, |explanation| explanation.verdict),
+        explanations: explanation
+            .map(|explanation| explanation.explanations)
+            .unwrap_or_default(),
+        reasons: explanation
+            .map(|explanation| explanation.reasons.clone())
+            .unwrap_or_default(),
+        findings: own.iter().map(|finding| finding.id).collect(),
+    }
+}
+
+/// Registered vendor of a link address (IEEE registry, by the `oui-data` crate); none for randomised ones.
+fn vendor(mac: crate::model::address::MacAddress) -> Option<String> {
+    if mac.is_local() {
+        return None;
+    }
+    oui_data::lookup(&mac.to_string()).map(|found| found.organization().to_owned())
+}

@@ -1,0 +1,370 @@
+//! Profiles: what is known of one machine over time, gathered from its findings and sights for clustering and explanation.
+//!
+//! Takes resolved hosts and findings; gives [`HostProfile`]s. Locates nothing and matches no signature: places and tools
+//! arrive with the findings. What cannot be measured yet says so, and why, instead of looking absent.
+
+pub mod minutes;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use minutes::minutes;
+
+use crate::model::address::{Address, MacAddress};
+use crate::model::finding::{Activity, Finding, FindingKind, Role};
+use crate::model::host::HostName;
+use crate::model::identity::ContentId;
+use crate::model::observable::Observable;
+use crate::model::profile::{
+    Asset, ControllerPlace, ControllerSeen, Egress, Gateway, HostProfile, InstalledTool, Instance,
+    InstanceKind, KvmEvidence, KvmSeen, NetworkKind, RemoteSession, VpnPlace, VpnUse,
+};
+use crate::model::time::{SECOND, Timestamp};
+
+/// A machine with everything that was seen of it.
+#[derive(Clone, Debug, Default)]
+pub struct Sight {
+    /// Stable identifier.
+    pub host: ContentId,
+    /// First and last packet.
+    pub seen: (Timestamp, Timestamp),
+    /// Addresses, sorted.
+    pub ips: Vec<Address>,
+    /// Link address.
+    pub mac: Option<MacAddress>,
+    /// Names, the best first.
+    pub names: Vec<HostName>,
+    /// Row of the inventory.
+    pub asset: Option<Asset>,
+    /// Routers through which it talked, with the days.
+    pub gateways: BTreeMap<MacAddress, BTreeSet<u32>>,
+    /// Its own public addresses: when each was seen, and what is known of its network.
+    pub egress: Vec<EgressSight>,
+    /// Organisations whose services it uses, the most used first.
+    pub tenants: Vec<String>,
+    /// Whether it asked any resolver in the clear: without that, absence of tenants says nothing.
+    pub has_asked: bool,
+    /// Days on which it was seen.
+    pub days: BTreeSet<u32>,
+}
+
+/// A public address of a machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EgressSight {
+    /// The address.
+    pub address: Address,
+    /// When it was seen.
+    pub at: Timestamp,
+    /// Kind of its network, where something knows it.
+    pub kind: Option<NetworkKind>,
+    /// Which database or list said so.
+    pub source: Option<String>,
+    /// Whether nothing but the embedded default database said so.
+    pub is_default_database_only: bool,
+}
+
+/// What a finding's session adds to a profile.
+#[derive(Clone, Debug, Default)]
+pub struct SessionSight {
+    /// Index of the finding.
+    pub finding: usize,
+    /// Relays and servers.
+    pub relays: Vec<String>,
+    /// Instance of the tool.
+    pub instance: Option<(String, bool)>,
+    /// Where the controller sits.
+    pub controller_place: Option<ControllerPlace>,
+    /// The tool is sold to consumers for hiding where one is.
+    pub is_consumer_vpn: bool,
+}
+
+/// Span of the capture and whether an inventory was given.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Watched {
+    /// First and last packet of the whole input.
+    pub span: (Timestamp, Timestamp),
+    /// Whether there is an inventory at all.
+    pub has_inventory: bool,
+}
+
+/// Makes profiles, in the order of `sights`.
+#[must_use]
+pub fn build(
+    sights: &[Sight],
+    findings: &[Finding],
+    sessions: &[SessionSight],
+    watched: Watched,
+) -> Vec<HostProfile> {
+    let by_finding: BTreeMap<usize, &SessionSight> = sessions
+        .iter()
+        .map(|session| (session.finding, session))
+        .collect();
+    let mut by_host: BTreeMap<ContentId, Vec<(&Finding, Option<&SessionSight>)>> = BTreeMap::new();
+    for (index, finding) in findings.iter().enumerate() {
+        by_host
+            .entry(finding.host)
+            .or_default()
+            .push((finding, by_finding.get(&index).copied()));
+    }
+    let kvms = kvms(sights, findings);
+    sights
+        .iter()
+        .map(|sight| {
+            let own = by_host.get(&sight.host).map(Vec::as_slice).unwrap_or_default();
+            profile(sight, own, &kvms, watched)
+        })
+        .collect()
+}
+
+/// KVM switches by the router through which they talk; those without one under no link address.
+fn kvms(sights: &[Sight], findings: &[Finding]) -> BTreeMap<Option<MacAddress>, Vec<KvmSeen>> {
+    let mut list: BTreeMap<Option<MacAddress>, Vec<KvmSeen>> = BTreeMap::new();
+    for finding in findings
+        .iter()
+        .filter(|finding| finding.kind == FindingKind::IpKvm && finding.role == Role::Server)
+    {
+        let Some(sight) = sights.iter().find(|sight| sight.host == finding.host) else {
+            continue;
+        };
+        let seen = KvmSeen {
+            host: finding.host,
+            name: finding.tool.clone(),
+            finding: finding.id,
+        };
+        if sight.gateways.is_empty() {
+            list.entry(None).or_default().push(seen);
+        } else {
+            for gateway in sight.gateways.keys() {
+                list.entry(Some(*gateway)).or_default().push(seen.clone());
+            }
+        }
+    }
+    list
+}
+
+fn day(at: Timestamp) -> u32 {
+    u32::try_from(at.0.div_euclid(86_400 * SECOND)).unwrap_or(0)
+}
+
+fn profile(
+    sight: &Sight,
+    own: &[(&Finding, Option<&SessionSight>)],
+    kvms: &BTreeMap<Option<MacAddress>, Vec<KvmSeen>>,
+    watched: Watched,
+) -> HostProfile {
+    let remote = |finding: &&(&Finding, Option<&SessionSight>)| finding.0.kind == FindingKind::RemoteAccess;
+    let controlled: Vec<RemoteSession> = own
+        .iter()
+        .filter(remote)
+        .filter(|(finding, _)| finding.role == Role::Controlled)
+        .map(|(finding, session)| remote_session(finding, *session))
+        .collect();
+    let installed = own
+        .iter()
+        .filter(remote)
+        .filter(|(finding, _)| finding.role == Role::Agent)
+        .map(|(finding, _)| InstalledTool {
+            tool: finding.tool.clone(),
+            sanctioned: finding.sanctioned,
+            finding: finding.id,
+        })
+        .collect();
+    let in_state = |wanted: &[Activity]| {
+        let intervals = controlled.iter().flat_map(|session| &session.intervals);
+        minutes(
+            intervals
+                .filter(|(_, _, state)| wanted.contains(state))
+                .map(|(start, end, _)| (*start, *end)),
+        )
+    };
+    let driven_minutes = in_state(&[Activity::Driven]);
+    let viewed_minutes = in_state(&[Activity::Driven, Activity::Viewed]);
+    let mut days: BTreeSet<u32> = sight.days.clone();
+    days.extend([day(sight.seen.0), day(sight.seen.1)]);
+    let is_kvm = own
+        .iter()
+        .find(|(finding, _)| finding.kind == FindingKind::IpKvm)
+        .map(|(finding, _)| finding.id);
+    let near: Vec<KvmSeen> = if sight.gateways.is_empty() {
+        kvms.get(&None).cloned().unwrap_or_default()
+    } else {
+        let mut list: Vec<KvmSeen> = sight
+            .gateways
+            .keys()
+            .filter_map(|gateway| kvms.get(&Some(*gateway)))
+            .flatten()
+            .cloned()
+            .collect();
+        list.sort();
+        list.dedup();
+        list
+    };
+    HostProfile {
+        host: sight.host,
+        first_seen: sight.seen.0,
+        last_seen: sight.seen.1,
+        watched: watched.span,
+        ips: sight.ips.clone(),
+        mac: sight.mac,
+        names: sight.names.clone(),
+        asset: match (&sight.asset, watched.has_inventory) {
+            (Some(asset), _) => Observable::Observed(asset.clone()),
+            (None, true) => Observable::Absent,
+            (None, false) => Observable::hidden("no inventory was given"),
+        },
+        gateways: gateways(sight),
+        egress: egress(sight),
+        role: main_role(own),
+        hours: hours(&driven_minutes),
+        sessions: if controlled.is_empty() {
+            Observable::Absent
+        } else {
+            Observable::Observed(controlled)
+        },
+        installed,
+        driven_minutes,
+        viewed_minutes,
+        active_minutes: Observable::hidden("human activity outside sessions is not measured yet"),
+        coverage: Observable::hidden("human activity outside sessions is not measured yet"),
+        tenants: match (sight.tenants.is_empty(), sight.has_asked) {
+            (false, _) => Observable::Observed(sight.tenants.clone()),
+            (true, true) => Observable::Absent,
+            (true, false) => Observable::hidden("no names were asked for in the clear"),
+        },
+        kvm: KvmEvidence {
+            is_kvm,
+            on_gateway: if near.is_empty() {
+                Observable::Absent
+            } else {
+                Observable::Observed(near)
+            },
+            drives_this: Observable::hidden("a KVM's picture is not compared with the machine's traffic yet"),
+        },
+        vpn: vpn(own),
+        days: days.into_iter().collect(),
+        local_use: Observable::hidden("human activity outside sessions is not measured yet"),
+        boots: Observable::hidden("starts of machines are not followed yet"),
+        control_excess_ms: Observable::hidden("the control loop's delay is not measured yet"),
+    }
+}
+
+/// Driven minutes by hour of the day, UTC.
+fn hours(driven_minutes: &[u32]) -> Observable<[u32; 24]> {
+    if driven_minutes.is_empty() {
+        return Observable::hidden("nobody was seen at the controls");
+    }
+    let mut hours = [0u32; 24];
+    for minute in driven_minutes {
+        if let Some(hour) = hours.get_mut((minute / 60 % 24) as usize) {
+            *hour = hour.saturating_add(1);
+        }
+    }
+    Observable::Observed(hours)
+}
+
+fn gateways(sight: &Sight) -> Observable<Vec<Gateway>> {
+    if sight.gateways.is_empty() {
+        return Observable::hidden("no link address of a router was seen");
+    }
+    let list = sight
+        .gateways
+        .iter()
+        .map(|(mac, days)| Gateway {
+            mac: *mac,
+            days: days.iter().copied().collect(),
+        })
+        .collect();
+    Observable::Observed(list)
+}
+
+fn egress(sight: &Sight) -> Observable<Vec<Egress>> {
+    if sight.egress.is_empty() {
+        return Observable::hidden("nothing told the machine's public address");
+    }
+    let list = sight
+        .egress
+        .iter()
+        .map(|seen| Egress {
+            address: seen.address,
+            days: vec![day(seen.at)],
+            kind: seen.kind,
+            source: seen.source.clone(),
+            is_default_database_only: seen.is_default_database_only,
+        })
+        .collect();
+    Observable::Observed(list)
+}
+
+fn remote_session(finding: &Finding, session: Option<&SessionSight>) -> RemoteSession {
+    let controllers = finding
+        .controller
+        .iter()
+        .map(|controller| ControllerSeen {
+            id: controller.address.to_string(),
+            address: Some(controller.address),
+            how: controller.how.clone(),
+            place: match session.and_then(|session| session.controller_place.clone()) {
+                Some(place) => Observable::Observed(place),
+                None => Observable::hidden("no database knows the controller's address"),
+            },
+        })
+        .collect();
+    let instance = session.and_then(|session| session.instance.clone());
+    RemoteSession {
+        tool: finding.tool.clone(),
+        instance: instance.map(|(name, is_private)| Instance {
+            name,
+            kind: if is_private {
+                InstanceKind::PrivateServer
+            } else {
+                InstanceKind::Tenant
+            },
+        }),
+        sanctioned: finding.sanctioned,
+        controllers,
+        relays: session.map(|session| session.relays.clone()).unwrap_or_default(),
+        intervals: finding.intervals.clone(),
+        unattended: None,
+        finding: finding.id,
+    }
+}
+
+/// What a host mostly is in remote sessions, by the time of its live sessions; an idle agent counts least.
+fn main_role(own: &[(&Finding, Option<&SessionSight>)]) -> Role {
+    let mut seconds: BTreeMap<Role, i64> = BTreeMap::new();
+    for (finding, _) in own
+        .iter()
+        .filter(|(finding, _)| finding.kind == FindingKind::RemoteAccess)
+    {
+        let live: i64 = finding
+            .intervals
+            .iter()
+            .filter(|(_, _, state)| matches!(state, Activity::Driven | Activity::Viewed))
+            .map(|(start, end, _)| end.since(*start) / SECOND)
+            .sum();
+        let sum = seconds.entry(finding.role).or_default();
+        *sum = sum.saturating_add(live);
+    }
+    seconds
+        .into_iter()
+        .filter(|(role, _)| *role != Role::Unknown)
+        .max_by_key(|(role, live)| (*live, std::cmp::Reverse(*role)))
+        .map_or(Role::Unknown, |(role, _)| role)
+}
+
+/// Use of a VPN service on the machine that nobody sanctioned.
+fn vpn(own: &[(&Finding, Option<&SessionSight>)]) -> Observable<VpnUse> {
+    let found = own.iter().find(|(finding, session)| {
+        finding.kind == FindingKind::Vpn
+            && finding.flow_count > 0
+            && finding.sanctioned != Some(true)
+            && session.is_some_and(|session| session.is_consumer_vpn)
+    });
+    match found {
+        Some((finding, _)) => Observable::Observed(VpnUse {
+            place: VpnPlace::Machine,
+            product: finding.tool.clone(),
+            finding: finding.id,
+        }),
+        None => Observable::Absent,
+    }
+}

@@ -1,0 +1,458 @@
+//! The inventory: which machines are expected, whose they are, where and when their people work.
+//!
+//! CSV with a header, or a JSON array of objects. A bad row is named with its line and what is wrong with it and left out; columns that are
+//! not known are kept with the asset and reported. A host is matched by link address, then address, then network,
+//! then name.
+
+mod rows;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::net::IpAddr;
+use std::path::Path;
+
+use ipnet::IpNet;
+use jiff::tz::TimeZone;
+
+use super::policy;
+use crate::document::{Fault, Faults};
+use crate::model::address::MacAddress;
+use rows::Row;
+
+/// Columns that are understood.
+const COLUMNS: [&str; 16] = [
+    "mac",
+    "ip",
+    "cidr",
+    "hostname",
+    "asset",
+    "assignee",
+    "country",
+    "region",
+    "latitude",
+    "longitude",
+    "timezone",
+    "site",
+    "work_hours",
+    "employer",
+    "allowed_tools",
+    "allowed_egress",
+];
+
+/// Hours of a working day, in minutes since midnight of the place; an end before the start is a night shift.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WorkHours {
+    /// First minute.
+    pub start: u16,
+    /// First minute after it.
+    pub end: u16,
+}
+
+impl WorkHours {
+    /// Reads `09:00-17:00`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (start, end) = text.split_once('-')?;
+        let minute = |text: &str| {
+            let (hours, minutes) = text.trim().split_once(':')?;
+            let (hours, minutes): (u16, u16) = (hours.parse().ok()?, minutes.parse().ok()?);
+            let is_time = (hours < 24 && minutes < 60) || (hours, minutes) == (24, 0);
+            is_time.then(|| hours * 60 + minutes)
+        };
+        let hours = Self {
+            start: minute(start)?,
+            end: minute(end)?,
+        };
+        (hours.start != hours.end).then_some(hours)
+    }
+
+    /// Whether the minute of the day lies within.
+    #[must_use]
+    pub const fn holds(self, minute: u16) -> bool {
+        if self.start < self.end {
+            self.start <= minute && minute < self.end
+        } else {
+            self.start <= minute || minute < self.end
+        }
+    }
+}
+
+/// A row: a machine, or a network of machines.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Asset {
+    /// Line of the row in its file, from 1.
+    pub line: usize,
+    /// Link addresses.
+    pub macs: Vec<MacAddress>,
+    /// Addresses.
+    pub ips: Vec<IpAddr>,
+    /// Networks.
+    pub networks: Vec<IpNet>,
+    /// Host names, lower case.
+    pub hostnames: Vec<String>,
+    /// Asset tag.
+    pub asset: Option<String>,
+    /// Who has it.
+    pub assignee: Option<String>,
+    /// Country where the person works, alpha-2, upper case.
+    pub country: Option<String>,
+    /// Region there.
+    pub region: Option<String>,
+    /// Latitude and longitude of the place of work in degrees.
+    pub coordinates: Option<(f64, f64)>,
+    /// Its time zone.
+    pub timezone: Option<TimeZone>,
+    /// Declared site.
+    pub site: Option<String>,
+    /// Working hours there.
+    pub work_hours: Option<WorkHours>,
+    /// Whose machine it is.
+    pub employer: Option<String>,
+    /// Tools sanctioned on it.
+    pub allowed_tools: Vec<String>,
+    /// VPN exits sanctioned for it.
+    pub allowed_egress: Vec<IpNet>,
+    /// Columns that are not understood, as they stand.
+    pub other: BTreeMap<String, String>,
+}
+
+/// By what a host was matched, the strongest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum MatchedBy {
+    /// Link address.
+    Mac,
+    /// Address.
+    Ip,
+    /// Network.
+    Cidr,
+    /// Host name.
+    Hostname,
+}
+
+impl MatchedBy {
+    /// Its word in records: the column's name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Mac => "mac",
+            Self::Ip => "ip",
+            Self::Cidr => "cidr",
+            Self::Hostname => "hostname",
+        }
+    }
+}
+
+/// All rows and what they are found by.
+#[derive(Clone, Debug, Default)]
+pub struct Inventory {
+    assets: Vec<Asset>,
+    macs: BTreeMap<MacAddress, usize>,
+    ips: BTreeMap<IpAddr, usize>,
+    networks: BTreeMap<IpNet, usize>,
+    prefix_lengths: BTreeSet<u8>,
+    hostnames: BTreeMap<String, usize>,
+    unknown_columns: BTreeSet<String>,
+    faults: Vec<Fault>,
+}
+
+impl Inventory {
+    /// Reads an inventory. `tools` are the catalogue's ids. With `strict`, a bad row refuses the whole file.
+    pub fn read(path: &Path, tools: &[&str], strict: bool) -> Result<Self, Faults> {
+        let bytes = fs::read(path).map_err(|cause| refusal(path, 0, cause.to_string()))?;
+        Self::parse(path, &bytes, tools, strict)
+    }
+
+    /// Reads the bytes of an inventory; `path` is for the faults.
+    pub fn parse(path: &Path, bytes: &[u8], tools: &[&str], strict: bool) -> Result<Self, Faults> {
+        let mut inventory = Self::default();
+        let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
+        let is_json = bytes.trim_ascii_start().first() == Some(&b'[');
+        let rows = if is_json {
+            rows::of_json(path, bytes)
+        } else {
+            rows::of_csv(path, bytes)
+        }?;
+        for row in rows {
+            match row.and_then(|row| inventory.asset(path, &row, tools)) {
+                Ok(asset) => inventory.add(path, asset),
+                Err(faults) => inventory.faults.extend(faults.0),
+            }
+        }
+        if strict && !inventory.faults.is_empty() {
+            return Err(Faults(inventory.faults));
+        }
+        Ok(inventory)
+    }
+
+    /// The asset that a host is: by its link address, then one of its addresses, then the narrowest network, then one of
+    /// its names (whole, or the first label where the inventory has no dots).
+    #[must_use]
+    pub fn find(
+        &self,
+        mac: Option<MacAddress>,
+        ips: &[IpAddr],
+        hostnames: &[&str],
+    ) -> Option<(&Asset, MatchedBy)> {
+        let by_mac = mac
+            .and_then(|mac| self.macs.get(&mac))
+            .map(|at| (*at, MatchedBy::Mac));
+        let by_ip = || {
+            ips.iter()
+                .find_map(|ip| self.ips.get(ip))
+                .map(|at| (*at, MatchedBy::Ip))
+        };
+        let by_network = || {
+            let widest = |ip: &IpAddr| self.narrowest(*ip);
+            ips.iter()
+                .filter_map(widest)
+                .max_by_key(|(length, _)| *length)
+                .map(|(_, at)| (at, MatchedBy::Cidr))
+        };
+        let by_name = || {
+            hostnames
+                .iter()
+                .find_map(|name| self.named(name))
+                .map(|at| (at, MatchedBy::Hostname))
+        };
+        let (at, how) = by_mac.or_else(by_ip).or_else(by_network).or_else(by_name)?;
+        Some((self.assets.get(at)?, how))
+    }
+
+    /// All rows that could be read, in the file's order.
+    #[must_use]
+    pub fn assets(&self) -> &[Asset] {
+        &self.assets
+    }
+
+    /// What was wrong with the rows that were left out.
+    #[must_use]
+    pub fn faults(&self) -> &[Fault] {
+        &self.faults
+    }
+
+    /// Columns that are not understood: kept, and to be reported.
+    pub fn unknown_columns(&self) -> impl Iterator<Item = &str> {
+        self.unknown_columns.iter().map(String::as_str)
+    }
+
+    fn narrowest(&self, ip: IpAddr) -> Option<(u8, usize)> {
+        self.prefix_lengths.iter().rev().find_map(|length| {
+            let network = IpNet::new(ip, *length).ok()?.trunc();
+            Some((*length, *self.networks.get(&network)?))
+        })
+    }
+
+    fn named(&self, name: &str) -> Option<usize> {
+        let name = host_name(name);
+        let label = name.split('.').next().unwrap_or_default();
+        self.hostnames
+            .get(&name)
+            .or_else(|| self.hostnames.get(label))
+            .copied()
+    }
+
+    /// Reads one row; everything wrong in it is named.
+    fn asset(&mut self, path: &Path, row: &Row, tools: &[&str]) -> Result<Asset, Faults> {
+        let mut reader = RowReader {
+            path,
+            row,
+            faults: Vec::new(),
+        };
+        let latitude = reader.one("latitude", |text| degrees(text, 90.0), "degrees from -90 to 90");
+        let longitude = reader.one(
+            "longitude",
+            |text| degrees(text, 180.0),
+            "degrees from -180 to 180",
+        );
+        let asset = Asset {
+            line: row.line,
+            macs: reader.many("mac", mac, "a link address such as 00:1a:2b:3c:4d:5e"),
+            ips: reader.many("ip", |text| text.parse().ok(), "an address"),
+            networks: reader.many(
+                "cidr",
+                |text| policy::network(text).map(|network| network.trunc()),
+                "a network (CIDR)",
+            ),
+            hostnames: reader.many("hostname", |text| Some(host_name(text)), "a name"),
+            asset: reader.text("asset"),
+            assignee: reader.text("assignee"),
+            country: reader.one(
+                "country",
+                policy::country,
+                "a country code of two letters (ISO 3166-1)",
+            ),
+            region: reader.text("region"),
+            coordinates: latitude.zip(longitude),
+            timezone: reader.one(
+                "timezone",
+                |text| TimeZone::get(text).ok(),
+                "a time zone of the IANA list",
+            ),
+            site: reader.text("site"),
+            work_hours: reader.one("work_hours", WorkHours::parse, "hours such as 09:00-17:00"),
+            employer: reader.text("employer"),
+            allowed_tools: reader.tools(tools),
+            allowed_egress: reader.many(
+                "allowed_egress",
+                policy::network,
+                "an address or a network (CIDR)",
+            ),
+            other: row
+                .cells
+                .iter()
+                .filter(|(key, _)| !COLUMNS.contains(&key.as_str()))
+                .map(|(key, value)| (key.clone(), value.clone()))
+                .collect(),
+        };
+        if latitude.is_some() != longitude.is_some() {
+            reader.fault("latitude", "latitude and longitude only together");
+        }
+        let has_key = !(asset.macs.is_empty()
+            && asset.ips.is_empty()
+            && asset.networks.is_empty()
+            && asset.hostnames.is_empty());
+        if !has_key && reader.faults.is_empty() {
+            reader.fault("", "no mac, ip, cidr or hostname: nothing to match it by");
+        }
+        self.unknown_columns.extend(asset.other.keys().cloned());
+        if reader.faults.is_empty() {
+            Ok(asset)
+        } else {
+            Err(Faults(reader.faults))
+        }
+    }
+
+    /// Takes an asset in, unless an earlier row already has one of its keys.
+    fn add(&mut self, path: &Path, asset: Asset) {
+        let at = self.assets.len();
+        let earlier = asset
+            .macs
+            .iter()
+            .find_map(|key| Some((key.to_string(), *self.macs.get(key)?)));
+        let earlier = earlier.or_else(|| {
+            asset
+                .ips
+                .iter()
+                .find_map(|key| Some((key.to_string(), *self.ips.get(key)?)))
+        });
+        let earlier = earlier.or_else(|| {
+            asset
+                .networks
+                .iter()
+                .find_map(|key| Some((key.to_string(), *self.networks.get(key)?)))
+        });
+        let earlier = earlier.or_else(|| {
+            asset
+                .hostnames
+                .iter()
+                .find_map(|key| Some((key.clone(), *self.hostnames.get(key)?)))
+        });
+        if let Some((key, row)) = earlier {
+            let line = self.assets.get(row).map_or(0, |asset| asset.line);
+            self.faults
+                .extend(refusal(path, asset.line, format!("{key} already stands in line {line}")).0);
+            return;
+        }
+        self.macs.extend(asset.macs.iter().map(|key| (*key, at)));
+        self.ips.extend(asset.ips.iter().map(|key| (*key, at)));
+        self.networks.extend(asset.networks.iter().map(|key| (*key, at)));
+        self.prefix_lengths
+            .extend(asset.networks.iter().map(IpNet::prefix_len));
+        self.hostnames
+            .extend(asset.hostnames.iter().map(|key| (key.clone(), at)));
+        self.assets.push(asset);
+    }
+}
+
+/// One fault that is about a line, or with line 0 about the file.
+fn refusal(path: &Path, line: usize, what: impl Into<String>) -> Faults {
+    Faults(vec![Fault {
+        path: path.to_owned(),
+        line,
+        field: String::new(),
+        what: what.into(),
+    }])
+}
+
+struct RowReader<'a> {
+    path: &'a Path,
+    row: &'a Row,
+    faults: Vec<Fault>,
+}
+
+impl RowReader<'_> {
+    fn fault(&mut self, field: &str, what: impl Into<String>) {
+        self.faults.push(Fault {
+            path: self.path.to_owned(),
+            line: self.row.line,
+            field: field.to_owned(),
+            what: what.into(),
+        });
+    }
+
+    fn text(&self, column: &str) -> Option<String> {
+        self.row.cells.get(column).cloned()
+    }
+
+    fn one<T>(&mut self, column: &str, read: impl Fn(&str) -> Option<T>, wanted: &str) -> Option<T> {
+        let text = self.text(column)?;
+        let value = read(&text);
+        if value.is_none() {
+            self.fault(column, format!("{text:?} is not {wanted}"));
+        }
+        value
+    }
+
+    fn many<T>(&mut self, column: &str, read: impl Fn(&str) -> Option<T>, wanted: &str) -> Vec<T> {
+        let text = self.text(column).unwrap_or_default();
+        let mut values = Vec::new();
+        for part in text.split(';').map(str::trim).filter(|part| !part.is_empty()) {
+            match read(part) {
+                Some(value) => values.push(value),
+                None => self.fault(column, format!("{part:?} is not {wanted}")),
+            }
+        }
+        values
+    }
+
+    fn tools(&mut self, tools: &[&str]) -> Vec<String> {
+        let named = self.many("allowed_tools", |text| Some(text.to_owned()), "a tool");
+        for tool in named.iter().filter(|tool| !tools.contains(&tool.as_str())) {
+            self.fault("allowed_tools", policy::unknown_tool(tool, tools));
+        }
+        named
+    }
+}
+
+fn degrees(text: &str, most: f64) -> Option<f64> {
+    text.parse()
+        .ok()
+        .filter(|degrees| (-most..=most).contains(degrees))
+}
+
+/// Twelve hex digits, whatever stands between their pairs; no group address and not all zeros.
+fn mac(text: &str) -> Option<MacAddress> {
+    let digits: Vec<u8> = text
+        .bytes()
+        .filter(|byte| !matches!(byte, b':' | b'-' | b'.'))
+        .collect();
+    let digits = std::str::from_utf8(&digits)
+        .ok()
+        .filter(|digits| digits.len() == 12)?;
+    let value = digits
+        .bytes()
+        .all(|byte| byte.is_ascii_hexdigit())
+        .then(|| u64::from_str_radix(digits, 16).ok())??;
+    let [_, _, octets @ ..] = value.to_be_bytes();
+    let mac = MacAddress(octets);
+    (mac.is_present() && !mac.is_group()).then_some(mac)
+}
+
+/// A name as it is compared: lower case, without the final dot and the suffix of multicast DNS.
+fn host_name(text: &str) -> String {
+    let name = text.trim().trim_end_matches('.').to_ascii_lowercase();
+    name.strip_suffix(".local").unwrap_or(&name).to_owned()
+}
+
+#[cfg(test)]
+mod tests;

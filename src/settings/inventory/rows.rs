@@ -1,0 +1,170 @@
+//! Rows of an inventory as columns and texts, from CSV or JSON, each with its line.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::{COLUMNS, refusal};
+use crate::document::Faults;
+
+/// One row: its line, and what stands in its columns. Empty cells are left out.
+pub(super) struct Row {
+    pub(super) line: usize,
+    pub(super) cells: BTreeMap<String, String>,
+}
+
+/// Columns by which a host can be matched.
+const KEYS: [&str; 4] = ["mac", "ip", "cidr", "hostname"];
+
+/// The rows of a CSV file with a header. A row that cannot be read is a fault in its place.
+pub(super) fn of_csv(path: &Path, bytes: &[u8]) -> Result<Vec<Result<Row, Faults>>, Faults> {
+    let mut reader = csv::ReaderBuilder::new()
+        .flexible(true)
+        .trim(csv::Trim::All)
+        .from_reader(bytes);
+    let header = reader
+        .headers()
+        .map_err(|cause| refusal(path, 1, cause.to_string()))?;
+    let header: Vec<String> = header.iter().map(str::to_ascii_lowercase).collect();
+    if !header.iter().any(|column| KEYS.contains(&column.as_str())) {
+        return Err(refusal(
+            path,
+            1,
+            format!("the header names none of {}", KEYS.join(", ")),
+        ));
+    }
+    let twice = header
+        .iter()
+        .enumerate()
+        .find(|(at, column)| header.iter().take(*at).any(|earlier| earlier == *column));
+    if let Some((_, column)) = twice {
+        return Err(refusal(path, 1, format!("the header names {column:?} twice")));
+    }
+    let mut rows = Vec::new();
+    for record in reader.records() {
+        rows.push(match record {
+            Ok(record) => csv_row(path, &header, &record),
+            Err(cause) => {
+                let line = cause.position().map_or(0, csv::Position::line);
+                Err(refusal(
+                    path,
+                    usize::try_from(line).unwrap_or_default(),
+                    describe(&cause),
+                ))
+            }
+        });
+    }
+    Ok(rows)
+}
+
+/// What the reader says, without its own account of the position.
+fn describe(cause: &csv::Error) -> String {
+    if matches!(cause.kind(), csv::ErrorKind::Utf8 { .. }) {
+        return "not UTF-8".to_owned();
+    }
+    cause.to_string()
+}
+
+fn csv_row(path: &Path, header: &[String], record: &csv::StringRecord) -> Result<Row, Faults> {
+    let line = usize::try_from(record.position().map_or(0, csv::Position::line)).unwrap_or_default();
+    if record.len() > header.len() {
+        let (found, wanted) = (record.len(), header.len());
+        return Err(refusal(
+            path,
+            line,
+            format!("{found} columns where the header names {wanted}"),
+        ));
+    }
+    let cells = header.iter().zip(record).filter(|(_, value)| !value.is_empty());
+    Ok(Row {
+        line,
+        cells: cells
+            .map(|(column, value)| (column.clone(), value.to_owned()))
+            .collect(),
+    })
+}
+
+/// The rows of a JSON array of objects.
+pub(super) fn of_json(path: &Path, bytes: &[u8]) -> Result<Vec<Result<Row, Faults>>, Faults> {
+    let values: Vec<Value> =
+        serde_json::from_slice(bytes).map_err(|cause| refusal(path, cause.line(), cause.to_string()))?;
+    let lines = element_lines(bytes).into_iter().chain(std::iter::repeat(0));
+    Ok(values
+        .iter()
+        .zip(lines)
+        .map(|(value, line)| json_row(path, line, value))
+        .collect())
+}
+
+fn json_row(path: &Path, line: usize, value: &Value) -> Result<Row, Faults> {
+    let Value::Object(object) = value else {
+        return Err(refusal(path, line, "not an object"));
+    };
+    let mut cells = BTreeMap::new();
+    for (key, value) in object {
+        let key = key.to_ascii_lowercase();
+        let text = cell(value);
+        let Some(text) = text.or_else(|| (!COLUMNS.contains(&key.as_str())).then(|| value.to_string()))
+        else {
+            return Err(refusal(
+                path,
+                line,
+                format!("{key}: a text, a number or a list of texts is wanted"),
+            ));
+        };
+        if !text.is_empty() {
+            cells.insert(key, text);
+        }
+    }
+    Ok(Row { line, cells })
+}
+
+/// A value as a CSV cell would hold it; lists are joined by semicolons.
+fn cell(value: &Value) -> Option<String> {
+    match value {
+        Value::Null => Some(String::new()),
+        Value::String(text) => Some(text.trim().to_owned()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Array(values) => Some(
+            values
+                .iter()
+                .map(Value::as_str)
+                .collect::<Option<Vec<_>>>()?
+                .join(";"),
+        ),
+        Value::Bool(_) | Value::Object(_) => None,
+    }
+}
+
+/// Lines on which the elements of the outer array begin. The text is known to be valid JSON.
+fn element_lines(bytes: &[u8]) -> Vec<usize> {
+    let mut lines = Vec::new();
+    let (mut line, mut depth) = (1_usize, 0_usize);
+    let (mut is_text, mut is_escaped, mut is_awaited) = (false, false, false);
+    for byte in bytes {
+        if *byte == b'\n' {
+            line = line.saturating_add(1);
+        }
+        if is_text {
+            is_text = is_escaped || *byte != b'"';
+            is_escaped = !is_escaped && *byte == b'\\';
+            continue;
+        }
+        if is_awaited && !byte.is_ascii_whitespace() && *byte != b']' {
+            lines.push(line);
+            is_awaited = false;
+        }
+        match byte {
+            b'"' => is_text = true,
+            b'[' | b'{' => {
+                depth = depth.saturating_add(1);
+                is_awaited = depth == 1;
+            }
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            b',' if depth == 1 => is_awaited = true,
+            _ => {}
+        }
+    }
+    lines
+}

@@ -1,0 +1,205 @@
+use proptest::prelude::*;
+
+use super::*;
+
+const TOOLS: [&str; 3] = ["anydesk", "rdp", "wireguard"];
+
+fn parse(text: &str) -> Inventory {
+    Inventory::parse(Path::new("assets.csv"), text.as_bytes(), &TOOLS, false).unwrap()
+}
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+const WHOLE: &str = "\
+mac,ip,cidr,hostname,asset,assignee,country,region,latitude,longitude,timezone,site,work_hours,employer,allowed_tools,allowed_egress,shift
+00:1A:2B:3C:4D:5E;00-1a-2b-3c-4d-5f,192.0.2.5,,LT-1.corp.example,A1,Ann,us,TN,36.16,-86.78,America/Chicago,,09:00-17:00,Acme,anydesk; rdp,198.51.100.0/24,day
+,,192.0.2.0/24,,A2,,,,,,,Leeds,,,,,
+,,192.0.2.128/25,,A3,,,,,,,,22:00-06:00,,,,
+,,,lt-4,A4,,,,,,,,,,,,
+";
+
+#[test]
+fn a_whole_row_is_read() {
+    let inventory = parse(WHOLE);
+    assert_eq!(inventory.faults(), []);
+    assert_eq!(inventory.unknown_columns().collect::<Vec<_>>(), ["shift"]);
+    let asset = &inventory.assets()[0];
+    assert_eq!((asset.line, asset.macs.len()), (2, 2));
+    assert_eq!(asset.country.as_deref(), Some("US"));
+    assert_eq!(asset.coordinates, Some((36.16, -86.78)));
+    assert_eq!(
+        asset.timezone.as_ref().unwrap().iana_name(),
+        Some("America/Chicago")
+    );
+    assert_eq!(
+        asset.work_hours,
+        Some(WorkHours {
+            start: 540,
+            end: 1_020
+        })
+    );
+    assert_eq!(asset.allowed_tools, ["anydesk", "rdp"]);
+    assert_eq!(asset.other["shift"], "day");
+}
+
+#[test]
+fn hosts_are_matched_by_mac_then_ip_then_narrowest_network_then_name() {
+    let inventory = parse(WHOLE);
+    let found = |mac: Option<MacAddress>, ips: &[&str], names: &[&str]| {
+        let ips: Vec<IpAddr> = ips.iter().map(|text| ip(text)).collect();
+        let (asset, how) = inventory.find(mac, &ips, names)?;
+        Some((asset.asset.clone().unwrap(), how.name()))
+    };
+    let known = Some(MacAddress([0, 0x1a, 0x2b, 0x3c, 0x4d, 0x5f]));
+    let a = |asset: &str, how| Some((asset.to_owned(), how));
+    assert_eq!(found(known, &["192.0.2.200"], &["lt-4"]), a("A1", "mac"));
+    assert_eq!(
+        found(Some(MacAddress([2; 6])), &["192.0.2.200", "192.0.2.5"], &["lt-4"]),
+        a("A1", "ip")
+    );
+    assert_eq!(
+        found(None, &["192.0.2.6", "192.0.2.200"], &["lt-4"]),
+        a("A3", "cidr")
+    );
+    assert_eq!(found(None, &["192.0.2.6"], &["lt-4"]), a("A2", "cidr"));
+    assert_eq!(
+        found(None, &["203.0.113.1"], &["LT-4.home.local."]),
+        a("A4", "hostname")
+    );
+    assert_eq!(found(None, &[], &["lt-1.corp.example"]), a("A1", "hostname"));
+    assert_eq!(found(None, &[], &["lt-1"]), None);
+    assert_eq!(found(None, &[], &[]), None);
+}
+
+#[test]
+fn bad_rows_are_named_with_line_and_cause_and_the_others_stay() {
+    let text = "\
+ip,mac,country,timezone,work_hours,latitude,allowed_tools
+192.0.2.1,,USA,,,,
+192.0.2.300,xx,,Mars/Base,9-5,99,anydesl
+,,US,,,,
+192.0.2.4,,,,,5,
+192.0.2.5,,US,,,,,,
+192.0.2.6,ff:ff:ff:ff:ff:ff,,,,,
+192.0.2.7,,US,,,,
+192.0.2.7,,CN,,,,
+";
+    let inventory = parse(text);
+    assert_eq!(inventory.assets().len(), 1);
+    let faults: Vec<String> = inventory.faults().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        faults,
+        [
+            "assets.csv:2: country: \"USA\" is not a country code of two letters (ISO 3166-1)",
+            "assets.csv:3: latitude: \"99\" is not degrees from -90 to 90",
+            "assets.csv:3: mac: \"xx\" is not a link address such as 00:1a:2b:3c:4d:5e",
+            "assets.csv:3: ip: \"192.0.2.300\" is not an address",
+            "assets.csv:3: timezone: \"Mars/Base\" is not a time zone of the IANA list",
+            "assets.csv:3: work_hours: \"9-5\" is not hours such as 09:00-17:00",
+            "assets.csv:3: allowed_tools: unknown tool \"anydesl\" (did you mean \"anydesk\"?)",
+            "assets.csv:4: no mac, ip, cidr or hostname: nothing to match it by",
+            "assets.csv:5: latitude: latitude and longitude only together",
+            "assets.csv:6: 9 columns where the header names 7",
+            "assets.csv:7: mac: \"ff:ff:ff:ff:ff:ff\" is not a link address such as 00:1a:2b:3c:4d:5e",
+            "assets.csv:9: 192.0.2.7 already stands in line 8",
+        ]
+    );
+    let strict = Inventory::parse(Path::new("assets.csv"), text.as_bytes(), &TOOLS, true);
+    assert_eq!(strict.unwrap_err().0.len(), 12);
+}
+
+#[test]
+fn json_is_read_as_csv_is_and_its_bad_rows_are_named_by_line() {
+    let text = r#"[
+  {"mac": "001a.2b3c.4d5e", "latitude": 36.5, "longitude": -86, "allowed_tools": ["rdp", "anydesk"], "note": {"a": [1]}},
+  {"ip": "x, \"y\" [", "country": null},
+  7,
+
+  {"hostname": true}, {"hostname": "lt-9"}
+]"#;
+    let inventory = parse(text);
+    assert_eq!(inventory.assets().len(), 2);
+    assert_eq!(inventory.assets()[0].coordinates, Some((36.5, -86.0)));
+    assert_eq!(inventory.assets()[0].allowed_tools, ["rdp", "anydesk"]);
+    assert_eq!(inventory.assets()[0].other["note"], "{\"a\":[1]}");
+    assert_eq!(inventory.assets()[1].line, 6);
+    let faults: Vec<String> = inventory.faults().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        faults,
+        [
+            "assets.csv:3: ip: \"x, \\\"y\\\" [\" is not an address",
+            "assets.csv:4: not an object",
+            "assets.csv:6: hostname: a text, a number or a list of texts is wanted",
+        ]
+    );
+}
+
+#[test]
+fn files_that_are_no_inventory_are_refused() {
+    let refused = |bytes: &[u8]| {
+        Inventory::parse(Path::new("a"), bytes, &TOOLS, false)
+            .unwrap_err()
+            .to_string()
+    };
+    assert_eq!(
+        refused(b"name,place\nx,y\n"),
+        "a:1: the header names none of mac, ip, cidr, hostname"
+    );
+    assert_eq!(refused(b"ip,IP\n"), "a:1: the header names \"ip\" twice");
+    assert!(refused(b"").contains("names none of"));
+    assert!(refused(b"[\n{]").starts_with("a:2: "));
+    let error = Inventory::read(Path::new("/nonexistent/a.csv"), &TOOLS, false)
+        .unwrap_err()
+        .to_string();
+    assert!(error.starts_with("/nonexistent/a.csv: "), "{error}");
+}
+
+#[test]
+fn a_row_that_is_not_utf8_is_left_out_and_the_next_is_read() {
+    let inventory = Inventory::parse(
+        Path::new("a"),
+        b"\xef\xbb\xbfip,assignee\n192.0.2.1,\xff\n192.0.2.2,B\n",
+        &TOOLS,
+        false,
+    )
+    .unwrap();
+    assert_eq!(inventory.assets().len(), 1);
+    assert_eq!(inventory.faults()[0].to_string(), "a:2: not UTF-8");
+}
+
+#[test]
+fn a_night_shift_goes_over_midnight() {
+    let night = WorkHours::parse("22:00-06:00").unwrap();
+    assert!(night.holds(23 * 60) && night.holds(0) && !night.holds(6 * 60) && !night.holds(12 * 60));
+    let day = WorkHours::parse(" 9:00 - 24:00 ").unwrap();
+    assert!(day.holds(9 * 60) && day.holds(1_439) && !day.holds(0));
+    for wrong in [
+        "",
+        "9",
+        "09:00",
+        "25:00-26:00",
+        "09:00-09:00",
+        "09:60-10:00",
+        "a:b-c:d",
+    ] {
+        assert!(WorkHours::parse(wrong).is_none(), "{wrong}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_give_an_inventory_or_a_refusal(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        let _ = Inventory::parse(Path::new("a"), &bytes, &TOOLS, false);
+        let with_header = [b"mac,ip,work_hours\n".as_slice(), &bytes].concat();
+        let _ = Inventory::parse(Path::new("a"), &with_header, &TOOLS, false);
+    }
+
+    #[test]
+    fn every_link_address_reads_back(octets in any::<[u8; 6]>()) {
+        let written = MacAddress(octets);
+        let expected = (written.is_present() && !written.is_group()).then_some(written);
+        prop_assert_eq!(mac(&written.to_string()), expected);
+    }
+}

@@ -1,0 +1,471 @@
+//! The policy: what is sanctioned, which countries matter, which thresholds hold. A TOML file of the user.
+//!
+//! ```toml
+//! allowed_tools = ["screenconnect"]          # sanctioned for everybody
+//! allowed_egress = ["198.51.100.0/24"]       # exits of the company's VPN
+//! watched_countries = ["KP", "CN", "RU"]
+//! expected_countries = ["US"]
+//!
+//! [[instance]]                               # a tool that is sanctioned as one tenant's only
+//! tool = "screenconnect"
+//! names = ["instance-abc123-relay.screenconnect.com"]
+//! addresses = ["203.0.113.5"]
+//!
+//! [[site]]                                   # places where many machines are expected
+//! name = "Leeds office"
+//! kind = "office"
+//! networks = ["192.0.2.0/24"]
+//! latitude = 53.8
+//! longitude = -1.55
+//! allowed_tools = ["rdp"]
+//!
+//! [thresholds]
+//! confidence = "medium"
+//! verdict = "review"
+//! ```
+
+use std::fs;
+use std::net::IpAddr;
+use std::path::Path;
+
+use ipnet::IpNet;
+
+use crate::document::{Document, Fault, Faults, Item, Table, did_you_mean};
+
+/// One tenant's use of a tool.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Instance {
+    /// The tool.
+    pub tool: String,
+    /// Host names of the tenant, lower case; a leading `*.` means everything below.
+    pub names: Vec<String>,
+    /// Addresses of the tenant.
+    pub addresses: Vec<IpNet>,
+}
+
+/// What kind of place a site is (DETECTION 7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SiteKind {
+    /// An own office.
+    Office,
+    /// A customer's office.
+    Client,
+    /// A place shared by unrelated people.
+    Coworking,
+    /// A dormitory or shared house.
+    Dorm,
+    /// A data centre.
+    Datacenter,
+    /// A home.
+    Home,
+}
+
+impl SiteKind {
+    /// Every kind.
+    pub const ALL: [Self; 6] = [
+        Self::Office,
+        Self::Client,
+        Self::Coworking,
+        Self::Dorm,
+        Self::Datacenter,
+        Self::Home,
+    ];
+
+    /// Its word in policies.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Office => "office",
+            Self::Client => "client",
+            Self::Coworking => "coworking",
+            Self::Dorm => "dorm",
+            Self::Datacenter => "datacenter",
+            Self::Home => "home",
+        }
+    }
+}
+
+/// A declared place.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Site {
+    /// Its name, as inventories write it.
+    pub name: String,
+    /// What kind of place it is.
+    pub kind: SiteKind,
+    /// Its addresses, public or private.
+    pub networks: Vec<IpNet>,
+    /// Latitude and longitude in degrees.
+    pub coordinates: Option<(f64, f64)>,
+    /// Tools sanctioned there.
+    pub allowed_tools: Vec<String>,
+}
+
+/// The policy. The default sanctions nothing and watches no country.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Policy {
+    /// Tools sanctioned everywhere, in whatever instance.
+    pub allowed_tools: Vec<String>,
+    /// Tools sanctioned as certain instances.
+    pub instances: Vec<Instance>,
+    /// Sanctioned exits of VPNs and gateways.
+    pub allowed_egress: Vec<IpNet>,
+    /// Countries from which control is never expected, alpha-2, upper case.
+    pub watched_countries: Vec<String>,
+    /// Countries in which people work.
+    pub expected_countries: Vec<String>,
+    /// Declared places.
+    pub sites: Vec<Site>,
+    /// Least confidence of a finding that is shown: `low`, `medium` or `high`.
+    pub least_confidence: Option<String>,
+    /// Least verdict of a farm or host that is shown.
+    pub least_verdict: Option<String>,
+}
+
+const CONFIDENCES: [&str; 3] = ["low", "medium", "high"];
+const VERDICTS: [&str; 5] = ["none", "note", "review", "likely", "strong"];
+
+impl Policy {
+    /// Reads a policy file. `tools` are the catalogue's ids.
+    pub fn read(path: &Path, tools: &[&str]) -> Result<Self, Faults> {
+        let text = fs::read_to_string(path).map_err(|cause| {
+            Faults(vec![Fault {
+                path: path.to_owned(),
+                line: 0,
+                field: String::new(),
+                what: cause.to_string(),
+            }])
+        })?;
+        Self::parse(path, &text, tools)
+    }
+
+    /// Reads the text of a policy; a wrong one is refused whole, with everything that is wrong.
+    pub fn parse(path: &Path, text: &str, tools: &[&str]) -> Result<Self, Faults> {
+        let document = Document::parse(path, text)?;
+        let root = document.root();
+        let mut policy = Self {
+            allowed_tools: known_tools(&root, "allowed_tools", tools),
+            instances: root
+                .tables("instance")
+                .iter()
+                .map(|table| instance(table, tools))
+                .collect(),
+            allowed_egress: networks(&root, "allowed_egress"),
+            watched_countries: countries(&root, "watched_countries"),
+            expected_countries: countries(&root, "expected_countries"),
+            sites: root
+                .tables("site")
+                .iter()
+                .filter_map(|table| site(table, tools))
+                .collect(),
+            least_confidence: None,
+            least_verdict: None,
+        };
+        if let Some(country) = policy
+            .watched_countries
+            .iter()
+            .find(|code| policy.expected_countries.contains(*code))
+        {
+            root.fault(
+                "watched_countries",
+                format!("{country:?} is among the expected countries too"),
+            );
+        }
+        if let Some(thresholds) = root.table("thresholds") {
+            policy.least_confidence = one_of(&thresholds, "confidence", &CONFIDENCES);
+            policy.least_verdict = one_of(&thresholds, "verdict", &VERDICTS);
+            thresholds.refuse_unknown();
+        }
+        root.refuse_unknown();
+        drop(root);
+        document.finish(policy)
+    }
+
+    /// Whether `tool` is sanctioned for everybody in any instance.
+    #[must_use]
+    pub fn sanctions(&self, tool: &str) -> bool {
+        self.allowed_tools.iter().any(|allowed| allowed == tool)
+    }
+
+    /// Whether `tool` is sanctioned in the instance reached under one of `names` or at `address`.
+    #[must_use]
+    pub fn sanctions_instance(&self, tool: &str, names: &[&str], address: Option<IpAddr>) -> bool {
+        self.instances
+            .iter()
+            .filter(|instance| instance.tool == tool)
+            .any(|instance| {
+                let is_named = names
+                    .iter()
+                    .any(|name| instance.names.iter().any(|rule| is_below(name, rule)));
+                let is_there =
+                    address.is_some_and(|ip| instance.addresses.iter().any(|network| network.contains(&ip)));
+                is_named || is_there
+            })
+    }
+
+    /// Whether `ip` is a sanctioned exit.
+    #[must_use]
+    pub fn sanctions_egress(&self, ip: IpAddr) -> bool {
+        self.allowed_egress.iter().any(|network| network.contains(&ip))
+    }
+
+    /// The declared site to which `ip` belongs: the one with the longest prefix.
+    #[must_use]
+    pub fn site_of(&self, ip: IpAddr) -> Option<&Site> {
+        let length = |site: &&Site| {
+            site.networks
+                .iter()
+                .filter(|net| net.contains(&ip))
+                .map(IpNet::prefix_len)
+                .max()
+        };
+        self.sites
+            .iter()
+            .filter(|site| length(site).is_some())
+            .max_by_key(|site| length(site))
+    }
+
+    /// The declared site of this name.
+    #[must_use]
+    pub fn site(&self, name: &str) -> Option<&Site> {
+        self.sites.iter().find(|site| site.name == name)
+    }
+}
+
+/// Whether `name` is `rule`, or below it where the rule begins with `*.`.
+fn is_below(name: &str, rule: &str) -> bool {
+    let name = name.trim_end_matches('.').to_ascii_lowercase();
+    match rule.strip_prefix('*') {
+        Some(suffix) => name.len() > suffix.len() && name.ends_with(suffix),
+        None => name == rule,
+    }
+}
+
+fn instance(table: &Table<'_>, tools: &[&str]) -> Instance {
+    let tool = table.required_text("tool").unwrap_or_default();
+    if !tool.is_empty() && !tools.contains(&tool) {
+        table.fault("tool", unknown_tool(tool, tools));
+    }
+    let instance = Instance {
+        tool: tool.to_owned(),
+        names: table
+            .texts("names")
+            .iter()
+            .map(|item| item.text.to_ascii_lowercase())
+            .collect(),
+        addresses: networks(table, "addresses"),
+    };
+    if !table.has("names") && !table.has("addresses") {
+        table.fault("names", "missing: an instance needs names or addresses");
+    }
+    table.refuse_unknown();
+    instance
+}
+
+fn site(table: &Table<'_>, tools: &[&str]) -> Option<Site> {
+    let name = table.required_text("name");
+    if !table.has("kind") {
+        table.fault("kind", "missing");
+    }
+    let word = one_of(table, "kind", &SiteKind::ALL.map(SiteKind::name));
+    let kind = word.and_then(|word| SiteKind::ALL.into_iter().find(|kind| kind.name() == word));
+    let (latitude, longitude) = (table.number("latitude"), table.number("longitude"));
+    for (key, value, most) in [("latitude", latitude, 90.0), ("longitude", longitude, 180.0)] {
+        if value.is_some_and(|degrees| !(-most..=most).contains(&degrees)) {
+            table.fault(key, format!("outside -{most} to {most} degrees"));
+        }
+    }
+    if latitude.is_some() != longitude.is_some() {
+        table.fault("latitude", "latitude and longitude only together");
+    }
+    let (networks, allowed_tools) = (
+        networks(table, "networks"),
+        known_tools(table, "allowed_tools", tools),
+    );
+    table.refuse_unknown();
+    Some(Site {
+        name: name?.to_owned(),
+        kind: kind?,
+        networks,
+        coordinates: latitude.zip(longitude),
+        allowed_tools,
+    })
+}
+
+fn one_of(table: &Table<'_>, key: &'static str, words: &[&'static str]) -> Option<String> {
+    let word = table.text(key)?;
+    if !words.contains(&word) {
+        let meant = did_you_mean(word, words.iter().copied());
+        table.fault(key, format!("{word:?} is none of {}{meant}", words.join(", ")));
+        return None;
+    }
+    Some(word.to_owned())
+}
+
+/// The words for a tool that the catalogue does not know.
+pub(super) fn unknown_tool(tool: &str, tools: &[&str]) -> String {
+    format!(
+        "unknown tool {tool:?}{}",
+        did_you_mean(tool, tools.iter().copied())
+    )
+}
+
+fn known_tools(table: &Table<'_>, key: &'static str, tools: &[&str]) -> Vec<String> {
+    let known = |item: Item<'_>| {
+        if tools.contains(&item.text) {
+            return Some(item.text.to_owned());
+        }
+        table.fault_in(key, item, unknown_tool(item.text, tools));
+        None
+    };
+    table.texts(key).into_iter().filter_map(known).collect()
+}
+
+fn networks(table: &Table<'_>, key: &'static str) -> Vec<IpNet> {
+    let read = |item: Item<'_>| {
+        let network = network(item.text);
+        if network.is_none() {
+            table.fault_in(
+                key,
+                item,
+                format!("{:?} is neither an address nor a network (CIDR)", item.text),
+            );
+        }
+        network
+    };
+    table.texts(key).into_iter().filter_map(read).collect()
+}
+
+/// A network, or an address as the network of itself.
+pub(super) fn network(text: &str) -> Option<IpNet> {
+    let text = text.trim();
+    text.parse::<IpNet>()
+        .ok()
+        .or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+}
+
+fn countries(table: &Table<'_>, key: &'static str) -> Vec<String> {
+    let read = |item: Item<'_>| {
+        let code = country(item.text);
+        if code.is_none() {
+            table.fault_in(
+                key,
+                item,
+                format!(
+                    "{:?} is not a country code of two letters (ISO 3166-1)",
+                    item.text
+                ),
+            );
+        }
+        code
+    };
+    table.texts(key).into_iter().filter_map(read).collect()
+}
+
+/// A country code in upper case.
+pub(super) fn country(text: &str) -> Option<String> {
+    let is_code = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_alphabetic());
+    is_code.then(|| text.to_ascii_uppercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOOLS: [&str; 4] = ["anydesk", "rdp", "screenconnect", "teamviewer"];
+
+    fn parse(text: &str) -> Result<Policy, Faults> {
+        Policy::parse(Path::new("policy.toml"), text, &TOOLS)
+    }
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_whole_policy_is_read() {
+        let policy = parse(
+            r#"
+allowed_tools = ["rdp"]
+allowed_egress = ["198.51.100.0/24", "2001:db8::1"]
+watched_countries = ["kp", "CN"]
+expected_countries = "US"
+[[instance]]
+tool = "screenconnect"
+names = ["instance-abc123-relay.screenconnect.com", "*.Relay.example"]
+addresses = ["203.0.113.5"]
+[[site]]
+name = "Leeds"
+kind = "office"
+networks = ["192.0.2.0/24"]
+latitude = 53.8
+longitude = -1
+[[site]]
+name = "Lab"
+kind = "datacenter"
+networks = ["192.0.2.128/25"]
+[thresholds]
+confidence = "medium"
+verdict = "review"
+"#,
+        )
+        .unwrap();
+        assert!(policy.sanctions("rdp") && !policy.sanctions("anydesk"));
+        assert!(policy.sanctions_egress(ip("198.51.100.7")) && policy.sanctions_egress(ip("2001:db8::1")));
+        assert!(policy.sanctions_instance(
+            "screenconnect",
+            &["Instance-ABC123-relay.screenconnect.com."],
+            None
+        ));
+        assert!(policy.sanctions_instance("screenconnect", &["a.relay.example"], None));
+        assert!(!policy.sanctions_instance("screenconnect", &["relay.example"], None));
+        assert!(policy.sanctions_instance("screenconnect", &[], Some(ip("203.0.113.5"))));
+        assert!(!policy.sanctions_instance("anydesk", &["a.relay.example"], Some(ip("203.0.113.5"))));
+        assert_eq!(policy.watched_countries, ["KP", "CN"]);
+        assert_eq!(policy.site_of(ip("192.0.2.200")).unwrap().name, "Lab");
+        assert_eq!(policy.site_of(ip("192.0.2.1")).unwrap().kind, SiteKind::Office);
+        assert_eq!(policy.site("Leeds").unwrap().coordinates, Some((53.8, -1.0)));
+        assert!(policy.site_of(ip("10.0.0.1")).is_none());
+    }
+
+    #[test]
+    fn an_unknown_tool_is_named_with_file_line_field_and_what_was_meant() {
+        let faults = parse("\n\nallowed_tools = [\n  \"rdp\",\n  \"anydesl\",\n]\n").unwrap_err();
+        assert_eq!(
+            faults.to_string(),
+            "policy.toml:5: allowed_tools: unknown tool \"anydesl\" (did you mean \"anydesk\"?)"
+        );
+    }
+
+    #[test]
+    fn everything_wrong_is_named_at_once() {
+        let faults = parse(
+            "allowed_egres = []\nwatched_countries = [\"USA\", \"US\"]\nexpected_countries = [\"US\"]\n\
+             [[instance]]\ntool = \"rpd\"\n[[site]]\nname = \"x\"\nkind = \"ofice\"\nnetworks = [\"x\"]\nlatitude = 95\n\
+             [thresholds]\nverdict = \"certain\"\n",
+        )
+        .unwrap_err()
+        .to_string();
+        for line in [
+            "policy.toml:1: allowed_egres: unknown key (did you mean \"allowed_egress\"?)",
+            "policy.toml:2: watched_countries: \"USA\" is not a country code",
+            "policy.toml:2: watched_countries: \"US\" is among the expected",
+            "policy.toml:4: instance.names: missing",
+            "policy.toml:5: instance.tool: unknown tool \"rpd\"",
+            "policy.toml:8: site.kind: \"ofice\" is none of office, client, coworking, dorm, datacenter, home (did you mean \"office\"?)",
+            "policy.toml:9: site.networks: \"x\" is neither",
+            "policy.toml:10: site.latitude: outside -90 to 90 degrees",
+            "policy.toml:12: thresholds.verdict: \"certain\" is none of",
+        ] {
+            assert!(faults.contains(line), "{line}\nnot in\n{faults}");
+        }
+    }
+
+    #[test]
+    fn an_empty_policy_sanctions_nothing() {
+        assert_eq!(parse("").unwrap(), Policy::default());
+        let error = Policy::read(Path::new("/nonexistent/policy.toml"), &TOOLS)
+            .unwrap_err()
+            .to_string();
+        assert!(error.starts_with("/nonexistent/policy.toml: "), "{error}");
+    }
+}

@@ -1,0 +1,146 @@
+//! Domain names: which entries' names end a name.
+//!
+//! One map from a suffix to its entries; a lookup tries the name, then what follows each dot, so it costs as many probes as the
+//! name has labels and does not depend on the number of entries. The keys are the catalogue's own, so nobody outside chooses
+//! which of them collide.
+
+use rapidhash::RapidHashMap;
+
+/// A name on the wire has at most 255 octets and thus at most 127 labels (RFC 1035, 2.3.4); what is longer is cut in front.
+const LONGEST: usize = 255;
+
+/// One rule under a suffix.
+#[derive(Clone, Debug)]
+enum Rule {
+    /// Only the whole name.
+    Whole(u32),
+    /// The whole name or anything in front of a dot.
+    Suffix(u32),
+    /// One label in front of the suffix: what it begins and ends with.
+    Label(Box<str>, Box<str>, u32),
+}
+
+/// Names of one field. Keys are lower case.
+#[derive(Clone, Debug, Default)]
+pub(super) struct DomainIndex {
+    rules: RapidHashMap<Box<[u8]>, Vec<Rule>>,
+}
+
+impl DomainIndex {
+    /// `name` alone belongs to `entry`.
+    pub(super) fn add_exact(&mut self, name: &str, entry: u32) {
+        self.add(name, Rule::Whole(entry));
+    }
+
+    /// `name` and everything below it belong to `entry`.
+    pub(super) fn add_suffix(&mut self, name: &str, entry: u32) {
+        self.add(name, Rule::Suffix(entry));
+    }
+
+    /// Names such as `relay-*.example.com` belong to `entry`. Nothing happens where there is no such first label.
+    pub(super) fn add_label(&mut self, name: &str, entry: u32) {
+        if let Some(((head, tail), suffix)) = split_label(name) {
+            self.add(suffix, Rule::Label(head.into(), tail.into(), entry));
+        }
+    }
+
+    fn add(&mut self, name: &str, rule: Rule) {
+        let key = name.to_ascii_lowercase().into_bytes().into_boxed_slice();
+        self.rules.entry(key).or_default().push(rule);
+    }
+
+    /// Calls `found` with every entry that `name` belongs to. `name` must be lower case and without its final dot.
+    pub(super) fn find(&self, name: &[u8], mut found: impl FnMut(u32)) {
+        if self.rules.is_empty() {
+            return;
+        }
+        let name = name.get(name.len().saturating_sub(LONGEST)..).unwrap_or(name);
+        let mut start = 0_usize;
+        loop {
+            let suffix = name.get(start..).unwrap_or_default();
+            let head = name.get(..start.saturating_sub(1)).unwrap_or_default();
+            for rule in self.rules.get(suffix).into_iter().flatten() {
+                match rule {
+                    Rule::Whole(entry) if start == 0 => found(*entry),
+                    Rule::Suffix(entry) => found(*entry),
+                    Rule::Label(begin, end, entry) if is_label(head, begin.as_bytes(), end.as_bytes()) => {
+                        found(*entry);
+                    }
+                    Rule::Whole(_) | Rule::Label(..) => {}
+                }
+            }
+            match suffix.iter().position(|byte| *byte == b'.') {
+                Some(dot) => start = start.saturating_add(dot).saturating_add(1),
+                None => return,
+            }
+        }
+    }
+}
+
+/// `relay-*.net.example` as (`relay-`, empty) and `net.example`; `None` where the first label holds no single star.
+pub(super) fn split_label(name: &str) -> Option<((&str, &str), &str)> {
+    let (label, suffix) = name.split_once('.')?;
+    let (head, tail) = label.split_once('*')?;
+    let is_wild = tail.contains('*') || suffix.contains('*') || suffix.is_empty();
+    (!is_wild).then_some(((head, tail), suffix))
+}
+
+/// Whether `label` is one label that begins and ends so, with something between.
+fn is_label(label: &[u8], begin: &[u8], end: &[u8]) -> bool {
+    let between = label.strip_prefix(begin).and_then(|rest| rest.strip_suffix(end));
+    between.is_some_and(|between| !between.is_empty() && !between.contains(&b'.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn index() -> DomainIndex {
+        let mut index = DomainIndex::default();
+        index.add_suffix("Example.com", 1);
+        index.add_exact("boot.example.com", 2);
+        index.add_label("relay-*.net.example.com", 3);
+        index.add_label("*-gw.example.com", 4);
+        index
+    }
+
+    fn found(name: &str) -> Vec<u32> {
+        let mut all = Vec::new();
+        index().find(name.as_bytes(), |entry| all.push(entry));
+        all.sort_unstable();
+        all
+    }
+
+    #[test]
+    fn a_suffix_matches_at_a_dot_only() {
+        assert_eq!(found("example.com"), [1]);
+        assert_eq!(found("a.b.example.com"), [1]);
+        assert_eq!(found("badexample.com"), Vec::<u32>::new());
+        assert_eq!(found("example.com.evil.test"), Vec::<u32>::new());
+        assert_eq!(found(""), Vec::<u32>::new());
+        assert_eq!(found("..."), Vec::<u32>::new());
+    }
+
+    #[test]
+    fn an_exact_name_has_no_children_and_a_star_is_one_label() {
+        assert_eq!(found("boot.example.com"), [1, 2]);
+        assert_eq!(found("x.boot.example.com"), [1]);
+        assert_eq!(found("relay-0a1b2c3d.net.example.com"), [1, 3]);
+        assert_eq!(found("relay-.net.example.com"), [1]);
+        assert_eq!(found("x.relay-1.net.example.com"), [1]);
+        assert_eq!(found("eu-gw.example.com"), [1, 4]);
+    }
+
+    proptest! {
+        #[test]
+        fn a_lookup_agrees_with_a_comparison_label_by_label(name in "[a-c.]{0,12}", suffix in "[a-c]{1,2}(\\.[a-c]{1,2}){0,2}") {
+            let mut index = DomainIndex::default();
+            index.add_suffix(&suffix, 7);
+            let mut hit = false;
+            index.find(name.as_bytes(), |_| hit = true);
+            prop_assert_eq!(hit, name == suffix || name.ends_with(&format!(".{suffix}")));
+        }
+    }
+}

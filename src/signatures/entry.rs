@@ -1,0 +1,192 @@
+//! Entries of the catalogue: tools, what gives them away, and the words that entries may use.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::payload::BytePattern;
+
+/// What tools have in common: one row of `catalogue/vocabulary.toml`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Class {
+    /// Its word, as entries write it.
+    pub id: String,
+    /// Kind of the finding that such a tool leads to (`remote_access`, `vpn`, ...); `None` where the tool only colours others.
+    pub finding: Option<String>,
+    /// How much such a tool says by itself.
+    pub suspicion: Suspicion,
+    /// What innocently explains such a tool.
+    pub benign: String,
+}
+
+/// How much the mere presence of a class says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Suspicion {
+    /// Daily business: remote login, company gateways.
+    Low,
+    /// Worth a line.
+    Normal,
+    /// Rare where it is not declared.
+    High,
+}
+
+/// How values of a field are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FieldKind {
+    /// Domain names: any case, label by label, final dot ignored.
+    Domain,
+    /// Text, byte by byte.
+    Text,
+    /// Text in any case (ASCII).
+    Caseless,
+    /// First bytes of a side.
+    Payload,
+    /// Port numbers.
+    Port,
+}
+
+/// A field that indicators may name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldRule {
+    /// Name, `tls.sni`.
+    pub name: String,
+    /// How its values are compared.
+    pub kind: FieldKind,
+    /// Names under which several fields are meant at once, `host.name`.
+    pub groups: Vec<String>,
+}
+
+/// What an indicator says about the host on its side of the flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RoleHint {
+    /// The tool is installed and reports to its vendor; nobody need be connected.
+    Agent,
+    /// A session is under way.
+    Session,
+    /// The host controls another.
+    Controller,
+    /// The host is, or offers to be, controlled.
+    Controlled,
+    /// The host runs the service that others come to.
+    Server,
+    /// A visit to the vendor's pages or a download looks the same.
+    Website,
+}
+
+impl RoleHint {
+    /// Every hint.
+    pub const ALL: [Self; 6] = [
+        Self::Agent,
+        Self::Session,
+        Self::Controller,
+        Self::Controlled,
+        Self::Server,
+        Self::Website,
+    ];
+
+    /// Its word in entries and records.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Agent => "agent",
+            Self::Session => "session",
+            Self::Controller => "controller",
+            Self::Controlled => "controlled",
+            Self::Server => "server",
+            Self::Website => "website",
+        }
+    }
+}
+
+/// What a value must look like.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Pattern {
+    /// Equal.
+    Exact(String),
+    /// A domain name: equal, or anything in front of a dot and this.
+    Suffix(String),
+    /// A domain name whose first label has a `*`, which stands for one or more characters that are no dots.
+    Label(String),
+    /// Begins so.
+    Prefix(String),
+    /// Holds this.
+    Contains(String),
+    /// An attribute of a distinguished name, `CN=AnyDesk Client`, whatever stands around it.
+    Attribute(String),
+    /// Bytes of a payload.
+    Bytes(BytePattern),
+    /// A port, both ends included.
+    Ports(u16, u16),
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(text) => write!(f, "= {text}"),
+            Self::Suffix(text) => write!(f, "*.{text}"),
+            Self::Label(text) => f.write_str(text),
+            Self::Prefix(text) => write!(f, "{text}*"),
+            Self::Contains(text) => write!(f, "*{text}*"),
+            Self::Attribute(text) => write!(f, "attribute {text}"),
+            Self::Bytes(pattern) => pattern.fmt(f),
+            Self::Ports(first, last) if first == last => write!(f, "{first}"),
+            Self::Ports(first, last) => write!(f, "{first}-{last}"),
+        }
+    }
+}
+
+/// One thing that gives a tool away.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Indicator {
+    /// The fields in which it is looked for.
+    pub fields: Vec<String>,
+    /// Any of these.
+    pub patterns: Vec<Pattern>,
+    /// Decibans for this tool when it is seen: 10 is ten to one.
+    pub weight: i16,
+    /// Whether it may name the tool alone. Ports never may.
+    pub alone: bool,
+    /// What it says about the host.
+    pub role: Option<RoleHint>,
+    /// Where the fact comes from.
+    pub source: String,
+    /// What else shows the same: the false positives.
+    pub note: Option<String>,
+    /// Line in its file.
+    pub line: usize,
+}
+
+/// A tool: product, protocol or device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tool {
+    /// Identifier in records, policies and inventories.
+    pub id: String,
+    /// Further identifiers that mean the same.
+    pub aliases: Vec<String>,
+    /// Name for people.
+    pub name: String,
+    /// Its class.
+    pub class: Arc<Class>,
+    /// Identifier of the protocol that the product runs on.
+    pub protocol: Option<String>,
+    /// A VPN service sold to consumers.
+    pub is_consumer_vpn: bool,
+    /// What innocently explains it, where the class's words do not fit.
+    pub benign: Option<String>,
+    /// What an analyst should know.
+    pub note: Option<String>,
+    /// What gives it away.
+    pub indicators: Vec<Indicator>,
+    /// File of the entry.
+    pub path: PathBuf,
+    /// Line of the entry.
+    pub line: usize,
+}
+
+impl Tool {
+    /// What innocently explains it.
+    #[must_use]
+    pub fn benign(&self) -> &str {
+        self.benign.as_deref().unwrap_or(&self.class.benign)
+    }
+}

@@ -1,0 +1,239 @@
+//! Values that are compared whole, and pieces of values: fingerprints, ports, prefixes, byte patterns.
+//!
+//! Whole values stand in one map. Pieces of all entries of a field are looked for in one pass by one automaton (Aho and Corasick,
+//! 1975); where a piece is found, the rest of its pattern is checked.
+
+use std::collections::BTreeMap;
+
+use aho_corasick::{AhoCorasick, BuildError};
+use rapidhash::RapidHashMap;
+
+use super::payload::{Anchor, BytePattern, Transport};
+
+/// What must hold around a piece that was found.
+#[derive(Clone, Debug)]
+enum Check {
+    /// Nothing.
+    Anywhere,
+    /// It begins the value.
+    Start,
+    /// It is a whole attribute of a distinguished name.
+    Attribute,
+    /// It stands where its pattern wants it, and the pattern holds.
+    Bytes(Box<BytePattern>, usize, usize),
+}
+
+/// What is known of a payload besides its first bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PayloadContext {
+    /// What carries it; patterns of another transport are passed over.
+    pub transport: Option<Transport>,
+    /// Its length on the wire; that of the bytes when unknown.
+    pub length_on_wire: Option<usize>,
+}
+
+/// Whole values and pieces of one field.
+#[derive(Debug, Default)]
+pub(super) struct ValueIndex {
+    whole: RapidHashMap<Box<[u8]>, Vec<u32>>,
+    ports: BTreeMap<u16, Vec<u32>>,
+    automaton: Option<AhoCorasick>,
+    /// For every piece, the entries that hold it.
+    owners: Vec<Vec<(Check, u32)>>,
+    /// Bytes of a value that need be searched.
+    window: usize,
+}
+
+/// Collects what a [`ValueIndex`] is made of.
+#[derive(Debug, Default)]
+pub(super) struct ValueIndexBuilder {
+    index: ValueIndex,
+    pieces: BTreeMap<Vec<u8>, Vec<(Check, u32)>>,
+}
+
+impl ValueIndexBuilder {
+    pub(super) fn add_whole(&mut self, value: &[u8], entry: u32) {
+        self.index.whole.entry(value.into()).or_default().push(entry);
+    }
+
+    pub(super) fn add_ports(&mut self, first: u16, last: u16, entry: u32) {
+        for port in first..=last {
+            self.index.ports.entry(port).or_default().push(entry);
+        }
+    }
+
+    pub(super) fn add_prefix(&mut self, value: &[u8], entry: u32) {
+        self.index.window = self.index.window.max(value.len());
+        self.add_piece(value, Check::Start, entry);
+    }
+
+    pub(super) fn add_contained(&mut self, value: &[u8], entry: u32) {
+        self.index.window = usize::MAX;
+        self.add_piece(value, Check::Anywhere, entry);
+    }
+
+    pub(super) fn add_attribute(&mut self, value: &[u8], entry: u32) {
+        self.index.window = usize::MAX;
+        self.add_piece(value, Check::Attribute, entry);
+    }
+
+    pub(super) fn add_bytes(&mut self, pattern: &BytePattern, entry: u32) {
+        let Some(Anchor { literal, first, last }) = pattern.anchor() else {
+            return;
+        };
+        self.index.window = self.index.window.max(last.saturating_add(literal.len()));
+        self.add_piece(
+            &literal,
+            Check::Bytes(Box::new(pattern.clone()), first, last),
+            entry,
+        );
+    }
+
+    fn add_piece(&mut self, piece: &[u8], check: Check, entry: u32) {
+        self.pieces
+            .entry(piece.to_vec())
+            .or_default()
+            .push((check, entry));
+    }
+
+    /// Builds the automaton. It fails only beyond its own size limits.
+    pub(super) fn finish(mut self, is_caseless: bool) -> Result<ValueIndex, BuildError> {
+        if self.pieces.is_empty() {
+            return Ok(self.index);
+        }
+        let automaton = AhoCorasick::builder()
+            .ascii_case_insensitive(is_caseless)
+            .build(self.pieces.keys())?;
+        self.index.automaton = Some(automaton);
+        self.index.owners = self.pieces.into_values().collect();
+        Ok(self.index)
+    }
+}
+
+impl ValueIndex {
+    /// Calls `found` with every entry whose pattern `value` fits; an entry may be called more than once.
+    pub(super) fn find(&self, value: &[u8], context: PayloadContext, mut found: impl FnMut(u32)) {
+        if let Some(entries) = self.whole.get(value) {
+            entries.iter().copied().for_each(&mut found);
+        }
+        if !self.ports.is_empty()
+            && let Some(port) = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok())
+        {
+            self.ports
+                .get(&port)
+                .into_iter()
+                .flatten()
+                .copied()
+                .for_each(&mut found);
+        }
+        let Some(automaton) = &self.automaton else {
+            return;
+        };
+        let searched = value.get(..self.window.min(value.len())).unwrap_or(value);
+        for hit in automaton.find_overlapping_iter(searched) {
+            for (check, entry) in self.owners.get(hit.pattern().as_usize()).into_iter().flatten() {
+                if holds(check, hit.start(), hit.end(), value, context) {
+                    found(*entry);
+                }
+            }
+        }
+    }
+}
+
+fn holds(check: &Check, start: usize, end: usize, value: &[u8], context: PayloadContext) -> bool {
+    match check {
+        Check::Anywhere => true,
+        Check::Start => start == 0,
+        Check::Attribute => is_attribute(value, start, end),
+        Check::Bytes(pattern, first, last) => {
+            (*first..=*last).contains(&start)
+                && context
+                    .transport
+                    .is_none_or(|transport| transport == pattern.transport)
+                && pattern.matches(value, context.length_on_wire.unwrap_or(value.len()))
+        }
+    }
+}
+
+/// Whether the piece from `start` to `end` begins behind a separator and ends before one.
+fn is_attribute(value: &[u8], start: usize, end: usize) -> bool {
+    let before = value.get(..start).unwrap_or_default().trim_ascii_end();
+    let behind = value.get(end..).unwrap_or_default().trim_ascii_start();
+    let is_separator = |byte: Option<&u8>| byte.is_none_or(|byte| matches!(byte, b',' | b'/' | b'+' | b';'));
+    is_separator(before.last()) && is_separator(behind.first())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(index: &ValueIndex, value: &[u8], context: PayloadContext) -> Vec<u32> {
+        let mut all = Vec::new();
+        index.find(value, context, |entry| all.push(entry));
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
+    #[test]
+    fn an_attribute_is_whole_wherever_it_stands() {
+        let mut builder = ValueIndexBuilder::default();
+        builder.add_attribute(b"CN=tinypilot", 1);
+        let index = builder.finish(false).unwrap();
+        let none = PayloadContext::default();
+        for subject in [
+            "CN=tinypilot",
+            "C=US, CN=tinypilot",
+            "CN=tinypilot,O=x",
+            "/O=x/CN=tinypilot",
+        ] {
+            assert_eq!(found(&index, subject.as_bytes(), none), [1], "{subject}");
+        }
+        for subject in ["CN=tinypilot-ca", "CN=tinypilot ca", "XCN=tinypilot", ""] {
+            assert!(found(&index, subject.as_bytes(), none).is_empty(), "{subject}");
+        }
+    }
+
+    #[test]
+    fn bytes_are_found_by_transport_place_and_length() {
+        let mut builder = ValueIndexBuilder::default();
+        builder.add_bytes(
+            &BytePattern::parse("udp @0 = 01 00 00 00 ; len = 148").unwrap(),
+            1,
+        );
+        builder.add_bytes(&BytePattern::parse("tcp @0 = 01 00").unwrap(), 2);
+        builder.add_bytes(&BytePattern::parse("udp @4 = 00 00").unwrap(), 3);
+        let index = builder.finish(false).unwrap();
+        let bytes = [1, 0, 0, 0, 9, 9];
+        let context = |transport, length| PayloadContext {
+            transport,
+            length_on_wire: length,
+        };
+        assert_eq!(
+            found(&index, &bytes, context(Some(Transport::Udp), Some(148))),
+            [1]
+        );
+        assert_eq!(
+            found(&index, &bytes, context(Some(Transport::Tcp), Some(148))),
+            [2]
+        );
+        assert_eq!(found(&index, &bytes, context(None, Some(148))), [1, 2]);
+        assert!(found(&index, &bytes, context(Some(Transport::Udp), None)).is_empty());
+    }
+
+    #[test]
+    fn ports_and_whole_values_and_prefixes_are_told_apart() {
+        let mut builder = ValueIndexBuilder::default();
+        builder.add_ports(5_900, 5_910, 1);
+        builder.add_whole(b"rdp", 2);
+        builder.add_prefix(b"any", 3);
+        let index = builder.finish(false).unwrap();
+        let none = PayloadContext::default();
+        assert_eq!(found(&index, b"5905", none), [1]);
+        assert_eq!(found(&index, b"rdp", none), [2]);
+        assert_eq!(found(&index, b"anydesk/6", none), [3]);
+        for value in ["5911", "rdpx", "many", "99999", ""] {
+            assert!(found(&index, value.as_bytes(), none).is_empty(), "{value}");
+        }
+    }
+}

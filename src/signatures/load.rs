@@ -1,0 +1,473 @@
+//! Reads signature files and the vocabulary: everything checked, everything wrong named.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use super::domains::split_label;
+use super::entry::{Class, FieldKind, FieldRule, Indicator, Pattern, RoleHint, Suspicion, Tool};
+use super::payload::BytePattern;
+use crate::document::{Document, Faults, Table, did_you_mean};
+
+/// Largest weight either way: ten thousand to one. What would need more needs a second indicator.
+const HEAVIEST: i64 = 40;
+
+/// Largest weight of a port, and of a name that many products share.
+const HEAVIEST_SHARED: i64 = 10;
+
+/// Shortest piece that `prefix` and `contains` may look for.
+const SHORTEST_PIECE: usize = 3;
+
+/// The words that entries may use: `catalogue/vocabulary.toml`.
+#[derive(Clone, Debug, Default)]
+pub struct Vocabulary {
+    /// Classes by their word.
+    pub(super) classes: BTreeMap<String, Arc<Class>>,
+    /// Fields by their name.
+    pub(super) fields: BTreeMap<String, FieldRule>,
+    /// Fields by the name of their group.
+    pub(super) groups: BTreeMap<String, Vec<String>>,
+    /// Names under which unrelated products live side by side.
+    pub(super) shared: BTreeSet<String>,
+}
+
+impl Vocabulary {
+    /// Reads a vocabulary.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, Faults> {
+        let document = Document::parse(path, text)?;
+        let mut vocabulary = Self::default();
+        let root = document.root();
+        for table in root.tables("class") {
+            let class = Class {
+                id: table.required_text("id").unwrap_or_default().to_owned(),
+                finding: table.text("finding").map(str::to_owned),
+                suspicion: match table.text("suspicion") {
+                    Some("low") => Suspicion::Low,
+                    Some("high") => Suspicion::High,
+                    Some("normal") | None => Suspicion::Normal,
+                    Some(_) => {
+                        table.fault("suspicion", "expected low, normal or high");
+                        Suspicion::Normal
+                    }
+                },
+                benign: table.required_text("benign").unwrap_or_default().to_owned(),
+            };
+            table.refuse_unknown();
+            if vocabulary
+                .classes
+                .insert(class.id.clone(), Arc::new(class))
+                .is_some()
+            {
+                table.fault("id", "stands twice");
+            }
+        }
+        for table in root.tables("field") {
+            let kind = match table.required_text("kind") {
+                Some("domain") => FieldKind::Domain,
+                Some("text") | None => FieldKind::Text,
+                Some("caseless") => FieldKind::Caseless,
+                Some("payload") => FieldKind::Payload,
+                Some("port") => FieldKind::Port,
+                Some(_) => {
+                    table.fault("kind", "expected domain, text, caseless, payload or port");
+                    FieldKind::Text
+                }
+            };
+            let groups: Vec<String> = table
+                .texts("group")
+                .iter()
+                .map(|item| item.text.to_owned())
+                .collect();
+            for item in table.texts("name") {
+                let rule = FieldRule {
+                    name: item.text.to_owned(),
+                    kind,
+                    groups: groups.clone(),
+                };
+                for group in &groups {
+                    vocabulary
+                        .groups
+                        .entry(group.clone())
+                        .or_default()
+                        .push(rule.name.clone());
+                }
+                if vocabulary.fields.insert(rule.name.clone(), rule).is_some() {
+                    table.fault_in("name", item, format!("{:?} stands twice", item.text));
+                }
+            }
+            table.refuse_unknown();
+        }
+        vocabulary.shared = root
+            .texts("shared")
+            .iter()
+            .map(|item| item.text.to_owned())
+            .collect();
+        root.refuse_unknown();
+        drop(root);
+        document.finish(vocabulary)
+    }
+
+    /// The fields that `name` stands for: itself, or those of its group.
+    fn fields_of(&self, name: &str) -> Option<(Vec<String>, FieldKind)> {
+        if let Some(rule) = self.fields.get(name) {
+            return Some((vec![rule.name.clone()], rule.kind));
+        }
+        let members = self.groups.get(name)?;
+        let kind = self.fields.get(members.first()?)?.kind;
+        Some((members.clone(), kind))
+    }
+
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.fields.keys().chain(self.groups.keys()).map(String::as_str)
+    }
+}
+
+/// Reads the tools of one file. A wrong file is refused whole, with all its faults.
+pub fn tools(path: &Path, text: &str, vocabulary: &Vocabulary) -> Result<Vec<Tool>, Faults> {
+    let document = Document::parse(path, text)?;
+    let root = document.root();
+    let mut tools: Vec<Tool> = Vec::new();
+    let mut ids = BTreeSet::new();
+    for table in root.tables("tool") {
+        let tool = tool(path, &table, vocabulary);
+        for id in tool.aliases.iter().chain([&tool.id]) {
+            if !ids.insert(id.clone()) {
+                table.fault("id", format!("{id:?} stands twice in this file"));
+            }
+        }
+        tools.push(tool);
+    }
+    if tools.is_empty() {
+        root.fault("tool", "no entry");
+    }
+    root.refuse_unknown();
+    drop(root);
+    document.finish(tools)
+}
+
+fn tool(path: &Path, table: &Table<'_>, vocabulary: &Vocabulary) -> Tool {
+    let id = identifier(table, "id", table.required_text("id").unwrap_or_default());
+    let class_word = table.required_text("class").unwrap_or_default();
+    let class = vocabulary.classes.get(class_word).cloned();
+    if class.is_none() && !class_word.is_empty() {
+        let meant = did_you_mean(class_word, vocabulary.classes.keys().map(String::as_str));
+        table.fault("class", format!("unknown class {class_word:?}{meant}"));
+    }
+    let aliases = table
+        .texts("aliases")
+        .iter()
+        .map(|item| identifier(table, "aliases", item.text))
+        .collect();
+    let indicators: Vec<Indicator> = table
+        .tables("indicator")
+        .iter()
+        .map(|indicator_table| indicator(indicator_table, vocabulary))
+        .collect();
+    if indicators.is_empty() {
+        table.fault("indicator", "a tool needs at least one");
+    }
+    let tool = Tool {
+        name: table.text("name").unwrap_or(&id).to_owned(),
+        id,
+        aliases,
+        class: class.unwrap_or_else(|| {
+            Arc::new(Class {
+                id: String::new(),
+                finding: None,
+                suspicion: Suspicion::Normal,
+                benign: String::new(),
+            })
+        }),
+        protocol: table.text("protocol").map(str::to_owned),
+        is_consumer_vpn: table.flag("consumer_vpn").unwrap_or_default(),
+        benign: table.text("benign").map(str::to_owned),
+        note: table.text("note").map(str::to_owned),
+        indicators,
+        path: path.to_owned(),
+        line: table.line(),
+    };
+    table.refuse_unknown();
+    tool
+}
+
+/// Identifiers are lower case: letters, digits, single hyphens between them.
+fn identifier(table: &Table<'_>, key: &'static str, text: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if !text.bytes().all(is_plain) || text.starts_with('-') || text.ends_with('-') {
+        table.fault(
+            key,
+            format!("{text:?}: lower-case letters, digits and hyphens only"),
+        );
+    }
+    text.to_owned()
+}
+
+fn indicator(table: &Table<'_>, vocabulary: &Vocabulary) -> Indicator {
+    let mut fields: Vec<String> = Vec::new();
+    let mut kind = None;
+    if !table.has("field") {
+        table.fault("field", "missing");
+    }
+    for item in table.texts("field") {
+        match vocabulary.fields_of(item.text) {
+            Some((_, other)) if kind.is_some_and(|kind| kind != other) => {
+                table.fault_in(
+                    "field",
+                    item,
+                    format!("{:?} is compared otherwise than the fields before it", item.text),
+                );
+            }
+            Some((names, found)) => {
+                kind = Some(found);
+                fields.extend(
+                    names
+                        .into_iter()
+                        .filter(|name| !fields.contains(name))
+                        .collect::<Vec<_>>(),
+                );
+            }
+            None => {
+                let meant = did_you_mean(item.text, vocabulary.names());
+                table.fault_in("field", item, format!("unknown field {:?}{meant}", item.text));
+            }
+        }
+    }
+    let patterns = patterns(table, kind);
+    let alone = table.flag("alone").unwrap_or_default();
+    let weight = weight(table, kind, &patterns, alone, vocabulary);
+    let role = table.text("role").and_then(|word| {
+        let role = RoleHint::ALL.into_iter().find(|role| role.name() == word);
+        if role.is_none() {
+            let meant = did_you_mean(word, RoleHint::ALL.map(RoleHint::name));
+            table.fault("role", format!("unknown role {word:?}{meant}"));
+        }
+        role
+    });
+    let indicator = Indicator {
+        fields,
+        patterns,
+        weight,
+        alone,
+        role,
+        source: table.required_text("source").unwrap_or_default().to_owned(),
+        note: table.text("note").map(str::to_owned),
+        line: table.line(),
+    };
+    table.refuse_unknown();
+    indicator
+}
+
+fn weight(
+    table: &Table<'_>,
+    kind: Option<FieldKind>,
+    patterns: &[Pattern],
+    alone: bool,
+    vocabulary: &Vocabulary,
+) -> i16 {
+    if !table.has("weight") {
+        table.fault("weight", "missing");
+    }
+    let weight = table.whole("weight").unwrap_or_default();
+    if !(-HEAVIEST..=HEAVIEST).contains(&weight) {
+        table.fault(
+            "weight",
+            format!("{weight} is outside -{HEAVIEST} to {HEAVIEST} decibans"),
+        );
+    }
+    let shared = vocabulary.shared.iter().find(|name| {
+        let suffix = Pattern::Suffix((*name).clone());
+        patterns.contains(&suffix)
+    });
+    let reason = match (kind, shared) {
+        (Some(FieldKind::Port), _) => Some("a port".to_owned()),
+        (_, Some(name)) => Some(format!("{name:?}, which many products share,")),
+        (_, None) => None,
+    };
+    if let Some(reason) = reason {
+        if weight > HEAVIEST_SHARED {
+            table.fault(
+                "weight",
+                format!("{reason} is worth {HEAVIEST_SHARED} decibans at most"),
+            );
+        }
+        if alone {
+            table.fault("alone", format!("{reason} never names a tool alone"));
+        }
+    }
+    i16::try_from(weight).unwrap_or_default()
+}
+
+/// The ways to match, and which kinds of field know them.
+const WAYS: [(&str, &[FieldKind]); 8] = [
+    (
+        "exact",
+        &[FieldKind::Domain, FieldKind::Text, FieldKind::Caseless],
+    ),
+    ("suffix", &[FieldKind::Domain]),
+    ("label", &[FieldKind::Domain]),
+    ("prefix", &[FieldKind::Text, FieldKind::Caseless]),
+    ("contains", &[FieldKind::Text, FieldKind::Caseless]),
+    ("attribute", &[FieldKind::Text, FieldKind::Caseless]),
+    ("bytes", &[FieldKind::Payload]),
+    ("port", &[FieldKind::Port]),
+];
+
+fn patterns(table: &Table<'_>, kind: Option<FieldKind>) -> Vec<Pattern> {
+    let mut patterns = Vec::new();
+    for (way, kinds) in WAYS {
+        for item in table.texts(way) {
+            if kind.is_some_and(|kind| !kinds.contains(&kind)) {
+                table.fault_in(way, item, "this field is not matched in that way");
+                continue;
+            }
+            let text = match kind {
+                Some(FieldKind::Domain | FieldKind::Caseless) => item.text.to_ascii_lowercase(),
+                _ => item.text.to_owned(),
+            };
+            match pattern(way, text, kind) {
+                Ok(pattern) => patterns.push(pattern),
+                Err(what) => table.fault_in(way, item, format!("{:?}: {what}", item.text)),
+            }
+        }
+    }
+    if patterns.is_empty() && !WAYS.iter().any(|(way, _)| table.has(way)) {
+        table.fault(
+            "",
+            "nothing to match: exact, suffix, label, prefix, contains, attribute, bytes or port is missing",
+        );
+    }
+    patterns
+}
+
+fn pattern(way: &str, text: String, kind: Option<FieldKind>) -> Result<Pattern, String> {
+    if text.is_empty() {
+        return Err("empty".to_owned());
+    }
+    if kind == Some(FieldKind::Domain) {
+        is_domain(&text)?;
+    }
+    match way {
+        "suffix" if !text.contains('.') => Err("a whole top-level domain".to_owned()),
+        "suffix" => Ok(Pattern::Suffix(text)),
+        "label" if split_label(&text).is_none() => {
+            Err("one * in the first of several labels is wanted".to_owned())
+        }
+        "label" => Ok(Pattern::Label(text)),
+        "exact" if text.contains('*') => Err("a * is only known in label".to_owned()),
+        "exact" => Ok(Pattern::Exact(text)),
+        "prefix" | "contains" if text.len() < SHORTEST_PIECE => {
+            Err(format!("shorter than {SHORTEST_PIECE} characters"))
+        }
+        "prefix" => Ok(Pattern::Prefix(text)),
+        "contains" => Ok(Pattern::Contains(text)),
+        "attribute" if !text.contains('=') => Err("expected KEY=VALUE".to_owned()),
+        "attribute" => Ok(Pattern::Attribute(text)),
+        "bytes" => BytePattern::parse(&text).map(Pattern::Bytes),
+        _ => ports(&text),
+    }
+}
+
+fn is_domain(name: &str) -> Result<(), String> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'*');
+    if name.len() > 253
+        || name
+            .split('.')
+            .any(|label| label.is_empty() || !label.bytes().all(is_plain))
+    {
+        return Err("not a domain name".to_owned());
+    }
+    Ok(())
+}
+
+fn ports(text: &str) -> Result<Pattern, String> {
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    let read = |text: &str| text.trim().parse::<u16>().ok().filter(|port| *port > 0);
+    match (read(first), read(last)) {
+        (Some(first), Some(last)) if first <= last => Ok(Pattern::Ports(first, last)),
+        _ => Err("not a port or a range of ports".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn vocabulary() -> Vocabulary {
+        let text = include_str!("catalogue/vocabulary.toml");
+        Vocabulary::parse(Path::new("vocabulary.toml"), text).unwrap()
+    }
+
+    fn faults(text: &str) -> String {
+        tools(Path::new("my.toml"), text, &vocabulary())
+            .unwrap_err()
+            .to_string()
+    }
+
+    #[test]
+    fn every_fault_of_a_file_is_named_with_line_and_field() {
+        let text = r#"[[tool]]
+id = "Wrong Id"
+class = "remote-acces"
+[[tool.indicator]]
+field = "tls.snii"
+suffix = "example.com"
+weight = 400
+source = "x"
+[[tool.indicator]]
+field = "port.tcp"
+port = ["7070", "0", "9-1"]
+weight = 20
+alone = true
+rol = "agent"
+[[tool.indicator]]
+field = "host.name"
+suffix = "com"
+label = "a.b.example.com"
+contains = "example"
+weight = 5
+source = "x"
+role = "sesion"
+"#;
+        assert_eq!(
+            faults(text),
+            "my.toml:2: tool.id: \"Wrong Id\": lower-case letters, digits and hyphens only\n\
+             my.toml:3: tool.class: unknown class \"remote-acces\" (did you mean \"remote-access\"?)\n\
+             my.toml:5: indicator.field: unknown field \"tls.snii\" (did you mean \"tls.sni\"?)\n\
+             my.toml:7: indicator.weight: 400 is outside -40 to 40 decibans\n\
+             my.toml:9: indicator.source: missing\n\
+             my.toml:11: indicator.port: \"0\": not a port or a range of ports\n\
+             my.toml:11: indicator.port: \"9-1\": not a port or a range of ports\n\
+             my.toml:12: indicator.weight: a port is worth 10 decibans at most\n\
+             my.toml:13: indicator.alone: a port never names a tool alone\n\
+             my.toml:14: indicator.rol: unknown key (did you mean \"role\"?)\n\
+             my.toml:17: indicator.suffix: \"com\": a whole top-level domain\n\
+             my.toml:18: indicator.label: \"a.b.example.com\": one * in the first of several labels is wanted\n\
+             my.toml:19: indicator.contains: this field is not matched in that way\n\
+             my.toml:22: indicator.role: unknown role \"sesion\" (did you mean \"session\"?)"
+        );
+    }
+
+    #[test]
+    fn an_entry_without_a_source_or_an_indicator_is_refused() {
+        let text = "[[tool]]\nid = \"x\"\nclass = \"vpn\"\n";
+        assert_eq!(
+            faults(text),
+            "my.toml:1: tool.indicator: a tool needs at least one"
+        );
+        let text = "[[tool]]\nid = \"x\"\nclass = \"vpn\"\n[[tool.indicator]]\nfield = \"app_proto\"\nexact = \"x\"\nweight = 5\nsource = \"\"\n";
+        assert_eq!(faults(text), "my.toml:8: indicator.source: empty");
+        assert_eq!(faults(""), "my.toml:1: tool: no entry");
+    }
+
+    #[test]
+    fn a_shared_name_is_never_worth_much() {
+        let text = "[[tool]]\nid = \"x\"\nclass = \"vpn\"\n[[tool.indicator]]\nfield = \"tls.sni\"\nsuffix = \"googleapis.com\"\nweight = 20\nalone = true\nsource = \"s\"\n";
+        let faults = faults(text);
+        assert!(
+            faults
+                .contains("7: indicator.weight: \"googleapis.com\", which many products share, is worth 10"),
+            "{faults}"
+        );
+        assert!(faults.contains("8: indicator.alone"), "{faults}");
+    }
+}

@@ -1,0 +1,279 @@
+//! Signatures: which tool a value gives away.
+//!
+//! Takes a field's name and a value; gives the entries that it fits, with weight, role and source. Sees no packets and no flows.
+//! The catalogue is data (`catalogue/*.toml`, described in `catalogue/README.md`); a new entry needs no code.
+//!
+//! Question: how does a lookup stay as fast with 10,000 entries as with 100? Answer: nothing walks the entries. Names go through one map
+//! by suffix (`domains.rs`), whole values through one map, and pieces of values and bytes through one automaton a field
+//! (`fingerprints.rs`); only what these point at is compared.
+
+mod domains;
+pub mod entry;
+mod fingerprints;
+pub mod load;
+mod overlay;
+pub mod payload;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use crate::document::{Fault, Faults, did_you_mean};
+use domains::DomainIndex;
+use entry::{FieldKind, Indicator, Pattern, Tool};
+pub use fingerprints::PayloadContext;
+use fingerprints::{ValueIndex, ValueIndexBuilder};
+use load::Vocabulary;
+use overlay::Layer;
+
+/// The words that entries may use.
+const VOCABULARY: (&str, &str) = (
+    "catalogue/vocabulary.toml",
+    include_str!("catalogue/vocabulary.toml"),
+);
+
+/// The embedded catalogue, a file a class.
+const EMBEDDED: &[(&str, &str)] = &[
+    (
+        "catalogue/remote-access.toml",
+        include_str!("catalogue/remote-access.toml"),
+    ),
+    (
+        "catalogue/remote-login.toml",
+        include_str!("catalogue/remote-login.toml"),
+    ),
+    ("catalogue/ip-kvm.toml", include_str!("catalogue/ip-kvm.toml")),
+    ("catalogue/vpn.toml", include_str!("catalogue/vpn.toml")),
+    (
+        "catalogue/vpn-service.toml",
+        include_str!("catalogue/vpn-service.toml"),
+    ),
+    ("catalogue/mesh-vpn.toml", include_str!("catalogue/mesh-vpn.toml")),
+    ("catalogue/proxy.toml", include_str!("catalogue/proxy.toml")),
+    ("catalogue/tor.toml", include_str!("catalogue/tor.toml")),
+];
+
+/// Everything of one field.
+#[derive(Debug)]
+struct FieldIndex {
+    kind: FieldKind,
+    names: DomainIndex,
+    values: ValueIndex,
+}
+
+/// An entry that a value fits.
+#[derive(Clone, Copy, Debug)]
+pub struct Match<'c> {
+    /// The tool.
+    pub tool: &'c Tool,
+    /// What gave it away.
+    pub indicator: &'c Indicator,
+}
+
+impl Match<'_> {
+    /// Decibans for the tool. Matches of one tool in one field overlap (`net.example.com` lies in `example.com`): the
+    /// heaviest counts, not their sum.
+    #[must_use]
+    pub fn weight(&self) -> i16 {
+        self.indicator.weight
+    }
+}
+
+/// All entries and their indexes.
+#[derive(Debug)]
+pub struct Catalogue {
+    tools: Vec<Tool>,
+    by_id: BTreeMap<String, usize>,
+    /// Tool and indicator of every indexed entry, in the catalogue's order.
+    entries: Vec<(usize, usize)>,
+    fields: BTreeMap<String, FieldIndex>,
+    version: String,
+}
+
+impl Catalogue {
+    /// The embedded catalogue. It fails only when this program was built with a wrong one, which a test excludes.
+    pub fn embedded() -> Result<Self, Faults> {
+        Self::with_overlays(&[])
+    }
+
+    /// The embedded catalogue with the user's files and folders on top, in their order.
+    pub fn with_overlays(paths: &[PathBuf]) -> Result<Self, Faults> {
+        let vocabulary = Vocabulary::parse(Path::new(VOCABULARY.0), VOCABULARY.1)?;
+        let layer = |(path, text): &(&str, &str)| Layer {
+            path: PathBuf::from(path),
+            text: (*text).to_owned(),
+        };
+        let mut layers: Vec<Layer> = EMBEDDED.iter().map(layer).collect();
+        layers.extend(overlay::read(paths)?);
+        Self::of_layers(&layers, &vocabulary)
+    }
+
+    fn of_layers(layers: &[Layer], vocabulary: &Vocabulary) -> Result<Self, Faults> {
+        let tools = overlay::stack(layers, vocabulary)?;
+        let mut digest = Sha256::new();
+        for layer in layers {
+            digest.update(layer.text.len().to_le_bytes());
+            digest.update(layer.text.as_bytes());
+        }
+        let mut version = String::new();
+        for byte in digest.finalize().iter().take(8) {
+            let _ = write!(version, "{byte:02x}");
+        }
+        Self::index(tools, vocabulary, version)
+    }
+
+    fn index(tools: Vec<Tool>, vocabulary: &Vocabulary, version: String) -> Result<Self, Faults> {
+        let mut by_id = BTreeMap::new();
+        let mut entries: Vec<(usize, usize)> = Vec::new();
+        let mut building: BTreeMap<&str, (DomainIndex, ValueIndexBuilder)> = BTreeMap::new();
+        for (position, tool) in tools.iter().enumerate() {
+            for id in tool.aliases.iter().chain([&tool.id]) {
+                by_id.insert(id.clone(), position);
+            }
+            for (place, indicator) in tool.indicators.iter().enumerate() {
+                let entry = u32::try_from(entries.len()).unwrap_or(u32::MAX);
+                entries.push((position, place));
+                for field in &indicator.fields {
+                    let (names, values) = building.entry(field).or_default();
+                    let is_name = vocabulary
+                        .fields
+                        .get(field)
+                        .is_some_and(|rule| rule.kind == FieldKind::Domain);
+                    for pattern in &indicator.patterns {
+                        add(names, values, pattern, is_name, entry);
+                    }
+                }
+            }
+        }
+        let mut fields = BTreeMap::new();
+        for (name, (names, values)) in building {
+            let kind = vocabulary
+                .fields
+                .get(name)
+                .map_or(FieldKind::Text, |rule| rule.kind);
+            let values = values.finish(kind == FieldKind::Caseless).map_err(|cause| {
+                Faults(vec![Fault {
+                    path: PathBuf::from("catalogue"),
+                    line: 0,
+                    field: name.to_owned(),
+                    what: cause.to_string(),
+                }])
+            })?;
+            fields.insert(name.to_owned(), FieldIndex { kind, names, values });
+        }
+        Ok(Self {
+            tools,
+            by_id,
+            entries,
+            fields,
+            version,
+        })
+    }
+
+    /// The entries that `value` of `field` fits, in the catalogue's order, each indicator once.
+    ///
+    /// Names may come in any case and with a final dot; ports as decimal digits; link addresses (`mac.oui`) as
+    /// `04:c9:8b:10:00:01`. For payloads prefer [`Catalogue::payload_matches`].
+    pub fn matches(&self, field: &str, value: &[u8]) -> impl Iterator<Item = Match<'_>> {
+        self.payload_matches(field, value, PayloadContext::default())
+    }
+
+    /// The entries that the first bytes of a side fit (`payload.to_server`, `payload.to_client`), for what carries them and
+    /// for their length on the wire.
+    pub fn payload_matches(
+        &self,
+        field: &str,
+        value: &[u8],
+        context: PayloadContext,
+    ) -> impl Iterator<Item = Match<'_>> {
+        let mut found: Vec<u32> = Vec::new();
+        if let Some(index) = self.fields.get(field) {
+            let value = comparable(value, index.kind);
+            index.names.find(&value, |entry| found.push(entry));
+            index.values.find(&value, context, |entry| found.push(entry));
+            found.sort_unstable();
+            found.dedup();
+        }
+        found.into_iter().filter_map(|entry| {
+            let (tool, indicator) = self.entries.get(usize::try_from(entry).ok()?)?;
+            let tool = self.tools.get(*tool)?;
+            Some(Match {
+                tool,
+                indicator: tool.indicators.get(*indicator)?,
+            })
+        })
+    }
+
+    /// All tools in the catalogue's order.
+    #[must_use]
+    pub fn tools(&self) -> &[Tool] {
+        &self.tools
+    }
+
+    /// The tool with this id or alias.
+    #[must_use]
+    pub fn tool(&self, id: &str) -> Option<&Tool> {
+        self.tools.get(*self.by_id.get(id)?)
+    }
+
+    /// The words for an unknown id: `unknown tool "anydesl" (did you mean "anydesk"?)`.
+    #[must_use]
+    pub fn unknown(&self, id: &str) -> String {
+        format!("unknown tool {id:?}{}", did_you_mean(id, self.ids()))
+    }
+
+    /// All ids and aliases in order of the alphabet.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.by_id.keys().map(String::as_str)
+    }
+
+    /// The fields that entries look at: what an observer need ask about.
+    pub fn fields(&self) -> impl Iterator<Item = &str> {
+        self.fields.keys().map(String::as_str)
+    }
+
+    /// Hash of the contents, 16 hex digits.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+}
+
+fn add(
+    names: &mut DomainIndex,
+    values: &mut ValueIndexBuilder,
+    pattern: &Pattern,
+    is_name: bool,
+    entry: u32,
+) {
+    match pattern {
+        Pattern::Exact(text) if is_name => names.add_exact(text, entry),
+        Pattern::Exact(text) => values.add_whole(text.as_bytes(), entry),
+        Pattern::Suffix(text) => names.add_suffix(text, entry),
+        Pattern::Label(text) => names.add_label(text, entry),
+        Pattern::Prefix(text) => values.add_prefix(text.as_bytes(), entry),
+        Pattern::Contains(text) => values.add_contained(text.as_bytes(), entry),
+        Pattern::Attribute(text) => values.add_attribute(text.as_bytes(), entry),
+        Pattern::Bytes(pattern) => values.add_bytes(pattern, entry),
+        Pattern::Ports(first, last) => values.add_ports(*first, *last, entry),
+    }
+}
+
+/// The value as it is compared: names without their final dot, names and caseless text in lower case.
+fn comparable(value: &[u8], kind: FieldKind) -> Cow<'_, [u8]> {
+    let value = match kind {
+        FieldKind::Domain => value.strip_suffix(b".").unwrap_or(value),
+        FieldKind::Text | FieldKind::Caseless | FieldKind::Payload | FieldKind::Port => value,
+    };
+    let is_caseless = matches!(kind, FieldKind::Domain | FieldKind::Caseless);
+    if is_caseless && value.iter().any(u8::is_ascii_uppercase) {
+        return Cow::Owned(value.to_ascii_lowercase());
+    }
+    Cow::Borrowed(value)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,415 @@
+//! Byte patterns: what the first payload of a side looks like.
+//!
+//! Grammar: `(tcp|udp) @OFFSET = BYTES { ; @OFFSET = BYTES } [ ; len = N | N-M | N+Mk ] [ ; note: text ]`. `BYTES` are hex pairs;
+//! `??` any byte; `(0a|10)` alternatives; `[30-39]` a range; `*9` or `*1-8` behind one of them a repeat. `@0-9` lets the pattern
+//! begin anywhere in that window. `len` is the payload's length (`32+16k`: 32, 48, 64, ...).
+
+use std::fmt;
+
+/// Most bytes that one pattern may span, windows included.
+const LONGEST: usize = 4_096;
+
+/// Most repeats of variable length in one sequence: with 64 places each, matching stays below a few thousand steps.
+const MOST_VARIABLE: usize = 2;
+
+/// Most places of a repeat of variable length.
+const LONGEST_VARIABLE: u16 = 64;
+
+/// What carries a payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// A stream: its first bytes.
+    Tcp,
+    /// A datagram.
+    Udp,
+}
+
+/// Which lengths fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Length {
+    Range(usize, usize),
+    Steps(usize, usize),
+}
+
+/// A set of byte values with how often one of them stands in a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Element {
+    set: [u64; 4],
+    least: u16,
+    most: u16,
+}
+
+/// A sequence and the window in which it begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Part {
+    first: usize,
+    last: usize,
+    elements: Vec<Element>,
+}
+
+/// A parsed pattern.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BytePattern {
+    /// What must carry it.
+    pub transport: Transport,
+    parts: Vec<Part>,
+    length: Option<Length>,
+    text: String,
+}
+
+/// The literal by which a pattern is found: its bytes, and where they may begin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Anchor {
+    /// Fixed bytes.
+    pub literal: Vec<u8>,
+    /// First offset in the payload at which they may stand.
+    pub first: usize,
+    /// Last one.
+    pub last: usize,
+}
+
+impl Element {
+    const fn empty() -> Self {
+        Self {
+            set: [0; 4],
+            least: 1,
+            most: 1,
+        }
+    }
+
+    fn add(&mut self, byte: u8) {
+        if let Some(word) = self.set.get_mut(usize::from(byte >> 6)) {
+            *word |= 1 << (byte & 63);
+        }
+    }
+
+    fn holds(&self, byte: u8) -> bool {
+        self.set
+            .get(usize::from(byte >> 6))
+            .is_some_and(|word| word >> (byte & 63) & 1 == 1)
+    }
+
+    /// The byte, if there is only one and it stands once.
+    fn literal(&self) -> Option<u8> {
+        let is_single = self.least == 1
+            && self.most == 1
+            && self.set.iter().map(|word| word.count_ones()).sum::<u32>() == 1;
+        is_single.then(|| (0..=u8::MAX).find(|byte| self.holds(*byte)))?
+    }
+}
+
+impl BytePattern {
+    /// Reads a pattern; the error says what is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let (transport, rest) = match text.trim().split_once(char::is_whitespace) {
+            Some(("tcp", rest)) => (Transport::Tcp, rest),
+            Some(("udp", rest)) => (Transport::Udp, rest),
+            _ => return Err("must begin with tcp or udp".to_owned()),
+        };
+        let mut pattern = Self {
+            transport,
+            parts: Vec::new(),
+            length: None,
+            text: text.trim().to_owned(),
+        };
+        for clause in rest.split(';').map(str::trim) {
+            if clause.starts_with("note:") {
+                break;
+            }
+            let (key, value) = clause
+                .split_once('=')
+                .ok_or_else(|| format!("{clause:?} is no clause"))?;
+            match key.trim() {
+                "len" if pattern.length.is_none() => pattern.length = Some(length(value.trim())?),
+                at if at.starts_with('@') => pattern.parts.push(part(at, value)?),
+                other => return Err(format!("{other:?} is neither @OFFSET nor len")),
+            }
+        }
+        if pattern.anchor().is_none() {
+            return Err("has no fixed byte by which it could be found".to_owned());
+        }
+        Ok(pattern)
+    }
+
+    /// The longest run of fixed bytes at a known distance from the window; the earliest of equals.
+    #[must_use]
+    pub fn anchor(&self) -> Option<Anchor> {
+        let mut best: Option<Anchor> = None;
+        for part in &self.parts {
+            let mut offset = 0_usize;
+            let mut run: Vec<u8> = Vec::new();
+            for element in part.elements.iter().map(Some).chain([None]) {
+                if let Some(byte) = element.and_then(Element::literal) {
+                    run.push(byte);
+                    offset += 1;
+                    continue;
+                }
+                if !run.is_empty() && best.as_ref().is_none_or(|best| best.literal.len() < run.len()) {
+                    let start = offset - run.len();
+                    best = Some(Anchor {
+                        literal: std::mem::take(&mut run),
+                        first: part.first + start,
+                        last: part.last + start,
+                    });
+                }
+                run.clear();
+                match element {
+                    Some(element) if element.least == element.most => offset += usize::from(element.most),
+                    _ => break,
+                }
+            }
+        }
+        best
+    }
+
+    /// Whether the payload, of which `bytes` were captured and which was `length` bytes on the wire, looks so.
+    #[must_use]
+    pub fn matches(&self, bytes: &[u8], length: usize) -> bool {
+        let fits = match self.length {
+            None => true,
+            Some(Length::Range(least, most)) => (least..=most).contains(&length),
+            Some(Length::Steps(least, step)) => length
+                .checked_sub(least)
+                .is_some_and(|more| more.checked_rem(step) == Some(0)),
+        };
+        fits && self.parts.iter().all(|part| {
+            let last = part.last.min(bytes.len());
+            (part.first..=last).any(|start| bytes.get(start..).is_some_and(|from| run(&part.elements, from)))
+        })
+    }
+}
+
+impl fmt::Display for BytePattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// Whether the elements stand at the beginning of `bytes`. Recursion only where a repeat is of variable length.
+fn run(elements: &[Element], mut bytes: &[u8]) -> bool {
+    let mut elements = elements.iter();
+    while let Some(element) = elements.next() {
+        let held = bytes
+            .iter()
+            .take(usize::from(element.most))
+            .take_while(|byte| element.holds(**byte))
+            .count();
+        if held < usize::from(element.least) {
+            return false;
+        }
+        if element.least == element.most {
+            bytes = bytes.get(held..).unwrap_or_default();
+            continue;
+        }
+        let rest = elements.as_slice();
+        return (usize::from(element.least)..=held)
+            .any(|taken| bytes.get(taken..).is_some_and(|from| run(rest, from)));
+    }
+    true
+}
+
+fn number(text: &str) -> Result<usize, String> {
+    let number = text
+        .trim()
+        .parse()
+        .map_err(|_| format!("{text:?} is no number"))?;
+    if number > 65_535 {
+        Err(format!("{number} is beyond 65535"))
+    } else {
+        Ok(number)
+    }
+}
+
+fn length(text: &str) -> Result<Length, String> {
+    if let Some((least, step)) = text.strip_suffix('k').and_then(|text| text.split_once('+')) {
+        let step = number(step)?;
+        if step == 0 {
+            return Err("steps of no length".to_owned());
+        }
+        return Ok(Length::Steps(number(least)?, step));
+    }
+    let (least, most) = text.split_once('-').unwrap_or((text, text));
+    let (least, most) = (number(least)?, number(most)?);
+    if least > most {
+        return Err(format!("the range {text} ends before it begins"));
+    }
+    Ok(Length::Range(least, most))
+}
+
+fn part(at: &str, bytes: &str) -> Result<Part, String> {
+    let window = at.trim_start_matches('@');
+    let (first, last) = window.split_once('-').unwrap_or((window, window));
+    let (first, last) = (number(first)?, number(last)?);
+    let elements = elements(bytes)?;
+    let span: usize = elements.iter().map(|element| usize::from(element.most)).sum();
+    if first > last || last.saturating_add(span) > LONGEST {
+        return Err(format!(
+            "the window {at} is empty or reaches beyond {LONGEST} bytes"
+        ));
+    }
+    let variable = elements.iter().filter(|element| element.least != element.most);
+    if variable.clone().count() > MOST_VARIABLE
+        || variable.clone().any(|element| element.most > LONGEST_VARIABLE)
+    {
+        return Err(format!(
+            "more than {MOST_VARIABLE} repeats of variable length, or one beyond {LONGEST_VARIABLE}"
+        ));
+    }
+    Ok(Part {
+        first,
+        last,
+        elements,
+    })
+}
+
+fn hex(text: &str) -> Result<u8, String> {
+    let is_pair = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let byte = u8::from_str_radix(text, 16).ok();
+    byte.filter(|_| is_pair)
+        .ok_or_else(|| format!("{text:?} is no byte in two hex digits"))
+}
+
+fn elements(text: &str) -> Result<Vec<Element>, String> {
+    let mut elements = Vec::new();
+    for word in text.split_whitespace() {
+        let (bytes, repeat) = word
+            .split_once('*')
+            .map_or((word, None), |(bytes, repeat)| (bytes, Some(repeat)));
+        let mut element = Element::empty();
+        if bytes == "??" {
+            element.set = [u64::MAX; 4];
+        } else if let Some(choices) = bytes.strip_prefix('(').and_then(|bytes| bytes.strip_suffix(')')) {
+            for choice in choices.split('|') {
+                element.add(hex(choice)?);
+            }
+        } else if let Some(range) = bytes.strip_prefix('[').and_then(|bytes| bytes.strip_suffix(']')) {
+            let (from, to) = range
+                .split_once('-')
+                .ok_or_else(|| format!("{range:?} is no range"))?;
+            (hex(from)?..=hex(to)?).for_each(|byte| element.add(byte));
+        } else {
+            element.add(hex(bytes)?);
+        }
+        if element.set == [0; 4] {
+            return Err(format!("{word:?} stands for no byte"));
+        }
+        if let Some(repeat) = repeat {
+            let (least, most) = repeat.split_once('-').unwrap_or((repeat, repeat));
+            let places = |text: &str| number(text).map(|places| u16::try_from(places).unwrap_or(u16::MAX));
+            (element.least, element.most) = (places(least)?, places(most)?);
+            if element.least > element.most || element.most == 0 {
+                return Err(format!("the repeat *{repeat} ends before it begins"));
+            }
+        }
+        elements.push(element);
+    }
+    if elements.is_empty() {
+        Err("no bytes".to_owned())
+    } else {
+        Ok(elements)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn matches(pattern: &str, bytes: &[u8]) -> bool {
+        BytePattern::parse(pattern).unwrap().matches(bytes, bytes.len())
+    }
+
+    #[test]
+    fn every_form_of_the_grammar_matches_what_it_means() {
+        let hole_punch = "udp @0 = 00 ; @11 = 17 24 ; note: command byte at 13 = any";
+        assert!(matches(
+            hole_punch,
+            &[0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0x17, 0x24, 9]
+        ));
+        assert!(!matches(hole_punch, &[0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0x17, 0x24]));
+        let register = "udp @0 = 32 0d 0a 09 [30-39]*9 10 ?? ; len = 15-16";
+        assert!(matches(register, b"\x32\x0d\x0a\x09123456789\x10\x01"));
+        assert!(!matches(register, b"\x32\x0d\x0a\x0912345678x\x10\x01"));
+        assert!(!matches(register, b"\x32\x0d\x0a\x09123456789\x10\x01zz"));
+        let wireguard = "udp @0 = 04 00 00 00 ; len = 32+16k";
+        for (length, fits) in [(16, false), (32, true), (33, false), (48, true)] {
+            assert_eq!(
+                matches(wireguard, &[&[4, 0, 0, 0][..], &vec![7; length - 4]].concat()),
+                fits,
+                "{length}"
+            );
+        }
+        let window = "udp @0-9 = 73 10 (00|ff)";
+        assert!(matches(window, b"abcdefghi\x73\x10\xff") && !matches(window, b"abcdefghij\x73\x10\xff"));
+    }
+
+    #[test]
+    fn a_repeat_of_variable_length_gives_back_what_the_rest_needs() {
+        let pattern = "tcp @0 = 7a [30-39]*1-4 39 12";
+        assert!(
+            matches(pattern, b"\x7a19\x12")
+                && matches(pattern, b"\x7a99\x12")
+                && matches(pattern, b"\x7a9999\x12")
+        );
+        assert!(!matches(pattern, b"\x7a9\x12"));
+    }
+
+    #[test]
+    fn a_cut_payload_is_judged_by_its_length_on_the_wire() {
+        let pattern = BytePattern::parse("udp @0 = 01 00 00 00 ; len = 148").unwrap();
+        assert!(pattern.matches(&[1, 0, 0, 0], 148));
+        assert!(!pattern.matches(&[1, 0, 0, 0], 4));
+    }
+
+    #[test]
+    fn wrong_patterns_are_refused_with_the_reason() {
+        for (pattern, reason) in [
+            ("@0 = 00", "must begin with tcp or udp"),
+            ("tcp @0 = 0", "no byte in two hex digits"),
+            ("tcp @0 = +1", "no byte in two hex digits"),
+            ("tcp @x = 00", "no number"),
+            ("tcp @9-3 = 00", "is empty"),
+            ("tcp @0 = ?? [00-ff]", "no fixed byte"),
+            ("tcp @0 = 00 [09-00]", "no byte"),
+            ("tcp len = 5", "no fixed byte"),
+            ("tcp @0 = 00 ; len = 5-2", "ends before it begins"),
+            ("tcp @0 = 00 ; len = 5+0k", "no length"),
+            ("tcp @0 = 01 ??*1-9 ??*1-9 ??*1-9", "variable length"),
+            ("tcp @0 = 01 ??*9999", "beyond 4096"),
+            ("tcp @0 = 00 ; size = 4", "neither"),
+            ("tcp", "must begin"),
+        ] {
+            let error = BytePattern::parse(pattern).unwrap_err();
+            assert!(error.contains(reason), "{pattern}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_anchor_is_the_longest_run_of_fixed_bytes() {
+        let anchor = BytePattern::parse("tcp @2-5 = 01 ?? 02 03 ??*1-4 04 05 06")
+            .unwrap()
+            .anchor()
+            .unwrap();
+        assert_eq!((anchor.literal, anchor.first, anchor.last), (vec![2, 3], 4, 7));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_parses_or_is_refused_and_any_bytes_are_judged(text in "(tcp|udp) @[0-9]{1,2} = [0-9a-f?()|\\[\\]*; -]{0,40}", bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
+            if let Ok(pattern) = BytePattern::parse(&text) {
+                let _ = pattern.matches(&bytes, bytes.len());
+            }
+        }
+
+        #[test]
+        fn where_a_pattern_matches_its_anchor_stands(bytes in proptest::collection::vec(0_u8..4, 0..12)) {
+            let pattern = BytePattern::parse("udp @0-3 = 01 (00|02) 03 ; @1 = ??").unwrap();
+            if pattern.matches(&bytes, bytes.len()) {
+                let anchor = pattern.anchor().unwrap();
+                let stands = (anchor.first..=anchor.last).any(|at| bytes.get(at..).is_some_and(|from| from.starts_with(&anchor.literal)));
+                prop_assert!(stands);
+            }
+        }
+    }
+}
