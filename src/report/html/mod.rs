@@ -200,12 +200,13 @@ fn knowledge(case: &Case) -> Markup {
                 p { "No database of places was in use." }
             } @else {
                 table {
-                    thead { tr { th { "Database of places" } th { "Built" } th { "Source" } } }
+                    thead { tr { th { "Database of places" } th { "Built" } th { "Source" } th { "Attribution" } } }
                     @for database in &summary.geo {
                         tr {
                             td { (words::shown(&database.name)) }
                             td { (words::shown(&database.built)) }
                             td { (words::shown(&database.source)) }
+                            td { (words::shown(&database.attribution)) }
                         }
                     }
                 }

@@ -309,6 +309,7 @@ fn summary() -> Summary {
             name: "example-city".to_owned(),
             built: "2026-02-01".to_owned(),
             source: "geoip/example.mmdb".to_owned(),
+            attribution: "places by Example Places, CC BY 4.0".to_owned(),
         }],
         remarks: texts(&["example-city is 29 days older than the capture"]),
     }
@@ -482,6 +483,7 @@ fn spoil_summary(summary: &mut Summary) {
         database.name = bad();
         database.built = bad();
         database.source = bad();
+        database.attribution = bad();
     }
     summary.version = bad();
     summary.signatures = bad();

@@ -65,7 +65,12 @@ pub(super) fn write(page: &mut Page<'_>, case: &Case) -> io::Result<()> {
     page.rows("flows", [flows])?;
     let databases = summary.geo.iter().map(|one| {
         let (name, built) = (words::shown(&one.name), words::shown(&one.built));
-        format!("{name} of {built} ({})", words::shown(&one.source))
+        let text = format!("{name} of {built} ({})", words::shown(&one.source));
+        if one.attribution.is_empty() {
+            text
+        } else {
+            format!("{text}: {}", words::shown(&one.attribution))
+        }
     });
     page.rows("databases", databases)?;
     let versions = format!(
