@@ -70,6 +70,7 @@ pub fn fill(
             .map(|database| DatabaseRecord {
                 name: database.name.clone(),
                 built: database.build_date.clone(),
+                attribution: database.attribution.clone(),
                 source: database
                     .path
                     .as_ref()
