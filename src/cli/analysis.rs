@@ -77,7 +77,12 @@ pub fn run(
     let wants_flows = common.flows || folder.is_some();
     let (reader, counters, analysis) = {
         let sink: Option<pipeline::analysis::FlowSink<'_>> = if wants_flows {
-            Some(Box::new(|row| output.flow(row)))
+            Some(Box::new(|row| {
+                output.flow(row)?;
+                folder
+                    .as_mut()
+                    .map_or(Ok(()), |folder| folder.flow(row).map_err(io::Error::other))
+            }))
         } else {
             None
         };
