@@ -10,6 +10,7 @@ pub mod document;
 pub mod explain;
 pub mod flow;
 pub mod geo;
+pub mod lab;
 pub mod model;
 pub mod observe;
 pub mod pipeline;

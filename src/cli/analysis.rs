@@ -16,12 +16,15 @@ use crate::flow::table::draw_seed;
 use crate::model::case::Case;
 use crate::model::host::Verdict;
 use crate::model::loss::Losses;
+use crate::model::time::Timestamp;
 use crate::model::vantage::Vantage as Place;
 use crate::pipeline::analysis::Analysis;
 use crate::pipeline::conclude::{self, Ending};
 use crate::pipeline::front::{Reader, Watch};
 use crate::pipeline::{self};
+use crate::report::case::CaseFolder;
 use crate::report::json::{JsonLines, JsonObject};
+use crate::report::manifest::{FileRecord, Provenance};
 use crate::report::output::Output;
 use crate::report::shown::Shown;
 use crate::report::text::Styles;
@@ -65,10 +68,21 @@ pub fn run(
         Format::Jsonl => Box::new(JsonLines::new(to, shown, common.flows)),
         Format::Text => Box::new(Text::new(to, shown, styles)),
     };
-    let wants_flows = common.flows || common.out.is_some();
+    let mut folder = common
+        .out
+        .as_deref()
+        .map(|path| CaseFolder::create(path, common.force))
+        .transpose()?;
+    let started = folder.is_some().then(wall_clock);
+    let wants_flows = common.flows || folder.is_some();
     let (reader, counters, analysis) = {
         let sink: Option<pipeline::analysis::FlowSink<'_>> = if wants_flows {
-            Some(Box::new(|row| output.flow(row)))
+            Some(Box::new(|row| {
+                output.flow(row)?;
+                folder
+                    .as_mut()
+                    .map_or(Ok(()), |folder| folder.flow(row).map_err(io::Error::other))
+            }))
         } else {
             None
         };
@@ -84,7 +98,7 @@ pub fn run(
         (reader, counters, analysis.finish())
     };
     if let Some(error) = analysis.error {
-        return Err(error).context("standard output");
+        return Err(error).context("an output");
     }
     if let Some(error) = reader.error {
         return Err(error.into());
@@ -111,6 +125,17 @@ pub fn run(
     let mut case = conclude::conclude(&analysis.observers, analysis.detectors, &ending, &mut losses);
     case.summary.remarks.extend(remarks);
     summary::fill(&mut case, &reader, counters, analysis.flows, &losses, loaded);
+    if let Some(folder) = folder {
+        let run = started.map(|started| [started, wall_clock()]);
+        folder.finish(
+            &case,
+            &Provenance {
+                command_line: std::env::args().collect(),
+                inputs: inputs(common)?,
+                run,
+            },
+        )?;
+    }
     let mut to = output.finish(&case).context("standard output")?;
     to.flush().context("standard output")?;
     if stop.load(Ordering::Relaxed) {
@@ -121,6 +146,39 @@ pub fn run(
     } else {
         Outcome::Done
     })
+}
+
+/// The clock on the wall, for the manifest alone.
+pub(super) fn wall_clock() -> Timestamp {
+    let nanoseconds = jiff::Timestamp::now().as_nanosecond();
+    Timestamp(i64::try_from(nanoseconds).unwrap_or(i64::MAX))
+}
+
+/// The files that were read beside the captures, with their digests. Folders are named without one.
+fn inputs(common: &Common) -> anyhow::Result<Vec<FileRecord>> {
+    use sha2::Digest as _;
+    let paths = common
+        .assets
+        .iter()
+        .chain(&common.policy)
+        .chain(&common.signatures)
+        .chain(&common.geoip);
+    paths
+        .map(|path| {
+            let bytes = if path.is_dir() {
+                None
+            } else {
+                Some(std::fs::read(path).with_context(|| path.display().to_string())?)
+            };
+            Ok(FileRecord {
+                path: path.display().to_string(),
+                sha256: bytes
+                    .as_deref()
+                    .map(|bytes| summary::hex(&sha2::Sha256::digest(bytes))),
+                bytes: bytes.as_ref().map(|bytes| bytes.len() as u64),
+            })
+        })
+        .collect()
 }
 
 /// What a vantage of the command line means; `auto` is a house until the traffic says otherwise.

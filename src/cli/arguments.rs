@@ -62,6 +62,8 @@ pub enum Command {
         #[command(subcommand)]
         action: Geoip,
     },
+    /// Write a labelled synthetic capture of a named scenario, with its inventory and its truth
+    Lab(Lab),
     /// Print a completion script for a shell
     Completions {
         /// Which shell
@@ -232,6 +234,26 @@ pub enum Vantage {
     Employer,
     /// To be judged from the traffic.
     Auto,
+}
+
+/// `farmhawk lab`.
+#[derive(Debug, Args)]
+pub struct Lab {
+    /// The scenario
+    #[arg(value_name = "SCENARIO", required_unless_present = "list")]
+    pub scenario: Option<String>,
+
+    /// The capture to write; inventory.csv and truth.toml stand beside it
+    #[arg(short, long, value_name = "FILE", required_unless_present = "list")]
+    pub out: Option<PathBuf>,
+
+    /// Seed: the same seed gives the same bytes
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+
+    /// List the scenarios
+    #[arg(long)]
+    pub list: bool,
 }
 
 /// `farmhawk signatures`.

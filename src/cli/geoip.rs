@@ -4,16 +4,15 @@ use std::io::{self, Write as _};
 use std::path::PathBuf;
 
 use super::arguments::Geoip;
-use super::{Outcome, Usage};
+use super::{Outcome, Usage, analysis};
 use crate::geo::build::{self, Inputs};
 use crate::geo::{Geo, status};
-use crate::model::time::Timestamp;
 use crate::report::escape::escape;
 
 /// Runs the command.
 pub fn run(action: &Geoip) -> anyhow::Result<Outcome> {
     match action {
-        Geoip::Status { geoip } => print(&status::status_text(&open(geoip), now())),
+        Geoip::Status { geoip } => print(&status::status_text(&open(geoip), analysis::wall_clock())),
         Geoip::Lookup { ip, geoip } => print(&status::lookup_text(&open(geoip), *ip)),
         Geoip::Build {
             country,
@@ -57,10 +56,4 @@ fn open(paths: &[PathBuf]) -> Geo {
 fn print(text: &str) -> anyhow::Result<Outcome> {
     io::stdout().lock().write_all(escape(text).as_bytes())?;
     Ok(Outcome::Done)
-}
-
-/// The clock, to say how old a database is; no analysis depends on it.
-fn now() -> Timestamp {
-    let nanoseconds = jiff::Timestamp::now().as_nanosecond();
-    Timestamp(i64::try_from(nanoseconds).unwrap_or(i64::MAX))
 }

@@ -10,6 +10,7 @@ pub mod analyze;
 pub mod arguments;
 pub mod generate;
 pub mod geoip;
+pub mod lab;
 pub mod load;
 pub mod progress;
 pub mod sensor;
@@ -73,6 +74,7 @@ fn dispatch(arguments: &Arguments) -> anyhow::Result<Outcome> {
         Command::Sensor(sensor) => sensor::run(sensor, arguments),
         Command::Signatures { action } => signatures::run(action),
         Command::Geoip { action } => geoip::run(action),
+        Command::Lab(lab) => lab::run(lab),
         Command::Completions { shell } => generate::completions(*shell),
         Command::Man => generate::manual(),
     }

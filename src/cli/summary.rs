@@ -70,6 +70,7 @@ pub fn fill(
             .map(|database| DatabaseRecord {
                 name: database.name.clone(),
                 built: database.build_date.clone(),
+                attribution: database.attribution.clone(),
                 source: database
                     .path
                     .as_ref()
@@ -116,7 +117,8 @@ fn captures(reader: &Reader) -> Vec<CaptureRecord> {
         .collect()
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Lower-case hexadecimal digits.
+pub(super) fn hex(bytes: &[u8]) -> String {
     let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
     bytes
         .iter()

@@ -1,19 +1,16 @@
 //! The default database: country and AS for every address, inside the program.
 //!
-//! `geoip/default.mmdb.xz` is decompressed once, at the first lookup and not at the start: a run that never asks for a
-//! public address never pays for it. Its tables are known to have faults (geoip/README.md), so no finding above low confidence may
+//! `geoip/default.mmdb.xz` is unpacked when the program is built; at run time only the pages that a lookup touches are
+//! read. Its tables are known to have faults (geoip/README.md), so no finding above low confidence may
 //! rest on it alone: see `Place::country_is_default` and `Place::network_is_default`.
 
-use std::io::Read;
+use std::borrow::Cow;
 use std::sync::OnceLock;
 
 use maxminddb::Reader;
 
-/// The database as it stands in the repository.
-static COMPRESSED: &[u8] = include_bytes!("../../geoip/default.mmdb.xz");
-
-/// Bytes that the decompressed database may have at most; what is larger is damaged.
-const LARGEST: u64 = 256 << 20;
+/// The database, unpacked by the build script.
+static UNPACKED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/default.mmdb"));
 
 /// A table that the default was made from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,14 +61,9 @@ pub fn date() -> &'static str {
         .unwrap_or_default()
 }
 
-/// Decompresses the default and opens it.
+/// Opens the default.
 ///
-/// An error is a damaged build of this program, in the words of the decoder.
-pub(super) fn open() -> Result<Reader<Vec<u8>>, String> {
-    let mut bytes = Vec::new();
-    lzma_rust2::XzReader::new(COMPRESSED, false)
-        .take(LARGEST)
-        .read_to_end(&mut bytes)
-        .map_err(|cause| cause.to_string())?;
-    Reader::from_source(bytes).map_err(|cause| cause.to_string())
+/// An error is a damaged build of this program, in the words of the reader.
+pub(super) fn open() -> Result<Reader<Cow<'static, [u8]>>, String> {
+    Reader::from_source(Cow::Borrowed(UNPACKED)).map_err(|cause| cause.to_string())
 }

@@ -17,6 +17,7 @@ pub mod ranges;
 pub mod sphere;
 pub mod status;
 
+use std::borrow::Cow;
 use std::fs;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -58,7 +59,7 @@ pub struct DatabaseDescription {
 /// An opened database.
 pub(crate) struct Database {
     description: Arc<DatabaseDescription>,
-    pub(crate) reader: Reader<Vec<u8>>,
+    pub(crate) reader: Reader<Cow<'static, [u8]>>,
     format: &'static dyn Format,
 }
 
@@ -411,7 +412,7 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, GeoError> {
 fn open_file(path: &Path) -> Result<Database, GeoError> {
     let damaged = |cause: maxminddb::MaxMindDbError| GeoError::Damaged(path.to_owned(), cause.to_string());
     let bytes = fs::read(path).map_err(|cause| GeoError::Unreadable(path.to_owned(), cause))?;
-    let reader = Reader::from_source(bytes).map_err(damaged)?;
+    let reader = Reader::from_source(Cow::Owned(bytes)).map_err(damaged)?;
     let mut samples = Vec::new();
     for network in reader
         .networks(WithinOptions::default())

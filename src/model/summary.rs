@@ -53,6 +53,9 @@ pub struct DatabaseRecord {
     pub built: String,
     /// Path, or `embedded`.
     pub source: String,
+    /// Licence and the words that its makers ask to be named by.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub attribution: String,
 }
 
 /// What an analysis did.

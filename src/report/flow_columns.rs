@@ -6,6 +6,7 @@ use std::io::Write as _;
 
 use crate::model::finding::PlaceRecord;
 use crate::model::flow::{FlowRecord, TcpRecord, TcpSide};
+use crate::model::segment::Encapsulation;
 use crate::model::time::Timestamp;
 
 use super::flow::{FlowRow, Said, milliseconds, sort};
@@ -68,6 +69,7 @@ pub(super) enum Take {
 }
 
 /// A column.
+#[derive(Clone, Copy)]
 pub(super) struct Column {
     /// Its name.
     pub(super) name: &'static str,
@@ -171,7 +173,7 @@ pub(super) const COLUMNS: &[Column] = &[
     ),
     repeating(maybe(
         "tunnel",
-        Take::Shown(|it, to| list(to, it.flow().tunnels.iter().map(|one| one.name()))),
+        Take::Shown(|it, to| list(to, it.flow().tunnels.iter().map(Encapsulation::name))),
     )),
     repeating(maybe(
         "vlan",

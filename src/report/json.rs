@@ -43,13 +43,13 @@ impl Formatter for SafeFormatter {
 }
 
 /// Writes one value in compact form.
-pub fn write_value<W: Write + ?Sized, T: Serialize>(to: &mut W, value: &T) -> io::Result<()> {
+pub fn write_value<W: Write + ?Sized, T: Serialize + ?Sized>(to: &mut W, value: &T) -> io::Result<()> {
     let mut serializer = Serializer::with_formatter(to, SafeFormatter);
     value.serialize(&mut serializer).map_err(io::Error::from)
 }
 
 /// Writes one record as a line.
-pub fn write_line<W: Write + ?Sized, T: Serialize>(to: &mut W, value: &T) -> io::Result<()> {
+pub fn write_line<W: Write + ?Sized, T: Serialize + ?Sized>(to: &mut W, value: &T) -> io::Result<()> {
     write_value(to, value)?;
     to.write_all(b"\n")
 }

@@ -1,9 +1,12 @@
 //! Which of a case's records people are shown (INTERFACE, option `--all`).
 
+use std::collections::BTreeMap;
+
 use crate::model::case::Case;
 use crate::model::farm::Farm;
 use crate::model::finding::Finding;
 use crate::model::host::{HostRecord, Verdict};
+use crate::model::identity::ContentId;
 
 /// Which of a case's records people are shown: the one place where that is decided.
 ///
@@ -36,12 +39,33 @@ impl Shown {
             .iter()
             .filter(move |finding| self.all || finding.score.0 > 0.0)
     }
+
+    /// The same, by host, each host's in the order of the case.
+    #[must_use]
+    pub fn findings_by_host(self, case: &Case) -> BTreeMap<ContentId, Vec<&Finding>> {
+        let mut by_host: BTreeMap<ContentId, Vec<&Finding>> = BTreeMap::new();
+        for finding in self.findings(case) {
+            by_host.entry(finding.host).or_default().push(finding);
+        }
+        by_host
+    }
+
+    /// The group that each member of a shown group belongs to; the worst where it is in several.
+    #[must_use]
+    pub fn farm_of_host(self, case: &Case) -> BTreeMap<ContentId, &Farm> {
+        let mut by_host = BTreeMap::new();
+        for farm in self.farms(case) {
+            for member in &farm.hosts {
+                by_host.entry(member.host).or_insert(farm);
+            }
+        }
+        by_host
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::identity::ContentId;
 
     #[test]
     fn hosts_with_findings_are_shown_whatever_their_verdict() {

@@ -4,7 +4,6 @@ use crate::model::case::Case;
 use crate::model::evidence::{Evidence, State};
 use crate::model::finding::{Controller, Finding, PlaceRecord};
 use crate::model::host::{Explanations, HostRecord, Verdict};
-use crate::model::identity::ContentId;
 use crate::model::time::{Nanoseconds, SECOND, Timestamp};
 
 use super::escape::{LONGEST_SHOWN, line};
@@ -96,8 +95,8 @@ pub const fn verdict(verdict: Verdict) -> &'static str {
         Verdict::None => "nothing speaks for remote operation",
         Verdict::Note => "worth a line, no more",
         Verdict::Review => "a person should look",
-        Verdict::Likely => "likely; look soon",
-        Verdict::Strong => "hardly anything else explains it",
+        Verdict::Likely => "look soon",
+        Verdict::Strong => "look now, hardly anything else explains it",
     }
 }
 
@@ -108,6 +107,17 @@ pub fn time(at: Timestamp) -> String {
     let text = text.as_str();
     let (date, rest) = text.split_once('T').unwrap_or((text, ""));
     format!("{date} {}", rest.get(..8).unwrap_or_default())
+}
+
+/// From one moment to another: the date only once where it is the same.
+#[must_use]
+pub fn range(start: Timestamp, end: Timestamp) -> String {
+    let (from, to) = (time(start), time(end));
+    let to = match (from.split_once(' '), to.split_once(' ')) {
+        (Some((day, _)), Some((same, clock))) if day == same => clock,
+        _ => &to,
+    };
+    format!("{from} to {to}")
 }
 
 /// Time of the day to the minute: `13:05`.
@@ -193,13 +203,6 @@ pub fn host(host: &HostRecord) -> String {
         (Some(text), None) | (None, Some(text)) => text.into_owned(),
         (None, None) => host.host.to_string(),
     }
-}
-
-/// The label of a host given by its identifier; the identifier itself where the case has no such host.
-#[must_use]
-pub fn host_of(case: &Case, id: ContentId) -> String {
-    let found = case.hosts.iter().find(|one| one.host == id);
-    found.map_or_else(|| id.to_string(), host)
 }
 
 /// A place on one line: `US, Phoenix, AS64500 Example Net (residential)`.
@@ -304,6 +307,10 @@ mod tests {
         assert_eq!(span(7_500 * SECOND), "2 h 05 min");
         assert_eq!(hours(&[20, 13, 14, 15, 15]), "13-15, 20");
         assert_eq!(time(Timestamp(0)), "1970-01-01 00:00:00");
+        assert_eq!(
+            range(Timestamp(0), Timestamp(60 * SECOND)),
+            "1970-01-01 00:00:00 to 00:01:00"
+        );
         assert_eq!(clock(Timestamp(3_660 * SECOND)), "01:01");
     }
 

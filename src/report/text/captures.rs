@@ -17,7 +17,7 @@ pub(super) fn write(page: &mut Page<'_>, case: &Case) -> io::Result<()> {
     for capture in &summary.captures {
         let mut text = format!("{} packets, {}", capture.packets, words::bytes(capture.bytes));
         if let (Some(first), Some(last)) = (capture.first, capture.last) {
-            text = format!("{text}, {} to {}", words::time(first), words::time(last));
+            text = format!("{text}, {}", words::range(first, last));
         }
         let links: Vec<String> = capture.link_types.iter().map(|one| words::shown(one)).collect();
         if !links.is_empty() {
@@ -65,7 +65,12 @@ pub(super) fn write(page: &mut Page<'_>, case: &Case) -> io::Result<()> {
     page.rows("flows", [flows])?;
     let databases = summary.geo.iter().map(|one| {
         let (name, built) = (words::shown(&one.name), words::shown(&one.built));
-        format!("{name} of {built} ({})", words::shown(&one.source))
+        let text = format!("{name} of {built} ({})", words::shown(&one.source));
+        if one.attribution.is_empty() {
+            text
+        } else {
+            format!("{text}: {}", words::shown(&one.attribution))
+        }
     });
     page.rows("databases", databases)?;
     let versions = format!(

@@ -5,11 +5,12 @@ use std::io;
 
 use crate::model::case::Case;
 use crate::model::evidence::Evidence;
-use crate::model::finding::{Activity, Finding};
+use crate::model::farm::Farm;
+use crate::model::finding::{Activity, Finding, Role};
 use crate::model::host::{HostRecord, Verdict};
 
+use super::explained;
 use super::page::Page;
-use super::{bounded, explained};
 use crate::report::shown::Shown;
 use crate::report::words;
 
@@ -19,26 +20,24 @@ const TOP: usize = 3;
 pub(super) fn write(page: &mut Page<'_>, case: &Case, shown: Shown) -> io::Result<()> {
     let mut hosts: Vec<&HostRecord> = shown.hosts(case).collect();
     hosts.sort_by_key(|host| std::cmp::Reverse(host.verdict));
-    for host in &hosts {
+    let mut findings = shown.findings_by_host(case);
+    let farms = shown.farm_of_host(case);
+    for host in hosts {
         page.blank()?;
-        self::host(page, host)?;
-        for finding in shown.findings(case).filter(|one| one.host == host.host) {
-            self::finding(page, case, finding)?;
+        self::host(page, farms.get(&host.host).copied(), host)?;
+        for one in findings.remove(&host.host).unwrap_or_default() {
+            finding(page, case, one)?;
         }
     }
-    let mut orphans = shown
-        .findings(case)
-        .filter(|finding| hosts.iter().all(|host| host.host != finding.host))
-        .peekable();
-    if orphans.peek().is_some() {
+    if !findings.is_empty() {
         page.blank()?;
         let style = page.styles.heading;
         page.heading(0, style, "OTHER FINDINGS", "")?;
     }
-    orphans.try_for_each(|one| finding(page, case, one))
+    (findings.into_values().flatten()).try_for_each(|one| finding(page, case, one))
 }
 
-fn host(page: &mut Page<'_>, host: &HostRecord) -> io::Result<()> {
+fn host(page: &mut Page<'_>, group: Option<&Farm>, host: &HostRecord) -> io::Result<()> {
     let style = page.styles.verdict(host.verdict);
     let head = format!("HOST {}", words::host(host));
     let mut text: Vec<String> = Vec::new();
@@ -68,13 +67,20 @@ fn host(page: &mut Page<'_>, host: &HostRecord) -> io::Result<()> {
             .collect();
         page.rows("inventory", [known.join(", ")])?;
     }
-    if host.verdict >= Verdict::Note {
+    if let Some(farm) = group {
+        page.rows(
+            "member of",
+            [format!("group {} ({})", farm.id, farm.verdict.name())],
+        )?;
+    } else if host.verdict >= Verdict::Note {
         page.items("explained by", explained(&host.explanations, ""))?;
+    }
+    if host.verdict >= Verdict::Note {
         let reasons = host.reasons.iter().map(|one| {
             let figures = format!("{:>+6.1} dB  ", one.weight.0);
             (figures, words::sentence(&one.what))
         });
-        page.items("because", bounded(reasons.take(TOP), "reason"))?;
+        page.items("because", reasons.take(TOP))?;
     }
     Ok(())
 }
@@ -86,7 +92,7 @@ fn finding(page: &mut Page<'_>, case: &Case, finding: &Finding) -> io::Result<()
         what = format!("{what} over {}", words::shown(protocol));
     }
     let mut parts = vec![finding.kind.name().to_owned(), what];
-    if finding.role != crate::model::finding::Role::Unknown {
+    if finding.role != Role::Unknown {
         parts.push(finding.role.name().to_owned());
     }
     if finding.activity != Activity::Unknown {
@@ -139,8 +145,8 @@ fn finding(page: &mut Page<'_>, case: &Case, finding: &Finding) -> io::Result<()
 fn when(finding: &Finding) -> Vec<String> {
     if finding.intervals.is_empty() {
         let lasting = words::span(finding.last_seen.since(finding.timestamp));
-        let (first, last) = (words::time(finding.timestamp), words::time(finding.last_seen));
-        return vec![format!("{first} to {last} ({lasting})")];
+        let range = words::range(finding.timestamp, finding.last_seen);
+        return vec![format!("{range} ({lasting})")];
     }
     let mut texts: Vec<String> = finding
         .intervals
@@ -148,12 +154,7 @@ fn when(finding: &Finding) -> Vec<String> {
         .take(TOP)
         .map(|(start, end, activity)| {
             let lasting = words::span(end.since(*start));
-            format!(
-                "{} to {} {} ({lasting})",
-                words::time(*start),
-                words::time(*end),
-                activity.name()
-            )
+            format!("{} {} ({lasting})", words::range(*start, *end), activity.name())
         })
         .collect();
     let more = finding.intervals.len().saturating_sub(texts.len());
@@ -181,7 +182,7 @@ fn evidence(case: &Case, finding: &Finding) -> Vec<(String, String)> {
         .iter()
         .take(TOP)
         .map(|one| {
-            let figures = format!("{:>+6.1} dB  {:<10}", one.weight.0, words::state(one.state));
+            let figures = format!("{:>+6.1} dB  {:<11}", one.weight.0, words::state(one.state));
             let frames = words::frames(case, one);
             let at = if frames.is_empty() {
                 String::new()

@@ -6,6 +6,7 @@ mod captures;
 mod findings;
 mod page;
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
@@ -14,6 +15,7 @@ use crate::model::evidence::State;
 use crate::model::farm::{Farm, Reason};
 use crate::model::finding::{Confidence, Finding};
 use crate::model::host::{Explanations, Verdict};
+use crate::model::identity::ContentId;
 
 use super::output::Output;
 use super::shown::Shown;
@@ -72,11 +74,15 @@ fn first_line(page: &mut Page<'_>, case: &Case, shown: Shown) -> io::Result<()> 
     let hosts = (case.hosts.iter())
         .filter(|host| host.verdict >= Verdict::Review)
         .count();
-    let mut text = format!(
-        "{}: {} and {} at review or above; {} seen",
-        words::verdict(worst),
+    let mut text = format!("{}: ", words::verdict(worst));
+    if worst >= Verdict::Review {
+        text.push_str(&worst_of(case, worst));
+    }
+    let _ = write!(
+        text,
+        "{} and {} of {} at review or above",
         words::counted(count(groups), "group"),
-        words::counted(count(hosts), "host"),
+        hosts,
         words::counted(count(case.hosts.len()), "host"),
     );
     let findings: Vec<&Finding> = shown.findings(case).collect();
@@ -93,6 +99,26 @@ fn first_line(page: &mut Page<'_>, case: &Case, shown: Shown) -> io::Result<()> 
     }
     let style = page.styles.verdict(worst);
     page.heading(0, style, &worst.name().to_uppercase(), &text)
+}
+
+/// What the worst group, or host, is consistent with.
+fn worst_of(case: &Case, worst: Verdict) -> String {
+    let group = case.farms.iter().find(|farm| farm.verdict == worst);
+    let host = case.hosts.iter().find(|host| host.verdict == worst);
+    let (who, explanations) = match (group, host) {
+        (Some(farm), _) => {
+            let machines = words::counted(count(farm.hosts.len()), "machine");
+            (machines, &farm.explanations)
+        }
+        (None, Some(host)) => (words::host(host), &host.explanations),
+        (None, None) => return String::new(),
+    };
+    let [best, ..] = words::ranked(explanations);
+    format!(
+        "{who} consistent with {} ({}); ",
+        best.words,
+        words::probability(best.probability)
+    )
 }
 
 fn count(number: usize) -> u64 {
@@ -127,7 +153,7 @@ fn group(page: &mut Page<'_>, case: &Case, farm: &Farm) -> io::Result<()> {
             one.verdict.name()
         )
     });
-    page.rows("were it otherwise", otherwise)?;
+    page.rows("if otherwise", otherwise)?;
     if !farm.next_question.is_empty() {
         page.rows("look next at", [words::sentence(&farm.next_question)])?;
     }
@@ -158,7 +184,7 @@ fn reasons(farm: &Farm, passes: impl Fn(&Reason) -> bool) -> Vec<(String, String
         .iter()
         .filter(|one| one.state != State::NotObservable && passes(one))
         .map(|one| {
-            let figures = format!("{:>+6.1} dB  {:<10}", one.weight.0, words::state(one.state));
+            let figures = format!("{:>+6.1} dB  {:<11}", one.weight.0, words::state(one.state));
             (
                 figures,
                 format!("{} [{}]", words::sentence(&one.what), words::shown(&one.reason)),
@@ -170,8 +196,8 @@ fn reasons(farm: &Farm, passes: impl Fn(&Reason) -> bool) -> Vec<(String, String
 /// What else could explain the findings behind the reasons, each once.
 fn benign(case: &Case, farm: &Farm) -> Vec<String> {
     let mut texts: Vec<String> = Vec::new();
-    let cited = |finding: &Finding| farm.reasons.iter().any(|one| one.findings.contains(&finding.id));
-    for finding in case.findings.iter().filter(|one| cited(one)) {
+    let cited: BTreeSet<ContentId> = farm.reasons.iter().flat_map(|one| one.findings.clone()).collect();
+    for finding in case.findings.iter().filter(|one| cited.contains(&one.id)) {
         for benign in &finding.benign {
             let text = words::sentence(benign);
             if texts.len() < MOST && !texts.contains(&text) {

@@ -1,0 +1,126 @@
+//! The laboratory's own source of chance: the same numbers from the same seed, on any machine and for ever.
+//!
+//! Sebastiano Vigna's public-domain generators: xoshiro256** for numbers, splitmix64 to fill its state.
+
+use std::fmt::Write as _;
+use std::ops::RangeInclusive;
+
+/// A stream of numbers.
+#[derive(Clone, Debug)]
+pub(super) struct Random([u64; 4]);
+
+impl Random {
+    /// The stream of a seed.
+    pub(super) fn new(seed: u64) -> Self {
+        let mut state = seed;
+        Self([(); 4].map(|()| {
+            state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let z = (state ^ state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            let z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+            z ^ z >> 31
+        }))
+    }
+
+    /// A stream for somebody with this name, so that what one actor draws moves nobody else's numbers.
+    pub(super) fn fork(&self, name: &str) -> Self {
+        let [first, ..] = self.0;
+        let fold = |hash: u64, octet: u8| (hash ^ u64::from(octet)).wrapping_mul(0x0100_0000_01b3);
+        Self::new(name.bytes().fold(0xcbf2_9ce4_8422_2325 ^ first, fold))
+    }
+
+    /// The next number.
+    pub(super) fn next(&mut self) -> u64 {
+        let [a, b, c, d] = self.0;
+        let (c, d) = (c ^ a, d ^ b);
+        self.0 = [a ^ d, b ^ c, c ^ b << 17, d.rotate_left(45)];
+        b.wrapping_mul(5).rotate_left(7).wrapping_mul(9)
+    }
+
+    /// A number of the range. The bias of the remainder is far below what a capture shows.
+    pub(super) fn within(&mut self, range: RangeInclusive<u64>) -> u64 {
+        let width = range.end().saturating_sub(*range.start()).saturating_add(1);
+        range.start() + self.next() % width.max(1)
+    }
+
+    /// A number of the range as a count or length.
+    pub(super) fn count(&mut self, range: RangeInclusive<u64>) -> usize {
+        usize::try_from(self.within(range)).unwrap_or(usize::MAX)
+    }
+
+    /// True so many times in a hundred.
+    pub(super) fn percent(&mut self, percent: u64) -> bool {
+        self.next() % 100 < percent
+    }
+
+    /// Sixteen bits.
+    pub(super) fn short(&mut self) -> u16 {
+        let [low, high, ..] = self.next().to_le_bytes();
+        u16::from_le_bytes([low, high])
+    }
+
+    /// Thirty-two bits.
+    pub(super) fn word(&mut self) -> u32 {
+        let [a, b, c, d, ..] = self.next().to_le_bytes();
+        u32::from_le_bytes([a, b, c, d])
+    }
+
+    /// So many octets.
+    pub(super) fn octets(&mut self, length: usize) -> Vec<u8> {
+        let mut octets = Vec::with_capacity(length + 8);
+        while octets.len() < length {
+            octets.extend_from_slice(&self.next().to_le_bytes());
+        }
+        octets.truncate(length);
+        octets
+    }
+
+    /// An array of octets.
+    pub(super) fn array<const N: usize>(&mut self) -> [u8; N] {
+        [(); N].map(|()| self.next().to_le_bytes()[0])
+    }
+
+    /// One of the choices.
+    pub(super) fn pick<'a, T: ?Sized>(&mut self, choices: &[&'a T]) -> Option<&'a T> {
+        let last = u64::try_from(choices.len()).ok()?.checked_sub(1)?;
+        choices.get(self.count(0..=last)).copied()
+    }
+
+    /// So many digits in lower-case hexadecimal.
+    pub(super) fn hex(&mut self, digits: usize) -> String {
+        let mut text = String::new();
+        while text.len() < digits {
+            let _ = write!(text, "{:016x}", self.next());
+        }
+        text.truncate(digits);
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_gives_the_numbers_that_it_always_gave() {
+        let mut random = Random::new(7);
+        let first = [random.next(), random.next()];
+        let mut again = Random::new(7);
+        assert_eq!(first, [again.next(), again.next()]);
+        assert_ne!(Random::new(8).next(), first[0]);
+    }
+
+    #[test]
+    fn forks_differ_by_name_and_leave_their_source_alone() {
+        let source = Random::new(1);
+        assert_ne!(source.fork("one").next(), source.fork("two").next());
+        assert_eq!(source.fork("one").next(), source.fork("one").next());
+    }
+
+    #[test]
+    fn numbers_stay_in_their_range() {
+        let mut random = Random::new(3);
+        assert!((0..1_000).all(|_| (5..=9).contains(&random.within(5..=9))));
+        assert_eq!(random.octets(13).len(), 13);
+        assert_eq!(random.hex(5).len(), 5);
+    }
+}
