@@ -121,11 +121,11 @@ fn dissector(number: u8) -> Option<&'static dyn Dissector> {
     DISSECTORS.get(usize::from(number)).copied()
 }
 
-/// Number of the registered dissector called `name`.
-fn number_of(name: &str) -> Option<u8> {
+/// Number of the registered dissector called `name` that stands on this transport.
+fn number_of(name: &str, layer: Layer) -> Option<u8> {
     DISSECTORS
         .iter()
-        .position(|dissector| dissector.name() == name)
+        .position(|dissector| dissector.name() == name && dissector.layers().contains(&layer))
         .and_then(|number| u8::try_from(number).ok())
 }
 
@@ -408,7 +408,7 @@ impl Engine {
                             return Interest::More;
                         }
                     } else {
-                        let Some(next) = number_of(name) else {
+                        let Some(next) = number_of(name, view.layer) else {
                             return Interest::Nothing;
                         };
                         let Some(dissector) = dissector(next) else {

@@ -68,10 +68,10 @@ pub struct Field {
 
 /// Compile-time hash of a field's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FieldId(pub u16);
+pub struct FieldId(pub u32);
 
 impl FieldId {
-    /// Identifier of the field called `name` (FNV-1a, folded to 16 bits).
+    /// Identifier of the field called `name` (FNV-1a). Of 16 bits, two of some hundred fields did meet.
     #[must_use]
     #[expect(
         clippy::indexing_slicing,
@@ -85,8 +85,7 @@ impl FieldId {
             state = (state ^ bytes[index] as u32).wrapping_mul(0x0100_0193);
             index += 1;
         }
-        #[expect(clippy::cast_possible_truncation, reason = "folding is the purpose")]
-        Self((state ^ state >> 16) as u16)
+        Self(state)
     }
 }
 
@@ -311,7 +310,7 @@ impl FactLog {
     }
 }
 
-const HEADER: usize = 2 + 1 + 2 + 8 + 8 + 2;
+const HEADER: usize = 4 + 1 + 2 + 8 + 8 + 2;
 
 /// Reads a [`FactLog`] from front to back.
 #[derive(Clone, Debug)]
@@ -327,7 +326,7 @@ impl<'a> FactIter<'a> {
     }
 
     fn read(&mut self) -> Option<Fact<'a>> {
-        let field = FieldId(u16::from_le_bytes(self.octets()?));
+        let field = FieldId(u32::from_le_bytes(self.octets()?));
         let [kind] = self.octets()?;
         let capture = u16::from_le_bytes(self.octets()?);
         let number = u64::from_le_bytes(self.octets()?);

@@ -1,0 +1,45 @@
+# What one does with a clone. CI runs the same: .ci/run.
+
+CARGO ?= cargo
+# Seconds a target of `make fuzz`, and which targets (all when empty).
+SECONDS ?= 60
+TARGETS ?=
+
+.PHONY: help setup demo test lint bench fuzz clean
+
+help:
+	@echo 'make demo    build farmhawk, analyse the demonstration captures, write a case folder'
+	@echo 'make test    run all tests'
+	@echo 'make lint    formatting, clippy, documentation'
+	@echo 'make bench   what each stage costs, beside a bare libpcap loop'
+	@echo 'make fuzz    fuzz every reader, decoder and dissector (needs cargo-fuzz): SECONDS=60 TARGETS="tls quic"'
+	@echo 'make setup   install what the build needs and the machine lacks: libpcap, a C compiler'
+	@echo 'make clean   remove everything that was built'
+
+setup:
+	@.ci/setup
+
+demo: setup
+	$(CARGO) build --release --locked
+	./target/release/farmhawk analyze fixtures/demo --assets fixtures/demo/inventory.csv --out target/demo-case --force
+	@echo
+	@echo 'The case folder is target/demo-case: open target/demo-case/report.html in a browser.'
+
+test: setup
+	$(CARGO) test --locked
+
+lint: setup
+	$(CARGO) fmt --check
+	$(CARGO) clippy --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --no-deps --locked
+
+bench: setup
+	$(CARGO) bench --locked
+
+fuzz: setup
+	$(CARGO) fuzz build --sanitizer none
+	fuzz/run.sh $(SECONDS) $(TARGETS)
+
+clean:
+	$(CARGO) clean
+	rm -rf fuzz/target fuzz/runs fuzz/seeds

@@ -1,0 +1,12 @@
+//! How the project behaves as a whole: one binary, a module a theme.
+
+#[path = "../../fuzz/src/lib.rs"]
+pub mod fuzzing;
+
+// `cfg(test)` always holds here; it tells the lints that helpers, too, are tests.
+#[cfg(test)]
+mod corpora;
+#[cfg(test)]
+mod layering;
+#[cfg(test)]
+mod source;
