@@ -209,6 +209,18 @@ impl Network {
         self.packet(at, ends, frame::UDP, &body, false);
     }
 
+    /// What passed so far, in order of time.
+    #[cfg(test)]
+    pub(super) fn frames(&self) -> Vec<(Micros, Vec<u8>)> {
+        let mut frames: Vec<_> = self
+            .passed
+            .iter()
+            .map(|passed| (passed.at, passed.order, passed.bytes.clone()))
+            .collect();
+        frames.sort();
+        frames.into_iter().map(|(at, _, bytes)| (at, bytes)).collect()
+    }
+
     /// Writes all that passed, in order of time.
     pub(super) fn write(mut self, capture: &mut dyn Write) -> io::Result<usize> {
         self.passed.sort_by_key(|passed| (passed.at, passed.order));
