@@ -182,7 +182,8 @@ impl Network {
         body: &[u8],
         is_whole: bool,
     ) {
-        let id = self.ids.entry(from.ip).or_insert(0);
+        let first = self.random.short();
+        let id = self.ids.entry(from.ip).or_insert(first);
         *id = id.wrapping_add(1);
         let header = Ipv4Header {
             source: from.ip,
