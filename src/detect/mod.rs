@@ -30,7 +30,7 @@ use crate::settings::limits::Limits;
 use crate::settings::policy::Policy;
 use crate::signatures::Catalogue;
 
-use recognise::Recogniser;
+use recognise::{Recognised, Recogniser};
 use sessions::{Session, Sessions};
 use tenants::Tenants;
 
@@ -213,28 +213,22 @@ impl Detectors {
         }
     }
 
-    /// Whether a flow without a local end belongs to a tool: then its client is entered as a host.
-    #[must_use]
-    pub fn is_of_interest(&self, observation: &Observation<'_>, catalogue: &Catalogue) -> bool {
-        let recognised = self.recogniser.recognise(catalogue, observation);
-        recognised.iter().any(|one| {
-            catalogue
-                .tool(&one.tool)
-                .is_some_and(|tool| tool.class.finding.is_some())
-        })
+    /// The tools that a flow may belong to: once for each flow, for [`Detectors::observe`].
+    pub fn recognise(&mut self, observation: &Observation<'_>, catalogue: &Catalogue) -> Vec<Recognised> {
+        self.recogniser.recognise(catalogue, observation)
     }
 
-    /// Takes a placed flow. `community_id` is made only for flows that belong to a tool.
+    /// Takes a placed flow with its tools. `community_id` is made only for flows that belong to one.
     pub fn observe(
         &mut self,
         observation: &Observation<'_>,
+        recognised: &[Recognised],
         catalogue: &Catalogue,
         community_id: &dyn Fn() -> String,
     ) {
-        let recognised = self.recogniser.recognise(catalogue, observation);
         if !recognised.is_empty() {
             self.sessions
-                .observe(observation, &recognised, catalogue, &community_id());
+                .observe(observation, recognised, catalogue, &community_id());
         }
         if let (Some(client), Some(name)) = (
             observation.locals.first().copied().flatten(),

@@ -58,6 +58,8 @@ pub struct Recognised {
 /// Recognises tools against one catalogue.
 #[derive(Debug)]
 pub struct Recogniser {
+    /// Protocols that no tool of the catalogue is named by: most flows speak one of these.
+    plain: Vec<&'static str>,
     /// Names of the catalogue's fields by the identifier that facts carry.
     fields: BTreeMap<FieldId, String>,
 }
@@ -116,6 +118,7 @@ impl Recogniser {
     #[must_use]
     pub fn new(catalogue: &Catalogue) -> Self {
         Self {
+            plain: Vec::new(),
             fields: catalogue
                 .fields()
                 .map(|name| (FieldId::of(name), name.to_owned()))
@@ -125,7 +128,7 @@ impl Recogniser {
 
     /// The tools that a flow may belong to, in order of their identifiers.
     #[must_use]
-    pub fn recognise(&self, catalogue: &Catalogue, observation: &Observation<'_>) -> Vec<Recognised> {
+    pub fn recognise(&mut self, catalogue: &Catalogue, observation: &Observation<'_>) -> Vec<Recognised> {
         let flow = observation.flow;
         let mut gathered = Gathered::default();
         let first = flow
@@ -137,9 +140,17 @@ impl Recogniser {
             .copied()
             .unwrap_or(flow.frames.first);
         for protocol in flow.protocols.iter().flatten() {
+            if self.plain.contains(protocol) {
+                continue;
+            }
+            let mut is_plain = true;
             for found in catalogue.matches("app_proto", protocol.as_bytes()) {
                 let what = format!("protocol {protocol}");
                 gathered.add(found, "app_proto", &what, first, flow.start, Side::Client);
+                is_plain = false;
+            }
+            if is_plain {
+                self.plain.push(protocol);
             }
         }
         self.facts(catalogue, &flow.facts, flow.layer, &mut gathered);
