@@ -11,7 +11,10 @@ use crate::detect::Detectors;
 use crate::flow::community_id;
 use crate::geo::Geo;
 use crate::model::flow::FlowRecord;
+use crate::model::frame::FrameRef;
+use crate::model::identity::ContentId;
 use crate::model::segment::Layer;
+use crate::model::time::Timestamp;
 use crate::observe::Observers;
 use crate::report::flow::FlowRow;
 use crate::settings::limits::Limits;
@@ -34,12 +37,8 @@ pub struct Analysis<'a> {
     geo: &'a Geo,
     places: Places,
     sink: Option<FlowSink<'a>>,
-    order: Vec<(
-        crate::model::time::Timestamp,
-        crate::model::frame::FrameRef,
-        usize,
-        usize,
-    )>,
+    order: Vec<(Timestamp, FrameRef, usize, usize)>,
+    flow_order: Vec<(Timestamp, FrameRef, ContentId, usize, usize)>,
 }
 
 /// What an analysis learnt from all events and flows.
@@ -74,6 +73,7 @@ impl<'a> Analysis<'a> {
             places: Places::default(),
             sink,
             order: Vec::new(),
+            flow_order: Vec::new(),
         }
     }
 
@@ -148,13 +148,24 @@ impl<'a> Analysis<'a> {
 impl Back for Analysis<'_> {
     fn conclude(&mut self, outputs: &mut [Output]) {
         self.events(outputs);
-        let mut flows: Vec<FlowRecord> = outputs
-            .iter_mut()
-            .flat_map(|output| output.flows.drain(..))
-            .collect();
-        flows.sort_unstable_by_key(|flow| (flow.start, flow.frames.first, flow.id));
-        for flow in &flows {
-            self.flow(flow);
+        // Records are large: their places are put in order, not they themselves.
+        self.flow_order.clear();
+        for (partition, output) in outputs.iter().enumerate() {
+            for (index, flow) in output.flows.iter().enumerate() {
+                self.flow_order
+                    .push((flow.start, flow.frames.first, flow.id, partition, index));
+            }
         }
+        let mut order = std::mem::take(&mut self.flow_order);
+        order.sort_unstable();
+        for (_, _, _, partition, index) in &order {
+            if let Some(flow) = outputs
+                .get(*partition)
+                .and_then(|output| output.flows.get(*index))
+            {
+                self.flow(flow);
+            }
+        }
+        self.flow_order = order;
     }
 }
