@@ -191,7 +191,7 @@ impl Detectors {
     pub fn new(catalogue: &Catalogue, limits: &Limits) -> Self {
         Self {
             recogniser: Recogniser::new(catalogue),
-            sessions: Sessions::new(limits.hosts),
+            sessions: Sessions::new(limits.groups),
             tenants: Tenants::new(limits.hosts),
         }
     }
