@@ -5,7 +5,7 @@
 //!
 //! Every flow is first recognised against the catalogue ([`recognise`]), once; sessions are grouped from that. What can only
 //! be told at the end (a device by its name, a place that contradicts another) is a [`Conclusion`]: one file and
-//! one line in [`CONCLUSIONS`].
+//! one line in `CONCLUSIONS`.
 
 pub mod activity_state;
 pub mod device;
