@@ -21,9 +21,10 @@ use crate::geo::{Geo, Place};
 use crate::model::address::{Address, MacAddress};
 use crate::model::fact::{Fact, FieldId};
 use crate::model::finding::{Finding, PlaceRecord};
+use crate::model::flow::FlowRecord;
 use crate::model::frame::FrameRef;
 use crate::model::identity::ContentId;
-use crate::model::observation::{EventHeader, LocalIndex, Observation};
+use crate::model::observation::{EventHeader, LocalIndex, Observation, ServerName};
 use crate::model::profile::Asset;
 use crate::model::time::Timestamp;
 use crate::settings::limits::Limits;
@@ -214,21 +215,24 @@ impl Detectors {
     }
 
     /// The tools that a flow may belong to: once for each flow, for [`Detectors::observe`].
-    pub fn recognise(&mut self, observation: &Observation<'_>, catalogue: &Catalogue) -> Vec<Recognised> {
-        self.recogniser.recognise(catalogue, observation)
+    pub fn recognise<'a>(
+        &mut self,
+        flow: &'a FlowRecord,
+        server_name: Option<&'a ServerName>,
+        catalogue: &'a Catalogue,
+    ) -> Vec<Recognised<'a>> {
+        self.recogniser.recognise(catalogue, flow, server_name)
     }
 
     /// Takes a placed flow with its tools. `community_id` is made only for flows that belong to one.
     pub fn observe(
         &mut self,
         observation: &Observation<'_>,
-        recognised: &[Recognised],
-        catalogue: &Catalogue,
+        recognised: &[Recognised<'_>],
         community_id: &dyn Fn() -> String,
     ) {
         if !recognised.is_empty() {
-            self.sessions
-                .observe(observation, recognised, catalogue, &community_id());
+            self.sessions.observe(observation, recognised, &community_id());
         }
         if let (Some(client), Some(name)) = (
             observation.locals.first().copied().flatten(),

@@ -118,7 +118,9 @@ impl<'a> Analysis<'a> {
         let community_id = || identifier.get_or_init(|| community_id::of_record(flow)).clone();
         let mut observation = self.observers.flow(flow);
         if flow.layer != Layer::Link {
-            let recognised = self.detectors.recognise(&observation, self.catalogue);
+            let recognised = self
+                .detectors
+                .recognise(flow, observation.server_name.as_ref(), self.catalogue);
             // A flow without a local end that belongs to a tool: its client is entered as a host, so that nothing
             // is lost when the user did not say which addresses are ours.
             let has_local = observation.locals.iter().any(Option::is_some);
@@ -126,8 +128,7 @@ impl<'a> Analysis<'a> {
                 let client = self.observers.enter_client(flow);
                 observation.locals = [client, None];
             }
-            self.detectors
-                .observe(&observation, &recognised, self.catalogue, &community_id);
+            self.detectors.observe(&observation, &recognised, &community_id);
         }
         if self.error.is_none()
             && let Some(sink) = &mut self.sink
