@@ -21,7 +21,8 @@ setup:
 
 demo: setup
 	$(CARGO) build --release --locked
-	./target/release/farmhawk analyze fixtures/demo --assets fixtures/demo/inventory.csv --out target/demo-case --force
+	./target/release/farmhawk analyze fixtures/demo --assets fixtures/demo/inventory.csv \
+		--policy fixtures/demo/policy.toml --out target/demo-case --force
 	@echo
 	@echo 'The case folder is target/demo-case: open target/demo-case/report.html in a browser.'
 

@@ -1,4 +1,70 @@
-//! farmhawk finds laptop farms in network traffic.
+//! farmhawk finds laptop farms in network traffic: captures in, findings and farms out.
+//!
+//! This page is for who changes the program. It says which stages there are, what each may know, where an addition
+//! goes, and which rules the tests hold.
+//!
+//! # One direction
+//!
+//! ```text
+//!            per packet, by partition: share nothing, allocate nothing             per event, in one order of time
+//!  ┌─────────┐   ┌────────┐   ┌──────┐   ┌─────────┐ ║  ┌─────────┐   ┌────────┐   ┌─────────┐   ┌─────────┐   ┌─────────┐   ┌────────┐
+//!  │ capture │──>│ decode │──>│ flow │──>│ dissect │─║─>│ observe │──>│ detect │──>│ profile │──>│ cluster │──>│ explain │──>│ report │
+//!  └─────────┘   └────────┘   └──────┘   └─────────┘ ║  └─────────┘   └────────┘   └─────────┘   └─────────┘   └─────────┘   └────────┘
+//!   Block of      Segment       Flow     FactLog,    ║  Observation    Finding     HostProfile     Group         Farm          Case
+//!   frames                               FlowRecord  ║
+//! ```
+//!
+//! * [`capture`] fills a [`model::block::Block`] with frames, in place, without a copy for each.
+//! * [`decode`] turns frames into [`model::segment::Segment`]s: the innermost conversation and each tunnel around it.
+//! * [`flow`] keeps the conversations of one partition; [`dissect`] reads the first bytes of each and says
+//!   [`model::fact`]s.
+//! * [`observe`] knows whose address is whose and what it had resolved; [`detect`] recognises tools
+//!   ([`signatures`]) and places ([`geo`]) and makes findings.
+//! * [`profile`] gathers what one machine did, [`cluster`] which machines belong together, [`explain`] what explains
+//!   that best; [`report`] renders the finished [`model::case::Case`] and computes nothing.
+//! * [`pipeline`] wires the stages, [`cli`] is the command line, [`lab`] writes synthetic captures, [`settings`] and
+//!   [`document`] read what the user configures.
+//!
+//! The left side of the double line runs in eight partitions that own their flows; the right side is one value that sees all
+//! events in one order. Blocks end where the input says, partitions are fixed in number, and every stage takes blocks
+//! in order, so that the number of threads decides nothing but the time it takes ([`pipeline::schedule`]).
+//!
+//! # Where to add what
+//!
+//! | what | one new file | one line |
+//! | --- | --- | --- |
+//! | a protocol | `dissect/<protocol>.rs`: [`dissect::Dissector`] and [`dissect::Dissection`] | `dissect/registry.rs` |
+//! | a tool | none: an entry in `signatures/catalogue/<class>.toml` | |
+//! | a conclusion about hosts | `detect/<what>.rs`: [`detect::Conclusion`] | `detect/mod.rs` |
+//! | a term between two hosts | `cluster/terms/<term>.rs` | `cluster/terms/mod.rs` |
+//! | a cue of the model | `explain/cues/<cue>.rs` and its rows in `explain/weights.toml` | `explain/cues/mod.rs` |
+//! | an output of a case folder | `report/<format>.rs` | `report/registry.rs` |
+//! | a source of packets | `capture/<source>.rs`: [`capture::Source`] | where sources are opened |
+//! | a scenario of the laboratory | `lab/scenarios/<scenario>.rs` | `lab/scenarios/mod.rs` |
+//!
+//! # Rules that tests hold
+//!
+//! 1. A stage imports from the stages of its row in `tests/behaviour/layering.rs` and from [`model`], and from
+//!    nothing else. Only [`cli`] prints or exits.
+//! 2. Packet time is the only time; clippy forbids the clock outside `capture::live` and `cli`.
+//! 3. No iteration over a hash map decides anything that is written.
+//! 4. Every table has a bound in [`settings::limits`] and a counter for what met it.
+//! 5. Decoders and dissectors are total: any bytes give a value or nothing. `fuzz/` holds a target for each.
+//! 6. The same input gives the same bytes out, for any number of threads and any order of files.
+//!
+//! # Where this differs from the first design, and why
+//!
+//! * A source fills blocks instead of lending single frames: reading straight into the block that travels through the
+//!   pipeline saves the copy that handing packets to another thread would cost.
+//! * There is no queue between fixed threads: any thread takes any stage's next block (see [`pipeline::schedule`]).
+//!   Stages differ in cost with every capture, and with two threads fixed roles leave one idle.
+//! * What a flow's bytes said travels in the flow's record; only what is about hosts (answers, leases, announcements) is told
+//!   at once. A detector then sees names and volume together, and a million flows need no table of facts.
+//! * SHA-256 of a capture is computed when a case folder is written or the captures are small (`--digest`): it costs
+//!   0.5 s a gigabyte, more than the analysis of bulk traffic.
+//! * [`document`] (TOML with line numbers) is a module of its own, because the catalogue and the policy both need it.
+//! * The default database of places is unpacked by the build script: decompressing it at every start cost more than
+//!   the analysis of most captures.
 
 pub mod capture;
 pub mod cli;

@@ -21,16 +21,17 @@ use crate::geo::{Geo, Place};
 use crate::model::address::{Address, MacAddress};
 use crate::model::fact::{Fact, FieldId};
 use crate::model::finding::{Finding, PlaceRecord};
+use crate::model::flow::FlowRecord;
 use crate::model::frame::FrameRef;
 use crate::model::identity::ContentId;
-use crate::model::observation::{EventHeader, LocalIndex, Observation};
+use crate::model::observation::{EventHeader, LocalIndex, Observation, ServerName};
 use crate::model::profile::Asset;
 use crate::model::time::Timestamp;
 use crate::settings::limits::Limits;
 use crate::settings::policy::Policy;
 use crate::signatures::Catalogue;
 
-use recognise::Recogniser;
+use recognise::{Recognised, Recogniser};
 use sessions::{Session, Sessions};
 use tenants::Tenants;
 
@@ -191,7 +192,7 @@ impl Detectors {
     pub fn new(catalogue: &Catalogue, limits: &Limits) -> Self {
         Self {
             recogniser: Recogniser::new(catalogue),
-            sessions: Sessions::new(limits.hosts),
+            sessions: Sessions::new(limits.groups),
             tenants: Tenants::new(limits.hosts),
         }
     }
@@ -213,28 +214,25 @@ impl Detectors {
         }
     }
 
-    /// Whether a flow without a local end belongs to a tool: then its client is entered as a host.
-    #[must_use]
-    pub fn is_of_interest(&self, observation: &Observation<'_>, catalogue: &Catalogue) -> bool {
-        let recognised = self.recogniser.recognise(catalogue, observation);
-        recognised.iter().any(|one| {
-            catalogue
-                .tool(&one.tool)
-                .is_some_and(|tool| tool.class.finding.is_some())
-        })
+    /// The tools that a flow may belong to: once for each flow, for [`Detectors::observe`].
+    pub fn recognise<'a>(
+        &mut self,
+        flow: &'a FlowRecord,
+        server_name: Option<&'a ServerName>,
+        catalogue: &'a Catalogue,
+    ) -> Vec<Recognised<'a>> {
+        self.recogniser.recognise(catalogue, flow, server_name)
     }
 
-    /// Takes a placed flow. `community_id` is made only for flows that belong to a tool.
+    /// Takes a placed flow with its tools. `community_id` is made only for flows that belong to one.
     pub fn observe(
         &mut self,
         observation: &Observation<'_>,
-        catalogue: &Catalogue,
+        recognised: &[Recognised<'_>],
         community_id: &dyn Fn() -> String,
     ) {
-        let recognised = self.recogniser.recognise(catalogue, observation);
         if !recognised.is_empty() {
-            self.sessions
-                .observe(observation, &recognised, catalogue, &community_id());
+            self.sessions.observe(observation, recognised, &community_id());
         }
         if let (Some(client), Some(name)) = (
             observation.locals.first().copied().flatten(),

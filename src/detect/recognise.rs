@@ -5,13 +5,15 @@
 //! name it alone (ports never may), or when two independent fields together weigh as much.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use crate::model::fact::{FactLog, FieldId, Side, Value};
+use crate::model::fact::{FactLog, FieldId, Value};
+use crate::model::flow::FlowRecord;
 use crate::model::frame::FrameRef;
-use crate::model::observation::{NameSource, Observation};
+use crate::model::observation::{NameSource, ServerName};
 use crate::model::segment::Layer;
 use crate::model::time::Timestamp;
-use crate::signatures::entry::{RoleHint, Tool};
+use crate::signatures::entry::{Indicator, Tool};
 use crate::signatures::payload::Transport;
 use crate::signatures::{Catalogue, Match, PayloadContext};
 
@@ -21,49 +23,97 @@ const TOGETHER: i32 = 30;
 /// Beyond this more of the same adds nothing.
 const CEILING: i32 = 60;
 
+/// What gave a tool away, borrowed; put into words only when a finding needs them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shown<'a> {
+    /// A recognised protocol.
+    Protocol(&'a str),
+    /// The text of a field.
+    Text(&'a str),
+    /// First bytes of a side.
+    Bytes(&'a [u8]),
+    /// A name that the host had resolved; long before, where its lifetime had passed.
+    Resolved(&'a ServerName),
+    /// The server's port.
+    Port(u16),
+}
+
 /// One indicator that was seen.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seen {
-    /// `tool:field`.
-    pub signature: String,
-    /// What the field held, in words.
-    pub what: String,
-    /// Decibans.
-    pub weight: i32,
-    /// False positives, as the catalogue notes them.
-    pub note: Option<String>,
-    /// What it says about the host on its side.
-    pub role: Option<RoleHint>,
-    /// Whether it may name the tool alone.
-    pub alone: bool,
+#[derive(Clone, Debug)]
+pub struct Seen<'a> {
+    /// Fields that say the same thing share a group.
+    pub group: &'static str,
+    /// The field.
+    pub field: Arc<str>,
+    /// What it held.
+    pub shown: Shown<'a>,
+    /// The catalogue's indicator.
+    pub indicator: &'a Indicator,
     /// The frame that shows it.
     pub frame: FrameRef,
     /// When.
     pub at: Timestamp,
-    /// Which side said it.
-    pub side: Side,
+}
+
+impl Seen<'_> {
+    /// Decibans.
+    #[must_use]
+    pub fn weight(&self) -> i32 {
+        i32::from(self.indicator.weight)
+    }
+
+    /// What the field held, in words.
+    #[must_use]
+    pub fn what(&self) -> String {
+        match self.shown {
+            Shown::Protocol(name) => format!("protocol {name}"),
+            Shown::Text(text) => format!("{} {text}", self.field),
+            Shown::Bytes(bytes) => {
+                let shown: Vec<String> = bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+                format!("{} {}", self.group, shown.join(" "))
+            }
+            Shown::Resolved(name) if name.source == NameSource::Dns => {
+                format!("server resolved before as {}", name.name)
+            }
+            Shown::Resolved(name) => format!("server resolved long before as {}", name.name),
+            Shown::Port(port) => format!("port {port}"),
+        }
+    }
 }
 
 /// A tool that a flow belongs to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Recognised {
-    /// The catalogue's identifier.
-    pub tool: String,
-    /// Sum of the heaviest of each field, up to a ceiling.
+#[derive(Clone, Debug)]
+pub struct Recognised<'a> {
+    /// The tool.
+    pub tool: &'a Tool,
+    /// Sum of the heaviest of each group, up to a ceiling.
     pub score: i32,
-    /// The heaviest of each field.
-    pub seen: Vec<Seen>,
+    /// The heaviest of each group.
+    pub seen: Vec<Seen<'a>>,
 }
 
 /// Recognises tools against one catalogue.
 #[derive(Debug)]
 pub struct Recogniser {
+    /// Protocols that no tool of the catalogue is named by: most flows speak one of these.
+    plain: Vec<&'static str>,
     /// Names of the catalogue's fields by the identifier that facts carry.
-    fields: BTreeMap<FieldId, String>,
+    fields: BTreeMap<FieldId, Arc<str>>,
+    own: OwnFields,
 }
 
+/// Fields that are asked about without a fact.
+#[derive(Debug)]
+struct OwnFields {
+    protocol: Arc<str>,
+    query: Arc<str>,
+    tcp: Arc<str>,
+    udp: Arc<str>,
+}
+
+/// What was gathered, in the order in which it was found: a handful at most.
 #[derive(Default)]
-struct Gathered<'c>(BTreeMap<&'c str, BTreeMap<&'static str, Seen>>);
+struct Gathered<'a>(Vec<(&'a Tool, Seen<'a>)>);
 
 /// Groups of fields that say the same thing: the server's name by DNS and by SNI is one name.
 fn group(field: &str) -> &'static str {
@@ -83,31 +133,31 @@ fn group(field: &str) -> &'static str {
     }
 }
 
-impl<'c> Gathered<'c> {
-    fn add(&mut self, found: Match<'c>, field: &str, what: &str, frame: FrameRef, at: Timestamp, side: Side) {
-        let weight = i32::from(found.weight());
-        let place = self.0.entry(&found.tool.id).or_default();
+impl<'a> Gathered<'a> {
+    fn add(&mut self, found: &Match<'a>, field: &Arc<str>, shown: Shown<'a>, frame: FrameRef, at: Timestamp) {
         let group = group(field);
-        if place
-            .get(group)
-            .is_some_and(|known| (known.weight, known.alone) >= (weight, found.indicator.alone))
+        let rank = |indicator: &Indicator| (indicator.weight, indicator.alone);
+        let known = self
+            .0
+            .iter_mut()
+            .find(|(tool, seen)| tool.id == found.tool.id && seen.group == group);
+        if let Some((_, known)) = &known
+            && rank(known.indicator) >= rank(found.indicator)
         {
             return;
         }
-        place.insert(
+        let seen = Seen {
             group,
-            Seen {
-                signature: format!("{}:{field}", found.tool.id),
-                what: what.to_owned(),
-                weight,
-                note: found.indicator.note.clone(),
-                role: found.indicator.role,
-                alone: found.indicator.alone,
-                frame,
-                at,
-                side,
-            },
-        );
+            field: Arc::clone(field),
+            shown,
+            indicator: found.indicator,
+            frame,
+            at,
+        };
+        match known {
+            Some((_, place)) => *place = seen,
+            None => self.0.push((found.tool, seen)),
+        }
     }
 }
 
@@ -116,17 +166,27 @@ impl Recogniser {
     #[must_use]
     pub fn new(catalogue: &Catalogue) -> Self {
         Self {
+            plain: Vec::new(),
             fields: catalogue
                 .fields()
-                .map(|name| (FieldId::of(name), name.to_owned()))
+                .map(|name| (FieldId::of(name), Arc::from(name)))
                 .collect(),
+            own: OwnFields {
+                protocol: Arc::from("app_proto"),
+                query: Arc::from("dns.query"),
+                tcp: Arc::from("port.tcp"),
+                udp: Arc::from("port.udp"),
+            },
         }
     }
 
     /// The tools that a flow may belong to, in order of their identifiers.
-    #[must_use]
-    pub fn recognise(&self, catalogue: &Catalogue, observation: &Observation<'_>) -> Vec<Recognised> {
-        let flow = observation.flow;
+    pub fn recognise<'a>(
+        &mut self,
+        catalogue: &'a Catalogue,
+        flow: &'a FlowRecord,
+        server_name: Option<&'a ServerName>,
+    ) -> Vec<Recognised<'a>> {
         let mut gathered = Gathered::default();
         let first = flow
             .frames
@@ -137,23 +197,36 @@ impl Recogniser {
             .copied()
             .unwrap_or(flow.frames.first);
         for protocol in flow.protocols.iter().flatten() {
+            if self.plain.contains(protocol) {
+                continue;
+            }
+            let mut is_plain = true;
             for found in catalogue.matches("app_proto", protocol.as_bytes()) {
-                let what = format!("protocol {protocol}");
-                gathered.add(found, "app_proto", &what, first, flow.start, Side::Client);
+                gathered.add(
+                    &found,
+                    &self.own.protocol,
+                    Shown::Protocol(protocol),
+                    first,
+                    flow.start,
+                );
+                is_plain = false;
+            }
+            if is_plain {
+                self.plain.push(protocol);
             }
         }
         self.facts(catalogue, &flow.facts, flow.layer, &mut gathered);
-        if let Some(name) = &observation.server_name
+        if let Some(name) = server_name
             && matches!(name.source, NameSource::Dns | NameSource::StaleDns)
         {
-            let said = if name.source == NameSource::Dns {
-                "resolved before as"
-            } else {
-                "resolved long before as"
-            };
             for found in catalogue.matches("dns.query", name.name.as_bytes()) {
-                let what = format!("server {said} {}", name.name);
-                gathered.add(found, "dns.query", &what, name.frame, name.at, Side::Client);
+                gathered.add(
+                    &found,
+                    &self.own.query,
+                    Shown::Resolved(name),
+                    name.frame,
+                    name.at,
+                );
             }
         }
         if gathered.0.is_empty() {
@@ -161,30 +234,25 @@ impl Recogniser {
         }
         // Ports only colour what something else has named.
         let field = if flow.layer == Layer::Tcp {
-            "port.tcp"
+            &self.own.tcp
         } else {
-            "port.udp"
+            &self.own.udp
         };
-        let port = flow.server.port.to_string();
-        for found in catalogue.matches(field, port.as_bytes()) {
-            if gathered.0.contains_key(found.tool.id.as_str()) {
-                let what = format!("port {port}");
-                gathered.add(found, field, &what, flow.frames.first, flow.start, Side::Client);
+        let port = flow.server.port;
+        for found in catalogue.matches(field, port.to_string().as_bytes()) {
+            if gathered.0.iter().any(|(tool, _)| tool.id == found.tool.id) {
+                gathered.add(&found, field, Shown::Port(port), flow.frames.first, flow.start);
             }
         }
-        gathered
-            .0
-            .into_iter()
-            .filter_map(|(tool, seen)| weigh(tool, seen))
-            .collect()
+        weigh(gathered)
     }
 
-    fn facts<'c>(
+    fn facts<'a>(
         &self,
-        catalogue: &'c Catalogue,
-        facts: &FactLog,
+        catalogue: &'a Catalogue,
+        facts: &'a FactLog,
         layer: Layer,
-        gathered: &mut Gathered<'c>,
+        gathered: &mut Gathered<'a>,
     ) {
         for fact in facts {
             let Some(field) = self.fields.get(&fact.field) else {
@@ -192,17 +260,12 @@ impl Recogniser {
             };
             match fact.value {
                 Value::Text { bytes, .. } => {
-                    let list = std::str::from_utf8(bytes).unwrap_or_default();
+                    let text = std::str::from_utf8(bytes).unwrap_or_default();
                     // ALPN stands as a list; each offer is looked up by itself.
-                    let values = if field == "tls.alpn" {
-                        list.split(',')
-                    } else {
-                        list.split('\0')
-                    };
-                    for value in values {
+                    let separator = if &**field == "tls.alpn" { ',' } else { '\0' };
+                    for value in text.split(separator) {
                         for found in catalogue.matches(field, value.as_bytes()) {
-                            let what = format!("{field} {value}");
-                            gathered.add(found, field, &what, fact.source, fact.at, fact.side);
+                            gathered.add(&found, field, Shown::Text(value), fact.source, fact.at);
                         }
                     }
                 }
@@ -216,10 +279,7 @@ impl Recogniser {
                         length_on_wire: usize::try_from(on_wire).ok(),
                     };
                     for found in catalogue.payload_matches(field, bytes, context) {
-                        let shown: Vec<String> =
-                            bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-                        let what = format!("{} {}", group(field), shown.join(" "));
-                        gathered.add(found, field, &what, fact.source, fact.at, fact.side);
+                        gathered.add(&found, field, Shown::Bytes(bytes), fact.source, fact.at);
                     }
                 }
                 Value::Number(_) | Value::Endpoint(..) | Value::Answer { .. } => {}
@@ -228,27 +288,31 @@ impl Recogniser {
     }
 }
 
-fn weigh(tool: &str, seen: BTreeMap<&'static str, Seen>) -> Option<Recognised> {
-    let mut seen: Vec<Seen> = seen.into_values().collect();
-    let score = seen.iter().map(|one| one.weight).sum::<i32>().min(CEILING);
-    let other_than_port = seen
-        .iter()
-        .filter(|one| !one.signature.contains(":port."))
-        .count();
-    let is_named = seen.iter().any(|one| one.alone) || other_than_port >= 2 && score >= TOGETHER;
-    if !is_named {
-        return None;
-    }
-    seen.sort_by(|a, b| {
-        b.weight
-            .cmp(&a.weight)
-            .then_with(|| a.signature.cmp(&b.signature))
+/// Sums what was gathered for each tool and keeps the tools that may be named.
+fn weigh(mut gathered: Gathered<'_>) -> Vec<Recognised<'_>> {
+    gathered.0.sort_by(|(one, seen), (other, also)| {
+        one.id
+            .cmp(&other.id)
+            .then(also.weight().cmp(&seen.weight()))
+            .then(seen.group.cmp(also.group))
     });
-    Some(Recognised {
-        tool: tool.to_owned(),
-        score,
-        seen,
-    })
+    let mut list: Vec<Recognised<'_>> = Vec::new();
+    for (tool, seen) in gathered.0 {
+        match list.last_mut() {
+            Some(last) if last.tool.id == tool.id => last.seen.push(seen),
+            _ => list.push(Recognised {
+                tool,
+                score: 0,
+                seen: vec![seen],
+            }),
+        }
+    }
+    list.retain_mut(|one| {
+        one.score = one.seen.iter().map(Seen::weight).sum::<i32>().min(CEILING);
+        let other_than_port = one.seen.iter().filter(|seen| seen.group != "port").count();
+        one.seen.iter().any(|seen| seen.indicator.alone) || other_than_port >= 2 && one.score >= TOGETHER
+    });
+    list
 }
 
 /// What a name that a host merely asked for says: the tool and the indicator.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::activity_state::{self, Judgement, Windows};
-use super::recognise::{self, Recognised, Seen};
+use super::recognise::{self, Recognised};
 use super::{HostView, Knowledge};
 use crate::model::address::Address;
 use crate::model::evidence::{Decibans, Evidence, Family};
@@ -27,6 +27,9 @@ const MOST_FLOW_IDS: usize = 32;
 
 /// Frames that one item of evidence cites.
 const MOST_FRAMES: usize = 8;
+
+/// Group of what a host merely asked its resolver for.
+const ASKED: &str = "asked";
 
 /// Peers that a group remembers.
 const MOST_PEERS: usize = 256;
@@ -50,7 +53,18 @@ struct Key {
 /// One item of evidence while it grows.
 #[derive(Clone, Debug)]
 struct Item {
-    seen: Seen,
+    /// `tool:field`.
+    signature: String,
+    /// What the field held, in words.
+    what: String,
+    /// Decibans.
+    weight: i32,
+    /// False positives, as the catalogue notes them.
+    note: Option<String>,
+    /// What it says about the host.
+    role: Option<RoleHint>,
+    /// When it was first seen.
+    at: Timestamp,
     frames: Vec<FrameRef>,
     times: u64,
 }
@@ -67,7 +81,8 @@ struct PeerSeen {
 /// All flows of one tool between one pair.
 #[derive(Clone, Debug, Default)]
 struct Group {
-    items: BTreeMap<String, Item>,
+    /// By group of fields.
+    items: BTreeMap<&'static str, Item>,
     first: Option<Timestamp>,
     last: Timestamp,
     flow_ids: Vec<ContentId>,
@@ -94,9 +109,7 @@ impl Group {
                     known.frames.extend(item.frames);
                     known.frames.sort_unstable();
                     known.frames.truncate(MOST_FRAMES);
-                    if (item.seen.at, item.seen.frame) < (known.seen.at, known.seen.frame) {
-                        known.seen = item.seen;
-                    }
+                    known.at = known.at.min(item.at);
                 }
             }
         }
@@ -120,16 +133,23 @@ impl Group {
         self.community_id = self.community_id.take().or(other.community_id);
     }
 
+    /// Sum over what says different things: that a name was asked for and that it was called is one thing.
     fn score(&self) -> i32 {
-        self.items
-            .values()
-            .map(|item| item.seen.weight)
+        let weight = |group: &str| self.items.get(group).map_or(0, |item| item.weight);
+        let names = weight("name").max(weight(ASKED));
+        let others = self
+            .items
+            .iter()
+            .filter(|(group, _)| !matches!(**group, "name" | ASKED));
+        others
+            .map(|(_, item)| item.weight)
             .sum::<i32>()
+            .saturating_add(names)
             .min(60)
     }
 
     fn has_hint(&self, hint: RoleHint) -> bool {
-        self.items.values().any(|item| item.seen.role == Some(hint))
+        self.items.values().any(|item| item.role == Some(hint))
     }
 }
 
@@ -182,20 +202,16 @@ impl Sessions {
     pub fn observe(
         &mut self,
         observation: &Observation<'_>,
-        recognised: &[Recognised],
-        catalogue: &Catalogue,
+        recognised: &[Recognised<'_>],
         community_id: &str,
     ) {
         for one in recognised {
-            let Some(tool) = catalogue.tool(&one.tool) else {
-                continue;
-            };
-            if tool.class.finding.is_none() {
+            if one.tool.class.finding.is_none() {
                 continue;
             }
             for (index, local) in observation.locals.into_iter().enumerate() {
                 if let Some(local) = local {
-                    self.count(local, index == 0, observation, one, tool, community_id);
+                    self.count(local, index == 0, observation, one, community_id);
                 }
             }
         }
@@ -206,11 +222,10 @@ impl Sessions {
         local: LocalIndex,
         local_is_client: bool,
         observation: &Observation<'_>,
-        recognised: &Recognised,
-        tool: &Tool,
+        recognised: &Recognised<'_>,
         community_id: &str,
     ) {
-        let flow = observation.flow;
+        let (flow, tool) = (observation.flow, recognised.tool);
         let other = if local_is_client { flow.server } else { flow.client };
         let both_local = observation.locals.iter().all(Option::is_some);
         let peer = (both_local || !is_relayed(tool)).then_some(other.address);
@@ -222,8 +237,13 @@ impl Sessions {
             return;
         };
         for seen in &recognised.seen {
-            let item = group.items.entry(seen.signature.clone()).or_insert_with(|| Item {
-                seen: seen.clone(),
+            let item = group.items.entry(seen.group).or_insert_with(|| Item {
+                signature: format!("{}:{}", tool.id, seen.field),
+                what: seen.what(),
+                weight: seen.weight(),
+                note: seen.indicator.note.clone(),
+                role: seen.indicator.role,
+                at: seen.at,
                 frames: Vec::new(),
                 times: 0,
             });
@@ -282,19 +302,13 @@ impl Sessions {
         }) else {
             return;
         };
-        let signature = format!("{}:dns.query", tool.id);
-        let item = group.items.entry(signature.clone()).or_insert_with(|| Item {
-            seen: Seen {
-                signature,
-                what: format!("asked for {name}"),
-                weight: i32::from(found.weight()),
-                note: found.indicator.note.clone(),
-                role: found.indicator.role,
-                alone: true,
-                frame,
-                at,
-                side: Side::Client,
-            },
+        let item = group.items.entry(ASKED).or_insert_with(|| Item {
+            signature: format!("{}:dns.query", tool.id),
+            what: format!("asked for {name}"),
+            weight: i32::from(found.weight()),
+            note: found.indicator.note.clone(),
+            role: found.indicator.role,
+            at,
             frames: Vec::new(),
             times: 0,
         });
@@ -522,16 +536,16 @@ fn evidence(group: &Group, is_remote: bool) -> Vec<Evidence> {
         .items
         .values()
         .map(|item| {
-            let mut what = item.seen.what.clone();
+            let mut what = item.what.clone();
             if item.times > 1 {
                 what = format!("{what} ({} times)", item.times);
             }
-            if let Some(note) = &item.seen.note {
+            if let Some(note) = &item.note {
                 what = format!("{what}; could also be: {note}");
             }
-            let weight = Decibans(f64::from(item.seen.weight));
-            let mut evidence = Evidence::observed(family, what, weight, &item.frames, Some(item.seen.at));
-            evidence.signature = Some(item.seen.signature.clone());
+            let weight = Decibans(f64::from(item.weight));
+            let mut evidence = Evidence::observed(family, what, weight, &item.frames, Some(item.at));
+            evidence.signature = Some(item.signature.clone());
             evidence
         })
         .collect();

@@ -119,6 +119,7 @@ pub struct Flows {
     time_outs: TimeOuts,
     names: &'static [&'static str],
     clock: Timestamp,
+    draining: Option<Vec<(Timestamp, u64, u32)>>,
     /// Greatest number of flows held at once.
     pub peak: usize,
     /// Flows ended because the table was at its ceiling.
@@ -142,6 +143,7 @@ impl Flows {
             time_outs: limits.time_outs.clone(),
             names,
             clock: Timestamp::default(),
+            draining: None,
             peak: 0,
             evicted: 0,
             begun: 0,
@@ -369,17 +371,25 @@ impl Flows {
             .map(|(_, cold)| cold.start)
     }
 
-    /// Ends every flow that started at or before `until`, because the input ended.
+    /// Ends every flow that started at or before `until`, because the input ended. No segment may be taken after the
+    /// first call: the order of the flows is made once.
     pub fn drain(&mut self, until: Timestamp, ending: &mut impl Ending) {
-        let mut due: Vec<(Timestamp, u64, u32)> = Vec::new();
-        for (flow, (hot, cold)) in (0u32..).zip(self.hot.iter().zip(&self.cold)) {
-            if hot.alive && cold.start <= until {
-                due.push((cold.start, cold.first_frame, flow));
-            }
+        if self.draining.is_none() {
+            let mut all: Vec<(Timestamp, u64, u32)> = (0u32..)
+                .zip(self.hot.iter().zip(&self.cold))
+                .filter(|(_, (hot, _))| hot.alive)
+                .map(|(flow, (_, cold))| (cold.start, cold.first_frame, flow))
+                .collect();
+            // Taken from the end.
+            all.sort_unstable_by(|a, b| b.cmp(a));
+            self.draining = Some(all);
         }
-        due.sort_unstable();
-        for (_, _, flow) in due {
-            self.end(flow, EndReason::EndOfInput, ending);
+        while let Some(flow) = self
+            .draining
+            .as_mut()
+            .and_then(|all| all.pop_if(|(start, ..)| *start <= until))
+        {
+            self.end(flow.2, EndReason::EndOfInput, ending);
         }
     }
 

@@ -177,3 +177,11 @@ fn nothing_is_lost_or_counted_twice_whatever_time_does() {
     assert_eq!(total, 20_000);
     assert!(flows.peak <= 50);
 }
+
+#[test]
+fn a_flow_stays_within_its_budget_of_memory() {
+    // PERFORMANCE: at most 320 bytes a flow with its slots in the index (8 to 21 bytes).
+    let sizes = [size_of::<Hot>(), size_of::<Cold>(), size_of::<TcpFlow>()];
+    assert!(sizes[0] <= 128, "{sizes:?}");
+    assert!(sizes.iter().sum::<usize>() <= 330, "{sizes:?}");
+}

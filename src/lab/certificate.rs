@@ -110,3 +110,26 @@ fn key(random: &mut Random) -> Vec<u8> {
     );
     element(SEQUENCE, &[algorithm, bits(&pair)])
 }
+
+#[cfg(test)]
+mod tests {
+    use x509_parser::prelude::{FromDer, X509Certificate};
+
+    use super::*;
+
+    #[test]
+    fn a_certificate_reads_as_what_was_asked_for() {
+        let subject = [
+            (COUNTRY, "DE"),
+            (ORGANISATION, "A company"),
+            (COMMON_NAME, "A relay"),
+        ];
+        let issuer = [(COMMON_NAME, "A root")];
+        let der = certificate(&mut Random::new(1), &subject, &issuer, [18, 38]);
+        let (rest, read) = X509Certificate::from_der(&der).unwrap();
+        assert!(rest.is_empty());
+        assert_eq!(read.subject().to_string(), "C=DE, O=A company, CN=A relay");
+        assert_eq!(read.issuer().to_string(), "CN=A root");
+        assert!(read.public_key().parsed().is_ok());
+    }
+}

@@ -330,3 +330,91 @@ const fn options(stack: Stack) -> &'static [u8] {
         Stack::Linux => &[2, 4, 0x05, 0xb4, 1, 1, 4, 2, 1, 3, 3, 7],
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+    use crate::lab::network::{MINUTE, SECOND};
+    use crate::lab::random::Random;
+
+    /// One segment: when, who, sequence, acknowledgement, flags, octets that it takes in sequence space.
+    type Seen = (Micros, Side, u32, u32, u8, u32);
+
+    /// A request of 10 octets that is answered by 4,000, both at the same round trips, then an end by the server.
+    fn played() -> Vec<Seen> {
+        let router = Ipv4Addr::new(192, 168, 77, 1);
+        let mut network = Network::new(0, MINUTE, router, &Random::new(5));
+        let client = network.machine("client", 2, Stack::Windows, MS);
+        let server = network.service("server.example", 10 * MS);
+        let mut connection = Connection::open(&mut network, SECOND, &client, &server, 443);
+        let ready = connection.ready();
+        connection.say(ready, Side::Client, vec![1; 10]);
+        connection.say(ready + 25 * MS, Side::Server, vec![2; 4_000]);
+        connection.close(ready + SECOND, Side::Server);
+        connection.play(&mut network);
+        network
+            .frames()
+            .iter()
+            .map(|(at, bytes)| seen(*at, bytes))
+            .collect()
+    }
+
+    fn seen(at: Micros, bytes: &[u8]) -> Seen {
+        let word = |place: usize| u32::from_be_bytes(bytes[place..place + 4].try_into().unwrap());
+        let total = usize::from(u16::from_be_bytes([bytes[16], bytes[17]]));
+        let header = usize::from(bytes[46] >> 4) * 4;
+        let flags = bytes[47];
+        let octets = u32::try_from(total - 20 - header).unwrap() + u32::from(flags & (SYN | FIN) != 0);
+        let side = if bytes[26] == 192 {
+            Side::Client
+        } else {
+            Side::Server
+        };
+        (at, side, word(38), word(42), flags, octets)
+    }
+
+    #[test]
+    fn sequence_numbers_are_gapless_and_acknowledgements_never_ahead() {
+        let mut next: [Option<u32>; 2] = [None, None];
+        for (_, side, sequence, acknowledgement, flags, octets) in played() {
+            let (own, other) = (side as usize, side.other() as usize);
+            if let Some(expected) = next[own] {
+                assert_eq!(sequence, expected);
+            }
+            if flags & ACK != 0 {
+                let behind = next[other].unwrap().wrapping_sub(acknowledgement);
+                assert!(behind < 5_000, "acknowledges what was not sent: {behind}");
+            }
+            next[own] = Some(sequence.wrapping_add(octets));
+        }
+    }
+
+    #[test]
+    fn everything_is_acknowledged_in_the_end() {
+        let all = played();
+        let [sent, received] = [Side::Server, Side::Client].map(|wanted| {
+            let last = all.iter().rfind(|(_, side, ..)| *side == wanted).unwrap();
+            (last.2.wrapping_add(last.5), last.3)
+        });
+        assert_eq!((sent.0, sent.1), (received.1, received.0));
+    }
+
+    #[test]
+    fn the_handshake_shows_the_round_trip_of_each_side() {
+        let times: Vec<Micros> = played().iter().take(3).map(|one| one.0).collect();
+        assert_eq!(times, [SECOND, SECOND + 20 * MS, SECOND + 22 * MS]);
+    }
+
+    #[test]
+    fn no_segment_is_longer_than_the_greatest_that_was_agreed() {
+        let mss = u32::try_from(MSS).unwrap();
+        let all = played();
+        assert!(all.iter().all(|one| one.5 <= mss));
+        assert_eq!(
+            all.iter().filter(|one| one.5 > 1).map(|one| one.5).sum::<u32>(),
+            4_010
+        );
+    }
+}

@@ -20,12 +20,12 @@ const ANDROID_ONLINE: &str = "HTTP/1.1 204 No Content\r\nContent-Length: 0\r\nCo
 const BACKGROUND: [&str; 8] = [
     "settings-win.data.microsoft.com",
     "v10.events.data.microsoft.com",
-    "ctldl.windowsupdate.com",
+    "smartscreen-prod.microsoft.com",
     "login.live.com",
     "slscr.update.microsoft.com",
     "client.wns.windows.com",
     "checkappexec.microsoft.com",
-    "ocsp.digicert.com",
+    "fe3cr.delivery.mp.microsoft.com",
 ];
 
 /// Pages that people read.

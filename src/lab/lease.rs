@@ -143,3 +143,32 @@ fn dhcp(kind: u8, transaction: u32, machine: &Host, router: &Host, client: Clien
     body.resize(body.len().max(300), 0);
     body
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lab::network::{MINUTE, Stack};
+    use crate::lab::random::Random;
+
+    #[test]
+    fn a_machine_joins_with_four_messages_and_then_asks_for_its_gateway() {
+        let router = Ipv4Addr::new(192, 168, 77, 1);
+        let mut network = Network::new(0, MINUTE, router, &Random::new(2));
+        let machine = network.machine("a-laptop", 21, Stack::Windows, MS);
+        let (vendor_class, parameters) = WINDOWS;
+        let client = Client {
+            name: "a-laptop",
+            vendor_class,
+            parameters,
+        };
+        let ready = network.join(SECOND, &machine, client);
+        let frames = network.frames();
+        // The message type is the first option, behind the fixed part and its cookie.
+        let kinds: Vec<u8> = frames.iter().take(4).map(|(_, bytes)| bytes[42 + 242]).collect();
+        assert_eq!(kinds, [DISCOVER, OFFER, REQUEST, ACKNOWLEDGE]);
+        let arp = frames.iter().filter(|(_, bytes)| bytes[12..14] == [0x08, 0x06]);
+        assert_eq!(arp.count(), 4);
+        assert!(frames.iter().all(|(at, _)| *at <= ready));
+        assert!(frames[0].1.windows(8).any(|window| window == b"a-laptop"));
+    }
+}

@@ -36,6 +36,9 @@ pub use scenarios::Scenario;
 
 use random::Random;
 
+/// The seed with which fixtures/demo was written, and the one to take when nobody names another.
+pub const DEFAULT_SEED: u64 = 1;
+
 /// Name of the inventory beside a capture.
 const INVENTORY: &str = "inventory.csv";
 /// Name of the truth beside a capture.

@@ -130,3 +130,28 @@ fn encoded(name: &str) -> Vec<u8> {
     bytes.push(0);
     bytes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lab::network::{MINUTE, Stack};
+    use crate::lab::random::Random;
+
+    #[test]
+    fn names_are_labels_with_their_lengths() {
+        assert_eq!(encoded("a.example"), b"\x01a\x07example\x00");
+    }
+
+    #[test]
+    fn a_name_is_asked_for_once_while_its_answer_lives() {
+        let mut network = Network::new(0, 90 * MINUTE, Ipv4Addr::new(10, 20, 0, 1), &Random::new(2));
+        let machine = network.machine("a-pc", 5, Stack::Windows, MS);
+        let (first, known) = network.look_up(SECOND, &machine, "www.example", MS);
+        let (second, at_once) = network.look_up(known, &machine, "www.example", MS);
+        assert_eq!((first.ip, at_once), (second.ip, known));
+        assert_eq!(network.frames().len(), 2);
+        // No answer lives longer than half an hour.
+        network.look_up(40 * MINUTE, &machine, "www.example", MS);
+        assert_eq!(network.frames().len(), 4);
+    }
+}

@@ -182,7 +182,8 @@ impl Network {
         body: &[u8],
         is_whole: bool,
     ) {
-        let id = self.ids.entry(from.ip).or_insert(0);
+        let first = self.random.short();
+        let id = self.ids.entry(from.ip).or_insert(first);
         *id = id.wrapping_add(1);
         let header = Ipv4Header {
             source: from.ip,
@@ -207,6 +208,18 @@ impl Network {
         let [from, to] = ends;
         let body = frame::udp([from.ip, to.ip], ports, payload);
         self.packet(at, ends, frame::UDP, &body, false);
+    }
+
+    /// What passed so far, in order of time.
+    #[cfg(test)]
+    pub(super) fn frames(&self) -> Vec<(Micros, Vec<u8>)> {
+        let mut frames: Vec<_> = self
+            .passed
+            .iter()
+            .map(|passed| (passed.at, passed.order, passed.bytes.clone()))
+            .collect();
+        frames.sort();
+        frames.into_iter().map(|(at, _, bytes)| (at, bytes)).collect()
     }
 
     /// Writes all that passed, in order of time.

@@ -49,13 +49,14 @@ impl Session<'_> {
     /// Sets it up on a connection from `at` on; gives the moment at which the client may speak.
     pub(super) fn begin(&self, connection: &mut Connection, at: Micros, random: &mut Random) -> Micros {
         let at = at.max(connection.ready());
-        let hello = client_hello(self, random);
+        let id = random.octets(32);
+        let hello = client_hello(self, &id, random);
         connection.say(at, Side::Client, hello);
         let answered = at + connection.round_trip(Side::Server) + 2 * MS + random.within(0..=3 * MS);
         let finished = answered + connection.round_trip(Side::Client) + 3 * MS;
         match &self.answer {
             Answer::Modern => {
-                let mut flight = server_hello(random, true);
+                let mut flight = server_hello(random, Some(&id));
                 flight.extend(CHANGE_CIPHER_SPEC);
                 connection.say(answered, Side::Server, flight);
                 for length in [40, 2_900, 286, 74] {
@@ -67,7 +68,7 @@ impl Session<'_> {
                 finished + MS
             }
             Answer::Readable(certificate) => {
-                let mut flight = server_hello(random, false);
+                let mut flight = server_hello(random, None);
                 flight.extend(record(HANDSHAKE, 3, &certificate_message(certificate)));
                 flight.extend(record(HANDSHAKE, 3, &server_key_exchange(random)));
                 flight.extend(record(HANDSHAKE, 3, &message(14, &[])));
@@ -161,14 +162,14 @@ const COMMON_SIGNATURES: &[u16] = &[0x0403, 0x0804, 0x0401, 0x0503, 0x0805, 0x05
 /// Reserved values that browsers scatter (RFC 8701).
 const RESERVED: [u16; 4] = [0x0a0a, 0x3a3a, 0x7a7a, 0xdada];
 
-fn client_hello(session: &Session<'_>, random: &mut Random) -> Vec<u8> {
+fn client_hello(session: &Session<'_>, id: &[u8], random: &mut Random) -> Vec<u8> {
     let program = session.program;
     let offers_modern = matches!(program, Program::Browser | Program::OpenSsl);
     let mut body = vec![3, 3];
     body.extend(random.octets(32));
     if offers_modern {
         body.push(32);
-        body.extend(random.octets(32));
+        body.extend(id);
     } else {
         body.push(0);
     }
@@ -289,17 +290,19 @@ fn anydesk(name: Option<Extension>, alpn: Option<Extension>) -> Vec<Extension> {
         .collect()
 }
 
-fn server_hello(random: &mut Random, is_modern: bool) -> Vec<u8> {
+/// Version 1.3 gives the client its session identifier back (RFC 8446, 4.1.3).
+fn server_hello(random: &mut Random, echoed: Option<&[u8]>) -> Vec<u8> {
     let mut body = vec![3, 3];
     body.extend(random.octets(32));
     body.push(32);
-    body.extend(random.octets(32));
-    let extensions = if is_modern {
+    let extensions = if let Some(id) = echoed {
+        body.extend(id);
         body.extend([0x13, 0x01, 0]);
         let mut share = vec![0, 0x1d, 0, 32];
         share.extend(random.octets(32));
         vec![(51, share), (43, vec![3, 4])]
     } else {
+        body.extend(random.octets(32));
         body.extend([0xc0, 0x30, 0]);
         vec![(11, vec![3, 0, 1, 2]), (65_281, vec![0])]
     };

@@ -4,7 +4,7 @@
 //! A link address that carried packets of several foreign networks, or of many local addresses, is a router's; the
 //! addresses behind it stay hosts of their own. All others make their addresses one machine.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::locals::{Locals, Sighting};
 use crate::model::address::{Address, MacAddress};
@@ -33,7 +33,9 @@ struct Station {
 /// The link addresses.
 #[derive(Debug)]
 pub struct Identity {
-    stations: BTreeMap<MacAddress, Station>,
+    /// Where each link address stands in `entries`: looked up for every flow.
+    index: HashMap<MacAddress, usize, rapidhash::fast::RandomState>,
+    entries: Vec<(MacAddress, Station)>,
     most: usize,
 }
 
@@ -61,19 +63,30 @@ impl Identity {
     #[must_use]
     pub fn new(most: usize) -> Self {
         Self {
-            stations: BTreeMap::new(),
+            index: HashMap::default(),
+            entries: Vec::new(),
             most,
         }
     }
 
     fn station(&mut self, mac: MacAddress) -> Option<&mut Station> {
-        if !mac.is_present()
-            || mac.is_group()
-            || self.stations.len() >= self.most && !self.stations.contains_key(&mac)
-        {
+        if let Some(place) = self.index.get(&mac) {
+            return self.entries.get_mut(*place).map(|(_, station)| station);
+        }
+        if !mac.is_present() || mac.is_group() || self.entries.len() >= self.most {
             return None;
         }
-        Some(self.stations.entry(mac).or_default())
+        self.index.insert(mac, self.entries.len());
+        self.entries.push((mac, Station::default()));
+        self.entries.last_mut().map(|(_, station)| station)
+    }
+
+    /// All stations in the order of their addresses.
+    fn sorted(&self) -> BTreeMap<MacAddress, &Station> {
+        self.entries
+            .iter()
+            .map(|(mac, station)| (*mac, station))
+            .collect()
     }
 
     /// A frame from this link address carried a packet from this address.
@@ -130,9 +143,10 @@ impl Identity {
     /// Makes machines of all local addresses, sorted by identifier.
     #[must_use]
     pub fn resolve(&self, locals: &Locals) -> Vec<Host> {
+        let stations = self.sorted();
         let mut owner: BTreeMap<LocalIndex, MacAddress> = BTreeMap::new();
         let mut routers = BTreeSet::new();
-        for (mac, station) in &self.stations {
+        for (mac, station) in &stations {
             let carried_v4 = station
                 .locals
                 .iter()
@@ -145,7 +159,7 @@ impl Identity {
             for (local, is_sure) in &station.locals {
                 if *is_sure || !is_router {
                     // Of two claims the sure one counts, then the smaller address, so that order does not.
-                    let rival = owner.get(local).and_then(|rival| self.stations.get(rival));
+                    let rival = owner.get(local).and_then(|rival| stations.get(rival));
                     let rival_is_sure = rival
                         .and_then(|rival| rival.locals.get(local))
                         .copied()
@@ -174,7 +188,7 @@ impl Identity {
             }
             if let Some(mac) = mac {
                 host.is_router = routers.contains(&mac);
-                if let Some(station) = self.stations.get(&mac) {
+                if let Some(station) = stations.get(&mac) {
                     for (name, seen) in &station.names {
                         host.names.entry(name.clone()).or_insert(*seen);
                     }
@@ -188,13 +202,13 @@ impl Identity {
 
     /// Link addresses that forward other machines' packets.
     pub fn routers<'a>(&'a self, locals: &'a Locals) -> impl Iterator<Item = MacAddress> + 'a {
-        self.stations.iter().filter_map(|(mac, station)| {
+        self.sorted().into_iter().filter_map(|(mac, station)| {
             let carried_v4 = station
                 .locals
                 .iter()
                 .filter(|(local, _)| locals.address(**local).is_v4())
                 .count();
-            (station.foreign.len() >= FOREIGN_NETWORKS || carried_v4 > LOCAL_ADDRESSES).then_some(*mac)
+            (station.foreign.len() >= FOREIGN_NETWORKS || carried_v4 > LOCAL_ADDRESSES).then_some(mac)
         })
     }
 }

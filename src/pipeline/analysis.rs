@@ -11,7 +11,10 @@ use crate::detect::Detectors;
 use crate::flow::community_id;
 use crate::geo::Geo;
 use crate::model::flow::FlowRecord;
+use crate::model::frame::FrameRef;
+use crate::model::identity::ContentId;
 use crate::model::segment::Layer;
+use crate::model::time::Timestamp;
 use crate::observe::Observers;
 use crate::report::flow::FlowRow;
 use crate::settings::limits::Limits;
@@ -34,12 +37,8 @@ pub struct Analysis<'a> {
     geo: &'a Geo,
     places: Places,
     sink: Option<FlowSink<'a>>,
-    order: Vec<(
-        crate::model::time::Timestamp,
-        crate::model::frame::FrameRef,
-        usize,
-        usize,
-    )>,
+    order: Vec<(Timestamp, FrameRef, usize, usize)>,
+    flow_order: Vec<(Timestamp, FrameRef, ContentId, usize, usize)>,
 }
 
 /// What an analysis learnt from all events and flows.
@@ -74,6 +73,7 @@ impl<'a> Analysis<'a> {
             places: Places::default(),
             sink,
             order: Vec::new(),
+            flow_order: Vec::new(),
         }
     }
 
@@ -118,13 +118,17 @@ impl<'a> Analysis<'a> {
         let community_id = || identifier.get_or_init(|| community_id::of_record(flow)).clone();
         let mut observation = self.observers.flow(flow);
         if flow.layer != Layer::Link {
+            let recognised = self
+                .detectors
+                .recognise(flow, observation.server_name.as_ref(), self.catalogue);
+            // A flow without a local end that belongs to a tool: its client is entered as a host, so that nothing
+            // is lost when the user did not say which addresses are ours.
             let has_local = observation.locals.iter().any(Option::is_some);
-            if !has_local && self.detectors.is_of_interest(&observation, self.catalogue) {
+            if !has_local && !recognised.is_empty() {
                 let client = self.observers.enter_client(flow);
                 observation.locals = [client, None];
             }
-            self.detectors
-                .observe(&observation, self.catalogue, &community_id);
+            self.detectors.observe(&observation, &recognised, &community_id);
         }
         if self.error.is_none()
             && let Some(sink) = &mut self.sink
@@ -145,13 +149,24 @@ impl<'a> Analysis<'a> {
 impl Back for Analysis<'_> {
     fn conclude(&mut self, outputs: &mut [Output]) {
         self.events(outputs);
-        let mut flows: Vec<FlowRecord> = outputs
-            .iter_mut()
-            .flat_map(|output| output.flows.drain(..))
-            .collect();
-        flows.sort_unstable_by_key(|flow| (flow.start, flow.frames.first, flow.id));
-        for flow in &flows {
-            self.flow(flow);
+        // Records are large: their places are put in order, not they themselves.
+        self.flow_order.clear();
+        for (partition, output) in outputs.iter().enumerate() {
+            for (index, flow) in output.flows.iter().enumerate() {
+                self.flow_order
+                    .push((flow.start, flow.frames.first, flow.id, partition, index));
+            }
         }
+        let mut order = std::mem::take(&mut self.flow_order);
+        order.sort_unstable();
+        for (_, _, _, partition, index) in &order {
+            if let Some(flow) = outputs
+                .get(*partition)
+                .and_then(|output| output.flows.get(*index))
+            {
+                self.flow(flow);
+            }
+        }
+        self.flow_order = order;
     }
 }

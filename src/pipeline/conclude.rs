@@ -64,10 +64,24 @@ pub fn conclude(
         .iter()
         .map(|explanation| (explanation.host, explanation))
         .collect();
+    let mut by_owner: BTreeMap<ContentId, Vec<&Finding>> = BTreeMap::new();
+    for finding in &concluded.findings {
+        by_owner.entry(finding.host).or_default().push(finding);
+    }
     let mut records: Vec<HostRecord> = hosts
         .iter()
         .zip(&views)
-        .map(|(host, view)| record(host, view, observers, &concluded, by_host.get(&host.id).copied()))
+        .map(|(host, view)| {
+            let own = by_owner.get(&host.id).map(Vec::as_slice).unwrap_or_default();
+            record(
+                host,
+                view,
+                observers,
+                &concluded,
+                own,
+                by_host.get(&host.id).copied(),
+            )
+        })
         .collect();
     records.sort_by(|a, b| {
         b.verdict
@@ -326,13 +340,9 @@ fn record(
     view: &HostView,
     observers: &Observers,
     concluded: &Concluded,
+    own: &[&Finding],
     explanation: Option<&HostExplanation>,
 ) -> HostRecord {
-    let own: Vec<&Finding> = concluded
-        .findings
-        .iter()
-        .filter(|finding| finding.host == host.id)
-        .collect();
     let mut roles: BTreeSet<String> = BTreeSet::new();
     let (mut bytes_in, mut bytes_out) = (0u64, 0u64);
     for local in host.locals.iter().filter_map(|local| observers.local(*local)) {
@@ -343,7 +353,7 @@ fn record(
     if host.is_router {
         roles.insert("router".to_owned());
     }
-    for finding in &own {
+    for finding in own {
         match finding.role {
             Role::Controlled => roles.insert("controlled".to_owned()),
             Role::Controller => roles.insert("controller".to_owned()),

@@ -37,8 +37,10 @@ pub struct Limits {
     pub time_outs: TimeOuts,
     /// Pairs of asker and address whose names are remembered.
     pub answers: usize,
-    /// Hosts that are profiled.
+    /// Local addresses that are kept, and link addresses.
     pub hosts: usize,
+    /// Pairs of host and tool (and peer) whose flows are gathered into findings.
+    pub groups: usize,
 }
 
 /// How long after its last packet a flow ends, by protocol and state.
@@ -77,6 +79,7 @@ impl Default for Limits {
             time_outs: TimeOuts::default(),
             answers: 500_000,
             hosts: 200_000,
+            groups: 50_000,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod farm;
 mod office;
+mod tour;
 
 use super::network::Network;
 use super::random::Random;
@@ -18,4 +19,4 @@ pub struct Scenario {
 }
 
 /// All of them.
-pub(super) const ALL: &[Scenario] = &[farm::SCENARIO, office::SCENARIO];
+pub(super) const ALL: &[Scenario] = &[farm::SCENARIO, office::SCENARIO, tour::SCENARIO];

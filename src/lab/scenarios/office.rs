@@ -20,7 +20,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
 
 /// Tuesday 15 September 2026, 12:30 UTC.
 const START: i64 = 1_789_475_400;
-const END: Micros = 62 * MINUTE;
+const END: Micros = 60 * MINUTE;
 
 const ROUTER: Ipv4Addr = Ipv4Addr::new(10, 20, 0, 1);
 /// The IT company's tenant.

@@ -63,9 +63,9 @@ impl Rdp<'_> {
             controlled: Side::Server,
             // Records of 38 octets (measured on public captures, remote-access.tsv).
             input: (33, 41),
-            update: (900, 3_600),
-            circle: 4 * MS,
-            pause: (1_100, 3_900),
+            update: (1_200, 4_600),
+            circle: line.round_trip(Side::Client) + 3 * MS,
+            pause: (1_000, 3_600),
             wrap: tls::encrypted,
         };
         screen.show(&mut line, stretches, random);
