@@ -17,6 +17,9 @@ const FOREIGN_NETWORKS: usize = 2;
 /// Local IPv4 addresses after which a link address counts as a router's (a host with containers has a few).
 const LOCAL_ADDRESSES: usize = 6;
 
+/// Local addresses that are remembered because a link address merely carried their packets.
+const MOST_CARRIED: usize = 64;
+
 /// What is remembered of one link address.
 #[derive(Clone, Debug, Default)]
 struct Station {
@@ -93,7 +96,8 @@ impl Identity {
     pub fn carried(&mut self, mac: MacAddress, local: Option<LocalIndex>, address: Address) {
         let Some(station) = self.station(mac) else { return };
         if let Some(local) = local {
-            if station.locals.len() < 1_024 {
+            // A few more than make a router are enough to know one by.
+            if station.locals.len() < MOST_CARRIED {
                 station.locals.entry(local).or_insert(false);
             }
         } else if station.foreign.len() < FOREIGN_NETWORKS {
