@@ -231,6 +231,8 @@ impl FactLog {
 
     /// Puts the facts of `other` behind those that are here.
     pub fn append(&mut self, other: &Self) {
+        // A flow's log is appended to a few times at most and lives long: room to grow would be waste.
+        self.bytes.reserve_exact(other.bytes.len());
         self.bytes.extend_from_slice(&other.bytes);
     }
 
