@@ -1,0 +1,17 @@
+//! How the project behaves as a whole: one binary, a module a theme.
+
+// `cfg(test)` always holds here; it tells the lints that helpers, too, are tests.
+#[cfg(test)]
+mod captures;
+#[cfg(test)]
+mod cli;
+#[cfg(test)]
+mod determinism;
+#[cfg(test)]
+mod formats;
+#[cfg(test)]
+mod oracle;
+#[cfg(test)]
+mod program;
+#[cfg(test)]
+mod real;
