@@ -121,8 +121,8 @@ fn group(field: &str) -> &'static str {
         "tls.sni" | "dns.query" | "dns.cname" | "http.host" | "proxy.target" => "name",
         "tls.ja3" | "tls.ja4" | "tls.ja3s" => "fingerprint",
         "port.tcp" | "port.udp" => "port",
-        "payload.to_server" => "first bytes of the client",
-        "payload.to_client" => "first bytes of the server",
+        "payload.to_server" | "websocket.to_server" => "first bytes of the client",
+        "payload.to_client" | "websocket.to_client" => "first bytes of the server",
         "app_proto" => "protocol",
         "tls.alpn" => "alpn",
         field if field.starts_with("tls.certificate") || field.starts_with("tls.client_certificate") => {

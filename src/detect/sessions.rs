@@ -41,6 +41,7 @@ const HIGH: i32 = 40;
 const MEDIUM: i32 = 25;
 
 const RUSTDESK_CONTROLLER: FieldId = FieldId::of("rustdesk.controller");
+const VNC_REVERSE: FieldId = FieldId::of("vnc.reverse");
 
 /// What flows are grouped by.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -87,7 +88,8 @@ struct Group {
     last: Timestamp,
     flow_ids: Vec<ContentId>,
     flows: u64,
-    opened_by_local: u64,
+    /// Flows in which the local end is the one that drives: it called, or was called by a server that reports to it.
+    led_by_local: u64,
     is_answered: bool,
     windows: Windows,
     peers: BTreeMap<Address, PeerSeen>,
@@ -118,7 +120,7 @@ impl Group {
         self.flow_ids.extend(other.flow_ids);
         self.flow_ids.truncate(MOST_FLOW_IDS);
         self.flows = self.flows.saturating_add(other.flows);
-        self.opened_by_local = self.opened_by_local.saturating_add(other.opened_by_local);
+        self.led_by_local = self.led_by_local.saturating_add(other.led_by_local);
         self.is_answered |= other.is_answered;
         for (number, window) in other.windows {
             let sum = self.windows.entry(number).or_default();
@@ -255,7 +257,8 @@ impl Sessions {
         group.first = Some(group.first.map_or(flow.start, |first| first.min(flow.start)));
         group.last = group.last.max(flow.end);
         group.flows = group.flows.saturating_add(1);
-        group.opened_by_local = group.opened_by_local.saturating_add(u64::from(local_is_client));
+        let is_led_by_local = local_is_client != is_reverse(flow);
+        group.led_by_local = group.led_by_local.saturating_add(u64::from(is_led_by_local));
         group.is_answered |= flow.payload_bytes.iter().all(|bytes| *bytes > 0);
         if group.flow_ids.len() < MOST_FLOW_IDS {
             group.flow_ids.push(flow.id);
@@ -368,6 +371,11 @@ fn is_relayed(tool: &Tool) -> bool {
 }
 
 /// Addresses of controllers that a protocol told in the clear.
+/// Whether the controlled side opened the connection to a waiting viewer.
+fn is_reverse(flow: &FlowRecord) -> bool {
+    flow.facts.iter().any(|fact| fact.field == VNC_REVERSE)
+}
+
 fn note_controllers(group: &mut Group, flow: &FlowRecord, local_is_client: bool) {
     for fact in &flow.facts {
         if fact.field == RUSTDESK_CONTROLLER
@@ -397,16 +405,12 @@ fn kind_of(tool: &Tool) -> Option<FindingKind> {
 
 /// What the host does, where the protocol or the direction of the connections tells it.
 fn declared_role(kind: FindingKind, is_direct: bool, group: &Group) -> Option<Role> {
-    let opened = group.opened_by_local.saturating_mul(2) >= group.flows;
+    let leads = group.led_by_local.saturating_mul(2) >= group.flows;
     let is_remote = matches!(kind, FindingKind::RemoteAccess | FindingKind::IpKvm);
     match (is_remote, is_direct) {
-        (true, true) => Some(if opened {
-            Role::Controller
-        } else {
-            Role::Controlled
-        }),
+        (true, true) => Some(if leads { Role::Controller } else { Role::Controlled }),
         (true, false) => None,
-        (false, _) => Some(if opened || group.flows == 0 {
+        (false, _) => Some(if leads || group.flows == 0 {
             Role::Client
         } else {
             Role::Server

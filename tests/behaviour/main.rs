@@ -10,3 +10,18 @@ mod corpora;
 mod layering;
 #[cfg(test)]
 mod source;
+// `cfg(test)` always holds here; it tells the lints that helpers, too, are tests.
+#[cfg(test)]
+mod captures;
+#[cfg(test)]
+mod cli;
+#[cfg(test)]
+mod determinism;
+#[cfg(test)]
+mod formats;
+#[cfg(test)]
+mod oracle;
+#[cfg(test)]
+mod program;
+#[cfg(test)]
+mod real;

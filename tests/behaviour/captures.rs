@@ -1,0 +1,144 @@
+//! The program over every real capture: it ends well, finds what the labels say is there, and is sure of nothing in
+//! captures without any of it.
+
+use serde_json::Value;
+
+use crate::program::{Labelled, Run, every_record_of, labelled_captures, run, two_at_a_time};
+
+/// Tools that the first version promises to find.
+const PROMISED: [&str; 12] = [
+    "anydesk",
+    "teamviewer",
+    "rustdesk",
+    "chrome-remote-desktop",
+    "splashtop",
+    "screenconnect",
+    "rdp",
+    "vnc",
+    "wireguard",
+    "openvpn",
+    "ipsec-ike",
+    "ipsec-esp",
+];
+
+/// Captures whose tool is not found, and why that is right. Nearly all were crafted to break decoders.
+const NOT_FOUND: [(&str, &str); 12] = [
+    (
+        "td-esp-truncated.pcap",
+        "cut after 6 octets of UDP payload: an index and no sequence number",
+    ),
+    ("td-ikev1-id-ipv6-addr-subnet-oobr.pcap", "its IKE version is 3.6"),
+    (
+        "td-ikev2-id-normal.pcap",
+        "crafted: the initiator's index is zero, which RFC 7296, 3.1 forbids",
+    ),
+    ("td-ikev2-id-short.pcap", "crafted: as td-ikev2-id-normal"),
+    ("td-isakmp-3948-oobr-2.pcap", "six octets 0x30 on port 4500"),
+    (
+        "td-isakmp-delete-segfault.pcap",
+        "random octets: IKE version 11.14",
+    ),
+    (
+        "td-isakmp-no-none-np.pcapng",
+        "crafted: zero cookies, and 84 octets claimed of 2,186",
+    ),
+    (
+        "td-isakmp-pointer-loop.pcap",
+        "crafted: zero cookies, and 2,560 octets claimed of 30",
+    ),
+    (
+        "td-isakmp-rfc3948-oobr.pcap",
+        "octets 0x30 throughout: no IP packet but one, with nothing of IKE",
+    ),
+    (
+        "td-isakmp-various-oobr.pcap",
+        "its IKE version is 1.0 with exchange type 16; the second frame is a later fragment",
+    ),
+    ("td-isakmpv1-attr-oobr.pcap", "its IKE version is 14.8"),
+    (
+        "zk-rdp-invalid-length.pcap",
+        "the client's TPKT header is broken on purpose; the stream is no RDP from its first octet on",
+    ),
+];
+
+/// Findings of confidence high in captures labelled `none` that are true all the same: capture, tool, what tshark shows.
+const TRUE_ALL_THE_SAME: [(&str, &str, &str); 0] = [];
+
+fn findings(run: &Run) -> Vec<Value> {
+    run.of("finding")
+}
+
+fn names(finding: &Value, tool: &str) -> bool {
+    finding["tool"] == tool || finding["protocol"] == tool
+}
+
+/// What is wrong with one capture's run.
+fn complaints(capture: &Labelled) -> Vec<String> {
+    let name = &capture.name;
+    let run = every_record_of(&capture.path);
+    let mut wrong = Vec::new();
+    if run.code != 0 || run.stderr.contains("panicked") {
+        wrong.push(format!("{name}: exit code {}: {}", run.code, run.stderr));
+        return wrong;
+    }
+    let findings = findings(&run);
+    let labels = capture.labels.iter();
+    let tools = labels.filter_map(|label| label.strip_prefix("remote:").or(label.strip_prefix("vpn:")));
+    for tool in tools.filter(|tool| PROMISED.contains(tool)) {
+        let is_found = findings.iter().any(|finding| names(finding, tool));
+        let is_excepted = NOT_FOUND.iter().any(|(excepted, _)| excepted == name);
+        match (is_found, is_excepted) {
+            (false, false) => wrong.push(format!("{name}: {tool} is not found")),
+            (true, true) => wrong.push(format!("{name}: {tool} is found now: no exception any more")),
+            _ => {}
+        }
+    }
+    if capture.has("none") {
+        for finding in findings.iter().filter(|finding| finding["confidence"] == "high") {
+            let is_true = TRUE_ALL_THE_SAME
+                .iter()
+                .any(|(excepted, tool, _)| excepted == name && names(finding, tool));
+            if !is_true {
+                wrong.push(format!("{name}: labelled none, but {}", finding["summary"]));
+            }
+        }
+    }
+    wrong
+}
+
+#[test]
+fn every_capture_gives_what_its_labels_say() {
+    let Some(captures) = labelled_captures() else {
+        return;
+    };
+    assert!(captures.len() > 1_000, "only {} captures", captures.len());
+    let wrong = two_at_a_time(&captures, complaints).concat();
+    assert!(
+        wrong.is_empty(),
+        "{} complaints:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+}
+
+#[test]
+fn a_file_that_is_no_capture_is_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, content) in [
+        ("empty.pcap", &b""[..]),
+        ("short.pcap", b"\xd4\xc3"),
+        (
+            "text.pcap",
+            b"no capture at all, but long enough for a header of one\n",
+        ),
+        ("zeros.pcapng", &[0; 64]),
+        ("no.pcap.gz", b"\x1f\x8b\x08\x00 and then no deflate"),
+    ] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        let run = run([std::path::Path::new("analyze"), &path]);
+        assert_eq!(run.code, 1, "{name}: {}{}", run.stdout, run.stderr);
+        assert!(run.stderr.contains(name), "{name}: {}", run.stderr);
+        assert!(!run.stderr.contains("panicked"), "{name}: {}", run.stderr);
+    }
+}

@@ -1,0 +1,95 @@
+//! Sessions between real programs: the tool is found on the right host with the right role, as `truth.toml` says.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::program::{Run, farmhawk, finish, fixture};
+
+/// Sessions that are not found, or with another role; what must change for each.
+const KNOWN_WRONG: [(&str, &str); 2] = [
+    (
+        "novnc-tls",
+        "all of it is inside TLS on port 443: only the form of the traffic could tell",
+    ),
+    (
+        "ssh-tunnels",
+        "the reverse tunnel's typing is not told from a session that the laptop opened",
+    ),
+];
+
+fn analyze(name: &str) -> Run {
+    let capture = fixture("real").join(name).join("capture.pcap");
+    let run = finish(
+        farmhawk()
+            .args(["analyze", "--format", "jsonl", "--all", "-n", "192.168.77.0/24"])
+            .args(["-n", "2001:db8:77::/64"])
+            .arg(capture),
+    );
+    assert_eq!(run.code, 0, "{name}: {}", run.stderr);
+    run
+}
+
+/// Whether a finding is what the truth's session says.
+fn is_session(finding: &Value, hosts: &[Value], session: &toml::Value) -> bool {
+    let told = |field: &str| session[field].as_str().unwrap();
+    let host = hosts.iter().find(|host| host["host"] == finding["host"]).unwrap();
+    let ips = host["ips"].as_array().unwrap();
+    let is_on = |side: &str| ips.iter().any(|ip| ip == told(side));
+    let role = finding["role"].as_str().unwrap();
+    // A browser's viewer is recognised as the protocol that it shows.
+    let tool = if told("tool") == "novnc" {
+        "vnc"
+    } else {
+        told("tool")
+    };
+    let (is_right_side, peer) = match role {
+        "controlled" | "client" => (is_on("controlled"), told("controller")),
+        "controller" | "server" => (is_on("controller"), told("controlled")),
+        _ => (false, ""),
+    };
+    is_right_side && finding["tool"] == tool && finding["peer"] == peer
+}
+
+#[test]
+fn every_session_is_found_with_its_role() {
+    let mut wrong = Vec::new();
+    let mut sessions = 0;
+    for entry in fs::read_dir(fixture("real")).unwrap() {
+        let folder = entry.unwrap().path();
+        let name = folder.file_name().unwrap().to_str().unwrap();
+        let truth: toml::Value =
+            toml::from_str(&fs::read_to_string(folder.join("truth.toml")).unwrap()).unwrap();
+        let run = analyze(name);
+        let (findings, hosts) = (run.of("finding"), run.of("host"));
+        let told = truth.get("session").and_then(toml::Value::as_array);
+        let told = told.cloned().unwrap_or_default();
+        sessions += told.len();
+        let missed = told
+            .iter()
+            .filter(|session| {
+                !findings
+                    .iter()
+                    .any(|finding| is_session(finding, &hosts, session))
+            })
+            .count();
+        let is_known = KNOWN_WRONG.iter().any(|(known, _)| *known == name);
+        match (is_known, missed) {
+            (false, 1..) => wrong.push(format!("{name}: {missed} sessions missed: {findings:#?}")),
+            (true, 0) => wrong.push(format!("{name}: found now: known as wrong no more")),
+            _ => {}
+        }
+        if told.is_empty() && !findings.is_empty() {
+            wrong.push(format!("{name}: nothing is there, but {findings:#?}"));
+        }
+    }
+    assert!(sessions >= 17, "only {sessions} sessions");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn findings_read_as_they_did() {
+    for name in ["rdp-shadow", "vnc-reverse", "wireguard", "ssh-typing"] {
+        insta::assert_json_snapshot!(name, analyze(name).of("finding"));
+    }
+}
