@@ -50,14 +50,16 @@ fn expected() -> Vec<Expected> {
 }
 
 fn list(field: &Value) -> String {
-    match field {
-        Value::Null => "-".to_owned(),
-        Value::Array(items) => items
+    if let Some(items) = field.as_array() {
+        let words = items
             .iter()
-            .map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned))
-            .collect::<Vec<_>>()
-            .join(","),
-        one => one.to_string(),
+            .map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned));
+        return words.collect::<Vec<_>>().join(",");
+    }
+    if field.is_null() {
+        "-".to_owned()
+    } else {
+        field.to_string()
     }
 }
 

@@ -3,25 +3,24 @@
 #[path = "../../fuzz/src/lib.rs"]
 pub mod fuzzing;
 
-// `cfg(test)` always holds here; it tells the lints that helpers, too, are tests.
-#[cfg(test)]
-mod corpora;
-#[cfg(test)]
-mod layering;
-#[cfg(test)]
-mod source;
-// `cfg(test)` always holds here; it tells the lints that helpers, too, are tests.
+// `cfg(test)` always holds here; it tells the lints that what tests share is test code, too.
 #[cfg(test)]
 mod captures;
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
+mod corpora;
+#[cfg(test)]
 mod determinism;
 #[cfg(test)]
 mod formats;
+#[cfg(test)]
+mod layering;
 #[cfg(test)]
 mod oracle;
 #[cfg(test)]
 mod program;
 #[cfg(test)]
 mod real;
+#[cfg(test)]
+mod source;
