@@ -169,7 +169,32 @@ fn has_wildcard(text: &OsStr) -> bool {
         .any(|octet| matches!(octet, b'*' | b'?'))
 }
 
-/// Adds what a pattern with `*` and `?` stands for, for shells that pass patterns on.
+/// Adds a folder and all folders below it.
+fn folders_below(folder: PathBuf, depth: usize, found: &mut Vec<PathBuf>) -> Result<(), CaptureError> {
+    let read = if folder.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        &folder
+    };
+    let mut inner = Vec::new();
+    if depth < DEEPEST_FOLDER && read.is_dir() {
+        for path in entries(read)? {
+            let is_hidden = path
+                .file_name()
+                .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+            if !is_hidden && fs::symlink_metadata(&path).is_ok_and(|own| own.is_dir()) {
+                inner.push(path);
+            }
+        }
+    }
+    found.push(folder);
+    for folder in inner {
+        folders_below(folder, depth.saturating_add(1), found)?;
+    }
+    Ok(())
+}
+
+/// Adds what a pattern with `*` and `?` stands for, for shells that pass patterns on; `**` stands for any folders.
 fn matching(pattern: &Path, inputs: &mut Inputs) -> Result<(), CaptureError> {
     let mut places = vec![PathBuf::new()];
     for component in pattern.components() {
@@ -181,6 +206,10 @@ fn matching(pattern: &Path, inputs: &mut Inputs) -> Result<(), CaptureError> {
             };
             if !has_wildcard(name) {
                 next.push(place.join(name));
+                continue;
+            }
+            if name == "**" {
+                folders_below(place, 0, &mut next)?;
                 continue;
             }
             let folder = if place.as_os_str().is_empty() {

@@ -84,7 +84,7 @@ pub struct Analyze {
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub since: Option<jiff::Timestamp>,
 
-    /// Only packets before this time (RFC 3339)
+    /// Only packets up to this time (RFC 3339)
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub until: Option<jiff::Timestamp>,
 

@@ -125,8 +125,7 @@ fn every_capture_gives_what_its_labels_say() {
 fn a_file_that_is_no_capture_is_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
     for (name, content) in [
-        ("empty.pcap", &b""[..]),
-        ("short.pcap", b"\xd4\xc3"),
+        ("short.pcap", &b"\xd4\xc3"[..]),
         (
             "text.pcap",
             b"no capture at all, but long enough for a header of one\n",
@@ -141,4 +140,19 @@ fn a_file_that_is_no_capture_is_refused_by_name() {
         assert!(run.stderr.contains(name), "{name}: {}", run.stderr);
         assert!(!run.stderr.contains("panicked"), "{name}: {}", run.stderr);
     }
+}
+
+#[test]
+fn an_empty_file_is_a_capture_cut_short() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("empty.pcap");
+    std::fs::write(&path, "").unwrap();
+    let run = every_record_of(&path);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert!(
+        run.stderr.contains("empty.pcap: at byte 0: an empty file"),
+        "{}",
+        run.stderr
+    );
+    assert_eq!(run.summary()["packets"]["damaged"]["an empty file"], 1);
 }

@@ -37,7 +37,7 @@ fn a_wrong_command_line_is_2_and_a_missing_file_1() {
         (&["analyze", "/no/such/file.pcap"], 1, "/no/such/file.pcap"),
         (&["analyze", "--since", "yesterday", "x.pcap"], 2, "RFC 3339"),
         (&["analyze", "-n", "300.1.2.3/8", "x.pcap"], 2, "300.1.2.3/8"),
-        (&["analyze", "-j", "0", "x.pcap"], 2, "-j"),
+        (&["analyze", "-j", "0", "x.pcap"], 2, "--threads"),
         (&["analyze", "-f", "tcp prot 80", &session()], 2, "tcp prot 80"),
         (&["signatures", "show", "anydesl"], 2, "anydesk"),
         (&["geoip", "lookup", "nowhere"], 2, "nowhere"),
