@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use crate::program::{Run, every_record_of, farmhawk, finish, fixture, run, two_at_a_time};
+use crate::program::{Run, every_record, every_record_of, farmhawk, finish, fixture, run, two_at_a_time};
 
 /// Files that we refuse by name, and why.
 const REFUSED: [(&str, &str); 1] = [("compressed.pcap.bz2", "no reader for bzip2")];
@@ -75,17 +75,17 @@ fn expected() -> Vec<Expected> {
 }
 
 fn list(field: &Value) -> String {
-    if let Some(items) = field.as_array() {
-        let words = items
-            .iter()
-            .map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned));
-        return words.collect::<Vec<_>>().join(",");
-    }
-    if field.is_null() {
-        "-".to_owned()
-    } else {
-        field.to_string()
-    }
+    let Some(items) = field.as_array() else {
+        return if field.is_null() {
+            "-".to_owned()
+        } else {
+            field.to_string()
+        };
+    };
+    let words = items
+        .iter()
+        .map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned));
+    words.collect::<Vec<_>>().join(",")
 }
 
 /// The flows of the conversation, as expected.tsv writes them.
@@ -212,11 +212,7 @@ fn compressed_files_and_standard_input_say_what_the_plain_file_says() {
         let run = every_record_of(&packed);
         assert_eq!(without_capture(&run), without_capture(&plain), "{ending}");
         // What stands on standard input is told by its content, packed or not.
-        let piped = finish(
-            farmhawk()
-                .args(["analyze", "--format", "jsonl", "--flows", "--all", "-"])
-                .write_stdin(fs::read(&packed).unwrap()),
-        );
+        let piped = finish(every_record().arg("-").write_stdin(fs::read(&packed).unwrap()));
         assert_eq!(piped.code, 0, "{ending}: {}", piped.stderr);
         assert_eq!(
             without_capture(&piped),
