@@ -10,7 +10,9 @@
 pub mod activity_state;
 pub mod device;
 pub mod geo_mismatch;
+mod group;
 pub mod recognise;
+mod session_finding;
 pub mod sessions;
 pub mod tenants;
 

@@ -88,11 +88,6 @@ const LONGER: &[(&str, usize, &str)] = &[
         "one table and what every packet does to it; the tests stand apart already",
     ),
     (
-        "src/detect/sessions.rs",
-        680,
-        "about to be divided by kind of session; no longer than this until then",
-    ),
-    (
         "src/dissect/engine.rs",
         580,
         "one state machine: probing, feeding and handing over share all their bounds",

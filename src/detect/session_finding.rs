@@ -1,0 +1,301 @@
+//! From a grown group of flows to its finding: role, confidence, evidence, controller, and one sentence.
+
+use std::net::IpAddr;
+
+use super::activity_state::{self, Judgement};
+use super::group::Group;
+use super::sessions::Session;
+use super::{HostView, Knowledge};
+use crate::model::address::Address;
+use crate::model::evidence::{Decibans, Evidence, Family};
+use crate::model::finding::{Activity, Confidence, Controller, Finding, FindingKind, Role};
+use crate::model::identity::ContentId;
+use crate::signatures::entry::{RoleHint, Tool};
+
+/// Score from which a finding is sure of what it is.
+const HIGH: i32 = 40;
+
+/// Score from which it is probably so.
+const MEDIUM: i32 = 25;
+
+fn kind_of(tool: &Tool) -> Option<FindingKind> {
+    Some(match tool.class.finding.as_deref()? {
+        "remote_access" => FindingKind::RemoteAccess,
+        "ip_kvm" => FindingKind::IpKvm,
+        "vpn" => FindingKind::Vpn,
+        "proxy" => FindingKind::Proxy,
+        "reverse_tunnel" => FindingKind::ReverseTunnel,
+        "tor" => FindingKind::Tor,
+        _ => return None,
+    })
+}
+
+/// What the host does, where the protocol or the direction of the connections tells it.
+fn declared_role(kind: FindingKind, is_direct: bool, group: &Group) -> Option<Role> {
+    let leads = group.led_by_local.saturating_mul(2) >= group.flows;
+    let is_remote = matches!(kind, FindingKind::RemoteAccess | FindingKind::IpKvm);
+    match (is_remote, is_direct) {
+        (true, true) => Some(if leads { Role::Controller } else { Role::Controlled }),
+        (true, false) => None,
+        (false, _) => Some(if leads || group.flows == 0 {
+            Role::Client
+        } else {
+            Role::Server
+        }),
+    }
+}
+
+fn confidence(group: &Group) -> Confidence {
+    let score = group.score();
+    // A call that nobody answered proves that somebody tried, not that the tool runs.
+    if group.flows > 0 && !group.is_answered {
+        Confidence::Low
+    } else if score >= HIGH {
+        Confidence::High
+    } else if score >= MEDIUM {
+        Confidence::Medium
+    } else {
+        Confidence::Low
+    }
+}
+
+/// Makes the finding of a group, and what the profile wants beside it.
+pub(super) fn finding(
+    host: &HostView,
+    tool: &Tool,
+    peer: Option<Address>,
+    group: Group,
+    knowledge: &Knowledge<'_>,
+) -> Option<(Finding, Session)> {
+    let kind = kind_of(tool)?;
+    let is_remote = matches!(kind, FindingKind::RemoteAccess | FindingKind::IpKvm);
+    let is_login = tool.class.id == "remote-login";
+    let declared = declared_role(kind, peer.is_some(), &group);
+    let mut judged = if is_remote && !is_login {
+        activity_state::judge(&group.windows, declared)
+    } else {
+        Judgement {
+            role: declared.unwrap_or_default(),
+            activity: Activity::Unknown,
+            intervals: Vec::new(),
+        }
+    };
+    if judged.role == Role::Unknown
+        && matches!(judged.activity, Activity::Idle | Activity::Unknown)
+        && (group.has_hint(RoleHint::Agent) || group.flows == 0)
+    {
+        judged.role = Role::Agent;
+    }
+    let confidence = confidence(&group);
+    let score = Decibans(f64::from(group.score()));
+    let peer_bytes = peer.map_or([0; 16], |peer| peer.0);
+    let id = ContentId::of(&[
+        b"finding",
+        &host.id.0.to_be_bytes(),
+        tool.id.as_bytes(),
+        &peer_bytes,
+    ]);
+    let evidence = evidence(&group, is_remote);
+    let main_peer = match peer {
+        Some(peer) => group.peers.get_key_value(&peer),
+        None => group
+            .peers
+            .iter()
+            .max_by_key(|(address, seen)| (seen.bytes, std::cmp::Reverse(**address))),
+    };
+    let controller = controller(&group, peer, judged.role, knowledge);
+    let names: Vec<&str> = group
+        .peers
+        .values()
+        .filter_map(|seen| seen.name.as_deref())
+        .collect();
+    let main_address = main_peer.map(|(address, _)| address.to_ip());
+    let sanctioned = knowledge.sanctioned(host, &tool.id, &names, main_address);
+    let relays: Vec<String> = if peer.is_none() {
+        group
+            .peers
+            .iter()
+            .map(|(address, seen)| seen.name.clone().unwrap_or_else(|| address.to_string()))
+            .collect()
+    } else {
+        Vec::new()
+    };
+    let (instance, is_private_server) = instance(tool, &group);
+    let mut finding = Finding {
+        id,
+        timestamp: group.first?,
+        last_seen: group.last,
+        kind,
+        tool: tool.id.clone(),
+        protocol: tool.protocol.clone(),
+        role: judged.role,
+        activity: judged.activity,
+        intervals: judged.intervals,
+        controller,
+        host: host.id,
+        host_ip: host.address(),
+        peer: main_peer.map(|(address, _)| address.to_string()),
+        peer_name: main_peer.and_then(|(_, seen)| seen.name.clone()),
+        peer_port: main_peer.map(|(_, seen)| seen.port).filter(|port| *port != 0),
+        proto: group.proto.clone(),
+        community_id: group.community_id.clone().map(|(_, text)| text),
+        flow_ids: group.flow_ids.clone(),
+        flow_count: group.flows,
+        confidence,
+        score,
+        sanctioned,
+        summary: String::new(),
+        benign: vec![tool.benign().to_owned()],
+        evidence,
+        peer_geo: main_peer.and_then(|(address, _)| knowledge.place(*address)),
+        geo: None,
+    };
+    finding.summary = summary(host, tool, &finding, &group);
+    let session = Session {
+        host: host.id,
+        finding: 0,
+        relays,
+        instance,
+        is_private_server,
+        windows: group.windows,
+    };
+    Some((finding, session))
+}
+
+fn evidence(group: &Group, is_remote: bool) -> Vec<Evidence> {
+    let family = if is_remote { Family::Rc } else { Family::Loc };
+    let mut list: Vec<Evidence> = group
+        .items
+        .values()
+        .map(|item| {
+            let mut what = item.what.clone();
+            if item.times > 1 {
+                what = format!("{what} ({} times)", item.times);
+            }
+            if let Some(note) = &item.note {
+                what = format!("{what}; could also be: {note}");
+            }
+            let weight = Decibans(f64::from(item.weight));
+            let mut evidence = Evidence::observed(family, what, weight, &item.frames, Some(item.at));
+            evidence.signature = Some(item.signature.clone());
+            evidence
+        })
+        .collect();
+    list.sort_by(|a, b| {
+        b.weight
+            .0
+            .total_cmp(&a.weight.0)
+            .then_with(|| a.signature.cmp(&b.signature))
+    });
+    if group.flows > 0 && !group.is_answered {
+        let mut unanswered = Evidence::observed(
+            family,
+            "no payload was seen from one of the two sides: tried, or captured in one direction only"
+                .to_owned(),
+            Decibans(0.0),
+            &[],
+            None,
+        );
+        unanswered.measure = Some("answered".to_owned());
+        list.push(unanswered);
+    }
+    list
+}
+
+/// Who controls a controlled host, where it can be told.
+fn controller(
+    group: &Group,
+    peer: Option<Address>,
+    role: Role,
+    knowledge: &Knowledge<'_>,
+) -> Option<Controller> {
+    if role == Role::Controller || role == Role::Client {
+        return None;
+    }
+    if let Some(((address, how), _)) = group.controllers.iter().next() {
+        return Some(Controller {
+            address: *address,
+            how: (*how).to_owned(),
+            geo: knowledge.place(*address),
+        });
+    }
+    let peer = peer.filter(|_| role == Role::Controlled)?;
+    Some(Controller {
+        address: peer,
+        how: "direct".to_owned(),
+        geo: knowledge.place(peer),
+    })
+}
+
+/// The tool's instance: the customer's own name at the vendor, or a server outside the vendor's zone.
+fn instance(tool: &Tool, group: &Group) -> (Option<String>, bool) {
+    for (address, seen) in &group.peers {
+        if let Some(name) = &seen.name
+            && name.starts_with("instance-")
+        {
+            return (Some(name.clone()), false);
+        }
+        let is_own_server = tool.id == "rustdesk"
+            && seen
+                .name
+                .as_deref()
+                .is_none_or(|name| !name.ends_with("rustdesk.com"))
+            && !matches!(address.to_ip(), IpAddr::V4(ip) if ip.is_private() || ip.is_broadcast() || ip.is_multicast());
+        if is_own_server {
+            return (
+                Some(seen.name.clone().unwrap_or_else(|| address.to_string())),
+                true,
+            );
+        }
+    }
+    (None, false)
+}
+
+fn summary(host: &HostView, tool: &Tool, finding: &Finding, group: &Group) -> String {
+    let who = host.label();
+    let name = &tool.name;
+    let peer = match (&finding.peer_name, &finding.peer) {
+        (Some(name), Some(address)) => format!("{name} ({address})"),
+        (None, Some(address)) => address.clone(),
+        _ => "an unknown address".to_owned(),
+    };
+    let seconds = |wanted: Activity| {
+        finding
+            .intervals
+            .iter()
+            .filter(|(_, _, state)| *state == wanted)
+            .map(|(start, end, _)| end.since(*start) / crate::model::time::SECOND)
+            .sum::<i64>()
+    };
+    let driven = seconds(Activity::Driven);
+    let live = driven.saturating_add(seconds(Activity::Viewed));
+    let doing = match (finding.role, finding.activity) {
+        (Role::Controlled, Activity::Driven) => {
+            format!("traffic consistent with {name} controlling it for {driven} of {live} s")
+        }
+        (Role::Controlled, Activity::Viewed) => {
+            format!("traffic consistent with {name} showing its screen for {live} s")
+        }
+        (Role::Controlled, _) => format!("accepts {name}"),
+        (Role::Controller, Activity::Driven) => {
+            format!("traffic consistent with controlling another machine by {name} for {driven} s")
+        }
+        (Role::Controller, _) => format!("connects to another machine by {name}"),
+        (Role::Agent, _) => format!("{name} is installed or was asked for; no session seen"),
+        (Role::Client, _) => format!("uses {name}"),
+        (Role::Server, _) => format!("serves {name}"),
+        (Role::Unknown, Activity::Driven | Activity::Viewed) => {
+            format!("a {name} session of {live} s; which side is controlled could not be told")
+        }
+        (Role::Unknown, _) => format!("{name} traffic"),
+    };
+    if group.flows == 0 {
+        return format!("{who}: {doing} (names only)");
+    }
+    let through = if group.peers.len() > 1 {
+        format!("{peer} and {} more", group.peers.len().saturating_sub(1))
+    } else {
+        peer
+    };
+    format!("{who}: {doing}, with {through}, {} flows", group.flows)
+}
