@@ -319,7 +319,11 @@ fn community_ids_are_those_of_tshark() {
         return;
     };
     if !is_everything_wanted() {
-        captures = captures.into_iter().step_by(40).collect();
+        let mut place = 0;
+        captures.retain(|capture| {
+            place += 1;
+            place % 60 == 0 || capture.name.contains("icmp")
+        });
     }
     let mut sums: BTreeMap<&str, usize> = BTreeMap::new();
     let mut wrong = Vec::new();

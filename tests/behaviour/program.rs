@@ -1,10 +1,9 @@
 //! How tests run the program and read what it says.
 
 use std::fs;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
 use assert_cmd::Command;
@@ -66,31 +65,9 @@ pub(crate) fn finish(command: &mut Command) -> Run {
     }
 }
 
-/// The default database of places, unpacked: unpacking is nine tenths of a short run in an unoptimised build, so tests
-/// over many captures do it once.
-fn unpacked_places() -> &'static Path {
-    static PLACES: OnceLock<PathBuf> = OnceLock::new();
-    PLACES.get_or_init(|| {
-        let packed =
-            fs::File::open(Path::new(env!("CARGO_MANIFEST_DIR")).join("geoip/default.mmdb.xz")).unwrap();
-        let mut bytes = Vec::new();
-        lzma_rust2::XzReader::new(packed, false)
-            .read_to_end(&mut bytes)
-            .unwrap();
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
-        let path = folder.join("default.mmdb");
-        // Another run of the tests may be reading it.
-        let new = folder.join(format!("default.{}.mmdb", std::process::id()));
-        fs::write(&new, bytes).unwrap();
-        fs::rename(&new, &path).unwrap();
-        path
-    })
-}
-
 /// An analysis that prints every record, on one thread; the capture is still to be named.
 pub(crate) fn every_record() -> Command {
     let mut command = farmhawk();
-    command.env("FARMHAWK_GEOIP", unpacked_places());
     command.args(["analyze", "--format", "jsonl", "--flows", "--all", "-j", "1"]);
     command
 }
