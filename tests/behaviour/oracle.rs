@@ -58,10 +58,20 @@ const EXPLAINED: [(&str, &str); 10] = [
 ];
 
 /// Captures in which tshark gives other Community IDs, and why.
-const UNIDENTIFIED: [(&str, &str); 1] = [(
-    "gp-tests-le-test901.pcapng",
-    "tshark refuses the file at a section header of version 2.0, which it does not know",
-)];
+const UNIDENTIFIED: [(&str, &str); 6] = [
+    (
+        "gp-tests-le-test901.pcapng",
+        "tshark refuses the file at a section header of version 2.0",
+    ),
+    ("td-icmp6-mobileprefix-asan.pcap", MALFORMED_ICMP),
+    ("zk-icmp-header-trunc.pcap", MALFORMED_ICMP),
+    ("zk-icmp6-destunreach-no-context.pcap", MALFORMED_ICMP),
+    ("zk-icmp6-mldv2.pcap", MALFORMED_ICMP),
+    ("zk-icmp6-nd-short-options.pcap", MALFORMED_ICMP),
+];
+
+/// Type and code can be read, the rest cannot.
+const MALFORMED_ICMP: &str = "tshark gives malformed ICMP no identifier, or one without type and code";
 
 /// Packets and bytes from the first named end to the other, and back.
 type Counts = [(u64, Bytes); 2];
