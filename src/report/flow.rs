@@ -2,18 +2,13 @@
 //!
 //! Borrows everything from the record; a field is left out when it is unknown, never null.
 
-use std::net::IpAddr;
-
-use serde::Serialize;
-use serde::ser::SerializeSeq as _;
-
+use super::json::write_value;
+use super::members::{address, identifier, key, list, number, object, text, thousandths, time, word};
 use crate::model::fact::{FactLog, FieldId, Side, Value};
 use crate::model::finding::PlaceRecord;
-use crate::model::flow::FlowRecord;
-use crate::model::identity::ContentId;
+use crate::model::flow::{FlowRecord, TcpRecord, TcpSide};
 use crate::model::observation::ServerName;
-use crate::model::segment::TunnelStack;
-use crate::model::time::{Nanoseconds, Timestamp};
+use crate::model::time::Nanoseconds;
 
 /// A flow and what was found out about it.
 #[derive(Clone, Copy, Debug)]
@@ -23,235 +18,70 @@ pub struct FlowRow<'a> {
     /// Best name of its server.
     pub server_name: Option<&'a ServerName>,
     /// Places of client and server.
-    pub places: [Option<&'a PlaceRecord>; 2],
+    pub places: [Option<&'a Placed>; 2],
     /// Community ID.
     pub community_id: &'a str,
 }
 
-#[derive(Serialize)]
-struct Row<'a> {
-    event_type: &'static str,
-    timestamp: Timestamp,
-    flow_id: ContentId,
-    community_id: &'a str,
-    src_ip: IpAddr,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    src_port: Option<u16>,
-    dest_ip: IpAddr,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    dest_port: Option<u16>,
-    proto: Proto,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    app_proto: Option<&'static str>,
-    #[serde(skip_serializing_if = "Protocols::is_trivial")]
-    protocols: Protocols<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    icmp_type: Option<u8>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    icmp_code: Option<u8>,
-    #[serde(skip_serializing_if = "Tunnels::is_empty")]
-    tunnel: Tunnels,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    opened_tunnel: bool,
-    #[serde(skip_serializing_if = "Vlans::is_empty")]
-    vlan: Vlans,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    network_id: Option<u32>,
-    start: Timestamp,
-    end: Timestamp,
-    pkts_toserver: u64,
-    pkts_toclient: u64,
-    bytes_toserver: u64,
-    bytes_toclient: u64,
-    payload_toserver: u64,
-    payload_toclient: u64,
-    opener: &'static str,
-    reason: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tcp: Option<Tcp>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    server_name: Option<Called<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tls: Option<Tls<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    quic: Option<Quic<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ssh: Option<Ssh<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    http: Option<Http<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    dns: Option<Dns<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    geo: Option<Geo<'a>>,
+/// A place and its JSON text, written once for the many flows of its address.
+#[derive(Clone, Debug)]
+pub struct Placed {
+    /// The place.
+    pub record: PlaceRecord,
+    json: Box<[u8]>,
 }
 
-/// Name of the transport, or its number.
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Proto {
-    Name(&'static str),
-    Number(String),
-}
-
-struct Protocols<'a>(&'a FlowRecord);
-
-impl Protocols<'_> {
-    /// One protocol or none says no more than `app_proto`.
-    fn is_trivial(&self) -> bool {
-        self.0.protocols.iter().flatten().count() < 2
-    }
-}
-
-impl Serialize for Protocols<'_> {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.protocols.iter().flatten())
-    }
-}
-
-struct Tunnels(TunnelStack);
-
-impl Tunnels {
-    fn is_empty(&self) -> bool {
-        self.0.depth() == 0
-    }
-}
-
-impl Serialize for Tunnels {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut list = serializer.serialize_seq(Some(self.0.depth()))?;
-        for encapsulation in self.0.iter() {
-            list.serialize_element(encapsulation.name())?;
+impl Placed {
+    /// Writes the text.
+    #[must_use]
+    pub fn new(record: PlaceRecord) -> Self {
+        let mut json = Vec::new();
+        // Writing to a vector cannot fail, nor can a structure of texts and numbers.
+        let _ = write_value(&mut json, &record);
+        Self {
+            record,
+            json: json.into_boxed_slice(),
         }
-        list.end()
     }
 }
 
-struct Vlans([Option<u16>; 2]);
-
-impl Vlans {
-    fn is_empty(&self) -> bool {
-        self.0 == [None, None]
-    }
-}
-
-impl Serialize for Vlans {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.iter().flatten())
-    }
-}
-
-#[derive(Serialize)]
-struct Tcp {
-    state: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    rtt_ms: Option<RoundTrips>,
-    retransmissions: u32,
-    out_of_order: u32,
-    gaps: u32,
-    #[serde(skip_serializing_if = "is_zero")]
-    gap_bytes: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    client: Option<TcpEnd>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    server: Option<TcpEnd>,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn is_zero(value: &u64) -> bool {
-    *value == 0
-}
-
-/// Milliseconds, three digits.
-#[derive(Serialize)]
-struct RoundTrips {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    client_side: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    server_side: Option<f64>,
-}
-
-#[derive(Serialize)]
-struct TcpEnd {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    mss: Option<u16>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    window_scale: Option<u8>,
-    window: u16,
-    ttl: u8,
-}
-
-#[derive(Serialize)]
-struct Called<'a> {
-    name: &'a str,
-    source: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    lifetime: Option<u32>,
-}
-
-#[derive(Default, Serialize)]
+#[derive(Default)]
 pub(super) struct Tls<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) sni: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) alpn: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) version: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) ja4: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) ja3: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) ja3s: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) issuer: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) subject: Option<&'a str>,
 }
 
-#[derive(Default, Serialize)]
+#[derive(Default)]
 pub(super) struct Quic<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) version: Option<&'a str>,
 }
 
-#[derive(Default, Serialize)]
+#[derive(Default)]
 pub(super) struct Ssh<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) client: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) server: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) hassh: Option<&'a str>,
 }
 
-#[derive(Default, Serialize)]
+#[derive(Default)]
 pub(super) struct Http<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) hostname: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) method: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) url: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) user_agent: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) server: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) status: Option<u64>,
 }
 
-#[derive(Default, Serialize)]
+#[derive(Default)]
 pub(super) struct Dns<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) rrname: Option<&'a str>,
-}
-
-#[derive(Serialize)]
-struct Geo<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    src: Option<&'a PlaceRecord>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    dest: Option<&'a PlaceRecord>,
 }
 
 /// What the facts of a flow say, sorted into the record's objects.
@@ -337,83 +167,239 @@ pub(super) fn milliseconds(span: Nanoseconds) -> f64 {
     micros / 1_000.0
 }
 
-fn tcp(flow: &FlowRecord) -> Option<Tcp> {
-    let record = flow.tcp.as_ref()?;
-    let [client, server] = &record.sides;
-    let has = |side: Side| flow.packets.get(side.index()).is_some_and(|packets| *packets > 0);
-    let end = |side: Side, of: &crate::model::flow::TcpSide| TcpEnd {
-        mss: of.mss,
-        window_scale: of.window_scale,
-        window: of.first_window,
-        ttl: flow.ttl.get(side.index()).copied().unwrap_or(0),
-    };
-    let rtt_ms = (record.client_rtt.is_some() || record.server_rtt.is_some()).then(|| RoundTrips {
-        client_side: record.client_rtt.map(milliseconds),
-        server_side: record.server_rtt.map(milliseconds),
-    });
-    Some(Tcp {
-        state: record.state.name(),
-        rtt_ms,
-        retransmissions: client.retransmissions.saturating_add(server.retransmissions),
-        out_of_order: client.out_of_order.saturating_add(server.out_of_order),
-        gaps: client.gaps.saturating_add(server.gaps),
-        gap_bytes: client.gap_bytes.saturating_add(server.gap_bytes),
-        client: has(Side::Client).then(|| end(Side::Client, client)),
-        server: has(Side::Server).then(|| end(Side::Server, server)),
-    })
+impl FlowRow<'_> {
+    /// Appends the record as one JSON object.
+    pub fn append_json(&self, to: &mut Vec<u8>) {
+        object(to, |to| {
+            self.append_ends(to);
+            self.append_counters(to);
+            self.append_contents(to);
+        });
+    }
+
+    fn append_ends(&self, to: &mut Vec<u8>) {
+        let flow = self.flow;
+        to.extend_from_slice(b",\"event_type\":\"flow\"");
+        key!(to, "timestamp");
+        time(to, flow.start);
+        key!(to, "flow_id");
+        identifier(to, flow.id.0);
+        key!(to, "community_id");
+        word(to, self.community_id);
+        let has_ports = matches!(flow.protocol, 6 | 17 | 132) && flow.icmp.is_none();
+        key!(to, "src_ip");
+        address(to, flow.client.address.to_ip());
+        if has_ports {
+            key!(to, "src_port");
+            number(to, flow.client.port);
+        }
+        key!(to, "dest_ip");
+        address(to, flow.server.address.to_ip());
+        if has_ports {
+            key!(to, "dest_port");
+            number(to, flow.server.port);
+        }
+        key!(to, "proto");
+        match flow.transport_name() {
+            Some(name) => word(to, name),
+            None => word(to, &flow.protocol.to_string()),
+        }
+        if let Some(name) = flow.app_proto {
+            key!(to, "app_proto");
+            word(to, name);
+        }
+        // One protocol or none says no more than `app_proto`.
+        if flow.protocols.iter().flatten().count() > 1 {
+            key!(to, "protocols");
+            list(to, flow.protocols.iter().flatten(), |to, name| word(to, name));
+        }
+        if let Some([kind, code]) = flow.icmp {
+            key!(to, "icmp_type");
+            number(to, kind);
+            key!(to, "icmp_code");
+            number(to, code);
+        }
+        if flow.tunnels.depth() > 0 {
+            key!(to, "tunnel");
+            list(to, flow.tunnels.iter(), |to, tunnel| word(to, tunnel.name()));
+        }
+        if flow.is_opened_tunnel {
+            key!(to, "opened_tunnel");
+            to.extend_from_slice(b"true");
+        }
+        let vlans = flow.space.vlans();
+        if vlans != [None, None] {
+            key!(to, "vlan");
+            list(to, vlans.into_iter().flatten(), number);
+        }
+        if let Some(network) = flow.space.identifier() {
+            key!(to, "network_id");
+            number(to, network);
+        }
+    }
+
+    fn append_counters(&self, to: &mut Vec<u8>) {
+        let flow = self.flow;
+        key!(to, "start");
+        time(to, flow.start);
+        key!(to, "end");
+        time(to, flow.end);
+        let ([packets_there, packets_back], [there, back]) = (flow.packets, flow.bytes);
+        let [payload_there, payload_back] = flow.payload_bytes;
+        key!(to, "pkts_toserver");
+        number(to, packets_there);
+        key!(to, "pkts_toclient");
+        number(to, packets_back);
+        key!(to, "bytes_toserver");
+        number(to, there);
+        key!(to, "bytes_toclient");
+        number(to, back);
+        key!(to, "payload_toserver");
+        number(to, payload_there);
+        key!(to, "payload_toclient");
+        number(to, payload_back);
+        key!(to, "opener");
+        word(to, flow.opener.name());
+        key!(to, "reason");
+        word(to, flow.end_reason.name());
+        if let Some(record) = &flow.tcp {
+            key!(to, "tcp");
+            object(to, |to| tcp(to, flow, record));
+        }
+    }
+
+    fn append_contents(&self, to: &mut Vec<u8>) {
+        if let Some(called) = self.server_name {
+            key!(to, "server_name");
+            object(to, |to| {
+                key!(to, "name");
+                text(to, &called.name);
+                key!(to, "source");
+                word(to, called.source.name());
+                if let Some(lifetime) = called.lifetime {
+                    key!(to, "lifetime");
+                    number(to, lifetime);
+                }
+            });
+        }
+        if !self.flow.facts.is_empty() {
+            said(to, &sort(&self.flow.facts));
+        }
+        if let [None, None] = self.places {
+            return;
+        }
+        let [from, at] = self.places;
+        key!(to, "geo");
+        object(to, |to| {
+            if let Some(place) = from {
+                key!(to, "src");
+                to.extend_from_slice(&place.json);
+            }
+            if let Some(place) = at {
+                key!(to, "dest");
+                to.extend_from_slice(&place.json);
+            }
+        });
+    }
 }
 
-impl Serialize for FlowRow<'_> {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let flow = self.flow;
-        let said = sort(&flow.facts);
-        let has_ports = matches!(flow.protocol, 6 | 17 | 132) && flow.icmp.is_none();
-        let [icmp_type, icmp_code] = flow.icmp.map_or([None, None], |icmp| icmp.map(Some));
-        let [src, dest] = self.places;
-        Row {
-            event_type: "flow",
-            timestamp: flow.start,
-            flow_id: flow.id,
-            community_id: self.community_id,
-            src_ip: flow.client.address.to_ip(),
-            src_port: has_ports.then_some(flow.client.port),
-            dest_ip: flow.server.address.to_ip(),
-            dest_port: has_ports.then_some(flow.server.port),
-            proto: flow
-                .transport_name()
-                .map_or_else(|| Proto::Number(flow.protocol.to_string()), Proto::Name),
-            app_proto: flow.app_proto,
-            protocols: Protocols(flow),
-            icmp_type,
-            icmp_code,
-            tunnel: Tunnels(flow.tunnels),
-            opened_tunnel: flow.is_opened_tunnel,
-            vlan: Vlans(flow.space.vlans()),
-            network_id: flow.space.identifier(),
-            start: flow.start,
-            end: flow.end,
-            pkts_toserver: flow.packets[0],
-            pkts_toclient: flow.packets[1],
-            bytes_toserver: flow.bytes[0],
-            bytes_toclient: flow.bytes[1],
-            payload_toserver: flow.payload_bytes[0],
-            payload_toclient: flow.payload_bytes[1],
-            opener: flow.opener.name(),
-            reason: flow.end_reason.name(),
-            tcp: tcp(flow),
-            server_name: self.server_name.map(|name| Called {
-                name: &name.name,
-                source: name.source.name(),
-                lifetime: name.lifetime,
-            }),
-            tls: said.tls,
-            quic: said.quic,
-            ssh: said.ssh,
-            http: said.http,
-            dns: said.dns,
-            geo: (src.is_some() || dest.is_some()).then_some(Geo { src, dest }),
-        }
-        .serialize(serializer)
+fn tcp(to: &mut Vec<u8>, flow: &FlowRecord, record: &TcpRecord) {
+    let [client, server] = &record.sides;
+    key!(to, "state");
+    word(to, record.state.name());
+    if record.client_rtt.is_some() || record.server_rtt.is_some() {
+        key!(to, "rtt_ms");
+        object(to, |to| {
+            if let Some(span) = record.client_rtt {
+                key!(to, "client_side");
+                thousandths(to, span / 1_000);
+            }
+            if let Some(span) = record.server_rtt {
+                key!(to, "server_side");
+                thousandths(to, span / 1_000);
+            }
+        });
+    }
+    let both = |counter: fn(&TcpSide) -> u32| counter(client).saturating_add(counter(server));
+    key!(to, "retransmissions");
+    number(to, both(|side| side.retransmissions));
+    key!(to, "out_of_order");
+    number(to, both(|side| side.out_of_order));
+    key!(to, "gaps");
+    number(to, both(|side| side.gaps));
+    let gap_bytes = client.gap_bytes.saturating_add(server.gap_bytes);
+    if gap_bytes > 0 {
+        key!(to, "gap_bytes");
+        number(to, gap_bytes);
+    }
+    let [from_client, from_server] = flow.packets;
+    if from_client > 0 {
+        key!(to, "client");
+        object(to, |to| tcp_end(to, flow, Side::Client, client));
+    }
+    if from_server > 0 {
+        key!(to, "server");
+        object(to, |to| tcp_end(to, flow, Side::Server, server));
+    }
+}
+
+fn tcp_end(to: &mut Vec<u8>, flow: &FlowRecord, side: Side, end: &TcpSide) {
+    if let Some(size) = end.mss {
+        key!(to, "mss");
+        number(to, size);
+    }
+    if let Some(scale) = end.window_scale {
+        key!(to, "window_scale");
+        number(to, scale);
+    }
+    key!(to, "window");
+    number(to, end.first_window);
+    key!(to, "ttl");
+    number(to, flow.ttl.get(side.index()).copied().unwrap_or(0));
+}
+
+/// Appends `,"key":"text"` where there is a text.
+macro_rules! texts {
+    ($to:expr, $($key:literal: $text:expr),+ $(,)?) => {
+        $(if let Some(value) = $text {
+            key!($to, $key);
+            text($to, value);
+        })+
+    };
+}
+
+fn said(to: &mut Vec<u8>, said: &Said<'_>) {
+    if let Some(tls) = &said.tls {
+        key!(to, "tls");
+        object(to, |to| {
+            texts!(to, "sni": tls.sni, "alpn": tls.alpn, "version": tls.version, "ja4": tls.ja4, "ja3": tls.ja3,
+                "ja3s": tls.ja3s, "issuer": tls.issuer, "subject": tls.subject);
+        });
+    }
+    if let Some(quic) = &said.quic {
+        key!(to, "quic");
+        object(to, |to| texts!(to, "version": quic.version));
+    }
+    if let Some(ssh) = &said.ssh {
+        key!(to, "ssh");
+        object(to, |to| {
+            texts!(to, "client": ssh.client, "server": ssh.server, "hassh": ssh.hassh);
+        });
+    }
+    if let Some(http) = &said.http {
+        key!(to, "http");
+        object(to, |to| {
+            texts!(to, "hostname": http.hostname, "method": http.method, "url": http.url,
+                "user_agent": http.user_agent, "server": http.server);
+            if let Some(status) = http.status {
+                key!(to, "status");
+                number(to, status);
+            }
+        });
+    }
+    if let Some(dns) = &said.dns {
+        key!(to, "dns");
+        object(to, |to| texts!(to, "rrname": dns.rrname));
     }
 }
 
@@ -445,7 +431,9 @@ mod tests {
             places: [None, None],
             community_id: "1:x",
         };
-        let json = serde_json::to_value(row).unwrap();
+        let mut json = Vec::new();
+        row.append_json(&mut json);
+        let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
         assert_eq!(json["tls"]["sni"], "a.example");
         assert_eq!(json["proto"], "TCP");
         for absent in ["quic", "http", "geo", "vlan", "tunnel", "icmp_type"] {

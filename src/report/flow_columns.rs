@@ -35,7 +35,12 @@ impl<'a> Flat<'a> {
     }
 
     fn place(&self, side: usize) -> Option<&'a PlaceRecord> {
-        self.row.places.get(side).copied().flatten()
+        self.row
+            .places
+            .get(side)
+            .copied()
+            .flatten()
+            .map(|placed| &placed.record)
     }
 
     fn tcp(&self) -> Option<&'a TcpRecord> {

@@ -86,19 +86,29 @@ pub struct JsonLines<W> {
     to: W,
     shown: Shown,
     has_flows: bool,
+    /// The line of one flow.
+    line: Vec<u8>,
 }
 
 impl<W: Write + Send> JsonLines<W> {
     /// Lines of what is shown; of flows only with `has_flows` (`--flows`).
     pub fn new(to: W, shown: Shown, has_flows: bool) -> Self {
-        Self { to, shown, has_flows }
+        Self {
+            to,
+            shown,
+            has_flows,
+            line: Vec::new(),
+        }
     }
 }
 
 impl<W: Write + Send> Output<W> for JsonLines<W> {
     fn flow(&mut self, row: &FlowRow<'_>) -> io::Result<()> {
         if self.has_flows {
-            write_line(&mut self.to, row)?;
+            self.line.clear();
+            row.append_json(&mut self.line);
+            self.line.push(b'\n');
+            self.to.write_all(&self.line)?;
         }
         Ok(())
     }
@@ -126,6 +136,8 @@ pub struct JsonObject<W> {
     has_flows: bool,
     is_open: bool,
     rows: u64,
+    /// The object of one flow.
+    object: Vec<u8>,
 }
 
 impl<W: Write + Send> JsonObject<W> {
@@ -137,6 +149,7 @@ impl<W: Write + Send> JsonObject<W> {
             has_flows,
             is_open: false,
             rows: 0,
+            object: Vec::new(),
         }
     }
 
@@ -158,7 +171,9 @@ impl<W: Write + Send> Output<W> for JsonObject<W> {
         self.open()?;
         self.to.write_all(if self.rows == 0 { b"\n" } else { b",\n" })?;
         self.rows = self.rows.saturating_add(1);
-        write_value(&mut self.to, row)
+        self.object.clear();
+        row.append_json(&mut self.object);
+        self.to.write_all(&self.object)
     }
 
     fn finish(mut self: Box<Self>, case: &Case) -> io::Result<W> {

@@ -14,6 +14,7 @@ mod flow_columns;
 pub mod html;
 pub mod json;
 pub mod manifest;
+mod members;
 pub mod output;
 pub mod parquet;
 pub mod registry;

@@ -14,7 +14,7 @@ use crate::model::finding::PlaceRecord;
 use crate::model::flow::FlowRecord;
 
 use super::escape::is_unsafe;
-use super::flow::FlowRow;
+use super::flow::{FlowRow, Placed};
 use super::json::{JsonLines, JsonObject};
 use super::output::{Output, Render};
 use super::shown::Shown;
@@ -31,7 +31,7 @@ fn plain_text(case: &Case, to: &mut dyn Write) -> std::io::Result<()> {
     text::write(case, Shown::default(), &Styles::plain(), to)
 }
 
-fn row<'a>(flow: &'a FlowRecord, place: &'a PlaceRecord) -> FlowRow<'a> {
+fn row<'a>(flow: &'a FlowRecord, place: &'a Placed) -> FlowRow<'a> {
     FlowRow {
         flow,
         server_name: None,
@@ -40,12 +40,12 @@ fn row<'a>(flow: &'a FlowRecord, place: &'a PlaceRecord) -> FlowRow<'a> {
     }
 }
 
-fn us() -> PlaceRecord {
-    PlaceRecord {
+fn us() -> Placed {
+    Placed::new(PlaceRecord {
         country: Some("US".to_owned()),
         asn: Some(64_500),
         ..PlaceRecord::default()
-    }
+    })
 }
 
 fn finished<O: Output<Vec<u8>>>(mut output: O, flows: u32) -> String {
