@@ -40,7 +40,7 @@ pub fn segments(input: &[u8]) {
     let mut number = 0;
     for pieces in pieces.chunks(PER_BLOCK) {
         let mut block = Block::default();
-        let mut routed = Vec::new();
+        let (mut segments, mut routed) = (Vec::new(), Vec::new());
         for (flags, piece) in pieces {
             number += 1;
             let source = FrameRef { capture: 0, number };
@@ -53,11 +53,12 @@ pub fn segments(input: &[u8]) {
                         hash,
                         from_upper,
                     },
-                    segment,
+                    segment: u32::try_from(segments.len()).unwrap_or(u32::MAX),
                 });
+                segments.push(segment);
             }
         }
-        shard.take(&block, &routed, at, &mut output);
+        shard.take(&block, &segments, &routed, at, &mut output);
         ended = ended.saturating_add(output.flows.len() as u64);
         output.clear();
     }

@@ -226,16 +226,18 @@ impl Detectors {
         self.recogniser.recognise(catalogue, flow, server_name)
     }
 
-    /// Takes a placed flow with its tools. `community_id` is made only for flows that belong to one.
+    /// Takes a placed flow that belongs to tools.
     pub fn observe(
         &mut self,
         observation: &Observation<'_>,
         recognised: &[Recognised<'_>],
-        community_id: &dyn Fn() -> String,
+        community_id: &str,
     ) {
-        if !recognised.is_empty() {
-            self.sessions.observe(observation, recognised, &community_id());
-        }
+        self.sessions.observe(observation, recognised, community_id);
+    }
+
+    /// Takes any placed flow: whose services a host uses.
+    pub fn used(&mut self, observation: &Observation<'_>) {
         if let (Some(client), Some(name)) = (
             observation.locals.first().copied().flatten(),
             &observation.server_name,

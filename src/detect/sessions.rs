@@ -147,8 +147,11 @@ impl Sessions {
             seen.flows = seen.flows.saturating_add(1);
             seen.bytes = seen.bytes.saturating_add(flow.bytes.iter().sum());
             seen.port = flow.server.port;
-            if local_is_client && let Some(name) = &observation.server_name {
-                seen.name = Some(name.name.clone());
+            if local_is_client
+                && let Some(name) = &observation.server_name
+                && seen.name.as_deref() != Some(&*name.name)
+            {
+                seen.name = Some(name.name.to_string());
             }
         }
         note_controllers(group, flow, local_is_client);

@@ -1,7 +1,7 @@
 //! Organisations whose services a host uses: the customer's own label in names of identity providers and other
 //! services (DETECTION 4.2). One household line with many of them is what a farm cannot avoid.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use crate::model::observation::LocalIndex;
 
@@ -61,7 +61,7 @@ const GENERIC: &[&str] = &[
 /// Services and how customers are named in them.
 #[derive(Debug)]
 pub struct Tenants {
-    suffixes: Vec<(&'static str, &'static str)>,
+    suffixes: HashSet<&'static str, rapidhash::fast::RandomState>,
     /// Flows and questions by host and token.
     seen: BTreeMap<(LocalIndex, String), u64>,
     most: usize,
@@ -74,10 +74,7 @@ impl Tenants {
         let suffixes = TABLE
             .lines()
             .filter(|line| !line.starts_with('#'))
-            .filter_map(|line| {
-                let mut columns = line.split('\t');
-                Some((columns.next()?, columns.next()?))
-            })
+            .filter_map(|line| line.split('\t').next())
             .collect();
         Self {
             suffixes,
@@ -89,11 +86,10 @@ impl Tenants {
     /// The token of a name: the customer's label and the service, `acme@okta.com`.
     #[must_use]
     pub fn token(&self, name: &str) -> Option<String> {
-        // The last two letters decide for nearly every name that it is none of these.
-        let (suffix, _) = self.suffixes.iter().find(|(suffix, _)| {
-            name.strip_suffix(suffix)
-                .is_some_and(|front| front.ends_with('.'))
-        })?;
+        let suffix = name
+            .match_indices('.')
+            .filter_map(|(dot, _)| name.get(dot.saturating_add(1)..))
+            .find_map(|behind| self.suffixes.get(behind))?;
         let front = name.strip_suffix(suffix)?.trim_end_matches('.');
         let label = front.rsplit('.').next()?;
         let is_customer = !label.is_empty()

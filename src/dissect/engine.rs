@@ -73,7 +73,7 @@ struct Speaker {
 }
 
 /// What the engine remembers of a flow while its payloads are wanted.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Inspection {
     /// Dissectors that may still claim it.
     open: u64,
@@ -87,6 +87,19 @@ pub struct Inspection {
 impl std::fmt::Debug for Speaker {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(dissector(self.number).map_or("?", Dissector::name))
+    }
+}
+
+impl Inspection {
+    /// Forgets the flow; what was allocated stays for the next one.
+    pub fn clear(&mut self) {
+        self.speakers.clear();
+        self.earlier.clear();
+        *self = Self {
+            speakers: std::mem::take(&mut self.speakers),
+            earlier: std::mem::take(&mut self.earlier),
+            ..Self::default()
+        };
     }
 }
 
@@ -161,17 +174,9 @@ impl Engine {
         self.by_layer.get(layer as usize).copied().unwrap_or(0)
     }
 
-    /// Begins to inspect a flow.
-    #[must_use]
-    pub fn begin(&self, layer: Layer) -> Inspection {
-        Inspection {
-            open: self.candidates(layer),
-            speakers: Vec::new(),
-            earlier: Vec::new(),
-            datagrams: 0,
-            hops: 0,
-            said_payload: [false; 2],
-        }
+    /// Begins to inspect a flow, in a cleared inspection.
+    pub fn begin(&self, inspection: &mut Inspection, layer: Layer) {
+        inspection.open = self.candidates(layer);
     }
 
     /// Feeds a datagram to a stateless dissector that follows its flow.

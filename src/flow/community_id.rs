@@ -1,6 +1,7 @@
 //! Community ID, version 1, seed 0: the flow hash that Zeek, Suricata and Wireshark share
 //! (specification: corelight/community-id-spec).
 
+use std::fmt;
 use std::net::IpAddr;
 
 use base64::Engine as _;
@@ -10,9 +11,33 @@ use crate::model::address::Endpoint;
 use crate::model::flow::FlowRecord;
 use crate::model::segment::Layer;
 
+/// The identifier in its usual form: `1:` and the hash in base64.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct CommunityId([u8; 30]);
+
+impl CommunityId {
+    /// The text; ASCII by construction.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for CommunityId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// Identifier of a flow with the given endpoints. `one_way` ICMP (types without a counterpart) keeps its direction.
 #[must_use]
-pub fn community_id(protocol: u8, from: Endpoint, to: Endpoint, has_ports: bool, one_way: bool) -> String {
+pub fn community_id(
+    protocol: u8,
+    from: Endpoint,
+    to: Endpoint,
+    has_ports: bool,
+    one_way: bool,
+) -> CommunityId {
     let (first, second) = if one_way || from <= to {
         (from, to)
     } else {
@@ -32,15 +57,17 @@ pub fn community_id(protocol: u8, from: Endpoint, to: Endpoint, has_ports: bool,
         hash.update(second.port.to_be_bytes());
     }
     let digest = hash.finalize();
-    let mut text = String::with_capacity(30);
-    text.push_str("1:");
-    base64::engine::general_purpose::STANDARD.encode_string(digest, &mut text);
-    text
+    let mut text = *b"1:............................";
+    if let Some(place) = text.get_mut(2..) {
+        // Twenty octets are exactly these twenty-eight characters.
+        let _ = base64::engine::general_purpose::STANDARD.encode_slice(digest, place);
+    }
+    CommunityId(text)
 }
 
 /// Identifier of a recorded flow.
 #[must_use]
-pub fn of_record(flow: &FlowRecord) -> String {
+pub fn of_record(flow: &FlowRecord) -> CommunityId {
     let has_ports = !matches!(flow.layer, Layer::OtherIp | Layer::Link);
     let one_way = flow.icmp_one_way;
     community_id(flow.protocol, flow.client, flow.server, has_ports, one_way)
@@ -89,8 +116,8 @@ mod tests {
         ];
         for (protocol, from, from_port, to, to_port, expected) in cases {
             let (from, to) = (endpoint(from, from_port), endpoint(to, to_port));
-            assert_eq!(community_id(protocol, from, to, true, false), expected);
-            assert_eq!(community_id(protocol, to, from, true, false), expected);
+            assert_eq!(community_id(protocol, from, to, true, false).as_str(), expected);
+            assert_eq!(community_id(protocol, to, from, true, false).as_str(), expected);
         }
     }
 

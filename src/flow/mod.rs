@@ -28,7 +28,7 @@ use table::{HashedKey, Index};
 use tcp::TcpFlow;
 
 use crate::model::address::MacAddress;
-use crate::model::fact::{FactLog, Side};
+use crate::model::fact::{FactLog, KeptFacts, Side};
 use crate::model::flow::{EndReason, FlowRecord, MOST_PROTOCOLS, OpenerJudgement, TcpState};
 use crate::model::frame::FrameRef;
 use crate::model::segment::{Layer, Segment, TunnelStack, segment_flag};
@@ -38,6 +38,9 @@ use crate::settings::limits::{Limits, TimeOuts};
 /// No attachment, no TCP state.
 pub const NOTHING: u32 = u32::MAX;
 
+/// Segments that are looked up together, so that their cache misses overlap.
+pub const BATCH: usize = 32;
+
 /// Packets of a flow after which its activity is binned: shorter flows are no sessions.
 const BINNED_FROM: u32 = 8;
 
@@ -46,9 +49,9 @@ const BINNED_FROM: u32 = 8;
 struct Hot {
     key: FlowKey,
     last: Timestamp,
-    bytes: [u64; 2],
-    payload: [u64; 2],
     packets: [u32; 2],
+    bytes: [u32; 2],
+    payload: [u32; 2],
     last_frame: u64,
     tag: u32,
     tcp: u32,
@@ -65,9 +68,8 @@ struct Cold {
     start: Timestamp,
     first_frame: u64,
     first_payload: [u64; 2],
-    carried: [u32; 2],
-    labels: Option<Box<FactLog>>,
-    activity: Option<Box<Activity>>,
+    facts: KeptFacts,
+    long: Option<Box<Long>>,
     macs: [MacAddress; 2],
     tunnels: TunnelStack,
     ttl: [u8; 2],
@@ -75,6 +77,14 @@ struct Cold {
     opener: OpenerJudgement,
     protocols: [u8; MOST_PROTOCOLS],
     app_proto: u8,
+}
+
+/// What only a flow of many packets has.
+#[derive(Debug, Default)]
+struct Long {
+    activity: Activity,
+    /// Upper halves of the counters: packets, bytes, payload.
+    carried: [[u32; 2]; 3],
 }
 
 /// Which time-out counts.
@@ -98,6 +108,8 @@ pub struct Touch {
     pub side: Side,
     /// It is the flow's first.
     pub is_new: bool,
+    /// A TCP connection of which nothing more is to come: both sides closed it. (A reset may overtake data.)
+    pub is_closed: bool,
 }
 
 /// Receives what ends.
@@ -152,16 +164,22 @@ impl Flows {
 
     /// Brings the slots and flows of a batch into the cache. Purely a hint.
     pub fn touch<'a>(&self, batch: impl Iterator<Item = &'a HashedKey>) {
-        let mut candidates = [NOTHING; 64];
+        let mut candidates = [NOTHING; BATCH];
         for (candidate, hashed) in candidates.iter_mut().zip(batch) {
             if let Some(index) = self.index.touch(hashed.hash) {
                 *candidate = index;
             }
         }
-        let mut seen = 0u32;
-        for candidate in candidates {
+        let mut connections = [NOTHING; BATCH];
+        for (connection, candidate) in connections.iter_mut().zip(candidates) {
             if let Some(hot) = self.hot.get(candidate) {
-                seen ^= hot.tag;
+                *connection = hot.tcp;
+            }
+        }
+        let mut seen = 0u32;
+        for connection in connections {
+            if let Some(tcp) = self.tcp.get(connection) {
+                seen ^= tcp.touch();
             }
         }
         std::hint::black_box(seen);
@@ -185,8 +203,13 @@ impl Flows {
             Some(flow) => (flow, false),
             None => (self.begin(segment, hashed, ending), true),
         };
-        let side = self.count(flow, segment, hashed, options);
-        Touch { flow, side, is_new }
+        let (side, is_closed) = self.count(flow, segment, hashed, options);
+        Touch {
+            flow,
+            side,
+            is_new,
+            is_closed,
+        }
     }
 
     /// Whether the flow found is over for this segment: silent for too long, or its five-tuple was taken anew. Ends it then.
@@ -279,54 +302,56 @@ impl Flows {
         flow
     }
 
-    fn count(&mut self, flow: u32, segment: &Segment, hashed: &HashedKey, options: &[u8]) -> Side {
+    fn count(&mut self, flow: u32, segment: &Segment, hashed: &HashedKey, options: &[u8]) -> (Side, bool) {
         let Some(hot) = self.hot.get_mut(flow) else {
-            return Side::Client;
+            return (Side::Client, false);
         };
         let side = side_of(hot, hashed);
         let way = side.index();
         hot.last = hot.last.max(segment.at);
         hot.last_frame = pack(segment.source);
-        let mut is_first_of_side = false;
-        let mut overflowed = false;
-        if let (Some(packets), Some(bytes)) = (hot.packets.get_mut(way), hot.bytes.get_mut(way)) {
-            is_first_of_side = *packets == 0;
-            let (sum, carry) = packets.overflowing_add(1);
-            *packets = sum;
-            overflowed = carry;
-            *bytes = bytes.saturating_add(u64::from(segment.frame_on_wire));
-        }
-        let mut is_first_payload = false;
-        if segment.payload_on_wire > 0
-            && let Some(payload) = hot.payload.get_mut(way)
-        {
-            is_first_payload = *payload == 0;
-            *payload = payload.saturating_add(u64::from(segment.payload_on_wire));
-        }
+        let is_first_of_side = hot.packets.get(way) == Some(&0);
+        let is_first_payload = segment.payload_on_wire > 0 && hot.payload.get(way) == Some(&0);
+        let carries = [
+            add(&mut hot.packets, way, 1),
+            add(&mut hot.bytes, way, segment.frame_on_wire),
+            add(&mut hot.payload, way, segment.payload_on_wire),
+        ];
         let [there, back] = hot.packets;
         let is_binned = segment.payload_on_wire > 0 && there.saturating_add(back) > BINNED_FROM;
+        let mut is_closed = false;
         if let Some(tcp) = self.tcp.get_mut(hot.tcp) {
             tcp.follow(segment, side, options);
+            is_closed = tcp.state() == TcpState::Closed;
             hot.class = match tcp.state() {
                 TcpState::SynSent | TcpState::SynReceived => Class::TcpOpening,
                 TcpState::Midstream | TcpState::Established | TcpState::Closing => Class::TcpEstablished,
                 TcpState::Closed | TcpState::Reset => Class::TcpClosed,
             };
         }
+        let overflowed = carries.contains(&true);
         if (is_first_of_side || is_first_payload || is_binned || overflowed)
             && let Some(cold) = self.cold.get_mut(flow as usize)
         {
             if is_first_of_side && let Some(ttl) = cold.ttl.get_mut(way) {
                 *ttl = segment.ttl;
             }
-            if is_first_payload && let Some(frame) = cold.first_payload.get_mut(way) {
+            if is_first_payload
+                && let Some(frame) = cold.first_payload.get_mut(way)
+                && *frame == 0
+            {
                 *frame = pack(segment.source);
             }
-            if overflowed && let Some(carried) = cold.carried.get_mut(way) {
-                *carried = carried.saturating_add(1);
+            if overflowed {
+                let long = cold.long.get_or_insert_default();
+                for (counter, carry) in long.carried.iter_mut().zip(carries) {
+                    if let Some(upper) = counter.get_mut(way) {
+                        *upper = upper.saturating_add(u32::from(carry));
+                    }
+                }
             }
             if is_binned {
-                cold.activity.get_or_insert_default().count(
+                cold.long.get_or_insert_default().activity.count(
                     segment.at,
                     side,
                     segment.payload_on_wire,
@@ -334,7 +359,7 @@ impl Flows {
                 );
             }
         }
-        side
+        (side, is_closed)
     }
 
     /// Lets packet time pass: ends what was silent for longer than its time-out at `clock`.
@@ -406,28 +431,18 @@ impl Flows {
         }
     }
 
-    /// The flow's log of facts, made when first wanted.
-    pub fn facts(&mut self, flow: u32) -> Option<&mut FactLog> {
-        self.cold
-            .get_mut(flow as usize)
-            .map(|cold| &mut **cold.labels.get_or_insert_default())
-    }
-
     /// Bytes of facts that a flow holds.
     #[must_use]
     pub fn fact_bytes(&self, flow: u32) -> usize {
-        self.cold
-            .get(flow as usize)
-            .and_then(|cold| cold.labels.as_ref())
-            .map_or(0, |log| log.len())
+        self.cold.get(flow as usize).map_or(0, |cold| cold.facts.len())
     }
 
     /// Puts facts behind those of the flow.
     pub fn keep_facts(&mut self, flow: u32, facts: &FactLog) {
         if !facts.is_empty()
-            && let Some(log) = self.facts(flow)
+            && let Some(cold) = self.cold.get_mut(flow as usize)
         {
-            log.append(facts);
+            cold.facts.append(facts);
         }
     }
 
@@ -573,6 +588,16 @@ impl Flows {
         self.tcp.free(tcp);
         ending.ended(attachment, record);
     }
+}
+
+/// Adds to one direction's counter; whether its lower half overflowed.
+fn add(counter: &mut [u32; 2], way: usize, count: u32) -> bool {
+    let Some(sum) = counter.get_mut(way) else {
+        return false;
+    };
+    let (lower, carry) = sum.overflowing_add(count);
+    *sum = lower;
+    carry
 }
 
 /// Who sent a packet of the flow.

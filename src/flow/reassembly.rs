@@ -18,14 +18,21 @@ pub struct Stream {
     next: Option<u32>,
     /// Octets in order that nobody consumed yet.
     kept: Vec<u8>,
-    /// Segments beyond a hole, sorted by distance.
-    waiting: Vec<(u32, Vec<u8>)>,
-    /// Octets of `waiting`.
-    waiting_bytes: usize,
+    /// Segments beyond a hole: few streams have one.
+    beyond: Option<Box<Beyond>>,
     /// Octets delivered in order so far, consumed or not.
-    delivered: usize,
+    delivered: u32,
     /// A hole was given up just before the octets that are kept.
     after_gap: bool,
+}
+
+/// What waits for something missing.
+#[derive(Debug, Default)]
+struct Beyond {
+    /// First sequence number and octets, sorted by distance.
+    segments: Vec<(u32, Vec<u8>)>,
+    /// How many octets.
+    bytes: usize,
 }
 
 /// What a segment did to a stream.
@@ -55,14 +62,33 @@ impl Stream {
 
     /// Octets delivered in order so far.
     #[must_use]
-    pub const fn delivered(&self) -> usize {
+    pub const fn delivered(&self) -> u32 {
         self.delivered
     }
 
     /// Bytes of memory that it holds.
     #[must_use]
     pub fn held(&self) -> usize {
-        self.kept.len().saturating_add(self.waiting_bytes)
+        let beyond = self.beyond.as_ref().map_or(0, |beyond| beyond.bytes);
+        self.kept.len().saturating_add(beyond)
+    }
+
+    /// Whether segments wait behind a hole.
+    #[must_use]
+    pub const fn waits(&self) -> bool {
+        self.beyond.is_some()
+    }
+
+    /// Makes it a new one; a small buffer stays for it.
+    pub fn reset(&mut self) {
+        const KEPT: usize = 2_048;
+        let mut kept = std::mem::take(&mut self.kept);
+        kept.clear();
+        kept.shrink_to(KEPT);
+        *self = Self {
+            kept,
+            ..Self::default()
+        };
     }
 
     /// Whether octets are missing directly before what comes next; reading it clears it.
@@ -76,7 +102,8 @@ impl Stream {
         let ahead = sequence.wrapping_sub(next);
         if ahead.cast_signed() > 0 {
             self.wait(sequence, payload, ahead, budget);
-            return if self.waiting.len() >= MOST_WAITING || ahead > WIDEST_HOLE {
+            let waiting = self.beyond.as_ref().map_or(0, |beyond| beyond.segments.len());
+            return if waiting >= MOST_WAITING || ahead > WIDEST_HOLE {
                 self.give_up_hole()
             } else {
                 Offer::Nothing
@@ -88,8 +115,8 @@ impl Stream {
         };
         let cut = u32::try_from(payload.len()).unwrap_or(u32::MAX) < on_wire;
         self.next = Some(sequence.wrapping_add(if cut { on_wire } else { length(payload) }));
-        self.delivered = self.delivered.saturating_add(fresh.len());
-        if self.kept.is_empty() && self.waiting.is_empty() {
+        self.delivered = self.delivered.saturating_add(length(fresh));
+        if self.kept.is_empty() && !self.waits() {
             if cut {
                 self.after_gap = true;
             }
@@ -119,7 +146,8 @@ impl Stream {
 
     /// Gives up waiting for what is missing and goes on behind it: the capture lost it.
     pub fn give_up_hole(&mut self) -> Offer {
-        let Some((sequence, _)) = self.waiting.first() else {
+        let first = self.beyond.as_ref().and_then(|beyond| beyond.segments.first());
+        let Some((sequence, _)) = first else {
             return Offer::Nothing;
         };
         self.next = Some(*sequence);
@@ -140,40 +168,46 @@ impl Stream {
     }
 
     fn wait(&mut self, sequence: u32, payload: &[u8], ahead: u32, budget: usize) {
-        if payload.is_empty()
-            || self.held().saturating_add(payload.len()) > budget
-            || self.waiting.len() >= MOST_WAITING
-        {
+        if payload.is_empty() || self.held().saturating_add(payload.len()) > budget {
             return;
         }
         let base = self.next.unwrap_or(sequence);
-        let place = self
-            .waiting
+        let beyond = self.beyond.get_or_insert_default();
+        if beyond.segments.len() >= MOST_WAITING {
+            return;
+        }
+        let place = beyond
+            .segments
             .partition_point(|(other, _)| other.wrapping_sub(base) < ahead);
-        if self
-            .waiting
+        if beyond
+            .segments
             .get(place)
             .is_some_and(|(other, bytes)| *other == sequence && bytes.len() >= payload.len())
         {
             return;
         }
-        self.waiting_bytes = self.waiting_bytes.saturating_add(payload.len());
-        self.waiting.insert(place, (sequence, payload.to_vec()));
+        beyond.bytes = beyond.bytes.saturating_add(payload.len());
+        beyond.segments.insert(place, (sequence, payload.to_vec()));
     }
 
     /// Moves waiting segments that are in order now behind the kept octets.
     fn join_waiting(&mut self, budget: usize) {
-        while let (Some(next), Some((sequence, _))) = (self.next, self.waiting.first()) {
+        let Some(mut beyond) = self.beyond.take() else {
+            return;
+        };
+        while let (Some(next), Some((sequence, _))) = (self.next, beyond.segments.first()) {
             if sequence.wrapping_sub(next).cast_signed() > 0 {
+                self.beyond = Some(beyond);
                 return;
             }
-            let (sequence, bytes) = self.waiting.remove(0);
-            self.waiting_bytes = self.waiting_bytes.saturating_sub(bytes.len());
+            let (sequence, bytes) = beyond.segments.remove(0);
+            beyond.bytes = beyond.bytes.saturating_sub(bytes.len());
             let seen = usize::try_from(next.wrapping_sub(sequence)).unwrap_or(usize::MAX);
             if let Some(fresh) = bytes.get(seen..).filter(|fresh| !fresh.is_empty()) {
                 self.next = Some(next.wrapping_add(length(fresh)));
-                self.delivered = self.delivered.saturating_add(fresh.len());
-                self.keep(fresh, budget);
+                self.delivered = self.delivered.saturating_add(length(fresh));
+                let room = budget.saturating_sub(beyond.bytes);
+                self.keep(fresh, room);
             }
         }
     }

@@ -23,10 +23,14 @@ pub(super) fn build(
         code.checked_sub(1)
             .and_then(|index| names.get(usize::from(index)).copied())
     };
-    let mut packets = [0u64; 2];
-    for ((sum, low), high) in packets.iter_mut().zip(hot.packets).zip(cold.carried) {
-        *sum = u64::from(high) << 32 | u64::from(low);
-    }
+    let long = cold.long.map(|long| *long).unwrap_or_default();
+    let [packets_carried, bytes_carried, payload_carried] = long.carried;
+    let whole = |[there, back]: [u32; 2], [there_carried, back_carried]: [u32; 2]| {
+        [
+            u64::from(there_carried) << 32 | u64::from(there),
+            u64::from(back_carried) << 32 | u64::from(back),
+        ]
+    };
     let mut frames = FlowFrames {
         first: unpack(cold.first_frame),
         first_payload: [None; 2],
@@ -37,8 +41,6 @@ pub(super) fn build(
     }
     let layer = hot.key.layer();
     let is_icmp = matches!(layer, Layer::Icmp | Layer::Icmpv6);
-    let mut facts = cold.labels.map(|log| *log).unwrap_or_default();
-    facts.shrink();
     let first_number = frames.first.number;
     let [w0, w1, w2, w3, w4, w5] = hot.key.words();
     FlowRecord {
@@ -55,20 +57,17 @@ pub(super) fn build(
         macs: cold.macs,
         start: cold.start,
         end: hot.last,
-        packets,
-        bytes: hot.bytes,
-        payload_bytes: hot.payload,
+        packets: whole(hot.packets, packets_carried),
+        bytes: whole(hot.bytes, bytes_carried),
+        payload_bytes: whole(hot.payload, payload_carried),
         ttl: cold.ttl,
         icmp: is_icmp.then_some(cold.icmp),
         icmp_one_way: hot.key.is_one_way(),
         tcp: tcp.map(TcpFlow::record),
         protocols: cold.protocols.map(name_of),
         app_proto: name_of(cold.app_proto),
-        facts,
-        activity: cold
-            .activity
-            .map(|activity| activity.into_bins())
-            .unwrap_or_default(),
+        facts: cold.facts.into_log(),
+        activity: long.activity.into_bins(),
         frames,
         end_reason: reason,
     }

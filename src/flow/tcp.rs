@@ -22,11 +22,15 @@ struct Hole {
     end: u32,
 }
 
-/// Holes of both directions; allocated for the few flows that have any.
+/// What the few connections with loss or disorder have, both directions.
 #[derive(Clone, Debug, Default)]
-struct Holes {
-    of: [[Hole; MOST_HOLES]; 2],
+struct Trouble {
+    holes: [[Hole; MOST_HOLES]; 2],
     count: [u8; 2],
+    retransmissions: [u32; 2],
+    out_of_order: [u32; 2],
+    gaps: [u32; 2],
+    gap_bytes: [u32; 2],
 }
 
 /// Live state of one direction.
@@ -36,10 +40,6 @@ struct Direction {
     next: u32,
     /// First sequence number of the direction's data, where the SYN was seen.
     initial: u32,
-    retransmissions: u32,
-    out_of_order: u32,
-    gaps: u32,
-    gap_bytes: u32,
     option_kinds: u32,
     mss: u16,
     first_window: u16,
@@ -53,21 +53,33 @@ const SEEN_FIN: u8 = 4;
 const HAS_SCALE: u8 = 8;
 const HAS_MSS: u8 = 16;
 
+/// Handshake: the SYN came more than once, so that it is not known which one was answered (Karn's rule).
+const SYN_REPEATED: u8 = 1;
+/// Handshake: the SYN-ACK was seen.
+const SYN_ACK_SEEN: u8 = 2;
+/// Handshake: something was repeated behind the SYN-ACK.
+const SYN_ACK_REPEATED: u8 = 4;
+
 /// Live state of a connection.
 #[derive(Clone, Debug, Default)]
 pub struct TcpFlow {
     sides: [Direction; 2],
-    syn_at: Timestamp,
-    syn_ack_at: Timestamp,
+    /// When the SYN, then the SYN-ACK passed.
+    handshake_at: Timestamp,
     client_rtt: u32,
     server_rtt: u32,
-    syn_ack_next: u32,
-    holes: Option<Box<Holes>>,
+    trouble: Option<Box<Trouble>>,
     state: TcpState,
-    syn_repeated: bool,
+    handshake: u8,
 }
 
 impl TcpFlow {
+    /// Reads a word, so that the record is in the cache afterwards.
+    #[must_use]
+    pub const fn touch(&self) -> u32 {
+        self.client_rtt
+    }
+
     /// State now.
     #[must_use]
     pub const fn state(&self) -> TcpState {
@@ -106,11 +118,13 @@ impl TcpFlow {
             self.handshake(segment, side);
         } else if side == Side::Client
             && self.client_rtt == 0
-            && self.syn_ack_at != Timestamp::default()
+            && self.handshake & (SYN_ACK_SEEN | SYN_ACK_REPEATED) == SYN_ACK_SEEN
             && segment.has_tcp(tcp_flag::ACK)
-            && segment.acknowledgement == self.syn_ack_next
+            && self
+                .stream_start(Side::Server)
+                .is_some_and(|start| start == segment.acknowledgement)
         {
-            self.client_rtt = clamp(segment.at.since(self.syn_ack_at));
+            self.client_rtt = clamp(segment.at.since(self.handshake_at));
         }
         let direction = direction_mut(&mut self.sides, side);
         if direction.seen & SEEN_ANY == 0 {
@@ -131,22 +145,21 @@ impl TcpFlow {
 
     /// Timing of SYN and SYN-ACK as they pass the capture point.
     fn handshake(&mut self, segment: &Segment, side: Side) {
+        let answered = self.handshake & SYN_ACK_SEEN != 0;
         match (side, segment.has_tcp(tcp_flag::ACK)) {
+            (Side::Client, false) | (Side::Server, true) if answered => self.handshake |= SYN_ACK_REPEATED,
             (Side::Client, false) => {
-                // A repeated SYN makes it ambiguous which one is answered (Karn's rule).
-                self.syn_repeated = self.syn_at != Timestamp::default();
-                self.syn_at = segment.at;
+                if self.handshake_at != Timestamp::default() {
+                    self.handshake |= SYN_REPEATED;
+                }
+                self.handshake_at = segment.at;
             }
             (Side::Server, true) => {
-                if self.syn_ack_at == Timestamp::default() {
-                    if self.syn_at != Timestamp::default() && !self.syn_repeated {
-                        self.server_rtt = clamp(segment.at.since(self.syn_at));
-                    }
-                    self.syn_ack_at = segment.at;
-                    self.syn_ack_next = segment.sequence.wrapping_add(1);
-                } else {
-                    self.syn_ack_at = Timestamp::default();
+                if self.handshake_at != Timestamp::default() && self.handshake & SYN_REPEATED == 0 {
+                    self.server_rtt = clamp(segment.at.since(self.handshake_at));
                 }
+                self.handshake |= SYN_ACK_SEEN;
+                self.handshake_at = segment.at;
             }
             (Side::Client, true) | (Side::Server, false) => {}
         }
@@ -157,7 +170,7 @@ impl TcpFlow {
         if length == 0 {
             return;
         }
-        let holes = &mut self.holes;
+        let trouble = &mut self.trouble;
         let direction = direction_mut(&mut self.sides, side);
         let ahead = start.wrapping_sub(direction.next);
         if ahead == 0 {
@@ -168,10 +181,10 @@ impl TcpFlow {
                 end: start,
             };
             direction.next = end;
-            let holes = holes.get_or_insert_with(Box::default);
-            if !remember(holes, side, hole) {
-                direction.gaps = direction.gaps.saturating_add(1);
-                direction.gap_bytes = direction.gap_bytes.saturating_add(ahead);
+            let trouble = trouble.get_or_insert_default();
+            if !remember(trouble, side, hole) {
+                count(&mut trouble.gaps, side, 1);
+                count(&mut trouble.gap_bytes, side, ahead);
             }
         } else {
             let behind = direction.next.wrapping_sub(start);
@@ -183,13 +196,11 @@ impl TcpFlow {
             if behind == 1 && length <= 1 {
                 return; // keep-alive (RFC 9293, 3.8.4)
             }
-            let filled = holes
-                .as_deref_mut()
-                .is_some_and(|holes| fill(holes, side, start, end));
-            if filled {
-                direction.out_of_order = direction.out_of_order.saturating_add(1);
+            let trouble = trouble.get_or_insert_default();
+            if fill(trouble, side, start, end) {
+                count(&mut trouble.out_of_order, side, 1);
             } else {
-                direction.retransmissions = direction.retransmissions.saturating_add(1);
+                count(&mut trouble.retransmissions, side, 1);
             }
             let beyond = end.wrapping_sub(direction.next);
             if beyond != 0 && beyond < BELIEVABLE_JUMP {
@@ -239,18 +250,20 @@ impl TcpFlow {
         let mut sides = [TcpSide::default(); 2];
         for (index, (record, direction)) in sides.iter_mut().zip(&self.sides).enumerate() {
             *record = TcpSide {
-                retransmissions: direction.retransmissions,
-                out_of_order: direction.out_of_order,
-                gaps: direction.gaps,
-                gap_bytes: u64::from(direction.gap_bytes),
                 mss: (direction.seen & HAS_MSS != 0).then_some(direction.mss),
                 window_scale: (direction.seen & HAS_SCALE != 0).then_some(direction.window_scale),
                 option_kinds: direction.option_kinds,
                 first_window: direction.first_window,
+                ..TcpSide::default()
             };
-            if let Some(holes) = &self.holes {
-                let open = holes.of.get(index).into_iter().flatten();
-                let count = holes.count.get(index).copied().unwrap_or(0);
+            if let Some(trouble) = &self.trouble {
+                let of = |counters: &[u32; 2]| counters.get(index).copied().unwrap_or(0);
+                record.retransmissions = of(&trouble.retransmissions);
+                record.out_of_order = of(&trouble.out_of_order);
+                record.gaps = of(&trouble.gaps);
+                record.gap_bytes = u64::from(of(&trouble.gap_bytes));
+                let open = trouble.holes.get(index).into_iter().flatten();
+                let count = trouble.count.get(index).copied().unwrap_or(0);
                 for hole in open.take(usize::from(count)) {
                     record.gaps = record.gaps.saturating_add(1);
                     record.gap_bytes = record
@@ -283,10 +296,17 @@ fn clamp(span: Nanoseconds) -> u32 {
         .max(1)
 }
 
+/// Adds to one direction's counter.
+fn count(counters: &mut [u32; 2], side: Side, more: u32) {
+    if let Some(counter) = counters.get_mut(side.index()) {
+        *counter = counter.saturating_add(more);
+    }
+}
+
 /// Keeps a hole; `false` when there is no room.
-fn remember(holes: &mut Holes, side: Side, hole: Hole) -> bool {
+fn remember(trouble: &mut Trouble, side: Side, hole: Hole) -> bool {
     let index = side.index();
-    let (Some(list), Some(count)) = (holes.of.get_mut(index), holes.count.get_mut(index)) else {
+    let (Some(list), Some(count)) = (trouble.holes.get_mut(index), trouble.count.get_mut(index)) else {
         return false;
     };
     let Some(place) = list.get_mut(usize::from(*count)) else {
@@ -298,9 +318,9 @@ fn remember(holes: &mut Holes, side: Side, hole: Hole) -> bool {
 }
 
 /// Takes `[start, end)` out of the holes; whether it touched one.
-fn fill(holes: &mut Holes, side: Side, start: u32, end: u32) -> bool {
+fn fill(trouble: &mut Trouble, side: Side, start: u32, end: u32) -> bool {
     let index = side.index();
-    let (Some(list), Some(count)) = (holes.of.get_mut(index), holes.count.get_mut(index)) else {
+    let (Some(list), Some(count)) = (trouble.holes.get_mut(index), trouble.count.get_mut(index)) else {
         return false;
     };
     let mut kept = [Hole::default(); MOST_HOLES];

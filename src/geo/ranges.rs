@@ -87,7 +87,7 @@ pub fn address(number: u128) -> IpAddr {
 }
 
 /// Why an address has no place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reserved {
     /// Private, shared, link-local, loopback, multicast or kept by IANA: never on the Internet.
     NotGlobal,

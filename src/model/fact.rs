@@ -178,10 +178,56 @@ pub struct Fact<'a> {
     pub value: Value<'a>,
 }
 
-/// Facts one behind the other in one buffer.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// Facts one behind the other in one buffer. Those of one packet share the stamp that stands before them.
+#[derive(Clone, Debug, Default)]
 pub struct FactLog {
     bytes: Vec<u8>,
+    /// Where the last stamp ends, if it may be shared; 0 if not.
+    stamped: usize,
+}
+
+impl PartialEq for FactLog {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes == other.bytes
+    }
+}
+
+impl Eq for FactLog {}
+
+/// The facts of a flow that lives: as small as they can be, because there may be millions.
+#[derive(Debug, Default)]
+pub struct KeptFacts(Box<[u8]>);
+
+impl KeptFacts {
+    /// Puts the facts of a log behind those that are here.
+    pub fn append(&mut self, log: &FactLog) {
+        let mut bytes = std::mem::take(&mut self.0).into_vec();
+        // To the octet: a flow's facts are appended to a few times at most and live long.
+        bytes.reserve_exact(log.bytes.len());
+        bytes.extend_from_slice(&log.bytes);
+        self.0 = bytes.into_boxed_slice();
+    }
+
+    /// Bytes that they take.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether nothing was said.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The facts as a log.
+    #[must_use]
+    pub fn into_log(self) -> FactLog {
+        FactLog {
+            bytes: self.0.into_vec(),
+            stamped: 0,
+        }
+    }
 }
 
 const KIND_TEXT: u8 = 0;
@@ -190,6 +236,8 @@ const KIND_BYTES: u8 = 2;
 const KIND_NUMBER: u8 = 3;
 const KIND_ENDPOINT: u8 = 4;
 const KIND_ANSWER: u8 = 5;
+/// Not a fact: when and where those that follow were seen.
+const KIND_STAMP: u8 = 6;
 
 impl<'a> IntoIterator for &'a FactLog {
     type Item = Fact<'a>;
@@ -227,18 +275,34 @@ impl FactLog {
     /// Forgets everything; capacity stays.
     pub fn clear(&mut self) {
         self.bytes.clear();
+        self.stamped = 0;
     }
 
-    /// Puts the facts of `other` behind those that are here.
-    pub fn append(&mut self, other: &Self) {
-        // A flow's log is appended to a few times at most and lives long: room to grow would be waste.
-        self.bytes.reserve_exact(other.bytes.len());
-        self.bytes.extend_from_slice(&other.bytes);
+    /// Begins a stretch that can be read by itself with [`FactLog::range`]; gives its start.
+    pub fn begin(&mut self) -> usize {
+        self.stamped = 0;
+        self.bytes.len()
     }
 
-    /// Gives back what it does not use.
-    pub fn shrink(&mut self) {
-        self.bytes.shrink_to_fit();
+    /// Writes the stamp that facts share, unless it stands there already.
+    fn stamp(&mut self, stamp: Stamp) {
+        let mut text = [0; STAMP];
+        let parts = [KIND_STAMP]
+            .into_iter()
+            .chain(stamp.source.capture.to_le_bytes())
+            .chain(stamp.source.number.to_le_bytes())
+            .chain(stamp.at.0.to_le_bytes());
+        for (place, octet) in text.iter_mut().zip(parts) {
+            *place = octet;
+        }
+        let last = self
+            .stamped
+            .checked_sub(STAMP)
+            .and_then(|start| self.bytes.get(start..self.stamped));
+        if last != Some(text.as_slice()) {
+            self.bytes.extend_from_slice(&text);
+            self.stamped = self.bytes.len();
+        }
     }
 
     /// Writes one fact.
@@ -264,13 +328,11 @@ impl FactLog {
             KIND_ANSWER => 20,
             _ => 0,
         };
-        self.bytes.reserve(HEADER + fixed + tail.len());
-        self.bytes.extend_from_slice(&field.id.0.to_le_bytes());
+        self.bytes.reserve(STAMP + HEADER + fixed + tail.len());
+        self.stamp(stamp);
         self.bytes
             .push(kind | u8::try_from(stamp.side.index()).unwrap_or(0) << 7);
-        self.bytes.extend_from_slice(&stamp.source.capture.to_le_bytes());
-        self.bytes.extend_from_slice(&stamp.source.number.to_le_bytes());
-        self.bytes.extend_from_slice(&stamp.at.0.to_le_bytes());
+        self.bytes.extend_from_slice(&field.id.0.to_le_bytes());
         let length = u16::try_from(fixed + tail.len()).unwrap_or(u16::MAX);
         self.bytes.extend_from_slice(&length.to_le_bytes());
         match value {
@@ -294,15 +356,13 @@ impl FactLog {
     /// Reads the facts in the order in which they were written.
     #[must_use]
     pub fn iter(&self) -> FactIter<'_> {
-        FactIter { rest: &self.bytes }
+        FactIter::over(&self.bytes)
     }
 
     /// Reads the facts that were written between two values of [`FactLog::len`].
     #[must_use]
     pub fn range(&self, start: usize, end: usize) -> FactIter<'_> {
-        FactIter {
-            rest: self.bytes.get(start..end).unwrap_or_default(),
-        }
+        FactIter::over(self.bytes.get(start..end).unwrap_or_default())
     }
 
     /// The first fact of a field.
@@ -312,52 +372,73 @@ impl FactLog {
     }
 }
 
-const HEADER: usize = 4 + 1 + 2 + 8 + 8 + 2;
+/// Kind and side, field, length.
+const HEADER: usize = 1 + 4 + 2;
+
+/// Kind, capture, frame, time.
+const STAMP: usize = 1 + 2 + 8 + 8;
 
 /// Reads a [`FactLog`] from front to back.
 #[derive(Clone, Debug)]
 pub struct FactIter<'a> {
     rest: &'a [u8],
+    at: Timestamp,
+    source: FrameRef,
+}
+
+/// Takes octets off the front.
+fn octets<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
+    let (head, behind) = rest.split_first_chunk::<N>()?;
+    *rest = behind;
+    Some(*head)
 }
 
 impl<'a> FactIter<'a> {
-    fn octets<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (head, rest) = self.rest.split_first_chunk::<N>()?;
-        self.rest = rest;
-        Some(*head)
+    const fn over(rest: &'a [u8]) -> Self {
+        Self {
+            rest,
+            at: Timestamp(0),
+            source: FrameRef {
+                capture: 0,
+                number: 0,
+            },
+        }
     }
 
     fn read(&mut self) -> Option<Fact<'a>> {
-        let field = FieldId(u32::from_le_bytes(self.octets()?));
-        let [kind] = self.octets()?;
-        let capture = u16::from_le_bytes(self.octets()?);
-        let number = u64::from_le_bytes(self.octets()?);
-        let at = Timestamp(i64::from_le_bytes(self.octets()?));
-        let length = usize::from(u16::from_le_bytes(self.octets()?));
-        let (body, rest) = self.rest.split_at_checked(length)?;
-        self.rest = rest;
-        let mut body = FactIter { rest: body };
+        let rest = &mut self.rest;
+        let [mut kind] = octets(rest)?;
+        while kind == KIND_STAMP {
+            self.source.capture = u16::from_le_bytes(octets(rest)?);
+            self.source.number = u64::from_le_bytes(octets(rest)?);
+            self.at = Timestamp(i64::from_le_bytes(octets(rest)?));
+            [kind] = octets(rest)?;
+        }
+        let field = FieldId(u32::from_le_bytes(octets(rest)?));
+        let length = usize::from(u16::from_le_bytes(octets(rest)?));
+        let (mut body, behind) = rest.split_at_checked(length)?;
+        *rest = behind;
         let value = match kind & 0x7f {
             KIND_BYTES => {
-                let on_wire = u32::from_le_bytes(body.octets()?);
-                Value::Bytes {
-                    bytes: body.rest,
-                    on_wire,
-                }
+                let on_wire = u32::from_le_bytes(octets(&mut body)?);
+                Value::Bytes { bytes: body, on_wire }
             }
-            KIND_NUMBER => Value::Number(u64::from_le_bytes(body.octets()?)),
-            KIND_ENDPOINT => Value::Endpoint(Address(body.octets()?), u16::from_le_bytes(body.octets()?)),
+            KIND_NUMBER => Value::Number(u64::from_le_bytes(octets(&mut body)?)),
+            KIND_ENDPOINT => Value::Endpoint(
+                Address(octets(&mut body)?),
+                u16::from_le_bytes(octets(&mut body)?),
+            ),
             KIND_ANSWER => {
-                let address = Address(body.octets()?);
-                let lifetime = u32::from_le_bytes(body.octets()?);
+                let address = Address(octets(&mut body)?);
+                let lifetime = u32::from_le_bytes(octets(&mut body)?);
                 Value::Answer {
-                    name: body.rest,
+                    name: body,
                     address,
                     lifetime,
                 }
             }
             text => Value::Text {
-                bytes: body.rest,
+                bytes: body,
                 cut: text == KIND_TEXT_CUT,
             },
         };
@@ -368,8 +449,8 @@ impl<'a> FactIter<'a> {
         };
         Some(Fact {
             field,
-            at,
-            source: FrameRef { capture, number },
+            at: self.at,
+            source: self.source,
             side,
             value,
         })
@@ -488,6 +569,32 @@ mod tests {
             (last.at, last.source, last.side),
             (stamp.at, stamp.source, stamp.side)
         );
+    }
+
+    #[test]
+    fn facts_of_one_packet_share_its_stamp_and_a_stretch_has_its_own() {
+        let field = Field::of_flow("test.field");
+        let stamp = |number| Stamp {
+            at: Timestamp(7),
+            source: FrameRef { capture: 1, number },
+            side: Side::Client,
+        };
+        let mut log = FactLog::default();
+        log.push(&field, stamp(1), &Value::Number(1));
+        let one = log.len();
+        log.push(&field, stamp(1), &Value::Number(2));
+        assert_eq!(log.len() - one, HEADER + 8);
+        let from = log.begin();
+        log.push(&field, stamp(1), &Value::Number(3));
+        log.push(&field, stamp(2), &Value::Number(4));
+        let read = |facts: FactIter<'_>| -> Vec<u64> { facts.map(|fact| fact.source.number).collect() };
+        assert_eq!(read(log.range(from, log.len())), [1, 2]);
+        let mut kept = KeptFacts::default();
+        kept.append(&log);
+        kept.append(&log);
+        let read_back = kept.into_log();
+        assert_eq!(read(read_back.iter()), [1, 1, 1, 2, 1, 1, 1, 2]);
+        assert!(read_back.iter().all(|fact| fact.at == Timestamp(7)));
     }
 
     #[test]

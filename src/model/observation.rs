@@ -1,5 +1,7 @@
 //! What crosses from the packet side to the observers, and from the observers to the detectors.
 
+use std::sync::Arc;
+
 use super::address::{AddressSpace, Endpoint, MacAddress};
 use super::fact::Side;
 use super::flow::FlowRecord;
@@ -63,8 +65,8 @@ impl NameSource {
 /// A name of the server of a flow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerName {
-    /// Lower case, without the final dot.
-    pub name: String,
+    /// Lower case, without the final dot; shared by the flows to it.
+    pub name: Arc<str>,
     /// Where it came from.
     pub source: NameSource,
     /// The frame that said it.

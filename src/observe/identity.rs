@@ -39,6 +39,8 @@ pub struct Identity {
     /// Where each link address stands in `entries`: looked up for every flow.
     index: HashMap<MacAddress, usize, rapidhash::fast::RandomState>,
     entries: Vec<(MacAddress, Station)>,
+    /// A link address of which enough foreign networks are known: nearly all foreign packets come from one router.
+    known_router: MacAddress,
     most: usize,
 }
 
@@ -68,6 +70,7 @@ impl Identity {
         Self {
             index: HashMap::default(),
             entries: Vec::new(),
+            known_router: MacAddress::ABSENT,
             most,
         }
     }
@@ -94,6 +97,9 @@ impl Identity {
 
     /// A frame from this link address carried a packet from this address.
     pub fn carried(&mut self, mac: MacAddress, local: Option<LocalIndex>, address: Address) {
+        if local.is_none() && mac == self.known_router {
+            return;
+        }
         let Some(station) = self.station(mac) else { return };
         if let Some(local) = local {
             // A few more than make a router are enough to know one by.
@@ -107,6 +113,8 @@ impl Identity {
             if network != [0; 16] {
                 station.foreign.insert(network);
             }
+        } else {
+            self.known_router = mac;
         }
     }
 

@@ -59,7 +59,12 @@ pub fn from_event(
     if let Some(local) = locals.place(header.space, header.from.address) {
         locals.heard(local, header.at);
         let [mac, _] = header.macs;
-        identity.carried(mac, Some(local), header.from.address);
+        if let Some(entry) = locals.get_mut(local)
+            && entry.last_carrier != mac
+        {
+            entry.last_carrier = mac;
+            identity.carried(mac, Some(local), header.from.address);
+        }
     }
     match header.protocol {
         "dhcp" => dhcp(header, facts, locals, identity),

@@ -47,6 +47,10 @@ pub struct LocalAddress {
     pub roles: BTreeSet<&'static str>,
     /// Link addresses of the routers through which it talked, with the days since 1970.
     pub gateways: BTreeMap<MacAddress, BTreeSet<u32>>,
+    /// The router and day noted last: nearly every flow is like the one before it.
+    last_through: (MacAddress, u32),
+    /// The link address that carried its packets last, and was noted for it.
+    pub(super) last_carrier: MacAddress,
     /// Names that it asked a resolver for, of those that a catalogue knows, are kept by the detectors; here only how many.
     pub questions: u64,
 }
@@ -72,12 +76,44 @@ impl LocalAddress {
 #[derive(Debug)]
 pub struct Locals {
     networks: Vec<IpNet>,
+    /// The networks as masks over the sixteen octets: asked twice a flow.
+    masks: Vec<Mask>,
     /// On-link prefixes that router advertisements announced.
     learnt: BTreeSet<Ipv6Net>,
-    index: HashMap<(AddressSpace, Address), LocalIndex, rapidhash::fast::RandomState>,
+    index: HashMap<(u64, u128), LocalIndex, rapidhash::fast::RandomState>,
+    /// Whether addresses were entered that are in no local network.
+    has_others: bool,
     entries: Vec<LocalAddress>,
     most: usize,
     refused: u64,
+}
+
+/// A network over [`Address`]es.
+#[derive(Clone, Copy, Debug)]
+struct Mask {
+    network: u128,
+    mask: u128,
+}
+
+impl Mask {
+    fn of(network: &IpNet) -> Self {
+        let host_bits = u32::from(network.max_prefix_len().saturating_sub(network.prefix_len()));
+        // IPv4 stands in the mapped form, whose first 96 bits are part of the network.
+        let mask = u128::MAX.checked_shl(host_bits).unwrap_or(0);
+        Self {
+            network: number(Address::from(network.network())) & mask,
+            mask,
+        }
+    }
+
+    const fn contains(self, address: u128) -> bool {
+        address & self.mask == self.network
+    }
+}
+
+/// An address as a number, most significant octet first.
+const fn number(address: Address) -> u128 {
+    u128::from_be_bytes(address.0)
 }
 
 /// The ranges that are private by definition: RFC 1918, RFC 6598, RFC 3927, RFC 1122 (loopback), RFC 4193, RFC 4291 (link-local, loopback).
@@ -108,9 +144,11 @@ impl Locals {
             networks.to_vec()
         };
         Self {
+            masks: networks.iter().map(Mask::of).collect(),
             networks,
             learnt: BTreeSet::new(),
             index: HashMap::default(),
+            has_others: false,
             entries: Vec::new(),
             most,
             refused: 0,
@@ -120,19 +158,21 @@ impl Locals {
     /// Whether an address is ours.
     #[must_use]
     pub fn is_local(&self, address: Address) -> bool {
+        let as_number = number(address);
+        let is_ours = self.masks.iter().any(|mask| mask.contains(as_number))
+            || self
+                .learnt
+                .iter()
+                .any(|network| matches!(address.to_ip(), IpAddr::V6(ip) if network.contains(&ip)));
+        if !is_ours {
+            return false;
+        }
         let ip = address.to_ip();
         let is_nobody = match ip {
             IpAddr::V4(ip) => ip.is_unspecified() || ip.is_multicast() || ip.is_broadcast(),
             IpAddr::V6(ip) => ip.is_unspecified() || ip.is_multicast(),
         };
-        if is_nobody || self.is_directed_broadcast(ip) {
-            return false;
-        }
-        self.networks.iter().any(|network| network.contains(&ip))
-            || match ip {
-                IpAddr::V6(ip) => self.learnt.iter().any(|network| network.contains(&ip)),
-                IpAddr::V4(_) => false,
-            }
+        !is_nobody && !self.is_directed_broadcast(ip)
     }
 
     /// The broadcast address of a configured network that is one subnet (a /16 or larger is many).
@@ -153,20 +193,29 @@ impl Locals {
 
     /// Index of a local address, entered when new; nothing for one that is not ours or beyond the bound.
     pub fn place(&mut self, space: AddressSpace, address: Address) -> Option<LocalIndex> {
-        if let Some(index) = self.index.get(&(space, address)) {
-            return Some(*index);
-        }
-        if !self.is_local(address) {
+        let is_local = self.is_local(address);
+        if !is_local && !self.has_others {
             return None;
         }
-        self.enter(space, address)
+        if let Some(index) = self.index.get(&(space.0, number(address))) {
+            return Some(*index);
+        }
+        if !is_local {
+            return None;
+        }
+        self.add(space, address)
     }
 
     /// Enters an address although it is in no local range: one end of a conversation that has no local end.
     pub fn enter(&mut self, space: AddressSpace, address: Address) -> Option<LocalIndex> {
-        if let Some(index) = self.index.get(&(space, address)) {
+        if let Some(index) = self.index.get(&(space.0, number(address))) {
             return Some(*index);
         }
+        self.has_others = true;
+        self.add(space, address)
+    }
+
+    fn add(&mut self, space: AddressSpace, address: Address) -> Option<LocalIndex> {
         if self.entries.len() >= self.most {
             self.refused = self.refused.saturating_add(1);
             return None;
@@ -179,7 +228,7 @@ impl Locals {
             last_seen: Timestamp(i64::MIN),
             ..LocalAddress::default()
         });
-        self.index.insert((space, address), index);
+        self.index.insert((space.0, number(address)), index);
         Some(index)
     }
 
@@ -206,8 +255,10 @@ impl Locals {
     pub fn through(&mut self, index: LocalIndex, gateway: MacAddress, at: Timestamp) {
         let day = u32::try_from(at.0.div_euclid(86_400 * crate::model::time::SECOND)).unwrap_or(0);
         if let Some(entry) = self.get_mut(index)
+            && entry.last_through != (gateway, day)
             && (entry.gateways.len() < 8 || entry.gateways.contains_key(&gateway))
         {
+            entry.last_through = (gateway, day);
             let days = entry.gateways.entry(gateway).or_default();
             if days.len() < 4_096 {
                 days.insert(day);
@@ -277,6 +328,25 @@ mod tests {
         assert!(given.is_local(address("203.0.113.7")));
         assert!(!given.is_local(address("203.0.113.255")));
         assert!(!given.is_local(address("10.1.2.3")));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn masks_say_what_the_networks_say(octets: [u8; 16], bits in 0u8..=128, near: bool, as_v4: bool) {
+            use std::net::{Ipv4Addr, Ipv6Addr};
+            let [a, b, c, d, ..] = octets;
+            let network: IpNet = if as_v4 {
+                Ipv4Net::new(Ipv4Addr::new(a, b, c, d), bits % 33).unwrap().into()
+            } else {
+                Ipv6Net::new(Ipv6Addr::from(octets), bits).unwrap().into()
+            };
+            let asked: IpAddr = if near { network.broadcast() } else { IpAddr::V4(Ipv4Addr::new(d, c, b, a)) };
+            // An IPv6 network of mapped addresses is IPv4's, which is not what is meant here.
+            let is_mapped = matches!(network, IpNet::V6(network) if network.addr().to_ipv4_mapped().is_some() || network.prefix_len() < 97);
+            proptest::prop_assume!(!(is_mapped && asked.is_ipv4()));
+            let mask = Mask::of(&network);
+            proptest::prop_assert_eq!(mask.contains(number(Address::from(asked))), network.contains(&asked));
+        }
     }
 
     #[test]

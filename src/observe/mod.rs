@@ -19,6 +19,7 @@ use identity::{Host, Identity};
 use locals::{LocalAddress, Locals};
 use names::Names;
 
+use crate::model::address::{Address, MacAddress};
 use crate::model::fact::{FactIter, FieldId};
 use crate::model::flow::FlowRecord;
 use crate::model::loss::Losses;
@@ -70,7 +71,7 @@ impl Observers {
                 flow.server.address
             };
             if sent {
-                self.identity.carried(mac, local, address);
+                self.carried(mac, local, address);
             }
             if let Some(local) = local {
                 let other = index ^ 1;
@@ -94,6 +95,17 @@ impl Observers {
         }
     }
 
+    /// A frame from a link address carried a packet from an address; noted once as long as both stay the same.
+    fn carried(&mut self, mac: MacAddress, local: Option<LocalIndex>, address: Address) {
+        if let Some(entry) = local.and_then(|local| self.locals.get_mut(local)) {
+            if entry.last_carrier == mac {
+                return;
+            }
+            entry.last_carrier = mac;
+        }
+        self.identity.carried(mac, local, address);
+    }
+
     /// The best name of a flow's server: what the client asked for in the clear, else what it had resolved.
     fn server_name(&self, flow: &FlowRecord, client: Option<LocalIndex>) -> Option<ServerName> {
         for (field, source) in [(SNI, NameSource::Sni), (HTTP_HOST, NameSource::HttpHost)] {
@@ -104,7 +116,7 @@ impl Observers {
                 // A literal address is no name.
                 if !name.is_empty() && name.parse::<IpAddr>().is_err() {
                     return Some(ServerName {
-                        name,
+                        name: name.into(),
                         source,
                         frame: fact.source,
                         at: fact.at,

@@ -1,9 +1,10 @@
 //! DNS memory: which name an asker had resolved to which address, and until when.
 //!
 //! Kept per asker, because another machine's answer says nothing about this one's flow. Bounded by two generations: when
-//! the young one is full it becomes the old one, and what was in the old one and not used since is forgotten.
+//! the young one is full it becomes the old one, and what was in the old one and not learnt again since is forgotten.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use crate::model::address::{Address, AddressSpace};
 use crate::model::frame::FrameRef;
@@ -19,16 +20,64 @@ const STALE: i64 = 24 * 3_600 * SECOND;
 /// Answers that are kept for one asker and address.
 const MOST_ANSWERS: usize = 4;
 
+/// No further answer.
+const END: u32 = u32::MAX;
+
+type Hashed = rapidhash::fast::RandomState;
+
 #[derive(Clone, Debug)]
 struct Answer {
-    name: Box<str>,
+    name: Arc<str>,
     at: Timestamp,
-    lifetime: u32,
     frame: FrameRef,
+    lifetime: u32,
+    /// The answer before this one for the same asker and address.
+    earlier: u32,
 }
 
-type Key = (AddressSpace, Address, Address);
-type Generation = HashMap<Key, Vec<Answer>, rapidhash::fast::RandomState>;
+/// Half of the memory. Askers are numbered and names shared, because a busy resolver's client has thousands of answers
+/// and a busy site's name thousands of askers.
+#[derive(Debug, Default)]
+struct Generation {
+    askers: HashMap<(AddressSpace, Address), u32, Hashed>,
+    names: HashSet<Arc<str>, Hashed>,
+    /// The latest answer of each asker and address.
+    latest: HashMap<(u32, Address), u32, Hashed>,
+    answers: Vec<Answer>,
+}
+
+impl Generation {
+    fn key(&self, space: AddressSpace, asker: Address, address: Address) -> Option<(u32, Address)> {
+        self.askers.get(&(space, asker)).map(|number| (*number, address))
+    }
+
+    /// The answers of an asker about an address, the one that was added last first.
+    fn of(&self, key: Option<(u32, Address)>) -> impl Iterator<Item = (u32, &Answer)> {
+        let mut next = key.and_then(|key| self.latest.get(&key)).copied().unwrap_or(END);
+        std::iter::from_fn(move || {
+            let place = next;
+            let answer = self.answers.get(place as usize)?;
+            next = answer.earlier;
+            Some((place, answer))
+        })
+        .take(MOST_ANSWERS)
+    }
+
+    fn name(&mut self, name: &str) -> Arc<str> {
+        if let Some(known) = self.names.get(name) {
+            return Arc::clone(known);
+        }
+        let new: Arc<str> = name.into();
+        self.names.insert(Arc::clone(&new));
+        new
+    }
+
+    fn push(&mut self, key: (u32, Address), mut answer: Answer) {
+        let place = u32::try_from(self.answers.len()).unwrap_or(END);
+        answer.earlier = self.latest.insert(key, place).unwrap_or(END);
+        self.answers.push(answer);
+    }
+}
 
 /// The memory.
 #[derive(Debug)]
@@ -45,7 +94,7 @@ pub fn normalised(name: &str) -> String {
 }
 
 impl Names {
-    /// A memory of at most `most` pairs of asker and address.
+    /// A memory of at most `most` answers.
     #[must_use]
     pub fn new(most: usize) -> Self {
         Self {
@@ -67,31 +116,47 @@ impl Names {
         lifetime: u32,
         frame: FrameRef,
     ) {
-        let key = (space, asker, address);
-        if self.young.len() >= self.most && !self.young.contains_key(&key) {
+        if self.young.answers.len() >= self.most {
             self.old = std::mem::take(&mut self.young);
         }
-        let entry = match self.young.entry(key) {
-            std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
-            std::collections::hash_map::Entry::Vacant(entry) => {
-                entry.insert(self.old.remove(&key).unwrap_or_default())
+        let count = u32::try_from(self.young.askers.len()).unwrap_or(END);
+        let asker_number = *self.young.askers.entry((space, asker)).or_insert(count);
+        let key = (asker_number, address);
+        if !self.young.latest.contains_key(&key) {
+            // What the old generation knew goes on to count.
+            let known: Vec<Answer> = self
+                .old
+                .of(self.old.key(space, asker, address))
+                .map(|(_, answer)| answer.clone())
+                .collect();
+            for answer in known.into_iter().rev() {
+                self.young.push(key, answer);
             }
-        };
-        if let Some(known) = entry.iter_mut().find(|answer| *answer.name == *name) {
+        }
+        let known = self
+            .young
+            .of(Some(key))
+            .find(|(_, answer)| *answer.name == *name)
+            .map(|(place, _)| place);
+        if let Some(place) = known
+            && let Some(answer) = self.young.answers.get_mut(place as usize)
+        {
             // The first frame stays cited; the lifetime starts anew.
-            known.at = known.at.max(at);
-            known.lifetime = lifetime;
+            answer.at = answer.at.max(at);
+            answer.lifetime = lifetime;
             return;
         }
-        if entry.len() >= MOST_ANSWERS {
-            entry.remove(0);
-        }
-        entry.push(Answer {
-            name: name.into(),
-            at,
-            lifetime,
-            frame,
-        });
+        let name = self.young.name(name);
+        self.young.push(
+            key,
+            Answer {
+                name,
+                at,
+                frame,
+                lifetime,
+                earlier: END,
+            },
+        );
     }
 
     /// The name under which `asker` knew `address` at `moment`: of the answers before it the latest, alive ones first.
@@ -103,8 +168,11 @@ impl Names {
         address: Address,
         moment: Timestamp,
     ) -> Option<ServerName> {
-        let key = (space, asker, address);
-        let answers = self.young.get(&key).or_else(|| self.old.get(&key))?;
+        let generation = [&self.young, &self.old].into_iter().find(|generation| {
+            generation
+                .key(space, asker, address)
+                .is_some_and(|key| generation.latest.contains_key(&key))
+        })?;
         let is_alive = |answer: &Answer| {
             moment.since(answer.at)
                 <= i64::from(answer.lifetime)
@@ -112,12 +180,12 @@ impl Names {
                     .saturating_add(GRACE)
         };
         // A flow's first packet may be stamped a little before its answer when capture points differ.
-        let known = answers
-            .iter()
-            .filter(|answer| (-SECOND..=STALE).contains(&moment.since(answer.at)));
-        let best = known.max_by_key(|answer| (is_alive(answer), answer.at))?;
+        let known = generation
+            .of(generation.key(space, asker, address))
+            .filter(|(_, answer)| (-SECOND..=STALE).contains(&moment.since(answer.at)));
+        let (_, best) = known.max_by_key(|(place, answer)| (is_alive(answer), answer.at, *place))?;
         Some(ServerName {
-            name: best.name.to_string(),
+            name: Arc::clone(&best.name),
             source: if is_alive(best) {
                 NameSource::Dns
             } else {
@@ -154,7 +222,7 @@ mod tests {
     fn ask(names: &Names, asker: Address, second: i64) -> Option<(String, NameSource)> {
         names
             .name_of(SPACE, asker, SERVER, Timestamp(second * SECOND))
-            .map(|name| (name.name, name.source))
+            .map(|name| (name.name.to_string(), name.source))
     }
 
     #[test]
@@ -203,7 +271,7 @@ mod tests {
             );
         }
         learn(&mut names, ASKER, SERVER, "kept.example", 0, 60);
-        assert!(names.young.len() + names.old.len() <= 100);
+        assert!(names.young.answers.len() + names.old.answers.len() <= 100);
         assert!(ask(&names, ASKER, 1).is_some());
     }
 }

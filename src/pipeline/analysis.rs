@@ -115,7 +115,7 @@ impl<'a> Analysis<'a> {
     fn flow(&mut self, flow: &FlowRecord) {
         self.flows = self.flows.saturating_add(1);
         let identifier = OnceCell::new();
-        let community_id = || identifier.get_or_init(|| community_id::of_record(flow)).clone();
+        let community_id = || *identifier.get_or_init(|| community_id::of_record(flow));
         let mut observation = self.observers.flow(flow);
         if flow.layer != Layer::Link {
             let recognised = self
@@ -128,7 +128,11 @@ impl<'a> Analysis<'a> {
                 let client = self.observers.enter_client(flow);
                 observation.locals = [client, None];
             }
-            self.detectors.observe(&observation, &recognised, &community_id);
+            if !recognised.is_empty() {
+                self.detectors
+                    .observe(&observation, &recognised, community_id().as_str());
+            }
+            self.detectors.used(&observation);
         }
         if self.error.is_none()
             && let Some(sink) = &mut self.sink
@@ -139,7 +143,7 @@ impl<'a> Analysis<'a> {
                 flow,
                 server_name: observation.server_name.as_ref(),
                 places: [places[0].as_deref(), places[1].as_deref()],
-                community_id: identifier.get_or_init(|| community_id::of_record(flow)),
+                community_id: identifier.get_or_init(|| community_id::of_record(flow)).as_str(),
             };
             self.error = sink(&row).err();
         }

@@ -11,7 +11,7 @@ use crate::flow::key::FlowKey;
 use crate::flow::table::HashedKey;
 use crate::model::block::Block;
 use crate::model::loss::Losses;
-use crate::model::segment::{Layer, Segment};
+use crate::model::segment::Layer;
 use crate::model::time::Timestamp;
 use crate::settings::limits::Limits;
 
@@ -25,7 +25,6 @@ pub type Watch = Box<dyn FnMut(Progress, u64) + Send>;
 pub struct Reader {
     source: Box<dyn Source>,
     decoder: Decoder,
-    segments: Vec<Segment>,
     seed: u64,
     watch: Option<Watch>,
     /// What went wrong for good.
@@ -63,7 +62,6 @@ impl Reader {
         Self {
             source,
             decoder: Decoder::new(limits),
-            segments: Vec::new(),
             seed,
             watch,
             error: None,
@@ -88,9 +86,9 @@ impl Reader {
         &*self.source
     }
 
-    fn route(&mut self, work: &mut Work) {
+    fn route(&self, work: &mut Work) {
         let partitions = work.routed.len();
-        for segment in &self.segments {
+        for (number, segment) in (0u32..).zip(&work.segments) {
             let (hashed, partition) = if segment.layer == Layer::Link {
                 (
                     HashedKey {
@@ -114,11 +112,10 @@ impl Reader {
             if let Some(routed) = work.routed.get_mut(partition) {
                 routed.push(Routed {
                     hashed,
-                    segment: *segment,
+                    segment: number,
                 });
             }
         }
-        self.segments.clear();
     }
 
     fn collect(&mut self) {
@@ -157,13 +154,13 @@ impl Front for Reader {
                 self.span = Some((first.min(frame.at), last.max(frame.at)));
             }
             work.order = Order::Take(clock(&work.block).unwrap_or_default());
-            self.decoder.decode(&mut work.block, &mut self.segments);
+            self.decoder.decode(&mut work.block, &mut work.segments);
         } else {
             // What waited for fragments is given once, as the last work.
             self.is_finished = true;
             work.block.clear();
             work.order = Order::Take(Timestamp::default());
-            self.decoder.finish(&mut work.block, &mut self.segments);
+            self.decoder.finish(&mut work.block, &mut work.segments);
         }
         self.route(work);
         if let Some(watch) = &mut self.watch {

@@ -1,39 +1,67 @@
-//! Places of addresses, looked up once for each address that keeps coming back.
+//! Places of addresses as records show them. Looked up once for an address that keeps coming back, and written once for
+//! all addresses of which the databases say the same.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::detect::place_record;
-use crate::geo::Geo;
+use crate::geo::{Geo, Position};
 use crate::model::address::Address;
 use crate::report::flow::Placed;
 
-/// Addresses that are remembered, in two generations.
+/// Addresses whose place is at hand; a power of two.
+const RECENT: usize = 1 << 13;
+
+/// Places that are kept.
 const MOST: usize = 1 << 16;
+
+type Shown = Option<Arc<Placed>>;
 
 /// The memory.
 #[derive(Debug, Default)]
 pub struct Places {
-    young: HashMap<Address, Option<Arc<Placed>>, rapidhash::fast::RandomState>,
-    old: HashMap<Address, Option<Arc<Placed>>, rapidhash::fast::RandomState>,
+    /// One address a slot, by its hash.
+    recent: Vec<(Address, Shown)>,
+    written: HashMap<Position, Shown, rapidhash::fast::RandomState>,
 }
 
 impl Places {
     /// Where an address is; nothing for private ones and those that no database knows.
-    pub fn place(&mut self, geo: &Geo, address: Address) -> Option<Arc<Placed>> {
-        if let Some(known) = self.young.get(&address) {
+    pub fn place(&mut self, geo: &Geo, address: Address) -> Shown {
+        if self.recent.is_empty() {
+            // The all-zero address has no place.
+            self.recent.resize(RECENT, (Address::default(), None));
+        }
+        let [one, other] = address.words();
+        let hash = (one ^ other.rotate_left(32)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 51;
+        let slot = usize::try_from(hash).unwrap_or(0) & (RECENT - 1);
+        if let Some((known, place)) = self.recent.get(slot)
+            && *known == address
+        {
+            return place.clone();
+        }
+        let place = self.written(geo, address);
+        if let Some(recent) = self.recent.get_mut(slot) {
+            *recent = (address, place.clone());
+        }
+        place
+    }
+
+    fn written(&mut self, geo: &Geo, address: Address) -> Shown {
+        let ip = address.to_ip();
+        let position = geo.position(ip);
+        if let Some(known) = position.and_then(|position| self.written.get(&position)) {
             return known.clone();
         }
-        if self.young.len() >= MOST / 2 {
-            self.old = std::mem::take(&mut self.young);
+        let place = geo
+            .place(ip)
+            .map(|place| Arc::new(Placed::new(place_record(&place))));
+        if let Some(position) = position {
+            if self.written.len() >= MOST {
+                self.written.clear();
+            }
+            self.written.insert(position, place.clone());
         }
-        let place = match self.old.remove(&address) {
-            Some(known) => known,
-            None => geo
-                .place(address.to_ip())
-                .map(|place| Arc::new(Placed::new(place_record(&place)))),
-        };
-        self.young.insert(address, place.clone());
         place
     }
 }

@@ -11,6 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::shard::{Output, Routed, Shard};
 use crate::model::block::Block;
+use crate::model::segment::Segment;
 use crate::model::time::Timestamp;
 
 /// What the partitions shall do.
@@ -27,7 +28,9 @@ pub enum Order {
 pub struct Work {
     /// Frames and bytes.
     pub block: Block,
-    /// Segments by partition.
+    /// The segments of its packets, in order.
+    pub segments: Vec<Segment>,
+    /// Which of them belong to which partition.
     pub routed: Vec<Vec<Routed>>,
     /// What to do with them.
     pub order: Order,
@@ -39,6 +42,7 @@ impl Work {
     pub fn new(partitions: usize) -> Self {
         Self {
             block: Block::default(),
+            segments: Vec::new(),
             routed: (0..partitions).map(|_| Vec::new()).collect(),
             order: Order::Take(Timestamp::default()),
         }
@@ -46,6 +50,7 @@ impl Work {
 
     fn clear(&mut self) {
         self.block.clear();
+        self.segments.clear();
         self.routed.iter_mut().for_each(Vec::clear);
     }
 }
@@ -235,9 +240,9 @@ fn perform<F: Front, B: Back>(task: Task<F, B>) -> Done<F, B> {
             Done::Read(front, more.then_some(work))
         }
         Task::Take(index, mut shard, work, number, mut output) => {
-            let segments = work.routed.get(index).map(Vec::as_slice).unwrap_or_default();
+            let routed = work.routed.get(index).map(Vec::as_slice).unwrap_or_default();
             match work.order {
-                Order::Take(clock) => shard.take(&work.block, segments, clock, &mut output),
+                Order::Take(clock) => shard.take(&work.block, &work.segments, routed, clock, &mut output),
                 Order::Drain(until) => shard.drain(until, &mut output),
             }
             Done::Take(index, shard, number, output)

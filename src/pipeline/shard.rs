@@ -7,7 +7,7 @@ use crate::dissect::registry::{DISSECTORS, NAMES};
 use crate::dissect::{Dissection, Input, Next};
 use crate::flow::reassembly::{Offer, Stream};
 use crate::flow::table::HashedKey;
-use crate::flow::{Ending, Flows, NOTHING};
+use crate::flow::{BATCH, Ending, Flows, NOTHING};
 use crate::model::address::Endpoint;
 use crate::model::block::Block;
 use crate::model::fact::{FactLog, Facts, Side, Stamp};
@@ -17,22 +17,19 @@ use crate::model::segment::{Layer, Segment, segment_flag};
 use crate::model::time::Timestamp;
 use crate::settings::limits::Limits;
 
-/// Segments that are looked up together, so that their cache misses overlap.
-const BATCH: usize = 32;
-
 /// Attachment of a flow of which no payload was seen yet.
 const FRESH: u32 = NOTHING - 1;
 
 /// Attachments from here up to [`FRESH`] name a stateless dissector that follows the flow.
 const FOLLOWED: u32 = NOTHING - 256;
 
-/// A segment with its key.
+/// A segment of a block with its key.
 #[derive(Clone, Copy, Debug)]
 pub struct Routed {
     /// Key and hash.
     pub hashed: HashedKey,
-    /// The segment.
-    pub segment: Segment,
+    /// Index of the segment.
+    pub segment: u32,
 }
 
 /// What a partition says of one block.
@@ -62,49 +59,53 @@ struct Head {
     streams: [Stream; 2],
 }
 
-/// Heads by index.
+impl Head {
+    fn held(&self) -> usize {
+        self.streams.iter().map(Stream::held).sum()
+    }
+}
+
+/// Heads by index. Places are used again with what they have allocated.
 #[derive(Debug, Default)]
 struct Heads {
-    places: Vec<Option<Box<Head>>>,
+    places: Vec<Head>,
     free: Vec<u32>,
     /// Bytes that all of them hold.
     bytes: usize,
 }
 
 impl Heads {
-    fn insert(&mut self, head: Box<Head>) -> u32 {
+    /// A place for a new head; nothing when there are too many.
+    fn begin(&mut self, engine: Engine, layer: Layer) -> Option<u32> {
         if let Some(index) = self.free.pop() {
-            if let Some(place) = self.places.get_mut(index as usize) {
-                *place = Some(head);
-            }
-            return index;
+            let head = self.places.get_mut(index as usize)?;
+            engine.begin(&mut head.inspection, layer);
+            return Some(index);
         }
-        self.places.push(Some(head));
-        u32::try_from(self.places.len().saturating_sub(1)).unwrap_or(FRESH)
+        let index = u32::try_from(self.places.len())
+            .ok()
+            .filter(|index| *index < FOLLOWED)?;
+        let mut head = Head {
+            inspection: Inspection::default(),
+            streams: [Stream::default(), Stream::default()],
+        };
+        engine.begin(&mut head.inspection, layer);
+        self.places.push(head);
+        Some(index)
     }
 
-    fn take(&mut self, index: u32) -> Option<Box<Head>> {
-        self.places.get_mut(index as usize)?.take()
+    fn get_mut(&mut self, index: u32) -> Option<&mut Head> {
+        self.places.get_mut(index as usize)
     }
 
-    fn put_back(&mut self, index: u32, head: Box<Head>) {
-        if let Some(place) = self.places.get_mut(index as usize) {
-            *place = Some(head);
-        }
-    }
-
-    fn drop_at(&mut self, index: u32) {
-        if let Some(place) = self.places.get_mut(index as usize) {
-            if let Some(head) = place.take() {
-                self.bytes = self.bytes.saturating_sub(held(&head));
-            }
+    fn free(&mut self, index: u32) {
+        if let Some(head) = self.places.get_mut(index as usize) {
+            self.bytes = self.bytes.saturating_sub(head.held());
+            head.inspection.clear();
+            head.streams.iter_mut().for_each(Stream::reset);
             self.free.push(index);
         }
     }
-}
-
-fn held(head: &Head) -> usize {
-    head.streams.iter().map(Stream::held).sum()
 }
 
 /// The partition.
@@ -129,68 +130,68 @@ struct Finish<'a> {
 impl Ending for Finish<'_> {
     fn ended(&mut self, attachment: u32, mut record: FlowRecord) {
         if attachment < FOLLOWED {
-            if let Some(mut head) = self.heads.take(attachment) {
-                self.heads.bytes = self.heads.bytes.saturating_sub(held(&head));
-                self.read_behind_holes(&mut head, &mut record);
+            if let Some(head) = self.heads.get_mut(attachment)
+                && head.streams.iter().any(Stream::waits)
+            {
+                read_behind_holes(self.engine, head, &mut record);
             }
-            self.heads.free.push(attachment);
+            self.heads.free(attachment);
         }
         self.output.flows.push(record);
     }
 }
 
-impl Finish<'_> {
-    fn read_behind_holes(&mut self, head: &mut Head, record: &mut FlowRecord) {
-        for side in [Side::Client, Side::Server] {
-            let Some(stream) = head.streams.get_mut(side.index()) else {
-                continue;
-            };
-            if stream.give_up_hole() != Offer::Kept {
-                continue;
-            }
-            let view = FlowView {
-                layer: record.layer,
-                protocol: record.protocol,
-                client_port: record.client.port,
-                server_port: record.server.port,
-            };
-            let source = record
-                .frames
-                .first_payload
-                .get(side.index())
-                .copied()
-                .flatten()
-                .unwrap_or(record.frames.first);
-            let mut facts = Facts {
-                flow: &mut record.facts,
-                events: &mut FactLog::default(),
-                stamp: Stamp {
-                    at: record.end,
-                    source,
-                    side,
-                },
-            };
-            let protocols = &mut record.protocols;
-            let app_proto = &mut record.app_proto;
-            let [client, server] = &mut head.streams;
-            let mut windows = [StreamWindow::kept(client), StreamWindow::kept(server)];
-            self.engine.stream(
-                &mut head.inspection,
-                view,
-                &mut windows,
-                side,
-                &mut facts,
-                &mut |named| {
-                    if let Named::Speaks(number) = named {
-                        let name = NAMES.get(usize::from(number)).copied();
-                        if let Some(place) = protocols.iter_mut().find(|place| place.is_none()) {
-                            *place = name;
-                        }
-                        *app_proto = app_proto.or(name);
-                    }
-                },
-            );
+/// Reads what waits behind holes that nothing will fill now.
+fn read_behind_holes(engine: Engine, head: &mut Head, record: &mut FlowRecord) {
+    for side in [Side::Client, Side::Server] {
+        let Some(stream) = head.streams.get_mut(side.index()) else {
+            continue;
+        };
+        if stream.give_up_hole() != Offer::Kept {
+            continue;
         }
+        let view = FlowView {
+            layer: record.layer,
+            protocol: record.protocol,
+            client_port: record.client.port,
+            server_port: record.server.port,
+        };
+        let source = record
+            .frames
+            .first_payload
+            .get(side.index())
+            .copied()
+            .flatten()
+            .unwrap_or(record.frames.first);
+        let mut facts = Facts {
+            flow: &mut record.facts,
+            events: &mut FactLog::default(),
+            stamp: Stamp {
+                at: record.end,
+                source,
+                side,
+            },
+        };
+        let protocols = &mut record.protocols;
+        let app_proto = &mut record.app_proto;
+        let [client, server] = &mut head.streams;
+        let mut windows = [StreamWindow::kept(client), StreamWindow::kept(server)];
+        engine.stream(
+            &mut head.inspection,
+            view,
+            &mut windows,
+            side,
+            &mut facts,
+            &mut |named| {
+                if let Named::Speaks(number) = named {
+                    let name = NAMES.get(usize::from(number)).copied();
+                    if let Some(place) = protocols.iter_mut().find(|place| place.is_none()) {
+                        *place = name;
+                    }
+                    *app_proto = app_proto.or(name);
+                }
+            },
+        );
     }
 }
 
@@ -262,15 +263,20 @@ impl Shard {
     }
 
     /// Takes this partition's segments of a block, then lets time pass to `clock`.
-    pub fn take(&mut self, block: &Block, segments: &[Routed], clock: Timestamp, output: &mut Output) {
-        let mut keys = [None; BATCH];
-        for batch in segments.chunks(BATCH) {
-            for (key, routed) in keys.iter_mut().zip(batch) {
-                *key = Some(routed.hashed);
-            }
-            self.flows.touch(keys.iter().flatten().take(batch.len()));
+    pub fn take(
+        &mut self,
+        block: &Block,
+        segments: &[Segment],
+        routed: &[Routed],
+        clock: Timestamp,
+        output: &mut Output,
+    ) {
+        for batch in routed.chunks(BATCH) {
+            self.flows.touch(batch.iter().map(|routed| &routed.hashed));
             for routed in batch {
-                self.packet(block, routed, output);
+                if let Some(segment) = segments.get(routed.segment as usize) {
+                    self.packet(block, segment, &routed.hashed, output);
+                }
             }
         }
         let mut finish = Finish {
@@ -298,8 +304,7 @@ impl Shard {
         self.flows.drain(until, &mut finish);
     }
 
-    fn packet(&mut self, block: &Block, routed: &Routed, output: &mut Output) {
-        let segment = &routed.segment;
+    fn packet(&mut self, block: &Block, segment: &Segment, hashed: &HashedKey, output: &mut Output) {
         if segment.layer == Layer::Link {
             self.link(block, segment, output);
             return;
@@ -315,33 +320,37 @@ impl Shard {
             engine: self.engine,
             output,
         };
-        let touch = self.flows.take(segment, &routed.hashed, options, &mut finish);
+        let touch = self.flows.take(segment, hashed, options, &mut finish);
         let mut attachment = self.flows.attachment(touch.flow);
         if touch.is_new && !segment.is(segment_flag::OPENED_TUNNEL) && self.engine.wants(segment.layer) {
             attachment = FRESH;
             self.flows.attach(touch.flow, FRESH);
         }
-        if attachment == NOTHING || segment.payload_captured == 0 {
+        if attachment == NOTHING {
+            return;
+        }
+        if segment.payload_captured == 0 {
+            if touch.is_closed {
+                self.close(touch.flow, attachment);
+            }
             return;
         }
         let payload = block.slice(segment.payload_offset, segment.payload_captured);
-        let from = output.log.len();
+        let from = output.log.begin();
         if (FOLLOWED..FRESH).contains(&attachment) {
             let number = u8::try_from(attachment.saturating_sub(FOLLOWED)).unwrap_or(u8::MAX);
             let input = datagram(payload, segment, touch.side);
-            let stamp = Stamp {
-                at: segment.at,
-                source: segment.source,
-                side: touch.side,
-            };
             let mut facts = Facts {
                 flow: &mut self.scratch,
                 events: &mut output.log,
-                stamp,
+                stamp: stamp(segment, touch.side),
             };
             Engine::follow(number, &input, &mut facts);
         } else {
             self.inspect(segment, payload, touch.flow, touch.side, attachment, output);
+            if touch.is_closed {
+                self.close(touch.flow, self.flows.attachment(touch.flow));
+            }
         }
         if !self.scratch.is_empty() {
             if self.flows.fact_bytes(touch.flow) < self.limits.fact_bytes_per_flow {
@@ -357,6 +366,18 @@ impl Shard {
         }
     }
 
+    /// A connection closed: nothing new comes, so its head goes at once, unless something waits behind a hole that
+    /// a late segment may fill.
+    fn close(&mut self, flow: u32, attachment: u32) {
+        if attachment < FOLLOWED
+            && let Some(head) = self.heads.get_mut(attachment)
+            && !head.streams.iter().any(Stream::waits)
+        {
+            self.heads.free(attachment);
+            self.flows.attach(flow, NOTHING);
+        }
+    }
+
     /// Brings a payload to the engine, through the stream's reassembly for TCP.
     fn inspect(
         &mut self,
@@ -367,19 +388,20 @@ impl Shard {
         attachment: u32,
         output: &mut Output,
     ) {
-        let is_fresh = attachment == FRESH;
-        let mut head = if is_fresh {
-            Box::new(Head {
-                inspection: self.engine.begin(segment.layer),
-                streams: [Stream::default(), Stream::default()],
-            })
+        let place = if attachment == FRESH {
+            self.heads.begin(self.engine, segment.layer)
         } else {
-            match self.heads.take(attachment) {
-                Some(head) => head,
-                None => return,
-            }
+            Some(attachment)
         };
-        let before = if is_fresh { 0 } else { held(&head) };
+        let Some(place) = place else {
+            self.flows.attach(flow, NOTHING);
+            return;
+        };
+        let spare = self.head_bytes.saturating_sub(self.heads.bytes);
+        let Some(head) = self.heads.get_mut(place) else {
+            return;
+        };
+        let before = head.held();
         // ICMP has types and codes of single packets, where the flow's key has pairs of types.
         let [client_port, server_port] = match segment.layer {
             Layer::Icmp | Layer::Icmpv6 => [segment.source_port, segment.destination_port],
@@ -391,91 +413,57 @@ impl Shard {
             client_port,
             server_port,
         };
-        let stamp = Stamp {
-            at: segment.at,
-            source: segment.source,
-            side,
-        };
         let mut facts = Facts {
             flow: &mut self.scratch,
             events: &mut output.log,
-            stamp,
+            stamp: stamp(segment, side),
         };
-        let engine = self.engine;
+        let flows = &mut self.flows;
         let interest = if segment.layer == Layer::Tcp {
-            if let Some(start) = self.flows.stream_start(flow, side)
+            if let Some(start) = flows.stream_start(flow, side)
                 && let Some(stream) = head.streams.get_mut(side.index())
             {
                 stream.begin(start);
             }
-            let budget = self
-                .limits
-                .head_bytes_per_side
-                .min(self.head_bytes.saturating_sub(self.heads.bytes));
-            let flows = &mut self.flows;
+            let budget = self.limits.head_bytes_per_side.min(spare);
             inspect_stream(
-                engine,
-                &mut head,
+                self.engine,
+                head,
                 view,
                 segment,
                 payload,
                 side,
                 budget,
                 &mut facts,
-                &mut |named| {
-                    note(flows, flow, named);
-                },
+                &mut |named| note(flows, flow, named),
             )
         } else {
-            let flows = &mut self.flows;
-            let input = datagram(payload, segment, side);
-            let most = self.limits.datagrams_per_flow;
-            engine.datagram(
+            self.engine.datagram(
                 &mut head.inspection,
                 view,
-                &input,
-                most,
+                &datagram(payload, segment, side),
+                self.limits.datagrams_per_flow,
                 &mut facts,
-                &mut |named| {
-                    note(flows, flow, named);
-                },
+                &mut |named| note(flows, flow, named),
             )
         };
         let is_exhausted = head
             .streams
             .iter()
-            .any(|stream| stream.delivered() > self.limits.head_bytes_per_side);
+            .any(|stream| stream.delivered() as usize > self.limits.head_bytes_per_side);
+        let after = head.held();
+        self.heads.bytes = self.heads.bytes.saturating_sub(before).saturating_add(after);
         let next = match interest {
-            Interest::More if !is_exhausted => {
-                self.heads.bytes = self
-                    .heads
-                    .bytes
-                    .saturating_sub(before)
-                    .saturating_add(held(&head));
-                if is_fresh {
-                    self.heads.insert(head)
-                } else {
-                    self.heads.put_back(attachment, head);
-                    return;
-                }
-            }
-            Interest::More | Interest::Nothing => self.forget(attachment, is_fresh, before, NOTHING),
-            Interest::Follow(number) => self.forget(
-                attachment,
-                is_fresh,
-                before,
-                FOLLOWED.saturating_add(u32::from(number)),
-            ),
+            Interest::More if !is_exhausted => place,
+            Interest::More | Interest::Nothing => NOTHING,
+            Interest::Follow(number) => FOLLOWED.saturating_add(u32::from(number)),
         };
-        self.flows.attach(flow, next);
-    }
-
-    fn forget(&mut self, attachment: u32, is_fresh: bool, before: usize, next: u32) -> u32 {
-        if !is_fresh {
-            self.heads.bytes = self.heads.bytes.saturating_sub(before);
-            self.heads.drop_at(attachment);
+        if next != place {
+            self.heads.free(place);
         }
-        next
+        if next != attachment {
+            self.flows.attach(flow, next);
+        }
     }
 
     /// What is not IP has no flow; one dissection for each EtherType takes all its frames.
@@ -504,16 +492,11 @@ impl Shard {
         let Some((number, dissection)) = self.links.get_mut(&kind) else {
             return;
         };
-        let from = output.log.len();
-        let stamp = Stamp {
-            at: segment.at,
-            source: segment.source,
-            side: Side::Client,
-        };
+        let from = output.log.begin();
         let mut facts = Facts {
             flow: &mut self.scratch,
             events: &mut output.log,
-            stamp,
+            stamp: stamp(segment, Side::Client),
         };
         let number = *number;
         match dissection.feed(&input, &mut facts) {
@@ -585,6 +568,14 @@ fn note(flows: &mut Flows, flow: u32, named: Named) {
             flows.name_protocol(flow, number, carrier_before);
         }
         Named::TakenBack(number) => flows.unname_protocol(flow, number),
+    }
+}
+
+const fn stamp(segment: &Segment, side: Side) -> Stamp {
+    Stamp {
+        at: segment.at,
+        source: segment.source,
+        side,
     }
 }
 

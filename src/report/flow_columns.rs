@@ -231,7 +231,7 @@ pub(super) const COLUMNS: &[Column] = &[
     maybe("gaps", Take::Count(|it| it.both(|side| side.gaps))),
     repeating(maybe(
         "server_name",
-        Take::Text(|it| it.row.server_name.map(|one| one.name.as_str())),
+        Take::Text(|it| it.row.server_name.map(|one| &*one.name)),
     )),
     repeating(maybe(
         "server_name_source",
