@@ -4,6 +4,7 @@
 //! from no other.
 
 pub mod address;
+pub mod authority;
 pub mod block;
 pub mod case;
 pub mod evidence;

@@ -19,6 +19,7 @@ use identity::{Host, Identity};
 use locals::{LocalAddress, Locals};
 use names::Names;
 
+use crate::model::authority::host_of;
 use crate::model::fact::{FactIter, FieldId};
 use crate::model::flow::FlowRecord;
 use crate::model::loss::Losses;
@@ -100,8 +101,9 @@ impl Observers {
             if let Some(fact) = flow.facts.find(field)
                 && let Some(text) = fact.value.as_text()
             {
-                let name = names::normalised(text);
-                // A literal address is no name.
+                // A client may write the port behind the name; a literal address is no name.
+                let host = std::str::from_utf8(host_of(text.as_bytes())).unwrap_or_default();
+                let name = names::normalised(host);
                 if !name.is_empty() && name.parse::<IpAddr>().is_err() {
                     return Some(ServerName {
                         name,
@@ -124,6 +126,12 @@ impl Observers {
         let [out, inward] = flow.bytes;
         self.locals.count(local, flow.start, flow.end, out, inward, true);
         Some(local)
+    }
+
+    /// The local address that a packet went to, if it is one.
+    #[must_use]
+    pub fn receiver(&mut self, header: &EventHeader) -> Option<LocalIndex> {
+        self.locals.place(header.space, header.to.address)
     }
 
     /// The local address that a packet came from, if it is one.

@@ -135,16 +135,9 @@ fn view(host: &Host, observers: &Observers, ending: &Ending<'_>) -> HostView {
     let ips = addresses(host, observers);
     let locals = host.locals.iter().filter_map(|local| observers.local(*local));
     let mut seen = (Timestamp(i64::MAX), Timestamp(i64::MIN));
-    let mut services = Vec::new();
     let mut public = Vec::new();
     for local in locals {
         seen = (seen.0.min(local.first_seen), seen.1.max(local.last_seen));
-        services.extend(
-            local
-                .services
-                .iter()
-                .map(|(service, (frame, at))| (service.clone(), *frame, *at)),
-        );
         public.extend(
             local
                 .public
@@ -191,8 +184,11 @@ fn view(host: &Host, observers: &Observers, ending: &Ending<'_>) -> HostView {
         ips,
         mac: host.mac,
         names: with_frames,
-        services,
-        vendor_class: host.vendor_class.clone(),
+        announced: host
+            .announced
+            .iter()
+            .map(|((field, text), (frame, at))| (*field, text.clone(), *frame, *at))
+            .collect(),
         public,
         asset,
         seen: if seen.0 > seen.1 {

@@ -24,3 +24,5 @@ mod program;
 mod real;
 #[cfg(test)]
 mod source;
+#[cfg(test)]
+mod vocabulary;
