@@ -12,12 +12,14 @@ pub mod identity;
 pub mod learn;
 pub mod locals;
 pub mod names;
+pub mod streams;
 
 use std::net::IpAddr;
 
 use identity::{Host, Identity};
 use locals::{LocalAddress, Locals};
 use names::Names;
+use streams::Streams;
 
 use crate::model::authority::host_of;
 use crate::model::fact::{FactIter, FieldId};
@@ -32,6 +34,7 @@ pub struct Observers {
     locals: Locals,
     names: Names,
     identity: Identity,
+    streams: Streams,
 }
 
 const SNI: FieldId = FieldId::of("tls.sni");
@@ -45,6 +48,7 @@ impl Observers {
             locals: Locals::new(local, limits.hosts),
             names: Names::new(limits.answers),
             identity: Identity::new(limits.hosts),
+            streams: Streams::default(),
         }
     }
 
@@ -61,6 +65,7 @@ impl Observers {
 
     /// Places a flow.
     pub fn flow<'a>(&mut self, flow: &'a FlowRecord) -> Observation<'a> {
+        self.streams.add(flow);
         let client = self.locals.place(flow.space, flow.client.address);
         let server = self.locals.place(flow.space, flow.server.address);
         for (index, (local, mac)) in [client, server].into_iter().zip(flow.macs).enumerate() {
@@ -144,6 +149,12 @@ impl Observers {
     #[must_use]
     pub fn names(&self) -> &Names {
         &self.names
+    }
+
+    /// How whole the TCP connections are.
+    #[must_use]
+    pub fn streams(&self) -> Streams {
+        self.streams
     }
 
     /// What is known of local addresses.
