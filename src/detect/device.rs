@@ -103,13 +103,11 @@ fn add(
     if place.get(field).is_some_and(|known| known.weight >= weight) {
         return;
     }
-    let mut what = format!("{field} {value}");
-    if let Some(note) = &found.indicator.note {
-        what = format!("{what}; could also be: {note}");
-    }
+    let what = format!("{field} {value}");
     let frames: Vec<FrameRef> = frame.into_iter().collect();
     let mut evidence = Evidence::observed(Family::Tool, what, Decibans(f64::from(weight)), &frames, Some(at));
     evidence.signature = Some(format!("{}:{field}", found.tool.id));
+    evidence.note = found.indicator.caveat();
     place.insert(
         field,
         Fit {

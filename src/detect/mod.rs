@@ -12,6 +12,7 @@ pub mod device;
 pub mod geo_mismatch;
 mod group;
 pub mod recognise;
+mod sentence;
 mod session_finding;
 pub mod sessions;
 pub mod tenants;

@@ -20,6 +20,7 @@ pub mod loss;
 pub mod observable;
 pub mod observation;
 pub mod profile;
+pub mod quantity;
 pub mod segment;
 pub mod sphere;
 pub mod summary;

@@ -289,8 +289,11 @@ mod tests {
                 .starts_with("weights: columns: expected farm")
         );
         assert!(
-            refused("[what_if]]\nchange = \"no KVM", "[what_iff]]\nchange = \"no KVM")
-                .contains("unknown field")
+            refused(
+                "[what_if]]\nchange = \"no IP KVM",
+                "[what_iff]]\nchange = \"no IP KVM"
+            )
+            .contains("unknown field")
         );
         assert_eq!(
             refused("\"relay-only\"", "\"relayed\""),

@@ -166,7 +166,10 @@ fn ledger(case: &Case, finding: &Finding) -> Markup {
                 tr {
                     td.figure { (format!("{:+.1}", one.weight.0)) }
                     td { (words::state(one.state)) }
-                    td { (words::sentence(&one.what)) }
+                    td {
+                        (words::sentence(&one.what))
+                        @if let Some(note) = &one.note { br; small { "Note: " (words::sentence(note)) } }
+                    }
                     td {
                         @let rule = one.signature.as_deref().or(one.measure.as_deref());
                         (words::shown(rule.unwrap_or_default()))

@@ -142,6 +142,7 @@ fn session(id: u64, number: u8) -> Finding {
                 signature: Some("anydesk-certificate".to_owned()),
                 measure: None,
                 what: "server certificate subject \"AnyDesk Client\"".to_owned(),
+                note: Some("visible up to TLS 1.2 only".to_owned()),
                 weight: Decibans(20.0),
                 state: State::Observed,
                 family: Family::Tool,
@@ -153,6 +154,7 @@ fn session(id: u64, number: u8) -> Finding {
                 signature: None,
                 measure: Some("small_inputs".to_owned()),
                 what: "312 input-sized packets a minute towards the host".to_owned(),
+                note: None,
                 weight: Decibans(12.0),
                 state: State::Observed,
                 family: Family::Rc,
@@ -164,6 +166,7 @@ fn session(id: u64, number: u8) -> Finding {
                 signature: None,
                 measure: Some("kvm".to_owned()),
                 what: "no IP KVM announces itself".to_owned(),
+                note: None,
                 weight: Decibans(-1.5),
                 state: State::Absent,
                 family: Family::Tool,
@@ -175,6 +178,7 @@ fn session(id: u64, number: u8) -> Finding {
                 signature: None,
                 measure: Some("rtt".to_owned()),
                 what: "delay of the hidden leg: too few bursts".to_owned(),
+                note: None,
                 weight: Decibans(0.0),
                 state: State::NotObservable,
                 family: Family::Lat,
@@ -229,7 +233,7 @@ fn farm() -> Farm {
                 9.8,
                 State::Observed,
             ),
-            reason("kvm", "no KVM switch on this network", -1.5, State::Absent),
+            reason("kvm", "no IP KVM on this network", -1.5, State::Absent),
             reason("xrtt", "delay of the hidden leg: too few bursts", 0.0, State::NotObservable),
         ],
         shared: Shared {
@@ -466,6 +470,7 @@ fn spoil_findings(case: &mut Case) {
         }
         for evidence in &mut finding.evidence {
             evidence.what = bad();
+            evidence.note = Some(bad());
             evidence.signature = Some(bad());
         }
     }

@@ -181,7 +181,7 @@ fn evidence(case: &Case, finding: &Finding) -> Vec<(String, String)> {
     let mut items: Vec<(String, String)> = ranked
         .iter()
         .take(TOP)
-        .map(|one| {
+        .flat_map(|one| {
             let figures = format!("{:>+6.1} dB  {:<11}", one.weight.0, words::state(one.state));
             let frames = words::frames(case, one);
             let at = if frames.is_empty() {
@@ -189,10 +189,17 @@ fn evidence(case: &Case, finding: &Finding) -> Vec<(String, String)> {
             } else {
                 format!(" [{frames}]")
             };
-            (figures, format!("{}{at}", words::sentence(&one.what)))
+            let beside = " ".repeat(figures.len());
+            let note = one
+                .note
+                .as_ref()
+                .map(|note| (beside, format!("note: {}", words::sentence(note))));
+            [(figures, format!("{}{at}", words::sentence(&one.what)))]
+                .into_iter()
+                .chain(note)
         })
         .collect();
-    let more = ranked.len().saturating_sub(items.len());
+    let more = ranked.len().saturating_sub(TOP);
     if more > 0 {
         items.push((String::new(), format!("and {more} more")));
     }
