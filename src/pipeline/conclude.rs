@@ -441,6 +441,15 @@ fn record(
         reasons: explanation
             .map(|explanation| explanation.reasons.clone())
             .unwrap_or_default(),
+        not_observable: explanation
+            .map(|explanation| explanation.not_observable.clone())
+            .unwrap_or_default(),
+        next_question: explanation
+            .map(|explanation| explanation.next_question.clone())
+            .unwrap_or_default(),
+        summary: explanation
+            .map(|explanation| explanation.summary.clone())
+            .unwrap_or_default(),
         findings: own.iter().map(|finding| finding.id).collect(),
     }
 }

@@ -83,6 +83,12 @@ fn host(number: u8, verdict: Verdict, findings: Vec<ContentId>) -> HostRecord {
             what: "driven 3 h 20 min of 8 h in view".to_owned(),
             weight: Decibans(7.5),
         }],
+        not_observable: texts(&["site: the kind of line is not known"]),
+        next_question: "What kind of line is this?".to_owned(),
+        summary: format!(
+            "lt-0{number}: {}; consistent with one machine worked from elsewhere",
+            verdict.name()
+        ),
         findings,
     }
 }
@@ -420,6 +426,9 @@ fn spoil_hosts(case: &mut Case) {
         host.roles = vec![bad()];
         host.vpn = vec![bad()];
         host.tenants = vec![bad()];
+        host.not_observable = vec![bad()];
+        host.next_question = bad();
+        host.summary = bad();
         host.public_ips = vec![bad()];
         host.asset = Some(AssetRecord {
             asset: Some(bad()),
