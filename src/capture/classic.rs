@@ -53,6 +53,14 @@ pub(super) fn recognises(head: &[u8]) -> bool {
     magic(head).is_some()
 }
 
+/// Whether these bytes, all that there are, could have become a classic pcap file.
+pub(super) fn may_follow(head: &[u8]) -> bool {
+    [MICRO, NANO, MODIFIED]
+        .into_iter()
+        .flat_map(|value| [value.to_le_bytes(), value.to_be_bytes()])
+        .any(|magic| magic.starts_with(head))
+}
+
 impl Classic {
     /// Reads the file's header. `None` when it is cut short.
     ///

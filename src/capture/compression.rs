@@ -29,17 +29,27 @@ pub enum Scheme {
     Xz,
 }
 
+/// First bytes of each.
+const MAGIC: [(&[u8], Scheme); 4] = [
+    (&[0x1f, 0x8b, 0x08], Scheme::Gzip),
+    (&[0x28, 0xb5, 0x2f, 0xfd], Scheme::Zstd),
+    (&[0x04, 0x22, 0x4d, 0x18], Scheme::Lz4),
+    (&[0xfd, b'7', b'z', b'X', b'Z', 0x00], Scheme::Xz),
+];
+
 impl Scheme {
     /// The compression that starts with these bytes.
     #[must_use]
     pub fn of(head: &[u8]) -> Option<Self> {
-        match head {
-            [0x1f, 0x8b, 0x08, ..] => Some(Self::Gzip),
-            [0x28, 0xb5, 0x2f, 0xfd, ..] => Some(Self::Zstd),
-            [0x04, 0x22, 0x4d, 0x18, ..] => Some(Self::Lz4),
-            [0xfd, b'7', b'z', b'X', b'Z', 0x00, ..] => Some(Self::Xz),
-            _ => None,
-        }
+        MAGIC
+            .iter()
+            .find_map(|(magic, scheme)| head.starts_with(magic).then_some(*scheme))
+    }
+
+    /// Whether these bytes, all that there are, could have become a compressed file.
+    #[must_use]
+    pub fn may_follow(head: &[u8]) -> bool {
+        MAGIC.iter().any(|(magic, _)| magic.starts_with(head))
     }
 
     /// Its name.

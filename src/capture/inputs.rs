@@ -10,7 +10,7 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use super::CaptureError;
-use super::savefile::is_capture;
+use super::savefile::{is_capture, is_cut_short};
 use super::stream::Stream;
 
 /// Folders within folders that are entered.
@@ -48,7 +48,8 @@ pub struct Inputs {
 /// What a file is.
 enum Content {
     Capture,
-    Empty,
+    /// Too few bytes to tell, or none.
+    CutShort,
     Other(Vec<u8>),
 }
 
@@ -102,8 +103,8 @@ fn content(path: &Path) -> Result<Content, CaptureError> {
     let head = stream.head();
     Ok(if is_capture(head) {
         Content::Capture
-    } else if stream.is_empty() {
-        Content::Empty
+    } else if stream.is_empty() || is_cut_short(head) {
+        Content::CutShort
     } else {
         Content::Other(head.get(..4).unwrap_or(head).to_vec())
     })
@@ -127,11 +128,11 @@ fn walk(folder: &Path, depth: usize, inputs: &mut Inputs) -> Result<(), CaptureE
     Ok(())
 }
 
-/// Adds a file that was not named itself; one without content counts as a capture if it is named like one.
+/// Adds a file that was not named itself; one with too few bytes to tell counts as a capture if it is named like one.
 fn add_if_capture(path: PathBuf, inputs: &mut Inputs) -> Result<(), CaptureError> {
     let wanted = match content(&path)? {
         Content::Capture => true,
-        Content::Empty => is_named_like_a_capture(&path),
+        Content::CutShort => is_named_like_a_capture(&path),
         Content::Other(_) => false,
     };
     if wanted {
@@ -293,6 +294,8 @@ mod tests {
         fs::write(folder.path().join("deep/a.bin"), HEADER_ONLY).unwrap();
         fs::write(folder.path().join("empty.pcapng.gz"), []).unwrap();
         fs::write(folder.path().join("empty.txt"), []).unwrap();
+        fs::write(folder.path().join("deep/cut.pcap"), [0xd4, 0xc3]).unwrap();
+        fs::write(folder.path().join("newline.txt"), b"\n").unwrap();
         fs::write(folder.path().join("notes.pcap"), "no capture at all").unwrap();
         folder
     }
@@ -308,9 +311,9 @@ mod tests {
         let inputs = expand(&[folder.path().to_owned()]).unwrap();
         assert_eq!(
             names(&inputs, folder.path()),
-            ["b.pcap", "deep/a.bin", "empty.pcapng.gz"]
+            ["b.pcap", "deep/a.bin", "deep/cut.pcap", "empty.pcapng.gz"]
         );
-        assert_eq!(inputs.passed_over, 2);
+        assert_eq!(inputs.passed_over, 3);
     }
 
     #[test]
@@ -321,7 +324,7 @@ mod tests {
         let one = expand(&[whole.clone(), twice.clone()]).unwrap();
         let other = expand(&[twice, folder.path().join("b.pcap"), whole]).unwrap();
         assert_eq!(one.captures, other.captures);
-        assert_eq!(one.captures.len(), 3);
+        assert_eq!(one.captures.len(), 4);
     }
 
     #[test]

@@ -74,6 +74,11 @@ pub(super) fn recognises(head: &[u8]) -> bool {
                 .any(|big| u32_at(head, 8, big) == Some(BYTE_ORDER)))
 }
 
+/// Whether these bytes, all that there are, could have become a pcapng file.
+pub(super) fn may_follow(head: &[u8]) -> bool {
+    SECTION.to_be_bytes().starts_with(head)
+}
+
 /// What a block's header asks the caller to do.
 enum Extent {
     /// It occupies so many bytes.

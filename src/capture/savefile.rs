@@ -5,6 +5,7 @@
 //! which a block that travels to other threads would have to copy.
 
 use super::classic::{self, Classic};
+use super::compression::Scheme;
 use super::counters::{CaptureCounters, Format, Troubles};
 use super::inputs::Input;
 use super::pcapng::{self, Pcapng};
@@ -67,6 +68,13 @@ pub fn is_capture(head: &[u8]) -> bool {
     classic::recognises(head) || pcapng::recognises(head)
 }
 
+/// Whether these bytes, all that there are, are too few to tell and could have become a capture, compressed or not: none at
+/// all, or the beginning of a format's first bytes. Such a file is a capture cut short, as one is that ends in its header.
+#[must_use]
+pub fn is_cut_short(head: &[u8]) -> bool {
+    classic::may_follow(head) || pcapng::may_follow(head) || Scheme::may_follow(head)
+}
+
 impl SaveFile {
     /// Opens a capture; `index` is its place in the list of captures.
     pub fn open(input: &Input, index: u16, limits: &Limits, digest: bool) -> Result<Self, CaptureError> {
@@ -95,7 +103,7 @@ impl SaveFile {
         } else if classic::recognises(head) {
             Classic::open(head, index, limits.frame_bytes, &mut counters)
                 .map_or(Records::Nothing, Records::Classic)
-        } else if stream.is_empty() {
+        } else if stream.is_empty() || is_cut_short(head) {
             Records::Nothing
         } else {
             let start = head.get(..4).unwrap_or(head).to_vec();

@@ -21,7 +21,7 @@ use crate::model::vantage::Vantage as Place;
 use crate::pipeline::analysis::Analysis;
 use crate::pipeline::conclude::{self, Ending};
 use crate::pipeline::front::{Reader, Watch};
-use crate::pipeline::{self};
+use crate::pipeline::{self, received};
 use crate::report::case::CaseFolder;
 use crate::report::json::{JsonLines, JsonObject};
 use crate::report::manifest::{FileRecord, Provenance};
@@ -120,6 +120,7 @@ pub fn run(
             is_incident: false,
             damage: None,
         },
+        received: received::from_captures(&reader),
         span: summary::span(&reader),
     };
     let mut case = conclude::conclude(&analysis.observers, analysis.detectors, &ending, &mut losses);

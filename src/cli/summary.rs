@@ -9,6 +9,7 @@ use crate::model::summary::{CaptureRecord, DamageRecord, DatabaseRecord, PacketC
 use crate::model::time::Timestamp;
 use crate::pipeline::FlowCounters;
 use crate::pipeline::front::Reader;
+use crate::pipeline::received;
 
 /// Causes of [`crate::capture::Source::take_losses`] that say that the user did not want a packet.
 fn is_wanted_away(cause: &str) -> bool {
@@ -87,32 +88,24 @@ fn captures(reader: &Reader) -> Vec<CaptureRecord> {
         .captures()
         .into_iter()
         .enumerate()
-        .map(|(index, counted)| {
-            let dropped: Vec<u64> = counted
-                .interfaces
+        .map(|(index, counted)| CaptureRecord {
+            path: counted.path.display().to_string(),
+            sha256: counted.sha256.map(|digest| hex(&digest)),
+            bytes: counted.size.unwrap_or(counted.bytes),
+            packets: counted.packets,
+            link_types: counted.links.keys().map(|link| link_type(*link)).collect(),
+            first: counted.first,
+            last: counted.last,
+            damage: reader
+                .damage
                 .iter()
-                .flat_map(|interface| [interface.dropped_by_interface, interface.dropped_by_system])
-                .flatten()
-                .collect();
-            CaptureRecord {
-                path: counted.path.display().to_string(),
-                sha256: counted.sha256.map(|digest| hex(&digest)),
-                bytes: counted.size.unwrap_or(counted.bytes),
-                packets: counted.packets,
-                link_types: counted.links.keys().map(|link| link_type(*link)).collect(),
-                first: counted.first,
-                last: counted.last,
-                damage: reader
-                    .damage
-                    .iter()
-                    .filter(|damage| usize::from(damage.capture) == index)
-                    .map(|damage| DamageRecord {
-                        offset: damage.offset,
-                        cause: damage.cause.to_owned(),
-                    })
-                    .collect(),
-                kernel_dropped: (!dropped.is_empty()).then(|| dropped.iter().sum()),
-            }
+                .filter(|damage| usize::from(damage.capture) == index)
+                .map(|damage| DamageRecord {
+                    offset: damage.offset,
+                    cause: damage.cause.to_owned(),
+                })
+                .collect(),
+            kernel_dropped: received::dropped(counted),
         })
         .collect()
 }

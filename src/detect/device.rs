@@ -10,6 +10,22 @@ use crate::model::identity::ContentId;
 use crate::model::time::Timestamp;
 use crate::signatures::Match;
 
+/// The catalogue's fields that are looked up here.
+pub static FIELDS: &[&str] = &[
+    "dhcp.host_name",
+    "mdns.host",
+    "llmnr.host",
+    "nbns.own",
+    "lldp.system_name",
+    "mdns.service",
+    "mdns.instance",
+    "ssdp.server",
+    "lldp.system_description",
+    "dhcp.vendor_class",
+    "dhcpv6.vendor_class",
+    "mac.oui",
+];
+
 /// Names a device by what it says of itself.
 #[derive(Clone, Copy, Debug)]
 pub struct Device;
@@ -24,7 +40,7 @@ struct Fit {
 /// Field of the catalogue under which a name of this source is looked up.
 fn field_of(source: &str) -> Option<&'static str> {
     Some(match source {
-        "dhcp" => "dhcp.hostname",
+        "dhcp" => "dhcp.host_name",
         "mdns" => "mdns.host",
         "llmnr" => "llmnr.host",
         "nbns" => "nbns.own",
@@ -57,12 +73,8 @@ fn of_host(host: &HostView, findings: &[Finding], knowledge: &Knowledge<'_>) -> 
             look(field, name, Some(*frame), *at);
         }
     }
-    for (service, frame, at) in &host.services {
-        look("mdns.service", service, Some(*frame), *at);
-        look("ssdp.server", service, Some(*frame), *at);
-    }
-    if let Some(class) = &host.vendor_class {
-        look("dhcp.vendor_class", class, None, host.seen.0);
+    for (field, text, frame, at) in &host.announced {
+        look(field, text, Some(*frame), *at);
     }
     if let Some(mac) = host.mac.filter(|mac| !mac.is_local()) {
         look("mac.oui", &mac.to_string(), None, host.seen.0);
@@ -91,13 +103,11 @@ fn add(
     if place.get(field).is_some_and(|known| known.weight >= weight) {
         return;
     }
-    let mut what = format!("{field} {value}");
-    if let Some(note) = &found.indicator.note {
-        what = format!("{what}; could also be: {note}");
-    }
+    let what = format!("{field} {value}");
     let frames: Vec<FrameRef> = frame.into_iter().collect();
     let mut evidence = Evidence::observed(Family::Tool, what, Decibans(f64::from(weight)), &frames, Some(at));
     evidence.signature = Some(format!("{}:{field}", found.tool.id));
+    evidence.note = found.indicator.caveat();
     place.insert(
         field,
         Fit {
@@ -164,4 +174,67 @@ fn finding(
         peer_geo: None,
         geo: None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::geo::Geo;
+    use crate::settings::policy::Policy;
+    use crate::signatures::Catalogue;
+
+    fn found(host: HostView) -> Vec<Finding> {
+        let catalogue = Catalogue::embedded().unwrap();
+        let (geo, policy) = (Geo::embedded(), Policy::default());
+        let knowledge = Knowledge {
+            catalogue: &catalogue,
+            geo: &geo,
+            policy: &policy,
+        };
+        Device.conclude(&[host], &[], &knowledge)
+    }
+
+    fn frame() -> FrameRef {
+        FrameRef {
+            capture: 0,
+            number: 7,
+        }
+    }
+
+    #[test]
+    fn a_name_or_an_announcement_names_the_device_in_its_own_field() {
+        let named = |source: &str, name: &str| HostView {
+            names: vec![(source.to_owned(), name.to_owned(), frame(), Timestamp(5))],
+            ..HostView::default()
+        };
+        let announced = |field: &'static str, text: &str| HostView {
+            announced: vec![(field, text.to_owned(), frame(), Timestamp(5))],
+            ..HostView::default()
+        };
+        for (host, field) in [
+            (named("dhcp", "pikvm"), "dhcp.host_name"),
+            (named("mdns", "pikvm.local"), "mdns.host"),
+            (named("nbns", "PIKVM"), "nbns.own"),
+            (announced("mdns.service", "_pikvm._tcp"), "mdns.service"),
+        ] {
+            let findings = found(host);
+            let [finding] = findings.as_slice() else {
+                panic!("{field}: {} findings", findings.len());
+            };
+            assert_eq!(finding.tool, "pikvm", "{field}");
+            let signature = format!("pikvm:{field}");
+            assert_eq!(finding.evidence[0].signature, Some(signature));
+            assert_eq!(finding.evidence[0].frames, [7], "{field}");
+        }
+    }
+
+    #[test]
+    fn an_ordinary_device_gives_nothing() {
+        let printer = HostView {
+            names: vec![("dhcp".to_owned(), "printer-2".to_owned(), frame(), Timestamp(5))],
+            announced: vec![("mdns.service", "_ipp._tcp".to_owned(), frame(), Timestamp(5))],
+            ..HostView::default()
+        };
+        assert!(found(printer).is_empty());
+    }
 }

@@ -57,7 +57,7 @@ fn sights<'a>(host: &HostView, findings: &[&'a Finding]) -> Vec<Sight<'a>> {
     for (address, how, frame, at) in &host.public {
         list.entry(*address).or_insert_with(|| Sight {
             address: *address,
-            what: format!("its own public address (learnt by {how})"),
+            what: format!("its own public address {address} (learnt by {})", way(how)),
             frame: Some(*frame),
             at: *at,
             finding: None,
@@ -69,7 +69,10 @@ fn sights<'a>(host: &HostView, findings: &[&'a Finding]) -> Vec<Sight<'a>> {
         {
             list.entry(controller.address).or_insert_with(|| Sight {
                 address: controller.address,
-                what: format!("controller of its {} session ({})", finding.tool, controller.how),
+                what: format!(
+                    "the controller of its {} session, {}",
+                    finding.tool, controller.address
+                ),
                 frame: None,
                 at: finding.timestamp,
                 finding: Some(finding),
@@ -77,6 +80,16 @@ fn sights<'a>(host: &HostView, findings: &[&'a Finding]) -> Vec<Sight<'a>> {
         }
     }
     list.into_values().collect()
+}
+
+/// How a public address was learnt, as people write it.
+fn way(how: &str) -> &str {
+    match how {
+        "stun" => "STUN",
+        "natpmp" => "NAT-PMP",
+        "upnp" => "UPnP",
+        other => other,
+    }
 }
 
 fn mismatch(host: &HostView, sight: &Sight<'_>, knowledge: &Knowledge<'_>) -> Option<Finding> {
@@ -113,8 +126,8 @@ fn mismatch(host: &HostView, sight: &Sight<'_>, knowledge: &Knowledge<'_>) -> Op
         None => sight.frame.into_iter().collect(),
     };
     let what = format!(
-        "{} {} lies in {seen} by {source}; the inventory says {claimed}",
-        sight.what, sight.address
+        "{} is placed in {seen} by {source}; the inventory says {claimed}",
+        sight.what
     );
     let mut evidence = Evidence::observed(Family::Loc, what, weight, &frames, Some(sight.at));
     evidence.measure = Some("country".to_owned());
@@ -141,7 +154,7 @@ fn mismatch(host: &HostView, sight: &Sight<'_>, knowledge: &Knowledge<'_>) -> Op
         confidence: if is_default { Confidence::Low } else { Confidence::Medium },
         score: weight,
         sanctioned: None,
-        summary: format!("{}: {} is in {seen}, not in {claimed} as the inventory says", host.label(), sight.what),
+        summary: format!("{}: {} is placed in {seen}, while the inventory says {claimed}", host.label(), sight.what),
         benign: vec![
             "travel, a home office abroad, a company or consumer VPN whose exit is there, an address that the database places wrongly"
                 .to_owned(),

@@ -12,6 +12,7 @@ pub mod device;
 pub mod geo_mismatch;
 mod group;
 pub mod recognise;
+mod sentence;
 mod session_finding;
 pub mod sessions;
 pub mod tenants;
@@ -34,10 +35,11 @@ use crate::settings::policy::Policy;
 use crate::signatures::Catalogue;
 
 use recognise::{Recognised, Recogniser};
-use sessions::{Session, Sessions};
+use sessions::{Asked, Session, Sessions};
 use tenants::Tenants;
 
 const DNS_QUERY: FieldId = FieldId::of("dns.query");
+const DNS_CNAME: FieldId = FieldId::of("dns.cname");
 
 /// A machine as detectors see it, resolved at the end of the input.
 #[derive(Clone, Debug, Default)]
@@ -52,10 +54,8 @@ pub struct HostView {
     pub mac: Option<MacAddress>,
     /// Names as (source, name), with the frame that first said each.
     pub names: Vec<(String, String, FrameRef, Timestamp)>,
-    /// Services that it announced.
-    pub services: Vec<(String, FrameRef, Timestamp)>,
-    /// DHCP vendor class.
-    pub vendor_class: Option<String>,
+    /// What it announced of itself: the field that said it, the text, the first frame.
+    pub announced: Vec<(&'static str, String, FrameRef, Timestamp)>,
     /// Its own public addresses, how each was learnt, and where.
     pub public: Vec<(Address, String, FrameRef, Timestamp)>,
     /// Row of the inventory.
@@ -175,6 +175,19 @@ pub struct Detectors {
     tenants: Tenants,
 }
 
+/// Whether a fact is about who gets the packet, not about who sends it: what a resolver answers.
+#[must_use]
+pub fn is_answer(fact: &Fact<'_>) -> bool {
+    fact.field == DNS_CNAME
+}
+
+/// The catalogue's fields that are looked up here beside the facts of flows, which all are.
+pub fn further_fields() -> impl Iterator<Item = &'static str> {
+    let asked = [Asked::Question, Asked::Alias].map(Asked::field);
+    let lists = [device::FIELDS, recognise::OWN_FIELDS];
+    asked.into_iter().chain(lists.into_iter().flatten().copied())
+}
+
 /// What detection concludes.
 #[derive(Debug, Default)]
 pub struct Concluded {
@@ -199,7 +212,7 @@ impl Detectors {
         }
     }
 
-    /// Takes a fact about hosts; `local` is who said it.
+    /// Takes a fact about hosts; `local` is whom it is about: who said it, or for an answer who gets it.
     pub fn event(
         &mut self,
         local: Option<LocalIndex>,
@@ -207,12 +220,17 @@ impl Detectors {
         fact: &Fact<'_>,
         catalogue: &Catalogue,
     ) {
-        if fact.field == DNS_QUERY
-            && let (Some(local), Some(name)) = (local, fact.value.as_text())
-        {
+        let asked = match fact.field {
+            DNS_QUERY => Asked::Question,
+            DNS_CNAME => Asked::Alias,
+            _ => return,
+        };
+        if let (Some(local), Some(name)) = (local, fact.value.as_text()) {
             self.sessions
-                .asked(local, name, header.source, header.at, catalogue);
-            self.tenants.used(local, name);
+                .asked(local, asked, name, header.source, header.at, catalogue);
+            if asked == Asked::Question {
+                self.tenants.used(local, name);
+            }
         }
     }
 
@@ -270,5 +288,63 @@ impl Detectors {
             tenants,
             refused,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::fact::{FactLog, Field, Side, Stamp, Value};
+    use crate::model::finding::Role;
+
+    #[test]
+    fn a_name_of_ones_own_that_stands_for_a_vendors_is_the_vendors() {
+        let catalogue = Catalogue::embedded().unwrap();
+        let mut detectors = Detectors::new(&catalogue, &Limits::default());
+        let mut log = FactLog::default();
+        let stamp = Stamp {
+            at: Timestamp(1),
+            source: FrameRef::default(),
+            side: Side::Server,
+        };
+        let vendor = Value::Text {
+            bytes: b"instance-ab12cd-relay.screenconnect.com",
+            cut: false,
+        };
+        log.push(&Field::of_event("dns.cname"), stamp, &vendor);
+        let local = LocalIndex(3);
+        for fact in &log {
+            assert!(is_answer(&fact));
+            detectors.event(Some(local), &EventHeader::default(), &fact, &catalogue);
+        }
+        let host = HostView {
+            locals: vec![local],
+            ..HostView::default()
+        };
+        let (geo, policy) = (Geo::embedded(), Policy::default());
+        let knowledge = Knowledge {
+            catalogue: &catalogue,
+            geo: &geo,
+            policy: &policy,
+        };
+        let concluded = detectors.conclude(&[host], &knowledge);
+        let [finding] = concluded.findings.as_slice() else {
+            panic!("{} findings", concluded.findings.len());
+        };
+        assert_eq!(
+            (finding.tool.as_str(), finding.role),
+            ("screenconnect", Role::Agent)
+        );
+        assert_eq!(
+            finding.evidence[0].signature.as_deref(),
+            Some("screenconnect:dns.cname")
+        );
+        assert!(
+            finding.evidence[0]
+                .what
+                .starts_with("asked for an alias of instance-ab12cd-relay"),
+            "{}",
+            finding.evidence[0].what
+        );
     }
 }

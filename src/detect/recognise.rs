@@ -102,6 +102,9 @@ pub struct Recogniser {
     own: OwnFields,
 }
 
+/// The catalogue's fields that are looked up without a fact.
+pub static OWN_FIELDS: &[&str] = &["app_proto", "dns.query", "port.tcp", "port.udp"];
+
 /// Fields that are asked about without a fact.
 #[derive(Debug)]
 struct OwnFields {
@@ -118,7 +121,7 @@ struct Gathered<'a>(Vec<(&'a Tool, Seen<'a>)>);
 /// Groups of fields that say the same thing: the server's name by DNS and by SNI is one name.
 fn group(field: &str) -> &'static str {
     match field {
-        "tls.sni" | "dns.query" | "dns.cname" | "http.host" | "proxy.target" => "name",
+        "tls.sni" | "dns.query" | "dns.cname" | "http.host" | "http.proxy_target" | "socks.target" => "name",
         "tls.ja3" | "tls.ja4" | "tls.ja3s" => "fingerprint",
         "port.tcp" | "port.udp" => "port",
         "payload.to_server" | "websocket.to_server" => "first bytes of the client",
@@ -315,11 +318,11 @@ fn weigh(mut gathered: Gathered<'_>) -> Vec<Recognised<'_>> {
     list
 }
 
-/// What a name that a host merely asked for says: the tool and the indicator.
+/// What a name that a host merely asked for, or was told, says: the tool and the indicator.
 #[must_use]
-pub fn asked<'c>(catalogue: &'c Catalogue, name: &str) -> Option<(&'c Tool, Match<'c>)> {
+pub fn asked<'c>(catalogue: &'c Catalogue, field: &str, name: &str) -> Option<(&'c Tool, Match<'c>)> {
     catalogue
-        .matches("dns.query", name.as_bytes())
+        .matches(field, name.as_bytes())
         .filter(|found| found.indicator.alone)
         .max_by_key(|found| (found.weight(), std::cmp::Reverse(found.tool.id.clone())))
         .map(|found| (found.tool, found))

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use super::activity_state::{self, Judgement};
 use super::group::Group;
+use super::sentence::{Told, sentence};
 use super::sessions::Session;
 use super::{HostView, Knowledge};
 use crate::model::address::Address;
@@ -172,12 +173,10 @@ fn evidence(group: &Group, is_remote: bool) -> Vec<Evidence> {
             if item.times > 1 {
                 what = format!("{what} ({} times)", item.times);
             }
-            if let Some(note) = &item.note {
-                what = format!("{what}; could also be: {note}");
-            }
             let weight = Decibans(f64::from(item.weight));
             let mut evidence = Evidence::observed(family, what, weight, &item.frames, Some(item.at));
             evidence.signature = Some(item.signature.clone());
+            evidence.note.clone_from(&item.note);
             evidence
         })
         .collect();
@@ -252,50 +251,29 @@ fn instance(tool: &Tool, group: &Group) -> (Option<String>, bool) {
 }
 
 fn summary(host: &HostView, tool: &Tool, finding: &Finding, group: &Group) -> String {
-    let who = host.label();
-    let name = &tool.name;
     let peer = match (&finding.peer_name, &finding.peer) {
-        (Some(name), Some(address)) => format!("{name} ({address})"),
-        (None, Some(address)) => address.clone(),
-        _ => "an unknown address".to_owned(),
+        (Some(name), Some(address)) => Some(format!("{name} ({address})")),
+        (None, Some(address)) => Some(address.clone()),
+        (_, None) => None,
     };
-    let seconds = |wanted: Activity| {
+    let lasting = |wanted: Activity| {
         finding
             .intervals
             .iter()
             .filter(|(_, _, state)| *state == wanted)
-            .map(|(start, end, _)| end.since(*start) / crate::model::time::SECOND)
-            .sum::<i64>()
+            .map(|(start, end, _)| end.since(*start))
+            .fold(0, i64::saturating_add)
     };
-    let driven = seconds(Activity::Driven);
-    let live = driven.saturating_add(seconds(Activity::Viewed));
-    let doing = match (finding.role, finding.activity) {
-        (Role::Controlled, Activity::Driven) => {
-            format!("traffic consistent with {name} controlling it for {driven} of {live} s")
-        }
-        (Role::Controlled, Activity::Viewed) => {
-            format!("traffic consistent with {name} showing its screen for {live} s")
-        }
-        (Role::Controlled, _) => format!("accepts {name}"),
-        (Role::Controller, Activity::Driven) => {
-            format!("traffic consistent with controlling another machine by {name} for {driven} s")
-        }
-        (Role::Controller, _) => format!("connects to another machine by {name}"),
-        (Role::Agent, _) => format!("{name} is installed or was asked for; no session seen"),
-        (Role::Client, _) => format!("uses {name}"),
-        (Role::Server, _) => format!("serves {name}"),
-        (Role::Unknown, Activity::Driven | Activity::Viewed) => {
-            format!("a {name} session of {live} s; which side is controlled could not be told")
-        }
-        (Role::Unknown, _) => format!("{name} traffic"),
-    };
-    if group.flows == 0 {
-        return format!("{who}: {doing} (names only)");
-    }
-    let through = if group.peers.len() > 1 {
-        format!("{peer} and {} more", group.peers.len().saturating_sub(1))
-    } else {
-        peer
-    };
-    format!("{who}: {doing}, with {through}, {} flows", group.flows)
+    sentence(&Told {
+        who: &host.label(),
+        tool: &tool.name,
+        role: finding.role,
+        activity: finding.activity,
+        driven: lasting(Activity::Driven),
+        viewed: lasting(Activity::Viewed),
+        flows: group.flows,
+        is_answered: group.is_answered,
+        peer: peer.as_deref(),
+        peers: group.peers.len(),
+    })
 }

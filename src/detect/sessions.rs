@@ -50,6 +50,33 @@ pub struct Session {
     pub windows: Windows,
 }
 
+/// How a resolver came to be asked about a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// The host asked for it.
+    Question,
+    /// The host asked for another name, which the resolver said to be an alias of it.
+    Alias,
+}
+
+impl Asked {
+    /// The catalogue's field of such names.
+    #[must_use]
+    pub const fn field(self) -> &'static str {
+        match self {
+            Self::Question => "dns.query",
+            Self::Alias => "dns.cname",
+        }
+    }
+
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Question => "asked for",
+            Self::Alias => "asked for an alias of",
+        }
+    }
+}
+
 /// The detector.
 #[derive(Debug)]
 pub struct Sessions {
@@ -121,7 +148,7 @@ impl Sessions {
                 signature: format!("{}:{}", tool.id, seen.field),
                 what: seen.what(),
                 weight: seen.weight(),
-                note: seen.indicator.note.clone(),
+                note: seen.indicator.caveat(),
                 role: seen.indicator.role,
                 at: seen.at,
                 frames: Vec::new(),
@@ -164,16 +191,17 @@ impl Sessions {
         }
     }
 
-    /// Takes a name that a host asked its resolver for.
+    /// Takes a name that a host asked its resolver for, or was told to be meant by one.
     pub fn asked(
         &mut self,
         local: LocalIndex,
+        how: Asked,
         name: &str,
         frame: FrameRef,
         at: Timestamp,
         catalogue: &Catalogue,
     ) {
-        let Some((tool, found)) = recognise::asked(catalogue, name) else {
+        let Some((tool, found)) = recognise::asked(catalogue, how.field(), name) else {
             return;
         };
         if tool.class.finding.is_none() || !is_relayed(tool) {
@@ -187,10 +215,10 @@ impl Sessions {
             return;
         };
         let item = group.items.entry(ASKED).or_insert_with(|| Item {
-            signature: format!("{}:dns.query", tool.id),
-            what: format!("asked for {name}"),
+            signature: format!("{}:{}", tool.id, how.field()),
+            what: format!("{} {name}", how.words()),
             weight: i32::from(found.weight()),
-            note: found.indicator.note.clone(),
+            note: found.indicator.caveat(),
             role: found.indicator.role,
             at,
             frames: Vec::new(),

@@ -9,10 +9,11 @@ use crate::model::profile::HostProfile;
 use super::counterfactual::counterfactuals;
 use super::hypothesis::{Hypothesis, explanations};
 use super::posterior::{Claim, cell_decibans};
-use super::subject::{Subject, counted};
+use super::subject::Subject;
 use super::verdict::{Bench, judge};
 use super::weights::Weights;
 use super::{Circumstances, Read, ask, not_observable, read, wording};
+use crate::model::quantity::counted;
 
 /// How many members a summary names.
 const NAMED: usize = 4;
@@ -121,7 +122,7 @@ fn label(members: &[FarmMember]) -> String {
     format!("{} ({shown}{rest})", counted(names.len(), "machine"))
 }
 
-/// What at least two members have in common; KVM switches and hours of all of them.
+/// What at least two members have in common; IP KVMs and hours of all of them.
 fn shared(subject: &Subject<'_>) -> Shared {
     let machines = subject.machines();
     let mut shared = Shared {

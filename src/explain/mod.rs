@@ -6,6 +6,7 @@
 
 pub mod counterfactual;
 pub mod cues;
+pub mod damage;
 pub mod farm;
 pub mod hypothesis;
 pub mod posterior;

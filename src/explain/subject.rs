@@ -23,7 +23,7 @@ pub struct Subject<'a> {
 }
 
 impl<'a> Subject<'a> {
-    /// The machines among the members: neither KVM switches nor those who control others.
+    /// The machines among the members: neither IP KVMs nor those who control others.
     #[must_use]
     pub fn machines(&self) -> Vec<&'a HostProfile> {
         self.members
@@ -163,14 +163,4 @@ pub fn session_findings(hosts: &[&HostProfile]) -> Vec<ContentId> {
 pub fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     values.get(values.len().saturating_sub(1) / 2).copied()
-}
-
-/// "1 machine", "2 machines".
-#[must_use]
-pub fn counted(many: usize, one: &str) -> String {
-    if many == 1 {
-        format!("1 {one}")
-    } else {
-        format!("{many} {one}s")
-    }
 }

@@ -83,6 +83,9 @@ pub struct Evidence {
     pub measure: Option<String>,
     /// What was seen, in words that an analyst can check.
     pub what: String,
+    /// What else shows the same, or how far it carries: the catalogue's words on the indicator.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
     /// How much it weighs.
     pub weight: Decibans,
     /// Seen, not there, or not to be seen.
@@ -122,6 +125,7 @@ impl Evidence {
             signature: None,
             measure: None,
             what,
+            note: None,
             weight,
             state: State::Observed,
             family,

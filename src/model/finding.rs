@@ -13,7 +13,7 @@ use super::time::Timestamp;
 pub enum FindingKind {
     /// A remote-access tool or protocol.
     RemoteAccess,
-    /// A KVM switch reached over the network.
+    /// An IP KVM reached over the network.
     IpKvm,
     /// A virtual private network.
     Vpn,

@@ -158,6 +158,13 @@ pub struct HostRecord {
     pub explanations: Explanations,
     /// The weightiest reasons behind that, in decibans.
     pub reasons: Vec<HostReason>,
+    /// What could not be seen from this vantage.
+    pub not_observable: Vec<String>,
+    /// The one observation that would settle most; absent where nothing speaks for anything.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub next_question: String,
+    /// One sentence for a ticket.
+    pub summary: String,
     /// Findings about it.
     pub findings: Vec<ContentId>,
 }

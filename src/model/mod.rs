@@ -4,6 +4,7 @@
 //! from no other.
 
 pub mod address;
+pub mod authority;
 pub mod block;
 pub mod case;
 pub mod evidence;
@@ -19,6 +20,7 @@ pub mod loss;
 pub mod observable;
 pub mod observation;
 pub mod profile;
+pub mod quantity;
 pub mod segment;
 pub mod sphere;
 pub mod summary;

@@ -205,7 +205,7 @@ pub enum LocalUse {
     Unclear,
 }
 
-/// A KVM switch reached over the network.
+/// An IP KVM reached over the network.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct KvmSeen {
     /// The KVM's own host identifier.
@@ -216,7 +216,7 @@ pub struct KvmSeen {
     pub finding: ContentId,
 }
 
-/// What is known of KVM switches around a host.
+/// What is known of IP KVMs around a host.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct KvmEvidence {
     /// The finding that says the host is one itself.
@@ -286,7 +286,7 @@ pub struct HostProfile {
     pub coverage: Observable<Coverage>,
     /// Organisations whose services it uses, the most used first (DETECTION 4.2).
     pub tenants: Observable<Vec<String>>,
-    /// KVM switches.
+    /// IP KVMs.
     pub kvm: KvmEvidence,
     /// Use of a VPN that is not the employer's.
     pub vpn: Observable<VpnUse>,
@@ -330,7 +330,7 @@ impl HostProfile {
         self.role == Role::Controller
     }
 
-    /// Whether it is a KVM switch itself.
+    /// Whether it is an IP KVM itself.
     #[must_use]
     pub const fn is_kvm(&self) -> bool {
         self.kvm.is_kvm.is_some()

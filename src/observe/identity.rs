@@ -20,6 +20,9 @@ const LOCAL_ADDRESSES: usize = 6;
 /// Local addresses that are remembered because a link address merely carried their packets.
 const MOST_CARRIED: usize = 64;
 
+/// Names, and announcements, that are remembered of one link address.
+const MOST_SAID: usize = 64;
+
 /// What is remembered of one link address.
 #[derive(Clone, Debug, Default)]
 struct Station {
@@ -29,7 +32,8 @@ struct Station {
     foreign: BTreeSet<[u8; 16]>,
     /// Names that it gave itself.
     names: BTreeMap<(&'static str, String), Sighting>,
-    vendor_class: Option<String>,
+    /// What it announced of itself, by field.
+    announced: BTreeMap<(&'static str, String), Sighting>,
     parameters: Option<String>,
 }
 
@@ -55,8 +59,8 @@ pub struct Host {
     pub locals: Vec<LocalIndex>,
     /// Names with their sources.
     pub names: BTreeMap<(&'static str, String), Sighting>,
-    /// DHCP vendor class.
-    pub vendor_class: Option<String>,
+    /// What it announced of itself, by the field that said it.
+    pub announced: BTreeMap<(&'static str, String), Sighting>,
     /// DHCP parameter request list.
     pub parameters: Option<String>,
     /// It forwards other machines' packets.
@@ -132,16 +136,19 @@ impl Identity {
         let name = name.trim_end_matches('\0').trim();
         if let Some(station) = self.station(mac)
             && !name.is_empty()
-            && station.names.len() < 64
+            && station.names.len() < MOST_SAID
         {
             station.names.entry((source, name.to_owned())).or_insert(seen);
         }
     }
 
-    /// DHCP vendor class of this link address.
-    pub fn vendor_class(&mut self, mac: MacAddress, text: &str) {
-        if let Some(station) = self.station(mac) {
-            text.clone_into(station.vendor_class.get_or_insert_default());
+    /// This link address announced `text` of itself in `field`.
+    pub fn announced(&mut self, mac: MacAddress, field: &'static str, text: &str, seen: Sighting) {
+        if let Some(station) = self.station(mac)
+            && !text.is_empty()
+            && station.announced.len() < MOST_SAID
+        {
+            station.announced.entry((field, text.to_owned())).or_insert(seen);
         }
     }
 
@@ -198,13 +205,18 @@ impl Identity {
             for (name, seen) in &entry.names {
                 host.names.entry(name.clone()).or_insert(*seen);
             }
+            for (announcement, seen) in &entry.announced {
+                host.announced.entry(announcement.clone()).or_insert(*seen);
+            }
             if let Some(mac) = mac {
                 host.is_router = routers.contains(&mac);
                 if let Some(station) = stations.get(&mac) {
                     for (name, seen) in &station.names {
                         host.names.entry(name.clone()).or_insert(*seen);
                     }
-                    host.vendor_class.clone_from(&station.vendor_class);
+                    for (announcement, seen) in &station.announced {
+                        host.announced.entry(announcement.clone()).or_insert(*seen);
+                    }
                     host.parameters.clone_from(&station.parameters);
                 }
             }

@@ -11,13 +11,14 @@ use super::identity::Identity;
 use super::locals::Locals;
 use super::names::{Names, normalised};
 use crate::model::address::{Address, MacAddress};
-use crate::model::fact::{Fact, FactIter, FieldId, Value};
+use crate::model::fact::{Fact, FactIter, Field, FieldId, Value};
+use crate::model::frame::FrameRef;
 use crate::model::observation::EventHeader;
+use crate::model::time::Timestamp;
 
 const DNS_ANSWER: FieldId = FieldId::of("dns.answer");
 const DNS_QUERY: FieldId = FieldId::of("dns.query");
 const MDNS_HOST: FieldId = FieldId::of("mdns.host");
-const MDNS_SERVICE: FieldId = FieldId::of("mdns.service");
 const LLMNR_HOST: FieldId = FieldId::of("llmnr.host");
 const NBNS_NAME: FieldId = FieldId::of("nbns.name");
 const NBNS_SUFFIX: FieldId = FieldId::of("nbns.suffix");
@@ -26,21 +27,34 @@ const DHCP_TYPE: FieldId = FieldId::of("dhcp.type");
 const DHCP_MAC: FieldId = FieldId::of("dhcp.mac");
 const DHCP_HOST_NAME: FieldId = FieldId::of("dhcp.host_name");
 const DHCP_FQDN: FieldId = FieldId::of("dhcp.fqdn");
-const DHCP_VENDOR_CLASS: FieldId = FieldId::of("dhcp.vendor_class");
 const DHCP_PARAMETERS: FieldId = FieldId::of("dhcp.parameters");
 const DHCP_CLIENT: FieldId = FieldId::of("dhcp.client");
 const DHCP_ASSIGNED: FieldId = FieldId::of("dhcp.assigned");
 const DHCPV6_FQDN: FieldId = FieldId::of("dhcpv6.fqdn");
 const ARP_SENDER: FieldId = FieldId::of("arp.sender");
-const ARP_SENDER_MAC: FieldId = FieldId::of("arp.sender_mac");
+const ARP_MAC: FieldId = FieldId::of("arp.mac");
 const NDP_PREFIX: FieldId = FieldId::of("ndp.prefix");
 const NDP_PREFIX_LENGTH: FieldId = FieldId::of("ndp.prefix_length");
-const SSDP_SERVER: FieldId = FieldId::of("ssdp.server");
 const STUN_MAPPED: FieldId = FieldId::of("stun.mapped");
 const NATPMP_EXTERNAL: FieldId = FieldId::of("natpmp.external");
 const UPNP_EXTERNAL: FieldId = FieldId::of("upnp.external");
 const LLDP_NAME: FieldId = FieldId::of("lldp.system_name");
-const CDP_NAME: FieldId = FieldId::of("cdp.device_id");
+const CDP_NAME: FieldId = FieldId::of("cdp.device");
+
+/// What a device says of itself in packets from its own address.
+const OF_ADDRESS: [Field; 3] = [
+    Field::of_event("mdns.service"),
+    Field::of_event("mdns.instance"),
+    Field::of_event("ssdp.server"),
+];
+
+/// What a device says of itself in frames from its own link address.
+const OF_LINK: [Field; 2] = [
+    Field::of_event("lldp.system_description"),
+    Field::of_event("dhcpv6.vendor_class"),
+];
+
+const DHCP_VENDOR_CLASS: FieldId = FieldId::of("dhcp.vendor_class");
 
 /// DHCP message type of an acknowledgement (RFC 2132, 9.6).
 const DHCP_ACK: u64 = 5;
@@ -125,14 +139,6 @@ fn single(
                 entry.add_name(source, &normalised(name), sighting);
             }
         }
-        (MDNS_SERVICE | SSDP_SERVER, value) => {
-            if let (Some(local), Some(service)) =
-                (locals.place(header.space, header.from.address), value.as_text())
-                && let Some(entry) = locals.get_mut(local)
-            {
-                entry.add_service(service, sighting);
-            }
-        }
         (DHCPV6_FQDN, value) => {
             if let Some(name) = value.as_text() {
                 let [mac, _] = header.macs;
@@ -161,7 +167,38 @@ fn single(
                 entry.public.entry((address, how)).or_insert(sighting);
             }
         }
-        _ => {}
+        (field, value) => {
+            if let Some(text) = value.as_text() {
+                announced(header, field, text, sighting, locals, identity);
+            }
+        }
+    }
+}
+
+/// What a device announces of itself, in words of its own.
+fn announced(
+    header: &EventHeader,
+    field: FieldId,
+    text: &str,
+    sighting: (FrameRef, Timestamp),
+    locals: &mut Locals,
+    identity: &mut Identity,
+) {
+    let among = |fields: &[Field]| {
+        fields
+            .iter()
+            .find(|known| known.id == field)
+            .map(|known| known.name)
+    };
+    if let Some(name) = among(&OF_ADDRESS) {
+        if let Some(local) = locals.place(header.space, header.from.address)
+            && let Some(entry) = locals.get_mut(local)
+        {
+            entry.announced(name, text, sighting);
+        }
+    } else if let Some(name) = among(&OF_LINK) {
+        let [mac, _] = header.macs;
+        identity.announced(mac, name, text, sighting);
     }
 }
 
@@ -193,7 +230,7 @@ fn dhcp(header: &EventHeader, facts: FactIter<'_>, locals: &mut Locals, identity
             }
             (DHCP_VENDOR_CLASS, value) => {
                 if let (Some(mac), Some(text), false) = (mac, value.as_text(), is_answer(kind)) {
-                    identity.vendor_class(mac, text);
+                    identity.announced(mac, "dhcp.vendor_class", text, sighting);
                 }
             }
             (DHCP_PARAMETERS, value) => {
@@ -230,7 +267,7 @@ fn arp(header: &EventHeader, facts: FactIter<'_>, locals: &mut Locals, identity:
     for fact in facts {
         match (fact.field, fact.value) {
             (ARP_SENDER, Value::Endpoint(sender, _)) => address = Some(sender),
-            (ARP_SENDER_MAC, Value::Bytes { bytes, .. }) => mac = mac_of(bytes),
+            (ARP_MAC, Value::Bytes { bytes, .. }) => mac = mac_of(bytes),
             _ => {}
         }
     }
@@ -298,6 +335,110 @@ fn nbns(header: &EventHeader, facts: FactIter<'_>, locals: &mut Locals) {
                 }
             }
             _ => pending = None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::address::{AddressSpace, Endpoint};
+    use crate::model::fact::{FactLog, Side, Stamp};
+
+    const MAC: MacAddress = MacAddress([0x02, 0, 0, 0, 0, 7]);
+    const OWN: Address = Address::from_v4([192, 168, 1, 7]);
+
+    /// What is known after one packet of `protocol` from [`OWN`] that said this.
+    fn learnt(protocol: &'static str, said: &[(&'static str, Value<'_>)]) -> (Locals, Identity) {
+        let mut log = FactLog::default();
+        let stamp = Stamp {
+            at: Timestamp(1),
+            source: FrameRef::default(),
+            side: Side::Client,
+        };
+        for (name, value) in said {
+            log.push(&Field::of_event(name), stamp, value);
+        }
+        let header = EventHeader {
+            protocol,
+            macs: [MAC, MacAddress::default()],
+            from: Endpoint {
+                address: OWN,
+                port: 0,
+            },
+            ..EventHeader::default()
+        };
+        let mut locals = Locals::new(&[], 10);
+        let mut identity = Identity::new(10);
+        let mut names = Names::new(10);
+        from_event(&header, log.iter(), &mut locals, &mut names, &mut identity);
+        (locals, identity)
+    }
+
+    fn text(text: &'static str) -> Value<'static> {
+        Value::Text {
+            bytes: text.as_bytes(),
+            cut: false,
+        }
+    }
+
+    #[test]
+    fn arp_ties_an_address_to_the_link_address_it_names() {
+        let neighbour = Address::from_v4([192, 168, 1, 9]);
+        let mac = [0x02, 0, 0, 0, 0, 9];
+        let (mut locals, identity) = learnt(
+            "arp",
+            &[
+                ("arp.sender", Value::Endpoint(neighbour, 0)),
+                (
+                    "arp.mac",
+                    Value::Bytes {
+                        bytes: &mac,
+                        on_wire: 6,
+                    },
+                ),
+            ],
+        );
+        let local = locals.place(AddressSpace::default(), neighbour).unwrap();
+        let hosts = identity.resolve(&locals);
+        let owner = hosts.iter().find(|host| host.locals.contains(&local)).unwrap();
+        assert_eq!(owner.mac, Some(MacAddress(mac)));
+    }
+
+    #[test]
+    fn what_a_device_announces_keeps_the_field_that_said_it() {
+        for (protocol, field) in [
+            ("mdns", "mdns.service"),
+            ("mdns", "mdns.instance"),
+            ("ssdp", "ssdp.server"),
+            ("lldp", "lldp.system_description"),
+            ("dhcpv6", "dhcpv6.vendor_class"),
+        ] {
+            let (locals, identity) = learnt(protocol, &[(field, text("a word of its own"))]);
+            let hosts = identity.resolve(&locals);
+            let known: Vec<_> = hosts.iter().flat_map(|host| host.announced.keys()).collect();
+            assert_eq!(known, [&(field, "a word of its own".to_owned())], "{field}");
+        }
+        let (locals, identity) = learnt("mdns", &[("mdns.txt", text("model=v4"))]);
+        assert!(
+            identity
+                .resolve(&locals)
+                .iter()
+                .all(|host| host.announced.is_empty())
+        );
+    }
+
+    #[test]
+    fn a_switch_names_itself_by_either_protocol() {
+        for (protocol, field) in [("lldp", "lldp.system_name"), ("cdp", "cdp.device")] {
+            let (locals, identity) = learnt(protocol, &[(field, text("core-1"))]);
+            let hosts = identity.resolve(&locals);
+            assert!(
+                hosts
+                    .iter()
+                    .any(|host| host.names.contains_key(&(protocol, "core-1".to_owned()))),
+                "{field}"
+            );
         }
     }
 }

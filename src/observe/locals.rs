@@ -35,12 +35,10 @@ pub struct LocalAddress {
     pub has_spoken: bool,
     /// Names by source (`dhcp`, `mdns`, ...) and text.
     pub names: BTreeMap<(&'static str, String), Sighting>,
-    /// DHCP vendor class.
-    pub vendor_class: Option<String>,
     /// DHCP parameter request list.
     pub parameter_list: Option<String>,
-    /// mDNS, SSDP services that it announced.
-    pub services: BTreeMap<String, Sighting>,
+    /// What it announced of itself, by the field that said it (`mdns.service`, `ssdp.server`).
+    pub announced: BTreeMap<(&'static str, String), Sighting>,
     /// Its own public addresses and how each was learnt (`stun`, `natpmp`, `upnp`).
     pub public: BTreeMap<(Address, &'static str), Sighting>,
     /// It answered as a router or resolver: `router`, `dns_server`, `dhcp_server`.
@@ -64,10 +62,10 @@ impl LocalAddress {
         }
     }
 
-    /// Adds a service that it announced.
-    pub fn add_service(&mut self, service: &str, seen: Sighting) {
-        if !service.is_empty() && self.services.len() < MOST_NAMES {
-            self.services.entry(service.to_owned()).or_insert(seen);
+    /// Adds what it announced of itself in `field`.
+    pub fn announced(&mut self, field: &'static str, text: &str, seen: Sighting) {
+        if !text.is_empty() && self.announced.len() < MOST_NAMES {
+            self.announced.entry((field, text.to_owned())).or_insert(seen);
         }
     }
 }

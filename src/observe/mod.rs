@@ -12,14 +12,17 @@ pub mod identity;
 pub mod learn;
 pub mod locals;
 pub mod names;
+pub mod streams;
 
 use std::net::IpAddr;
 
 use identity::{Host, Identity};
 use locals::{LocalAddress, Locals};
 use names::Names;
+use streams::Streams;
 
 use crate::model::address::{Address, MacAddress};
+use crate::model::authority::host_of;
 use crate::model::fact::{FactIter, FieldId};
 use crate::model::flow::FlowRecord;
 use crate::model::loss::Losses;
@@ -32,6 +35,7 @@ pub struct Observers {
     locals: Locals,
     names: Names,
     identity: Identity,
+    streams: Streams,
 }
 
 const SNI: FieldId = FieldId::of("tls.sni");
@@ -45,6 +49,7 @@ impl Observers {
             locals: Locals::new(local, limits.hosts),
             names: Names::new(limits.answers),
             identity: Identity::new(limits.hosts),
+            streams: Streams::default(),
         }
     }
 
@@ -61,6 +66,7 @@ impl Observers {
 
     /// Places a flow.
     pub fn flow<'a>(&mut self, flow: &'a FlowRecord) -> Observation<'a> {
+        self.streams.add(flow);
         let client = self.locals.place(flow.space, flow.client.address);
         let server = self.locals.place(flow.space, flow.server.address);
         for (index, (local, mac)) in [client, server].into_iter().zip(flow.macs).enumerate() {
@@ -112,8 +118,9 @@ impl Observers {
             if let Some(fact) = flow.facts.find(field)
                 && let Some(text) = fact.value.as_text()
             {
-                let name = names::normalised(text);
-                // A literal address is no name.
+                // A client may write the port behind the name; a literal address is no name.
+                let host = std::str::from_utf8(host_of(text.as_bytes())).unwrap_or_default();
+                let name = names::normalised(host);
                 if !name.is_empty() && name.parse::<IpAddr>().is_err() {
                     return Some(ServerName {
                         name: name.into(),
@@ -138,6 +145,12 @@ impl Observers {
         Some(local)
     }
 
+    /// The local address that a packet went to, if it is one.
+    #[must_use]
+    pub fn receiver(&mut self, header: &EventHeader) -> Option<LocalIndex> {
+        self.locals.place(header.space, header.to.address)
+    }
+
     /// The local address that a packet came from, if it is one.
     #[must_use]
     pub fn sender(&mut self, header: &EventHeader) -> Option<LocalIndex> {
@@ -148,6 +161,12 @@ impl Observers {
     #[must_use]
     pub fn names(&self) -> &Names {
         &self.names
+    }
+
+    /// How whole the TCP connections are.
+    #[must_use]
+    pub fn streams(&self) -> Streams {
+        self.streams
     }
 
     /// What is known of local addresses.

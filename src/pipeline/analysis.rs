@@ -7,7 +7,7 @@ use std::io;
 use super::places::Places;
 use super::schedule::Back;
 use super::shard::Output;
-use crate::detect::Detectors;
+use crate::detect::{self, Detectors};
 use crate::flow::community_id;
 use crate::geo::Geo;
 use crate::model::flow::FlowRecord;
@@ -107,7 +107,12 @@ impl<'a> Analysis<'a> {
             self.observers.event(header, facts.clone());
             let sender = self.observers.sender(header);
             for fact in facts {
-                self.detectors.event(sender, header, &fact, self.catalogue);
+                let about = if detect::is_answer(&fact) {
+                    self.observers.receiver(header)
+                } else {
+                    sender
+                };
+                self.detectors.event(about, header, &fact, self.catalogue);
             }
         }
     }

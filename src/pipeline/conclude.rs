@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::received;
 use crate::cluster;
 use crate::detect::{Concluded, Detectors, HostView, Knowledge, place_record};
+use crate::explain::damage::Received;
 use crate::explain::weights::Weights;
 use crate::explain::{self, Circumstances, HostExplanation};
 use crate::geo::kinds::NetworkKind as GeoKind;
@@ -28,8 +30,10 @@ pub struct Ending<'a> {
     pub inventory: Option<&'a Inventory>,
     /// The model.
     pub weights: &'a Weights,
-    /// Vantage and damage.
+    /// Vantage; its damage is found here.
     pub circumstances: Circumstances,
+    /// Packets and bytes that the captures gave and lost.
+    pub received: Received,
     /// First and last packet.
     pub span: (Timestamp, Timestamp),
 }
@@ -58,7 +62,8 @@ pub fn conclude(
     };
     let profiles = profile::build(&sights, &concluded.findings, &sessions, watched);
     let clusters = cluster::cluster(&profiles, &ending.weights.pairs);
-    let explained = explain::explain(&clusters.groups, &profiles, ending.weights, &ending.circumstances);
+    let circumstances = circumstances(observers, ending);
+    let explained = explain::explain(&clusters.groups, &profiles, ending.weights, &circumstances);
     let by_host: BTreeMap<ContentId, &HostExplanation> = explained
         .hosts
         .iter()
@@ -98,7 +103,22 @@ pub fn conclude(
     case.findings
         .sort_by_key(|finding| (finding.timestamp, finding.id));
     case.summary.remarks.extend(clusters.remarks);
+    if let Some(damage) = circumstances.damage {
+        case.summary
+            .remarks
+            .push(format!("no verdict goes beyond review: {damage}"));
+    }
     case
+}
+
+/// The circumstances, with what the captures and the connections in them are known to lack.
+fn circumstances(observers: &Observers, ending: &Ending<'_>) -> Circumstances {
+    let received = received::with_streams(ending.received, observers.streams());
+    let known = ending.circumstances.damage.clone();
+    Circumstances {
+        damage: known.or_else(|| received.damage(&ending.weights.damage)),
+        ..ending.circumstances.clone()
+    }
 }
 
 fn addresses(host: &Host, observers: &Observers) -> Vec<Address> {
@@ -135,16 +155,9 @@ fn view(host: &Host, observers: &Observers, ending: &Ending<'_>) -> HostView {
     let ips = addresses(host, observers);
     let locals = host.locals.iter().filter_map(|local| observers.local(*local));
     let mut seen = (Timestamp(i64::MAX), Timestamp(i64::MIN));
-    let mut services = Vec::new();
     let mut public = Vec::new();
     for local in locals {
         seen = (seen.0.min(local.first_seen), seen.1.max(local.last_seen));
-        services.extend(
-            local
-                .services
-                .iter()
-                .map(|(service, (frame, at))| (service.clone(), *frame, *at)),
-        );
         public.extend(
             local
                 .public
@@ -191,8 +204,11 @@ fn view(host: &Host, observers: &Observers, ending: &Ending<'_>) -> HostView {
         ips,
         mac: host.mac,
         names: with_frames,
-        services,
-        vendor_class: host.vendor_class.clone(),
+        announced: host
+            .announced
+            .iter()
+            .map(|((field, text), (frame, at))| (*field, text.clone(), *frame, *at))
+            .collect(),
         public,
         asset,
         seen: if seen.0 > seen.1 {
@@ -424,6 +440,15 @@ fn record(
             .unwrap_or_default(),
         reasons: explanation
             .map(|explanation| explanation.reasons.clone())
+            .unwrap_or_default(),
+        not_observable: explanation
+            .map(|explanation| explanation.not_observable.clone())
+            .unwrap_or_default(),
+        next_question: explanation
+            .map(|explanation| explanation.next_question.clone())
+            .unwrap_or_default(),
+        summary: explanation
+            .map(|explanation| explanation.summary.clone())
             .unwrap_or_default(),
         findings: own.iter().map(|finding| finding.id).collect(),
     }

@@ -115,7 +115,7 @@ pub fn build(
         .collect()
 }
 
-/// KVM switches by the router through which they talk; those without one under no link address.
+/// IP KVMs by the router through which they talk; those without one under no link address.
 fn kvms(sights: &[Sight], findings: &[Finding]) -> BTreeMap<Option<MacAddress>, Vec<KvmSeen>> {
     let mut list: BTreeMap<Option<MacAddress>, Vec<KvmSeen>> = BTreeMap::new();
     for finding in findings

@@ -4,7 +4,8 @@ use crate::model::case::Case;
 use crate::model::evidence::{Evidence, State};
 use crate::model::finding::{Controller, Finding, PlaceRecord};
 use crate::model::host::{Explanations, HostRecord, Verdict};
-use crate::model::time::{Nanoseconds, SECOND, Timestamp};
+pub use crate::model::quantity::{counted, span};
+use crate::model::time::Timestamp;
 
 use super::escape::{LONGEST_SHOWN, line};
 
@@ -124,28 +125,6 @@ pub fn range(start: Timestamp, end: Timestamp) -> String {
 #[must_use]
 pub fn clock(at: Timestamp) -> String {
     at.to_text().as_str().get(11..16).unwrap_or_default().to_owned()
-}
-
-/// A span in the largest two units: `2 h 05 min`.
-#[must_use]
-pub fn span(span: Nanoseconds) -> String {
-    let seconds = span.max(0) / SECOND;
-    match seconds {
-        0..60 => format!("{seconds} s"),
-        60..3_600 => format!("{} min", seconds / 60),
-        3_600..86_400 => format!("{} h {:02} min", seconds / 3_600, seconds / 60 % 60),
-        _ => format!("{} d {} h", seconds / 86_400, seconds / 3_600 % 24),
-    }
-}
-
-/// `1 host`, `2 hosts`.
-#[must_use]
-pub fn counted(count: u64, singular: &str) -> String {
-    if count == 1 {
-        format!("1 {singular}")
-    } else {
-        format!("{count} {singular}s")
-    }
 }
 
 /// Bytes for people, in powers of 1000.
@@ -304,14 +283,13 @@ mod tests {
         assert_eq!(probability(0.0001), "<.001");
         assert_eq!(bytes(999), "999 B");
         assert_eq!(bytes(1_500_000), "1.5 MB");
-        assert_eq!(span(7_500 * SECOND), "2 h 05 min");
         assert_eq!(hours(&[20, 13, 14, 15, 15]), "13-15, 20");
         assert_eq!(time(Timestamp(0)), "1970-01-01 00:00:00");
         assert_eq!(
-            range(Timestamp(0), Timestamp(60 * SECOND)),
+            range(Timestamp(0), Timestamp(60 * crate::model::time::SECOND)),
             "1970-01-01 00:00:00 to 00:01:00"
         );
-        assert_eq!(clock(Timestamp(3_660 * SECOND)), "01:01");
+        assert_eq!(clock(Timestamp(3_660 * crate::model::time::SECOND)), "01:01");
     }
 
     #[test]

@@ -6,6 +6,9 @@ use std::sync::Arc;
 
 use super::payload::BytePattern;
 
+/// How a note begins that knows nothing else which shows the same.
+const NONE_KNOWN: &str = "none known";
+
 /// What tools have in common: one row of `catalogue/vocabulary.toml`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Class {
@@ -154,6 +157,18 @@ pub struct Indicator {
     pub note: Option<String>,
     /// Line in its file.
     pub line: usize,
+}
+
+impl Indicator {
+    /// What the note says, in words for a report: the catalogue's `none known` is short for a sentence.
+    #[must_use]
+    pub fn caveat(&self) -> Option<String> {
+        let note = self.note.as_deref()?;
+        Some(note.strip_prefix(NONE_KNOWN).map_or_else(
+            || note.to_owned(),
+            |rest| format!("nothing else is known to show it{rest}"),
+        ))
+    }
 }
 
 /// A tool: product, protocol or device.

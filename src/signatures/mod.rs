@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use crate::document::{Fault, Faults, did_you_mean};
+use crate::model::authority::host_of;
 use domains::DomainIndex;
 use entry::{FieldKind, Indicator, Pattern, Tool};
 pub use fingerprints::PayloadContext;
@@ -94,6 +95,12 @@ pub struct Catalogue {
 }
 
 impl Catalogue {
+    /// The fields that entries may name: the vocabulary's.
+    pub fn vocabulary_fields() -> Result<Vec<String>, Faults> {
+        let vocabulary = Vocabulary::parse(Path::new(VOCABULARY.0), VOCABULARY.1)?;
+        Ok(vocabulary.fields.into_keys().collect())
+    }
+
     /// The embedded catalogue. It fails only when this program was built with a wrong one, which a test excludes.
     pub fn embedded() -> Result<Self, Faults> {
         Self::with_overlays(&[])
@@ -175,7 +182,7 @@ impl Catalogue {
 
     /// The entries that `value` of `field` fits, in the catalogue's order, each indicator once.
     ///
-    /// Names may come in any case and with a final dot; ports as decimal digits; link addresses (`mac.oui`) as
+    /// Names may come in any case, with a port and with a final dot; ports as decimal digits; link addresses (`mac.oui`) as
     /// `04:c9:8b:10:00:01`. For payloads prefer [`Catalogue::payload_matches`].
     pub fn matches(&self, field: &str, value: &[u8]) -> impl Iterator<Item = Match<'_>> {
         self.payload_matches(field, value, PayloadContext::default())
@@ -262,10 +269,14 @@ fn add(
     }
 }
 
-/// The value as it is compared: names without their final dot, names and caseless text in lower case.
+/// The value as it is compared: names without port (`http.host` and proxies' targets have one) and final dot, names and
+/// caseless text in lower case.
 fn comparable(value: &[u8], kind: FieldKind) -> Cow<'_, [u8]> {
     let value = match kind {
-        FieldKind::Domain => value.strip_suffix(b".").unwrap_or(value),
+        FieldKind::Domain => {
+            let name = host_of(value);
+            name.strip_suffix(b".").unwrap_or(name)
+        }
         FieldKind::Text | FieldKind::Caseless | FieldKind::Payload | FieldKind::Port => value,
     };
     let is_caseless = matches!(kind, FieldKind::Domain | FieldKind::Caseless);

@@ -135,13 +135,20 @@ fn names_tell_installed_from_used_and_from_a_visit() {
 #[test]
 fn every_field_of_a_group_is_searched() {
     let catalogue = catalogue();
-    for field in ["tls.sni", "dns.query", "http.host", "proxy.target"] {
+    for (field, value) in [
+        ("tls.sni", "vpn-api.proton.me"),
+        ("dns.query", "vpn-api.proton.me"),
+        ("http.host", "VPN-api.proton.me.:8080"),
+        ("http.proxy_target", "vpn-api.proton.me:443"),
+        ("socks.target", "vpn-api.proton.me:443"),
+    ] {
         assert_eq!(
-            found(&catalogue, field, b"vpn-api.proton.me"),
+            found(&catalogue, field, value.as_bytes()),
             ["protonvpn+ 30", "protonvpn 5"],
             "{field}"
         );
     }
+    assert!(found(&catalogue, "http.proxy_target", b"[2001:db8::1]:443").is_empty());
     assert!(found(&catalogue, "tls.alpn", b"vpn-api.proton.me").is_empty());
     assert!(found(&catalogue, "no.such.field", b"x").is_empty());
 }
@@ -169,7 +176,7 @@ fn fingerprints_certificates_devices_and_protocols_are_recognised() {
         ("tls.ja4", "t12i640500_9197985d2161_a1e935682795", "anydesk 20"),
         ("mac.oui", "04:c9:8b:1f:00:01", "tinypilot+ 40"),
         ("mac.oui", "30:52:53:00:00:01", "jetkvm+ 40"),
-        ("dhcp.hostname", "PiKVM", "pikvm+ 30"),
+        ("dhcp.host_name", "PiKVM", "pikvm+ 30"),
         ("mdns.host", "jetkvm-0123.local", "jetkvm+ 30"),
         ("app_proto", "wireguard", "wireguard+ 40"),
         ("app_proto", "esp", "ipsec-esp+ 40"),

@@ -122,36 +122,48 @@ fn every_capture_gives_what_its_labels_say() {
 }
 
 #[test]
-fn a_file_that_is_no_capture_is_refused_by_name() {
+fn a_file_that_is_no_capture_is_refused_by_name_and_cause() {
     let folder = tempfile::tempdir().unwrap();
-    for (name, content) in [
-        ("short.pcap", &b"\xd4\xc3"[..]),
+    for (name, content, start) in [
+        ("short.pcap", &b"hi"[..], "[68, 69]"),
         (
             "text.pcap",
             b"no capture at all, but long enough for a header of one\n",
+            "[6e, 6f, 20, 63]",
         ),
-        ("zeros.pcapng", &[0; 64]),
+        ("zeros.pcapng", &[0; 64], "[00, 00, 00, 00]"),
+        // Begins like a format and goes on otherwise.
+        ("almost.pcap", &[0xd4, 0xc3, 0xb2, 0xa2], "[d4, c3, b2, a2]"),
+        ("almost.gz", &[0x1f, 0x8b, 0x07], "[1f, 8b, 07]"),
     ] {
         let path = folder.path().join(name);
         std::fs::write(&path, content).unwrap();
         let run = run([std::path::Path::new("analyze"), &path]);
         assert_eq!(run.code, 1, "{name}: {}{}", run.stdout, run.stderr);
-        assert!(run.stderr.contains(name), "{name}: {}", run.stderr);
-        assert!(!run.stderr.contains("panicked"), "{name}: {}", run.stderr);
+        let cause = format!("{name}: not a capture (starts with {start})");
+        assert!(run.stderr.contains(&cause), "{name}: {}", run.stderr);
     }
 }
 
 #[test]
-fn an_empty_file_is_a_capture_cut_short() {
+fn a_file_too_short_for_a_header_is_a_capture_cut_short() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("empty.pcap");
-    std::fs::write(&path, "").unwrap();
-    let run = every_record_of(&path);
-    assert_eq!(run.code, 0, "{}", run.stderr);
-    assert!(
-        run.stderr.contains("empty.pcap: at byte 0: an empty file"),
-        "{}",
-        run.stderr
-    );
-    assert_eq!(run.summary()["packets"]["damaged"]["an empty file"], 1);
+    let cut = "the file's header is cut short";
+    for (name, content, cause) in [
+        ("empty.pcap", &[][..], "an empty file"),
+        ("one.pcapng", &[0x0a], cut),
+        ("two.pcap", &[0xd4, 0xc3], cut),
+        ("three.pcap", &[0xa1, 0xb2, 0x3c], cut),
+        ("magic.pcap", &[0xd4, 0xc3, 0xb2, 0xa1], cut),
+        ("two.pcap.gz", &[0x1f, 0x8b], cut),
+        ("five.pcap.xz", &[0xfd, b'7', b'z', b'X', b'Z'], cut),
+    ] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        let run = every_record_of(&path);
+        assert_eq!(run.code, 0, "{name}: {}", run.stderr);
+        let said = format!("{name}: at byte {}: {cause}", content.len());
+        assert!(run.stderr.contains(&said), "{name}: {}", run.stderr);
+        assert_eq!(run.summary()["packets"]["damaged"][cause], 1, "{name}");
+    }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use etherparse::PacketBuilder;
 
-use crate::program::{farmhawk, finish, fixture, run};
+use crate::program::{every_record, farmhawk, finish, fixture, run};
 
 fn session() -> String {
     fixture("real/rdp-shadow/capture.pcap")
@@ -309,5 +309,25 @@ fn a_sensor_sees_what_passes_its_interface() {
     assert!(
         (1..=sent).contains(&seen),
         "{seen} of {sent} datagrams, each once"
+    );
+}
+
+#[test]
+fn a_host_by_itself_carries_its_sentence_and_what_is_open() {
+    let mut command = every_record();
+    command.arg("--assets").arg(fixture("demo/inventory.csv"));
+    let run = finish(command.arg(fixture("demo/farm.pcapng")));
+    let hosts = run.of("host");
+    assert!(!hosts.is_empty());
+    for host in &hosts {
+        assert!(!host["summary"].as_str().unwrap().is_empty(), "{host}");
+        assert!(host["not_observable"].is_array(), "{host}");
+        // Nothing is asked about a host for which nothing speaks.
+        let is_asked_about = host["next_question"].is_string();
+        assert_eq!(is_asked_about, host["verdict"] != "none", "{host}");
+    }
+    assert!(
+        hosts.iter().any(|host| host["verdict"] != "none"),
+        "none is worth a line"
     );
 }

@@ -17,6 +17,8 @@ mod formats;
 #[cfg(test)]
 mod layering;
 #[cfg(test)]
+mod loss;
+#[cfg(test)]
 mod oracle;
 #[cfg(test)]
 mod program;
@@ -24,3 +26,5 @@ mod program;
 mod real;
 #[cfg(test)]
 mod source;
+#[cfg(test)]
+mod vocabulary;

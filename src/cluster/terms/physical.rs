@@ -1,4 +1,4 @@
-//! Same room: machines that boot together more often than chance, and KVM switches on the same gateway.
+//! Same room: machines that boot together more often than chance, and IP KVMs on the same gateway.
 
 use crate::cluster::pairs::Scale;
 use crate::model::group::Term;
@@ -31,7 +31,7 @@ fn log_odds(one: &HostProfile, other: &HostProfile, scale: &Scale<'_>) -> Option
     }
     if let Some(kvms) = kvms.filter(|kvms| !kvms.is_empty()) {
         said.nats += weights.kvm_on_gateway;
-        reasons.push(format!("a KVM switch on the same gateway: {}", kvms.join(", ")));
+        reasons.push(format!("an IP KVM on the same gateway: {}", kvms.join(", ")));
     }
     said.what = if reasons.is_empty() {
         "nothing that ties them to one room".to_owned()
@@ -41,7 +41,7 @@ fn log_odds(one: &HostProfile, other: &HostProfile, scale: &Scale<'_>) -> Option
     Some(said)
 }
 
-/// KVM switches that both have on their gateway, or that one of them is on the other's; `None` if nobody looked.
+/// IP KVMs that both have on their gateway, or that one of them is on the other's; `None` if nobody looked.
 fn common_kvms<'a>(one: &'a HostProfile, other: &'a HostProfile) -> Option<Vec<&'a str>> {
     let near = |profile: &'a HostProfile| match &profile.kvm.on_gateway {
         Observable::Observed(kvms) => Some(kvms.as_slice()),

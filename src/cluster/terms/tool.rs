@@ -56,7 +56,7 @@ fn judge(
             )),
             _ => Some((
                 weights.same_unlisted,
-                format!("both under {} that nobody listed", mine.tool),
+                format!("both under {}, which no policy or inventory sanctions", mine.tool),
             )),
         },
     }

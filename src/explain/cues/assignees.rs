@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::explain::subject::{Subject, counted, identifiers};
+use crate::explain::subject::{Subject, identifiers};
 use crate::model::profile::{Asset, HostProfile};
+use crate::model::quantity::counted;
 use crate::model::sphere::great_circle_km;
 
 use super::{Cue, Reading};
@@ -63,8 +64,8 @@ fn value(subject: &Subject<'_>) -> Reading {
         _ => "3+",
     };
     let what = format!(
-        "assignees declared in {} go out through one place ({place})",
-        counted(homes, "different home")
+        "assignees with {} go out through one place ({place})",
+        counted(homes, "declared home")
     );
     Reading::observed(level, what).shown_by(identifiers(there), Vec::new())
 }

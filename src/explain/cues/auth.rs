@@ -21,7 +21,7 @@ fn value(subject: &Subject<'_>) -> Reading {
     let sessions = subject.sessions();
     if sessions.is_empty() {
         if subject.vantage == Vantage::Employer {
-            return Reading::hidden("a KVM switch at the machines would not show from an employer's network");
+            return Reading::hidden("an IP KVM at the machines would not show from an employer's network");
         }
         let looked = |one: &&HostProfile| !matches!(one.sessions, Observable::NotObservable(_));
         return if subject.machines().iter().all(looked) {
@@ -44,13 +44,16 @@ fn value(subject: &Subject<'_>) -> Reading {
     let findings = session_findings(&controlled);
     if unlisted.iter().any(|one| unlisted_tools(subject, one).len() > 1) {
         let what = format!(
-            "two or more tools on one machine that nobody sanctioned: {}",
+            "two or more tools on one machine that no policy or inventory sanctions: {}",
             names.join(", ")
         );
         return Reading::observed("unlisted-2+", what).shown_by(identifiers(&unlisted), findings);
     }
     if !unlisted.is_empty() {
-        let what = format!("a tool that nobody sanctioned: {}", names.join(", "));
+        let what = format!(
+            "in use without a policy or inventory that sanctions it: {}",
+            names.join(", ")
+        );
         return Reading::observed("unlisted-1", what).shown_by(identifiers(&unlisted), findings);
     }
     if sessions.iter().all(|session| session.sanctioned == Some(true)) {

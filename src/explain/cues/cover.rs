@@ -1,7 +1,8 @@
 //! How much of the human activity at the controlled machines falls into remote sessions (DETECTION 4.1.3).
 
-use crate::explain::subject::{Subject, counted, identifiers, median, session_findings};
+use crate::explain::subject::{Subject, identifiers, median, session_findings};
 use crate::model::profile::HostProfile;
+use crate::model::quantity::counted;
 
 use super::{Cue, Reading};
 

@@ -5,8 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::explain::subject::{Subject, counted, identifiers, session_findings};
+use crate::explain::subject::{Subject, identifiers, session_findings};
 use crate::model::profile::HostProfile;
+use crate::model::quantity::counted;
 
 use super::{Cue, Reading};
 
@@ -56,7 +57,7 @@ fn value(subject: &Subject<'_>) -> Reading {
     reached.dedup();
     if reached.len().saturating_mul(2) >= known.len() && !shared.is_empty() {
         let what = format!(
-            "{} of {} share {}: {}",
+            "{} of {} whose controllers are known share {}: {}",
             reached.len(),
             counted(known.len(), "machine"),
             counted(shared.len(), "controller"),

@@ -27,7 +27,7 @@ fn value(subject: &Subject<'_>) -> Reading {
     if controlled.is_empty() {
         return Reading::inapplicable("no remote session was seen");
     }
-    // The level that most machines show; of equals the one that incriminates least, which is the order of `levels`.
+    // The level that most machines show; of equals the one that says least, which is the order of `levels`.
     let mut best: Option<(&'static str, Vec<&HostProfile>)> = None;
     for level in CUE.levels {
         let hosts: Vec<&HostProfile> = controlled
@@ -66,10 +66,10 @@ fn value(subject: &Subject<'_>) -> Reading {
     named.dedup();
     let words = match level {
         "same-region" => "controllers sit in the same network or region",
-        "relay-only" => "controllers hide behind relays",
+        "relay-only" => "sessions run over relays, which show no controller's address",
         "vpn/hosting" => "controllers come from data centres or VPN exits",
         "foreign" => "controllers' addresses lie in another country than the one declared",
-        _ => "controllers come from a VPN that public reporting ties to such schemes",
+        _ => "controllers come from a VPN service that public reports on such cases name",
     };
     let what = if named.is_empty() {
         words.to_owned()

@@ -1,8 +1,9 @@
 //! Use of a VPN that is not the employer's, on the machines or on the router.
 
-use crate::explain::subject::{Subject, counted, identifiers};
+use crate::explain::subject::{Subject, identifiers};
 use crate::model::observable::Observable;
 use crate::model::profile::{HostProfile, VpnPlace};
+use crate::model::quantity::counted;
 
 use super::{Cue, Reading};
 

@@ -1,7 +1,8 @@
 //! How far the middle of the driven hours lies from the middle of the declared working day (DETECTION 3.8, 4.3).
 
-use crate::explain::subject::{Subject, counted, identifiers, median};
+use crate::explain::subject::{Subject, identifiers, median};
 use crate::model::profile::HostProfile;
+use crate::model::quantity::counted;
 
 use super::{Cue, Reading};
 

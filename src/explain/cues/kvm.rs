@@ -1,4 +1,4 @@
-//! KVM switches reached over the network, beside or among the members. Invisible from an employer's network.
+//! IP KVMs reached over the network, beside or among the members. Invisible from an employer's network.
 
 use std::collections::BTreeSet;
 
@@ -32,9 +32,7 @@ fn value(subject: &Subject<'_>) -> Reading {
     hosts.dedup();
     if hosts.is_empty() {
         if subject.vantage == Vantage::Employer {
-            return Reading::hidden(
-                "KVM switches beside the machines do not show from an employer's network",
-            );
+            return Reading::hidden("IP KVMs beside the machines do not show from an employer's network");
         }
         let machines = subject.machines();
         let unseen = machines.iter().find_map(|one| match &one.kvm.on_gateway {
@@ -43,13 +41,13 @@ fn value(subject: &Subject<'_>) -> Reading {
         });
         return match unseen {
             Some(reason) => Reading::hidden(reason),
-            None => Reading::absent("0", "no KVM switch on the network"),
+            None => Reading::absent("0", "no IP KVM on the network"),
         };
     }
     let (level, switches) = if hosts.len() == 1 {
-        ("1", "a KVM switch".to_owned())
+        ("1", "an IP KVM".to_owned())
     } else {
-        ("2+", format!("{} KVM switches", hosts.len()))
+        ("2+", format!("{} IP KVMs", hosts.len()))
     };
     let mut names: Vec<&str> = seen.iter().map(|kvm| kvm.name.as_str()).collect();
     names.sort_unstable();

@@ -1,8 +1,9 @@
 //! Whether anybody sits at the controlled machines themselves (DETECTION 4.1.3).
 
-use crate::explain::subject::{Subject, counted, identifiers};
+use crate::explain::subject::{Subject, identifiers};
 use crate::model::observable::Observable;
 use crate::model::profile::{HostProfile, LocalUse};
+use crate::model::quantity::counted;
 
 use super::{Cue, Reading};
 

@@ -1,7 +1,8 @@
 //! How many machines are under a remote control that nobody sanctioned. An installed, idle agent is no session.
 
-use crate::explain::subject::{Subject, counted, identifiers, session_findings};
+use crate::explain::subject::{Subject, identifiers, session_findings};
 use crate::model::evidence::State;
+use crate::model::quantity::counted;
 use crate::model::vantage::Vantage;
 
 use super::{Cue, Reading};
@@ -32,7 +33,7 @@ fn value(subject: &Subject<'_>) -> Reading {
             return Reading::hidden("whether these machines are under remote control was not measured");
         }
         if subject.vantage == Vantage::Employer {
-            return Reading::hidden("a KVM switch at the machines would not show from an employer's network");
+            return Reading::hidden("an IP KVM at the machines would not show from an employer's network");
         }
         return Reading::absent("0", "no machine is under remote control");
     }
@@ -51,9 +52,9 @@ fn value(subject: &Subject<'_>) -> Reading {
     tools.sort_unstable();
     tools.dedup();
     let by = if tools.is_empty() {
-        "through KVM switches".to_owned()
+        "through IP KVMs".to_owned()
     } else {
-        format!("by {}", tools.join(", "))
+        format!("through {}", tools.join(", "))
     };
     let unattended = unsanctioned
         .iter()
@@ -62,15 +63,20 @@ fn value(subject: &Subject<'_>) -> Reading {
                 .any(|session| session.unattended == Some(true))
         })
         .count();
-    let nobody = if unattended > 0 {
-        format!(", {unattended} without anybody at the machine")
-    } else {
-        String::new()
+    let nobody = match unattended {
+        0 => String::new(),
+        1 if machines.len() == 1 => ", without anybody at the machine".to_owned(),
+        many => format!(", {many} without anybody at the machine"),
     };
-    let what = format!(
-        "{} of {} remotely controlled {by}{nobody}",
-        unsanctioned.len(),
-        counted(machines.len(), "machine")
-    );
+    let which = if machines.len() == 1 {
+        String::new()
+    } else {
+        format!(
+            "{} of {} ",
+            unsanctioned.len(),
+            counted(machines.len(), "machine")
+        )
+    };
+    let what = format!("{which}remotely controlled {by}{nobody}");
     Reading::observed(level, what).shown_by(identifiers(&unsanctioned), session_findings(&unsanctioned))
 }

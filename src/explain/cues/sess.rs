@@ -1,8 +1,9 @@
 //! How long remote sessions last: support is short, work lasts all day.
 
-use crate::explain::subject::{Subject, counted, identifiers, median, session_findings};
+use crate::explain::subject::{Subject, identifiers, median, session_findings};
 use crate::model::finding::Activity;
 use crate::model::profile::HostProfile;
+use crate::model::quantity::counted;
 use crate::model::time::{SECOND, Timestamp};
 
 use super::{Cue, Reading};

@@ -1,7 +1,8 @@
 //! What kind of line the machines go out through. What only the embedded default database knows says nothing here.
 
-use crate::explain::subject::{Subject, counted, identifiers};
+use crate::explain::subject::{Subject, identifiers};
 use crate::model::profile::{HostProfile, NetworkKind};
+use crate::model::quantity::counted;
 
 use super::{Cue, Reading};
 

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::explain::subject::{Subject, counted, identifiers};
+use crate::explain::subject::{Subject, identifiers};
 use crate::model::observable::Observable;
 use crate::model::profile::HostProfile;
+use crate::model::quantity::counted;
 use crate::model::vantage::Vantage;
 
 use super::{Cue, Reading};
@@ -35,10 +36,14 @@ fn value(subject: &Subject<'_>) -> Reading {
         3..=4 => "3-4",
         _ => "5+",
     };
+    let on = if machines.len() == 1 {
+        String::new()
+    } else {
+        format!(" on {}", counted(known.len(), "machine"))
+    };
     let what = format!(
-        "{} worked for on {}: {}",
+        "{}{on}, by the inventory or the services used: {}",
         counted(organisations.len(), "organisation"),
-        counted(known.len(), "machine"),
         organisations.join(", ")
     );
     Reading::observed(level, what).shown_by(identifiers(&known), Vec::new())

@@ -1,7 +1,8 @@
 //! How much longer the control loop is than the path to the relay (DETECTION 3.2).
 
-use crate::explain::subject::{Subject, counted, identifiers, median, session_findings};
+use crate::explain::subject::{Subject, identifiers, median, session_findings};
 use crate::model::profile::HostProfile;
+use crate::model::quantity::counted;
 
 use super::{Cue, Reading};
 

@@ -484,7 +484,7 @@ fn kvm_switches_alone_make_a_house_of_four_employers_worth_a_review() {
         .iter()
         .find(|reason| reason.reason == "n_rc")
         .unwrap();
-    assert!(n_rc.what.contains("through KVM switches"), "{}", n_rc.what);
+    assert!(n_rc.what.contains("through IP KVMs"), "{}", n_rc.what);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use crate::settings::pair_weights::PairWeights;
 
 use super::{Bands, CueTable, Incident, Level, Rules, TwoKey, Weights, WeightsError, WhatIf, Words};
 use crate::explain::cues;
+use crate::explain::damage::DamageRule;
 use crate::explain::hypothesis::{ByHypothesis, Hypothesis};
 
 /// The tables that are part of the program.
@@ -57,6 +58,7 @@ struct RawWeights {
     bands: Bands,
     two_key: RawTwoKey,
     rules: Rules,
+    damage: DamageRule,
     hypotheses: BTreeMap<String, Words>,
     cues: BTreeMap<String, RawCue>,
     what_if: Vec<WhatIf>,
@@ -114,6 +116,7 @@ impl Weights {
                 leave_one_out: raw.two_key.leave_one_out,
             },
             rules: raw.rules,
+            damage: raw.damage,
             words,
             cues,
             what_if: raw.what_if,
@@ -286,8 +289,11 @@ mod tests {
                 .starts_with("weights: columns: expected farm")
         );
         assert!(
-            refused("[what_if]]\nchange = \"no KVM", "[what_iff]]\nchange = \"no KVM")
-                .contains("unknown field")
+            refused(
+                "[what_if]]\nchange = \"no IP KVM",
+                "[what_iff]]\nchange = \"no IP KVM"
+            )
+            .contains("unknown field")
         );
         assert_eq!(
             refused("\"relay-only\"", "\"relayed\""),

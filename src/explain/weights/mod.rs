@@ -11,6 +11,7 @@ use crate::model::host::Verdict;
 use crate::model::vantage::Vantage;
 use crate::settings::pair_weights::PairWeights;
 
+use super::damage::DamageRule;
 use super::hypothesis::{ByHypothesis, Hypothesis};
 
 /// Why weights were refused.
@@ -91,6 +92,8 @@ pub struct Weights {
     pub two_key: TwoKey,
     /// What a capture must hold before a cue may speak.
     pub rules: Rules,
+    /// How much may be missing before no verdict goes beyond a review.
+    pub damage: DamageRule,
     /// Words for each explanation, in the order of the tables.
     pub words: Vec<Words>,
     /// Tables, sorted by identifier.

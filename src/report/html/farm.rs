@@ -18,7 +18,7 @@ pub(super) fn section(hosts: &BTreeMap<ContentId, &HostRecord>, farm: &Farm) -> 
         ("Relays", &shared.relays),
         ("Tools", &shared.tools),
         ("Egress", &shared.egress),
-        ("KVM switches", &shared.kvms),
+        ("IP KVMs", &shared.kvms),
     ];
     html! {
         section.farm id={ "farm-" (farm.id) } {

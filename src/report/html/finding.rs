@@ -23,6 +23,7 @@ pub(super) fn hosts(case: &Case, shown: Shown) -> Markup {
                 h2 { (words::host(host)) " " (badge(host.verdict)) }
                 (facts(host))
                 @if host.verdict >= Verdict::Review { (rivals(&host.explanations, "")) }
+                @if host.verdict >= Verdict::Note { (open_ends(host)) }
                 @for one in findings.remove(&host.host).unwrap_or_default() { (finding(case, one)) }
             }
         }
@@ -30,6 +31,23 @@ pub(super) fn hosts(case: &Case, shown: Shown) -> Markup {
             section.host {
                 h2 { "Other findings" }
                 @for one in findings.into_values().flatten() { (finding(case, one)) }
+            }
+        }
+    }
+}
+
+/// The sentence about a host by itself, what could not be seen of it, and what to look at next.
+fn open_ends(host: &HostRecord) -> Markup {
+    html! {
+        p { (words::sentence(&host.summary)) }
+        dl {
+            @if !host.not_observable.is_empty() {
+                dt { "Not observable" }
+                @for text in &host.not_observable { dd { (words::sentence(text)) } }
+            }
+            @if !host.next_question.is_empty() {
+                dt { "Look next at" }
+                dd { b { (words::sentence(&host.next_question)) } }
             }
         }
     }
@@ -166,7 +184,10 @@ fn ledger(case: &Case, finding: &Finding) -> Markup {
                 tr {
                     td.figure { (format!("{:+.1}", one.weight.0)) }
                     td { (words::state(one.state)) }
-                    td { (words::sentence(&one.what)) }
+                    td {
+                        (words::sentence(&one.what))
+                        @if let Some(note) = &one.note { br; small { "Note: " (words::sentence(note)) } }
+                    }
                     td {
                         @let rule = one.signature.as_deref().or(one.measure.as_deref());
                         (words::shown(rule.unwrap_or_default()))

@@ -83,6 +83,12 @@ fn host(number: u8, verdict: Verdict, findings: Vec<ContentId>) -> HostRecord {
             what: "driven 3 h 20 min of 8 h in view".to_owned(),
             weight: Decibans(7.5),
         }],
+        not_observable: texts(&["site: the kind of line is not known"]),
+        next_question: "What kind of line is this?".to_owned(),
+        summary: format!(
+            "lt-0{number}: {}; consistent with one machine worked from elsewhere",
+            verdict.name()
+        ),
         findings,
     }
 }
@@ -142,6 +148,7 @@ fn session(id: u64, number: u8) -> Finding {
                 signature: Some("anydesk-certificate".to_owned()),
                 measure: None,
                 what: "server certificate subject \"AnyDesk Client\"".to_owned(),
+                note: Some("visible up to TLS 1.2 only".to_owned()),
                 weight: Decibans(20.0),
                 state: State::Observed,
                 family: Family::Tool,
@@ -153,6 +160,7 @@ fn session(id: u64, number: u8) -> Finding {
                 signature: None,
                 measure: Some("small_inputs".to_owned()),
                 what: "312 input-sized packets a minute towards the host".to_owned(),
+                note: None,
                 weight: Decibans(12.0),
                 state: State::Observed,
                 family: Family::Rc,
@@ -164,6 +172,7 @@ fn session(id: u64, number: u8) -> Finding {
                 signature: None,
                 measure: Some("kvm".to_owned()),
                 what: "no IP KVM announces itself".to_owned(),
+                note: None,
                 weight: Decibans(-1.5),
                 state: State::Absent,
                 family: Family::Tool,
@@ -175,6 +184,7 @@ fn session(id: u64, number: u8) -> Finding {
                 signature: None,
                 measure: Some("rtt".to_owned()),
                 what: "delay of the hidden leg: too few bursts".to_owned(),
+                note: None,
                 weight: Decibans(0.0),
                 state: State::NotObservable,
                 family: Family::Lat,
@@ -229,7 +239,7 @@ fn farm() -> Farm {
                 9.8,
                 State::Observed,
             ),
-            reason("kvm", "no KVM switch on this network", -1.5, State::Absent),
+            reason("kvm", "no IP KVM on this network", -1.5, State::Absent),
             reason("xrtt", "delay of the hidden leg: too few bursts", 0.0, State::NotObservable),
         ],
         shared: Shared {
@@ -416,6 +426,9 @@ fn spoil_hosts(case: &mut Case) {
         host.roles = vec![bad()];
         host.vpn = vec![bad()];
         host.tenants = vec![bad()];
+        host.not_observable = vec![bad()];
+        host.next_question = bad();
+        host.summary = bad();
         host.public_ips = vec![bad()];
         host.asset = Some(AssetRecord {
             asset: Some(bad()),
@@ -466,6 +479,7 @@ fn spoil_findings(case: &mut Case) {
         }
         for evidence in &mut finding.evidence {
             evidence.what = bad();
+            evidence.note = Some(bad());
             evidence.signature = Some(bad());
         }
     }

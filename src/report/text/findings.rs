@@ -9,8 +9,8 @@ use crate::model::farm::Farm;
 use crate::model::finding::{Activity, Finding, Role};
 use crate::model::host::{HostRecord, Verdict};
 
-use super::explained;
 use super::page::Page;
+use super::{explained, next_question, not_observable};
 use crate::report::shown::Shown;
 use crate::report::words;
 
@@ -49,6 +49,11 @@ fn host(page: &mut Page<'_>, group: Option<&Farm>, host: &HostRecord) -> io::Res
     text.extend(host.mac.map(|mac| mac.to_string()));
     page.heading(0, style, &head, &text.join(", "))?;
     page.indent(2);
+    // In a group the group's own sentence, gaps and question stand above.
+    let stands_alone = group.is_none() && host.verdict >= Verdict::Note;
+    if stands_alone {
+        page.paragraph(&words::sentence(&host.summary))?;
+    }
     if let Some(asset) = &host.asset {
         let fields = [
             ("asset", &asset.asset),
@@ -72,7 +77,7 @@ fn host(page: &mut Page<'_>, group: Option<&Farm>, host: &HostRecord) -> io::Res
             "member of",
             [format!("group {} ({})", farm.id, farm.verdict.name())],
         )?;
-    } else if host.verdict >= Verdict::Note {
+    } else if stands_alone {
         page.items("explained by", explained(&host.explanations, ""))?;
     }
     if host.verdict >= Verdict::Note {
@@ -81,6 +86,10 @@ fn host(page: &mut Page<'_>, group: Option<&Farm>, host: &HostRecord) -> io::Res
             (figures, words::sentence(&one.what))
         });
         page.items("because", reasons.take(TOP))?;
+    }
+    if stands_alone {
+        not_observable(page, &host.not_observable)?;
+        next_question(page, &host.next_question)?;
     }
     Ok(())
 }
@@ -181,7 +190,7 @@ fn evidence(case: &Case, finding: &Finding) -> Vec<(String, String)> {
     let mut items: Vec<(String, String)> = ranked
         .iter()
         .take(TOP)
-        .map(|one| {
+        .flat_map(|one| {
             let figures = format!("{:>+6.1} dB  {:<11}", one.weight.0, words::state(one.state));
             let frames = words::frames(case, one);
             let at = if frames.is_empty() {
@@ -189,10 +198,17 @@ fn evidence(case: &Case, finding: &Finding) -> Vec<(String, String)> {
             } else {
                 format!(" [{frames}]")
             };
-            (figures, format!("{}{at}", words::sentence(&one.what)))
+            let beside = " ".repeat(figures.len());
+            let note = one
+                .note
+                .as_ref()
+                .map(|note| (beside, format!("note: {}", words::sentence(note))));
+            [(figures, format!("{}{at}", words::sentence(&one.what)))]
+                .into_iter()
+                .chain(note)
         })
         .collect();
-    let more = ranked.len().saturating_sub(items.len());
+    let more = ranked.len().saturating_sub(TOP);
     if more > 0 {
         items.push((String::new(), format!("and {more} more")));
     }

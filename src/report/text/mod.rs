@@ -140,11 +140,7 @@ fn group(page: &mut Page<'_>, case: &Case, farm: &Farm) -> io::Result<()> {
     page.items("speaks against", reasons(farm, |one| one.weight.0 <= 0.0))?;
     page.rows("also possible", benign(case, farm))?;
     page.rows("in common", in_common(farm))?;
-    let hidden = farm
-        .not_observable
-        .iter()
-        .map(|text| (String::new(), words::shown(text)));
-    page.items("not observable", bounded(hidden, "item"))?;
+    not_observable(page, &farm.not_observable)?;
     let otherwise = farm.counterfactuals.iter().map(|one| {
         let change = words::shown(&one.change);
         format!(
@@ -154,10 +150,21 @@ fn group(page: &mut Page<'_>, case: &Case, farm: &Farm) -> io::Result<()> {
         )
     });
     page.rows("if otherwise", otherwise)?;
-    if !farm.next_question.is_empty() {
-        page.rows("look next at", [words::sentence(&farm.next_question)])?;
+    next_question(page, &farm.next_question)
+}
+
+/// What could not be seen of a group or a host.
+fn not_observable(page: &mut Page<'_>, list: &[String]) -> io::Result<()> {
+    let hidden = list.iter().map(|text| (String::new(), words::shown(text)));
+    page.items("not observable", bounded(hidden, "item"))
+}
+
+/// What would settle most about a group or a host.
+fn next_question(page: &mut Page<'_>, question: &str) -> io::Result<()> {
+    if question.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    page.rows("look next at", [words::sentence(question)])
 }
 
 /// Winner, runner-up, and what else has a noticeable share.
