@@ -122,6 +122,7 @@ pub fn run(
         },
         received: received::from_captures(&reader),
         span: summary::span(&reader),
+        lists_all_hosts: common.all || folder.is_some(),
     };
     let mut case = conclude::conclude(&analysis.observers, analysis.detectors, &ending, &mut losses);
     case.summary.remarks.extend(remarks);

@@ -57,7 +57,7 @@ pub fn fill(
         flows,
         flows_peak: counters.peak,
         flows_evicted: counters.evicted,
-        hosts: case.hosts.len() as u64,
+        hosts: case.host_count(),
         findings: findings(case),
         farms: farms(case),
         time_span: reader.span.map(|(first, last)| [first, last]),

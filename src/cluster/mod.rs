@@ -32,14 +32,15 @@ pub struct Clusters {
     pub remarks: Vec<String>,
 }
 
-/// Finds the groups among hosts, in whatever order they come.
+/// Finds the groups among hosts, in whatever order they come. `others` is the number of hosts beside them, which have
+/// nothing that could tie them to anything.
 #[must_use]
-pub fn cluster(profiles: &[HostProfile], weights: &PairWeights) -> Clusters {
+pub fn cluster(profiles: &[HostProfile], others: usize, weights: &PairWeights) -> Clusters {
     let mut nodes: Vec<&HostProfile> = profiles.iter().filter(|profile| can_belong(profile)).collect();
     nodes.sort_by_key(|profile| profile.host);
     nodes.dedup_by_key(|profile| profile.host);
     let sets: Vec<Vec<u64>> = nodes.iter().map(|profile| tokens::of(profile)).collect();
-    let rarity = Rarity::of(&sets, profiles.len(), &weights.candidates);
+    let rarity = Rarity::of(&sets, profiles.len().saturating_add(others), &weights.candidates);
     let candidates = candidates::pairs(&sets, &rarity, &weights.candidates);
     let scale = Scale {
         weights,

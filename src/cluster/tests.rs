@@ -207,7 +207,7 @@ fn a_farm_and_an_office_are_two_groups_and_the_helpdesk_is_in_neither() {
     helpdesk.role = Role::Controller;
     helpdesk.gateways = all[6].gateways.clone();
     all.push(helpdesk.clone());
-    let found = cluster(&all, &weights());
+    let found = cluster(&all, 0, &weights());
     let mut sizes: Vec<usize> = found.groups.iter().map(|group| group.members.len()).collect();
     sizes.sort_unstable();
     assert_eq!(sizes, [4, 5]);
@@ -232,7 +232,7 @@ fn the_phones_and_televisions_of_a_house_are_no_group() {
             ..machine(number, "", "")
         })
         .collect();
-    assert!(cluster(&all, &weights()).groups.is_empty());
+    assert!(cluster(&all, 0, &weights()).groups.is_empty());
 }
 
 #[test]
@@ -256,7 +256,7 @@ fn kvm_switches_tie_the_machines_beside_them_to_one_room() {
     kvm.tenants = Observable::Absent;
     kvm.kvm.is_kvm = Some(switch.finding);
     all.push(kvm);
-    let found = cluster(&all, &weights());
+    let found = cluster(&all, 0, &weights());
     assert_eq!(found.groups.len(), 1);
     // Two edges of 2.0 do not pay for a fourth member at half the median of 4.0: the switch stays beside the group.
     assert_eq!(found.groups[0].members.len(), 3);
@@ -276,8 +276,8 @@ fn a_group_keeps_its_identifier_when_it_grows() {
     let all: Vec<HostProfile> = (1..=6)
         .map(|number| machine(number, "firm", "operator"))
         .collect();
-    let small = cluster(&all[..3], &weights());
-    let large = cluster(&all, &weights());
+    let small = cluster(&all[..3], 0, &weights());
+    let large = cluster(&all, 0, &weights());
     assert_eq!(small.groups[0].id, large.groups[0].id);
 }
 
@@ -288,6 +288,6 @@ proptest! {
         let make = |number: u8| machine(number, &format!("firm{}", number % 5), if number.is_multiple_of(2) { "x" } else { "y" });
         let sorted: Vec<HostProfile> = (1..=12).map(make).collect();
         let shuffled: Vec<HostProfile> = order.into_iter().map(make).collect();
-        prop_assert_eq!(cluster(&sorted, &weights()), cluster(&shuffled, &weights()));
+        prop_assert_eq!(cluster(&sorted, 0, &weights()), cluster(&shuffled, 0, &weights()));
     }
 }

@@ -195,7 +195,7 @@ pub struct Concluded {
     pub findings: Vec<Finding>,
     /// The sessions behind findings, for profiles; `finding` is an index into `findings`.
     pub sessions: Vec<Session>,
-    /// Organisations by host.
+    /// Organisations by host, of those hosts that have any.
     pub tenants: BTreeMap<ContentId, Vec<String>>,
     /// Groups that were beyond the bound.
     pub refused: u64,
@@ -275,6 +275,7 @@ impl Detectors {
         let tenants = hosts
             .iter()
             .map(|host| (host.id, self.tenants.of(&host.locals)))
+            .filter(|(_, tenants)| !tenants.is_empty())
             .collect();
         let (mut findings, sessions) = self.sessions.conclude(&by_local, knowledge);
         let further: Vec<Finding> = CONCLUSIONS

@@ -43,7 +43,7 @@ pub struct Circumstances {
 }
 
 /// The verdict on one host alone.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct HostExplanation {
     /// The host.
     pub host: ContentId,
@@ -81,18 +81,20 @@ pub struct Read {
     pub row: Option<ByHypothesis>,
 }
 
-/// Explains groups and hosts, in whatever order they come.
+/// Explains groups and hosts, in whatever order they come. `others` is the number of hosts beside them about which
+/// nothing was found.
 #[must_use]
 pub fn explain(
     groups: &[Group],
     profiles: &[HostProfile],
+    others: usize,
     weights: &Weights,
     circumstances: &Circumstances,
 ) -> Explained {
     let mut sorted: Vec<&HostProfile> = profiles.iter().collect();
     sorted.sort_by_key(|profile| profile.host);
     sorted.dedup_by_key(|profile| profile.host);
-    let prevalent = prevalent_tools(&sorted, circumstances.vantage, &weights.rules);
+    let prevalent = prevalent_tools(&sorted, others, circumstances.vantage, &weights.rules);
     let mut farms: Vec<Farm> = groups
         .iter()
         .filter(|group| group.members.len() > 1)

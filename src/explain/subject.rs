@@ -113,8 +113,13 @@ impl<'a> Subject<'a> {
 ///
 /// Only at an employer: in a house full of controlled machines the tool is common because the house is a farm.
 #[must_use]
-pub fn prevalent_tools(profiles: &[&HostProfile], vantage: Vantage, rules: &Rules) -> Vec<String> {
-    let machines = u32::try_from(profiles.len()).unwrap_or(u32::MAX);
+pub fn prevalent_tools(
+    profiles: &[&HostProfile],
+    others: usize,
+    vantage: Vantage,
+    rules: &Rules,
+) -> Vec<String> {
+    let machines = u32::try_from(profiles.len().saturating_add(others)).unwrap_or(u32::MAX);
     if vantage != Vantage::Employer || machines < rules.prevalent_machines {
         return Vec::new();
     }

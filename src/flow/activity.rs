@@ -11,41 +11,32 @@ const SMALL: std::ops::RangeInclusive<u32> = 20..=350;
 /// Bins of one flow, in order of time.
 #[derive(Clone, Debug, Default)]
 pub struct Activity {
-    bins: Vec<ActivityBin>,
+    /// The newest bin: nearly every packet belongs to it.
+    newest: Option<ActivityBin>,
+    earlier: Vec<ActivityBin>,
 }
 
 impl Activity {
     /// Counts a payload. A packet that is late by a bin or two is counted where it belongs; beyond `most` bins nothing is kept.
     pub fn count(&mut self, at: Timestamp, side: Side, payload: u32, most: usize) {
         let number = u32::try_from(at.0.div_euclid(BIN)).unwrap_or(0);
-        let bin = match self
-            .bins
-            .iter_mut()
-            .rev()
-            .take(3)
-            .position(|bin| bin.number == number)
-        {
-            Some(back) => {
-                let index = self.bins.len().saturating_sub(1).saturating_sub(back);
-                self.bins.get_mut(index)
-            }
-            None if self.bins.len() >= most => return,
-            None => {
-                let place = self.bins.partition_point(|bin| bin.number < number);
-                if self.bins.capacity() == self.bins.len() && self.bins.len() < 4 {
-                    self.bins.reserve_exact(2);
+        let bin = match &mut self.newest {
+            Some(bin) if bin.number == number => bin,
+            Some(bin) if bin.number > number => match late(&mut self.earlier, number, most) {
+                Some(bin) => bin,
+                None => return,
+            },
+            newest => {
+                if self.earlier.len().saturating_add(1) >= most && newest.is_some() {
+                    return;
                 }
-                self.bins.insert(
-                    place,
-                    ActivityBin {
-                        number,
-                        ..ActivityBin::default()
-                    },
-                );
-                self.bins.get_mut(place)
+                self.earlier.extend(newest.take());
+                newest.insert(ActivityBin {
+                    number,
+                    ..ActivityBin::default()
+                })
             }
         };
-        let Some(bin) = bin else { return };
         if let Some(bytes) = bin.bytes.get_mut(side.index()) {
             *bytes = bytes.saturating_add(payload);
         }
@@ -59,8 +50,31 @@ impl Activity {
     /// The bins.
     #[must_use]
     pub fn into_bins(self) -> Vec<ActivityBin> {
-        self.bins
+        let mut bins = self.earlier;
+        if let Some(newest) = self.newest {
+            bins.reserve_exact(1);
+            bins.push(newest);
+        }
+        bins
     }
+}
+
+/// The bin of a late packet among the earlier ones, made where there is none and room for it.
+fn late(earlier: &mut Vec<ActivityBin>, number: u32, most: usize) -> Option<&mut ActivityBin> {
+    let place = earlier.partition_point(|bin| bin.number < number);
+    if earlier.get(place).is_none_or(|bin| bin.number != number) {
+        if earlier.len().saturating_add(1) >= most {
+            return None;
+        }
+        earlier.insert(
+            place,
+            ActivityBin {
+                number,
+                ..ActivityBin::default()
+            },
+        );
+    }
+    earlier.get_mut(place)
 }
 
 #[cfg(test)]

@@ -46,6 +46,7 @@ const BINNED_FROM: u32 = 8;
 
 /// What every packet of a flow touches; two cache lines.
 #[derive(Debug, Default)]
+#[repr(align(64))]
 struct Hot {
     key: FlowKey,
     last: Timestamp,
@@ -53,6 +54,7 @@ struct Hot {
     bytes: [u32; 2],
     payload: [u32; 2],
     last_frame: u64,
+    long: Option<Box<Long>>,
     tag: u32,
     tcp: u32,
     attachment: u32,
@@ -69,7 +71,6 @@ struct Cold {
     first_frame: u64,
     first_payload: [u64; 2],
     facts: KeptFacts,
-    long: Option<Box<Long>>,
     macs: [MacAddress; 2],
     tunnels: TunnelStack,
     ttl: [u8; 2],
@@ -170,16 +171,11 @@ impl Flows {
                 *candidate = index;
             }
         }
-        let mut connections = [NOTHING; BATCH];
-        for (connection, candidate) in connections.iter_mut().zip(candidates) {
-            if let Some(hot) = self.hot.get(candidate) {
-                *connection = hot.tcp;
-            }
-        }
         let mut seen = 0u32;
-        for connection in connections {
-            if let Some(tcp) = self.tcp.get(connection) {
-                seen ^= tcp.touch();
+        for candidate in candidates {
+            if let Some(hot) = self.hot.get(candidate) {
+                seen ^= self.tcp.get(hot.tcp).map_or(0, TcpFlow::touch);
+                seen ^= hot.long.as_ref().map_or(0, |long| long.carried[0][0]);
             }
         }
         std::hint::black_box(seen);
@@ -330,7 +326,23 @@ impl Flows {
             };
         }
         let overflowed = carries.contains(&true);
-        if (is_first_of_side || is_first_payload || is_binned || overflowed)
+        if overflowed {
+            let long = hot.long.get_or_insert_default();
+            for (counter, carry) in long.carried.iter_mut().zip(carries) {
+                if let Some(upper) = counter.get_mut(way) {
+                    *upper = upper.saturating_add(u32::from(carry));
+                }
+            }
+        }
+        if is_binned {
+            hot.long.get_or_insert_default().activity.count(
+                segment.at,
+                side,
+                segment.payload_on_wire,
+                self.bins_per_flow,
+            );
+        }
+        if (is_first_of_side || is_first_payload)
             && let Some(cold) = self.cold.get_mut(flow as usize)
         {
             if is_first_of_side && let Some(ttl) = cold.ttl.get_mut(way) {
@@ -341,22 +353,6 @@ impl Flows {
                 && *frame == 0
             {
                 *frame = pack(segment.source);
-            }
-            if overflowed {
-                let long = cold.long.get_or_insert_default();
-                for (counter, carry) in long.carried.iter_mut().zip(carries) {
-                    if let Some(upper) = counter.get_mut(way) {
-                        *upper = upper.saturating_add(u32::from(carry));
-                    }
-                }
-            }
-            if is_binned {
-                cold.long.get_or_insert_default().activity.count(
-                    segment.at,
-                    side,
-                    segment.payload_on_wire,
-                    self.bins_per_flow,
-                );
             }
         }
         (side, is_closed)
@@ -582,7 +578,8 @@ impl Flows {
         };
         let cold = std::mem::take(cold);
         let tcp = self.tcp.get(hot.tcp);
-        let record = record::build(hot, cold, tcp, reason, self.names);
+        let long = hot.long.take();
+        let record = record::build(hot, cold, long, tcp, reason, self.names);
         let (tag, attachment, tcp) = (hot.tag, hot.attachment, hot.tcp);
         self.index.remove(u64::from(tag) << 32, flow);
         self.tcp.free(tcp);

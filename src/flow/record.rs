@@ -1,6 +1,6 @@
 //! From the live parts of a flow to its record.
 
-use super::{Cold, Hot, tcp::TcpFlow, unpack};
+use super::{Cold, Hot, Long, tcp::TcpFlow, unpack};
 use crate::model::flow::{EndReason, FlowFrames, FlowRecord};
 use crate::model::identity::ContentId;
 use crate::model::segment::Layer;
@@ -9,6 +9,7 @@ use crate::model::segment::Layer;
 pub(super) fn build(
     hot: &Hot,
     cold: Cold,
+    long: Option<Box<Long>>,
     tcp: Option<&TcpFlow>,
     reason: EndReason,
     names: &'static [&'static str],
@@ -23,7 +24,7 @@ pub(super) fn build(
         code.checked_sub(1)
             .and_then(|index| names.get(usize::from(index)).copied())
     };
-    let long = cold.long.map(|long| *long).unwrap_or_default();
+    let long = long.map(|long| *long).unwrap_or_default();
     let [packets_carried, bytes_carried, payload_carried] = long.carried;
     let whole = |[there, back]: [u32; 2], [there_carried, back_carried]: [u32; 2]| {
         [

@@ -16,8 +16,20 @@ pub struct Case {
     pub farms: Vec<Farm>,
     /// Local machines.
     pub hosts: Vec<HostRecord>,
+    /// Local machines about which nothing was found, and which are not described because no output asks for them.
+    pub unlisted_hosts: u64,
     /// Findings.
     pub findings: Vec<Finding>,
+}
+
+impl Case {
+    /// How many local machines there are, listed or not.
+    #[must_use]
+    pub fn host_count(&self) -> u64 {
+        u64::try_from(self.hosts.len())
+            .unwrap_or(u64::MAX)
+            .saturating_add(self.unlisted_hosts)
+    }
 }
 
 /// A record together with the word that tells its kind (INTERFACE: every record has `event_type` and `timestamp`).

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::received;
+use super::{quiet, received};
 use crate::cluster;
 use crate::detect::{Concluded, Detectors, HostView, Knowledge, place_record};
 use crate::explain::damage::Received;
@@ -36,6 +36,8 @@ pub struct Ending<'a> {
     pub received: Received,
     /// First and last packet.
     pub span: (Timestamp, Timestamp),
+    /// Whether hosts about which nothing was found are described too, for outputs that list every host.
+    pub lists_all_hosts: bool,
 }
 
 /// Finishes an analysis; the summary is filled by the caller.
@@ -50,9 +52,15 @@ pub fn conclude(
     let views: Vec<HostView> = hosts.iter().map(|host| view(host, observers, ending)).collect();
     let concluded = detectors.conclude(&views, &ending.knowledge);
     losses.add("sessions beyond the bound on groups", concluded.refused);
-    let sights: Vec<Sight> = hosts
+    let is_quiet = quiet::judge(&views, &concluded);
+    let notable: Vec<(&Host, &HostView)> = (hosts.iter().zip(&views))
+        .zip(&is_quiet)
+        .filter(|(_, is_quiet)| !**is_quiet)
+        .map(|(host, _)| host)
+        .collect();
+    let others = hosts.len().saturating_sub(notable.len());
+    let sights: Vec<Sight> = notable
         .iter()
-        .zip(&views)
         .map(|(host, view)| sight(host, view, observers, &concluded, ending))
         .collect();
     let sessions = session_sights(&views, &concluded, ending);
@@ -61,9 +69,15 @@ pub fn conclude(
         has_inventory: ending.inventory.is_some(),
     };
     let profiles = profile::build(&sights, &concluded.findings, &sessions, watched);
-    let clusters = cluster::cluster(&profiles, &ending.weights.pairs);
+    let clusters = cluster::cluster(&profiles, others, &ending.weights.pairs);
     let circumstances = circumstances(observers, ending);
-    let explained = explain::explain(&clusters.groups, &profiles, ending.weights, &circumstances);
+    let explained = explain::explain(
+        &clusters.groups,
+        &profiles,
+        others,
+        ending.weights,
+        &circumstances,
+    );
     let by_host: BTreeMap<ContentId, &HostExplanation> = explained
         .hosts
         .iter()
@@ -73,9 +87,8 @@ pub fn conclude(
     for finding in &concluded.findings {
         by_owner.entry(finding.host).or_default().push(finding);
     }
-    let mut records: Vec<HostRecord> = hosts
+    let mut records: Vec<HostRecord> = notable
         .iter()
-        .zip(&views)
         .map(|(host, view)| {
             let own = by_owner.get(&host.id).map(Vec::as_slice).unwrap_or_default();
             record(
@@ -88,6 +101,15 @@ pub fn conclude(
             )
         })
         .collect();
+    if ending.lists_all_hosts {
+        let mut explainer = quiet::Explainer::new(watched, ending.weights, &circumstances);
+        let quiet = hosts.iter().zip(&views).zip(&is_quiet);
+        records.extend(quiet.filter(|(_, is_quiet)| **is_quiet).map(|((host, view), _)| {
+            let sight = sight(host, view, observers, &concluded, ending);
+            let explanation = explainer.explain(sight);
+            record(host, view, observers, &concluded, &[], Some(&explanation))
+        }));
+    }
     records.sort_by(|a, b| {
         b.verdict
             .cmp(&a.verdict)
@@ -97,6 +119,11 @@ pub fn conclude(
     let mut case = Case {
         farms: explained.farms,
         hosts: records,
+        unlisted_hosts: if ending.lists_all_hosts {
+            0
+        } else {
+            u64::try_from(others).unwrap_or(u64::MAX)
+        },
         findings: concluded.findings,
         ..Case::default()
     };

@@ -8,6 +8,7 @@ pub mod analysis;
 pub mod conclude;
 pub mod front;
 pub mod places;
+pub mod quiet;
 pub mod received;
 pub mod schedule;
 pub mod shard;

@@ -98,9 +98,9 @@ fn passed(left: u64, rest: &[u8]) -> (usize, u64) {
 /// Says the title of a page, or the public address in a gateway's answer (UPnP WANIPConnection, GetExternalIPAddress).
 pub(super) fn say_title_or_address(body: &[u8], facts: &mut Facts<'_>) {
     let body = body.get(..body.len().min(4_096)).unwrap_or_default();
-    if let Some(title) = between(body, b"<title>", b"<") {
+    if let Some(title) = between(body, b"<title>") {
         facts.text(&TITLE, title.trim_ascii());
-    } else if let Some(address) = between(body, b"<NewExternalIPAddress>", b"<")
+    } else if let Some(address) = between(body, b"<NewExternalIPAddress>")
         && let Some(address) = std::str::from_utf8(address).ok()
         && let Ok(address) = address.trim().parse::<IpAddr>()
     {
@@ -108,13 +108,12 @@ pub(super) fn say_title_or_address(body: &[u8], facts: &mut Facts<'_>) {
     }
 }
 
-fn between<'a>(body: &'a [u8], opening: &[u8], closing: &[u8]) -> Option<&'a [u8]> {
-    let find = |text: &[u8], wanted: &[u8]| {
-        text.windows(wanted.len())
-            .position(|window| window.eq_ignore_ascii_case(wanted))
-    };
-    let start = find(body, opening)?.saturating_add(opening.len());
-    let text = body.get(start..)?;
-    let end = find(text, closing)?;
-    text.get(..end).filter(|text| text.len() <= LONGEST_TITLE)
+/// What stands between an element's opening tag, in any case, and the next tag.
+fn between<'a>(body: &'a [u8], opening: &[u8]) -> Option<&'a [u8]> {
+    let behind = memchr::memchr_iter(b'<', body).find_map(|bracket| {
+        let (tag, behind) = body.get(bracket..)?.split_at_checked(opening.len())?;
+        tag.eq_ignore_ascii_case(opening).then_some(behind)
+    })?;
+    let end = memchr::memchr(b'<', behind)?;
+    behind.get(..end).filter(|text| text.len() <= LONGEST_TITLE)
 }

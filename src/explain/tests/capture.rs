@@ -343,7 +343,7 @@ fn a_damaged_capture_carries_no_more_than_a_review() {
         damage: Some("a third of the packets is missing".to_owned()),
         ..Circumstances::default()
     };
-    let found = explain(&group_of(&all), &all, &weights(), &circumstances);
+    let found = explain(&group_of(&all), &all, 0, &weights(), &circumstances);
     assert_eq!(found.farms[0].verdict, Verdict::Review);
     assert!(
         found.farms[0]
@@ -415,7 +415,7 @@ fn an_employer_sees_assignees_who_should_live_apart_and_admits_what_it_cannot_se
         vantage: Vantage::Employer,
         ..Circumstances::default()
     };
-    let found = explain(&group_of(&all), &all, &weights(), &circumstances);
+    let found = explain(&group_of(&all), &all, 0, &weights(), &circumstances);
     let record = &found.farms[0];
     assert!(record.verdict >= Verdict::Note, "{record:#?}");
     assert!(record.verdict < Verdict::Likely);
@@ -432,11 +432,11 @@ fn the_order_of_hosts_and_members_decides_nothing() {
     let mut one = group_of(&sorted);
     one[0].members.rotate_left(2);
     assert_eq!(
-        explain(&one, &sorted, &weights(), &Circumstances::default()).hosts,
+        explain(&one, &sorted, 0, &weights(), &Circumstances::default()).hosts,
         explained(&turned).hosts
     );
     assert_eq!(
-        explain(&one, &sorted, &weights(), &Circumstances::default()).farms,
+        explain(&one, &sorted, 0, &weights(), &Circumstances::default()).farms,
         explained(&turned).farms
     );
 }
@@ -518,7 +518,7 @@ fn a_tool_on_most_machines_of_an_employer_is_policy_but_in_a_house_it_is_not() {
         vantage: Vantage::Employer,
         ..Circumstances::default()
     };
-    let found = explain(&group_of(&all), &all, &weights(), &employer);
+    let found = explain(&group_of(&all), &all, 0, &weights(), &employer);
     let record = &found.farms[0];
     assert_eq!(record.verdict, Verdict::None, "{:?}", record.explanations);
     assert!(

@@ -99,7 +99,7 @@ fn overview(case: &Case, shown: Shown) -> Markup {
             }
         }
         p.figures {
-            (case.hosts.len()) " hosts, " (case.findings.len()) " findings, " (case.summary.flows) " flows, "
+            (case.host_count()) " hosts, " (case.findings.len()) " findings, " (case.summary.flows) " flows, "
             (case.summary.packets.read) " packets"
             @if let Some([first, last]) = case.summary.time_span { ", " (words::range(first, last)) " UTC" }
         }
@@ -225,7 +225,8 @@ fn limits(case: &Case, shown: Shown) -> Markup {
         .collect();
     hidden.sort_unstable();
     hidden.dedup();
-    let below = case.hosts.len().saturating_sub(shown.hosts(case).count());
+    let listed = u64::try_from(shown.hosts(case).count()).unwrap_or(u64::MAX);
+    let below = case.host_count().saturating_sub(listed);
     html! {
         section id="limits" {
             h2 { "What could not be seen" }

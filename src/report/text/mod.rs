@@ -83,7 +83,7 @@ fn first_line(page: &mut Page<'_>, case: &Case, shown: Shown) -> io::Result<()> 
         "{} and {} of {} at review or above",
         words::counted(count(groups), "group"),
         hosts,
-        words::counted(count(case.hosts.len()), "host"),
+        words::counted(case.host_count(), "host"),
     );
     let findings: Vec<&Finding> = shown.findings(case).collect();
     let _ = write!(text, "; {}", words::counted(count(findings.len()), "finding"));

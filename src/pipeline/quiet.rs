@@ -1,0 +1,109 @@
+//! Hosts about which nothing was found: nearly all of a large network.
+//!
+//! Question: how does the end of an analysis stay cheap with two hundred thousand hosts? Answer: a host without finding,
+//! inventory row, organisation, public address or KVM switch near it can be no member of a group, and the same can be said of every
+//! one of them. They are counted, and only described (with one explanation for all that are alike) where an output
+//! lists every host.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::detect::{Concluded, HostView};
+use crate::explain::weights::Weights;
+use crate::explain::{Circumstances, HostExplanation, explain_host};
+use crate::model::finding::FindingKind;
+use crate::model::identity::ContentId;
+use crate::model::profile::HostProfile;
+use crate::profile::{self, Sight, Watched};
+
+/// Which hosts are quiet, in the order of `views`.
+#[must_use]
+pub fn judge(views: &[HostView], concluded: &Concluded) -> Vec<bool> {
+    let owners: BTreeSet<ContentId> = concluded.findings.iter().map(|finding| finding.host).collect();
+    // A KVM switch says something about every machine near it.
+    let has_kvm = concluded
+        .findings
+        .iter()
+        .any(|finding| finding.kind == FindingKind::IpKvm);
+    let is_quiet = |view: &HostView| {
+        !has_kvm
+            && view.asset.is_none()
+            && view.public.is_empty()
+            && !owners.contains(&view.id)
+            && !concluded.tenants.contains_key(&view.id)
+    };
+    views.iter().map(is_quiet).collect()
+}
+
+/// Explains quiet hosts: each kind once.
+pub struct Explainer<'a> {
+    watched: Watched,
+    weights: &'a Weights,
+    circumstances: &'a Circumstances,
+    /// By what a profile can differ in: whether it asked for names, talked through a router, and on how many days it was seen.
+    known: BTreeMap<(bool, bool, usize), (String, HostExplanation)>,
+}
+
+impl<'a> Explainer<'a> {
+    /// For one capture.
+    #[must_use]
+    pub fn new(watched: Watched, weights: &'a Weights, circumstances: &'a Circumstances) -> Self {
+        Self {
+            watched,
+            weights,
+            circumstances,
+            known: BTreeMap::new(),
+        }
+    }
+
+    /// What explains a quiet host.
+    pub fn explain(&mut self, sight: Sight) -> HostExplanation {
+        let kind = (sight.has_asked, sight.gateways.is_empty(), sight.days.len());
+        let host = sight.host;
+        let profiles = profile::build(std::slice::from_ref(&sight), &[], &[], self.watched);
+        let label = profiles.first().map(HostProfile::label).unwrap_or_default();
+        let (known_label, known) = self.known.entry(kind).or_insert_with(|| {
+            let explanation = profiles
+                .first()
+                .map(|profile| explain_host(profile, self.weights, self.circumstances, &[]))
+                .unwrap_or_default();
+            (label.clone(), explanation)
+        });
+        let said = known
+            .summary
+            .strip_prefix(known_label.as_str())
+            .unwrap_or(&known.summary);
+        HostExplanation {
+            host,
+            summary: format!("{label}{said}"),
+            ..known.clone()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::address::Address;
+
+    fn sight(last: u8, has_asked: bool) -> Sight {
+        Sight {
+            host: ContentId(u64::from(last)),
+            ips: vec![Address::from_v4([192, 0, 2, last])],
+            has_asked,
+            ..Sight::default()
+        }
+    }
+
+    #[test]
+    fn an_explanation_is_the_one_that_the_host_would_have_got_alone() {
+        let weights = Weights::embedded().unwrap();
+        let circumstances = Circumstances::default();
+        let mut explainer = Explainer::new(Watched::default(), &weights, &circumstances);
+        for (last, has_asked) in [(1, false), (2, false), (3, true), (4, true)] {
+            let one = sight(last, has_asked);
+            let profiles = profile::build(std::slice::from_ref(&one), &[], &[], Watched::default());
+            let alone = explain_host(&profiles[0], &weights, &circumstances, &[]);
+            assert_eq!(explainer.explain(one), alone);
+        }
+    }
+}
