@@ -1,9 +1,8 @@
 //! A group of flows while it grows: all flows of one tool between one pair, with what gave the tool away.
 
-use std::collections::BTreeMap;
-
 use super::activity_state::Windows;
 use crate::model::address::Address;
+use crate::model::few::Few;
 use crate::model::frame::FrameRef;
 use crate::model::identity::ContentId;
 use crate::model::time::Timestamp;
@@ -53,7 +52,7 @@ pub(super) struct PeerSeen {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Group {
     /// By group of fields.
-    pub(super) items: BTreeMap<&'static str, Item>,
+    pub(super) items: Few<&'static str, Item>,
     pub(super) first: Option<Timestamp>,
     pub(super) last: Timestamp,
     pub(super) flow_ids: Vec<ContentId>,
@@ -62,8 +61,8 @@ pub(super) struct Group {
     pub(super) led_by_local: u64,
     pub(super) is_answered: bool,
     pub(super) windows: Windows,
-    pub(super) peers: BTreeMap<Address, PeerSeen>,
-    pub(super) controllers: BTreeMap<(Address, &'static str), FrameRef>,
+    pub(super) peers: Few<Address, PeerSeen>,
+    pub(super) controllers: Few<(Address, &'static str), FrameRef>,
     pub(super) proto: Option<String>,
     pub(super) community_id: Option<(ContentId, String)>,
 }
@@ -72,19 +71,16 @@ impl Group {
     /// Adds another group of the same machine, tool and peer.
     pub(super) fn merge(&mut self, other: Self) {
         for (name, item) in other.items {
-            match self.items.entry(name) {
-                std::collections::btree_map::Entry::Vacant(place) => {
-                    place.insert(item);
-                }
-                std::collections::btree_map::Entry::Occupied(mut place) => {
-                    let known = place.get_mut();
-                    known.times = known.times.saturating_add(item.times);
-                    known.frames.extend(item.frames);
-                    known.frames.sort_unstable();
-                    known.frames.truncate(MOST_FRAMES);
-                    known.at = known.at.min(item.at);
-                }
+            if !self.items.contains_key(&name) {
+                self.items.extend([(name, item)]);
+                continue;
             }
+            let known = self.items.or_insert_with(name, || item.clone());
+            known.times = known.times.saturating_add(item.times);
+            known.frames.extend(item.frames);
+            known.frames.sort_unstable();
+            known.frames.truncate(MOST_FRAMES);
+            known.at = known.at.min(item.at);
         }
         self.first = [self.first, other.first].into_iter().flatten().min();
         self.last = self.last.max(other.last);
@@ -108,7 +104,7 @@ impl Group {
 
     /// Sum over what says different things: that a name was asked for and that it was called is one thing.
     pub(super) fn score(&self) -> i32 {
-        let weight = |group: &str| self.items.get(group).map_or(0, |item| item.weight);
+        let weight = |group: &'static str| self.items.get(&group).map_or(0, |item| item.weight);
         let names = weight("name").max(weight(ASKED));
         let others = self
             .items

@@ -98,7 +98,7 @@ pub(super) fn finding(
     ]);
     let evidence = evidence(&group, is_remote);
     let main_peer = match peer {
-        Some(peer) => group.peers.get_key_value(&peer),
+        Some(peer) => group.peers.iter().find(|(address, _)| **address == peer),
         None => group
             .peers
             .iter()
@@ -228,7 +228,7 @@ fn controller(
 
 /// The tool's instance: the customer's own name at the vendor, or a server outside the vendor's zone.
 fn instance(tool: &Tool, group: &Group) -> (Option<String>, bool) {
-    for (address, seen) in &group.peers {
+    for (address, seen) in group.peers.iter() {
         if let Some(name) = &seen.name
             && name.starts_with("instance-")
         {

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::activity_state::{self, Windows};
-use super::group::{ASKED, Group, Item, MOST_FLOW_IDS, MOST_FRAMES, MOST_PEERS};
+use super::group::{ASKED, Group, Item, MOST_FLOW_IDS, MOST_FRAMES, MOST_PEERS, PeerSeen};
 use super::recognise::{self, Recognised};
 use super::session_finding::finding;
 use super::{HostView, Knowledge};
@@ -144,7 +144,7 @@ impl Sessions {
             return;
         };
         for seen in &recognised.seen {
-            let item = group.items.entry(seen.group).or_insert_with(|| Item {
+            let item = group.items.or_insert_with(seen.group, || Item {
                 signature: format!("{}:{}", tool.id, seen.field),
                 what: seen.what(),
                 weight: seen.weight(),
@@ -170,7 +170,7 @@ impl Sessions {
         }
         activity_state::add(&mut group.windows, &flow.activity, local_is_client);
         if group.peers.len() < MOST_PEERS || group.peers.contains_key(&other.address) {
-            let seen = group.peers.entry(other.address).or_default();
+            let seen = group.peers.or_insert_with(other.address, PeerSeen::default);
             seen.flows = seen.flows.saturating_add(1);
             seen.bytes = seen.bytes.saturating_add(flow.bytes.iter().sum());
             seen.port = flow.server.port;
@@ -214,7 +214,7 @@ impl Sessions {
         }) else {
             return;
         };
-        let item = group.items.entry(ASKED).or_insert_with(|| Item {
+        let item = group.items.or_insert_with(ASKED, || Item {
             signature: format!("{}:{}", tool.id, how.field()),
             what: format!("{} {name}", how.words()),
             weight: i32::from(found.weight()),
@@ -257,7 +257,8 @@ impl Sessions {
                 found.push(one);
             }
         }
-        found.sort_by_key(|(finding, _)| (finding.timestamp, finding.id));
+        // Findings are large: their places are put in order first.
+        found.sort_by_cached_key(|(finding, _)| (finding.timestamp, finding.id));
         let mut findings = Vec::with_capacity(found.len());
         let mut sessions = Vec::with_capacity(found.len());
         for (index, (finding, mut session)) in found.into_iter().enumerate() {
@@ -294,8 +295,7 @@ fn note_controllers(group: &mut Group, flow: &FlowRecord, local_is_client: bool)
         {
             group
                 .controllers
-                .entry((address, "rustdesk_rendezvous"))
-                .or_insert(fact.source);
+                .or_insert_with((address, "rustdesk_rendezvous"), || fact.source);
         }
     }
 }

@@ -53,6 +53,8 @@ pub enum Interest {
     More,
     /// Drop the inspection; bring every payload to [`Engine::follow`] with this number: the dissector keeps no state.
     Follow(u8),
+    /// Drop the inspection; at the next payload begin one with [`Engine::resume`] and this number.
+    Rest(u8),
     /// Drop it; nothing more is wanted.
     Nothing,
 }
@@ -179,6 +181,16 @@ impl Engine {
         inspection.open = self.candidates(layer);
     }
 
+    /// Takes up a flow that rested, in a cleared inspection.
+    pub fn resume(inspection: &mut Inspection, number: u8) {
+        if let Some(dissector) = dissector(number) {
+            inspection.speakers.push(Speaker {
+                number,
+                dissection: dissector.resume(),
+            });
+        }
+    }
+
     /// Feeds a datagram to a stateless dissector that follows its flow.
     pub fn follow(number: u8, input: &Input<'_>, facts: &mut Facts<'_>) {
         if let Some(dissector) = dissector(number) {
@@ -296,9 +308,13 @@ impl Engine {
             && let Some(dissector) = dissector(speaker.number)
             && dissector.follows()
             && !dissector.is_carrier()
-            && size_of_val(&*speaker.dissection) == 0
         {
-            return Interest::Follow(speaker.number);
+            if size_of_val(&*speaker.dissection) == 0 {
+                return Interest::Follow(speaker.number);
+            }
+            if speaker.dissection.may_rest() {
+                return Interest::Rest(speaker.number);
+            }
         }
         if inspection.datagrams >= MOST_PROBED && inspection.open != 0 {
             inspection.open = 0;

@@ -189,6 +189,11 @@ pub trait Dissector: Sync {
     /// Starts a dissection; the payload that was probed is fed next. A stateless one is a unit struct, whose box costs nothing.
     fn start(&self) -> Box<dyn Dissection>;
 
+    /// Takes a flow up again whose dissection said that it may rest.
+    fn resume(&self) -> Box<dyn Dissection> {
+        self.start()
+    }
+
     /// Whether it wants every payload for as long as the flow lives (DNS, STUN, DHCP), instead of the head alone.
     fn follows(&self) -> bool {
         false
@@ -205,4 +210,10 @@ pub trait Dissection: Send {
     /// Takes the next payload. Streams: `input.bytes` begins at the first byte that was not consumed before.
     /// Must be total: any bytes give facts or nothing.
     fn feed(&mut self, input: &Input<'_>, facts: &mut Facts<'_>) -> Next;
+
+    /// Whether it has nothing to remember until the next datagram, so that the flow may be taken up again later by
+    /// [`Dissector::resume`]. Asked of dissectors of datagrams that follow their flows.
+    fn may_rest(&self) -> bool {
+        false
+    }
 }

@@ -32,7 +32,7 @@ use crate::model::fact::{FactLog, KeptFacts, Side};
 use crate::model::flow::{EndReason, FlowRecord, MOST_PROTOCOLS, OpenerJudgement, TcpState};
 use crate::model::frame::FrameRef;
 use crate::model::segment::{Layer, Segment, TunnelStack, segment_flag};
-use crate::model::time::Timestamp;
+use crate::model::time::{SECOND, Timestamp};
 use crate::settings::limits::{Limits, TimeOuts};
 
 /// No attachment, no TCP state.
@@ -40,6 +40,9 @@ pub const NOTHING: u32 = u32::MAX;
 
 /// Segments that are looked up together, so that their cache misses overlap.
 pub const BATCH: usize = 32;
+
+/// How long a flow waits in the wheel at most before it is looked at.
+const LOOK_AGAIN: i64 = 30 * SECOND;
 
 /// Packets of a flow after which its activity is binned: shorter flows are no sessions.
 const BINNED_FROM: u32 = 8;
@@ -95,6 +98,7 @@ enum Class {
     TcpEstablished,
     TcpClosed,
     Udp,
+    UdpAnswered,
     Icmp,
     #[default]
     Other,
@@ -124,7 +128,7 @@ pub trait Ending {
 pub struct Flows {
     index: Index,
     hot: Pool<Hot>,
-    cold: Vec<Cold>,
+    cold: Pool<Cold>,
     tcp: Pool<TcpFlow>,
     wheel: Wheel,
     ceiling: usize,
@@ -148,7 +152,7 @@ impl Flows {
         Self {
             index: Index::default(),
             hot: Pool::default(),
-            cold: Vec::new(),
+            cold: Pool::default(),
             tcp: Pool::default(),
             wheel: Wheel::default(),
             ceiling: limits.flows.div_ceil(partitions.max(1)).max(1),
@@ -285,12 +289,7 @@ impl Flows {
             opener,
             ..Cold::default()
         };
-        let place = flow as usize;
-        if let Some(slot) = self.cold.get_mut(place) {
-            *slot = cold;
-        } else {
-            self.cold.push(cold);
-        }
+        self.cold.put(flow, cold);
         self.index.insert(hashed.hash, flow);
         self.schedule(flow);
         self.begun = self.begun.saturating_add(1);
@@ -316,6 +315,9 @@ impl Flows {
         let [there, back] = hot.packets;
         let is_binned = segment.payload_on_wire > 0 && there.saturating_add(back) > BINNED_FROM;
         let mut is_closed = false;
+        if hot.class == Class::UdpAnswered {
+            hot.class = Class::Udp;
+        }
         if let Some(tcp) = self.tcp.get_mut(hot.tcp) {
             tcp.follow(segment, side, options);
             is_closed = tcp.state() == TcpState::Closed;
@@ -343,7 +345,7 @@ impl Flows {
             );
         }
         if (is_first_of_side || is_first_payload)
-            && let Some(cold) = self.cold.get_mut(flow as usize)
+            && let Some(cold) = self.cold.get_mut(flow)
         {
             if is_first_of_side && let Some(ttl) = cold.ttl.get_mut(way) {
                 *ttl = segment.ttl;
@@ -387,7 +389,7 @@ impl Flows {
     pub fn starts(&self) -> impl Iterator<Item = Timestamp> {
         self.hot
             .iter()
-            .zip(&self.cold)
+            .zip(self.cold.iter())
             .filter(|(hot, _)| hot.alive)
             .map(|(_, cold)| cold.start)
     }
@@ -397,7 +399,7 @@ impl Flows {
     pub fn drain(&mut self, until: Timestamp, ending: &mut impl Ending) {
         if self.draining.is_none() {
             let mut all: Vec<(Timestamp, u64, u32)> = (0u32..)
-                .zip(self.hot.iter().zip(&self.cold))
+                .zip(self.hot.iter().zip(self.cold.iter()))
                 .filter(|(_, (hot, _))| hot.alive)
                 .map(|(flow, (_, cold))| (cold.start, cold.first_frame, flow))
                 .collect();
@@ -427,16 +429,25 @@ impl Flows {
         }
     }
 
+    /// Notes that every question of a flow was answered, until its next packet.
+    pub fn answered(&mut self, flow: u32) {
+        if let Some(hot) = self.hot.get_mut(flow)
+            && hot.class == Class::Udp
+        {
+            hot.class = Class::UdpAnswered;
+        }
+    }
+
     /// Bytes of facts that a flow holds.
     #[must_use]
     pub fn fact_bytes(&self, flow: u32) -> usize {
-        self.cold.get(flow as usize).map_or(0, |cold| cold.facts.len())
+        self.cold.get(flow).map_or(0, |cold| cold.facts.len())
     }
 
     /// Puts facts behind those of the flow.
     pub fn keep_facts(&mut self, flow: u32, facts: &FactLog) {
         if !facts.is_empty()
-            && let Some(cold) = self.cold.get_mut(flow as usize)
+            && let Some(cold) = self.cold.get_mut(flow)
         {
             cold.facts.append(facts);
         }
@@ -445,7 +456,7 @@ impl Flows {
     /// Notes that the flow speaks protocol number `name` (an index into the list given at the start);
     /// `is_carrier` when a later one shall be its `app_proto`.
     pub fn name_protocol(&mut self, flow: u32, name: u8, carrier_before: bool) {
-        let Some(cold) = self.cold.get_mut(flow as usize) else {
+        let Some(cold) = self.cold.get_mut(flow) else {
             return;
         };
         let code = name.saturating_add(1);
@@ -462,14 +473,12 @@ impl Flows {
     /// Number of the protocol that counts as `app_proto`.
     #[must_use]
     pub fn app_proto(&self, flow: u32) -> Option<u8> {
-        self.cold
-            .get(flow as usize)
-            .and_then(|cold| cold.app_proto.checked_sub(1))
+        self.cold.get(flow).and_then(|cold| cold.app_proto.checked_sub(1))
     }
 
     /// Takes a protocol back: it was not spoken after all.
     pub fn unname_protocol(&mut self, flow: u32, name: u8) {
-        let Some(cold) = self.cold.get_mut(flow as usize) else {
+        let Some(cold) = self.cold.get_mut(flow) else {
             return;
         };
         let code = name.saturating_add(1);
@@ -515,6 +524,7 @@ impl Flows {
             Class::TcpEstablished => self.time_outs.tcp_established,
             Class::TcpClosed => self.time_outs.tcp_closed,
             Class::Udp => self.time_outs.udp,
+            Class::UdpAnswered => self.time_outs.udp_answered,
             Class::Icmp => self.time_outs.icmp,
             Class::Other => self.time_outs.other,
         }
@@ -525,12 +535,13 @@ impl Flows {
         let Some((last, class)) = self.hot.get(flow).map(|hot| (hot.last, hot.class)) else {
             return;
         };
-        let deadline = last.plus(self.time_out(class));
         let now = if self.clock == Timestamp::default() {
             last
         } else {
             self.clock
         };
+        // A flow's state may change for one with a shorter time-out, so it is looked at from time to time.
+        let deadline = last.plus(self.time_out(class)).min(now.plus(LOOK_AGAIN));
         let next = self.wheel.insert(flow, deadline, now);
         if let Some(hot) = self.hot.get_mut(flow) {
             hot.next = next;
@@ -573,7 +584,7 @@ impl Flows {
             return;
         };
         hot.alive = false;
-        let Some(cold) = self.cold.get_mut(flow as usize) else {
+        let Some(cold) = self.cold.get_mut(flow) else {
             return;
         };
         let cold = std::mem::take(cold);

@@ -10,6 +10,7 @@ pub mod case;
 pub mod evidence;
 pub mod fact;
 pub mod farm;
+pub mod few;
 pub mod finding;
 pub mod flow;
 pub mod frame;

@@ -56,24 +56,22 @@ impl Timestamp {
             shifted_month - 9
         };
         let year = year_of_era + era * 400 + i64::from(month <= 2);
-        let mut text = *b"0000-00-00T00:00:00.000000Z";
-        put_digits(&mut text, 0, 4, year.clamp(0, 9_999).unsigned_abs());
-        put_digits(&mut text, 5, 2, month.unsigned_abs());
-        put_digits(&mut text, 8, 2, day.unsigned_abs());
-        put_digits(&mut text, 11, 2, of_day / 3_600);
-        put_digits(&mut text, 14, 2, of_day / 60 % 60);
-        put_digits(&mut text, 17, 2, of_day % 60);
-        put_digits(&mut text, 20, 6, micros);
-        TimestampText(text)
+        let year = year.clamp(0, 9_999).unsigned_abs();
+        let [[y0, y1], [y2, y3]] = [pair(year / 100), pair(year)];
+        let [[o0, o1], [d0, d1]] = [pair(month.unsigned_abs()), pair(day.unsigned_abs())];
+        let [[h0, h1], [m0, m1], [s0, s1]] = [of_day / 3_600, of_day / 60 % 60, of_day % 60].map(pair);
+        let [[u0, u1], [u2, u3], [u4, u5]] = [micros / 10_000, micros / 100, micros].map(pair);
+        TimestampText([
+            y0, y1, y2, y3, b'-', o0, o1, b'-', d0, d1, b'T', h0, h1, b':', m0, m1, b':', s0, s1, b'.', u0,
+            u1, u2, u3, u4, u5, b'Z',
+        ])
     }
 }
 
-/// Writes `value` right-aligned into `width` places from `start`.
-fn put_digits(text: &mut [u8], start: usize, width: usize, mut value: u64) {
-    for place in text.iter_mut().skip(start).take(width).rev() {
-        *place = b'0' + u8::try_from(value % 10).unwrap_or(0);
-        value /= 10;
-    }
+/// The two digits of a number below a hundred.
+#[expect(clippy::cast_possible_truncation, reason = "a digit")]
+const fn pair(value: u64) -> [u8; 2] {
+    [b'0' + (value / 10 % 10) as u8, b'0' + (value % 10) as u8]
 }
 
 /// The text of a [`Timestamp`]: `2026-11-21T00:00:00.000000Z`.

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::locals::{Locals, Sighting};
 use crate::model::address::{Address, MacAddress};
+use crate::model::few::Few;
 use crate::model::identity::ContentId;
 use crate::model::observation::LocalIndex;
 
@@ -27,7 +28,7 @@ const MOST_SAID: usize = 64;
 #[derive(Clone, Debug, Default)]
 struct Station {
     /// Local addresses that it carried or owns, with whether that came from ARP or DHCP, which are sure.
-    locals: BTreeMap<LocalIndex, bool>,
+    locals: Few<LocalIndex, bool>,
     /// Foreign networks (/24, /48) whose packets it carried.
     foreign: BTreeSet<[u8; 16]>,
     /// Names that it gave itself.
@@ -108,7 +109,7 @@ impl Identity {
         if let Some(local) = local {
             // A few more than make a router are enough to know one by.
             if station.locals.len() < MOST_CARRIED {
-                station.locals.entry(local).or_insert(false);
+                station.locals.or_insert_with(local, || false);
             }
         } else if station.foreign.len() < FOREIGN_NETWORKS {
             let mut network = address.0;
@@ -127,7 +128,7 @@ impl Identity {
         if let Some(station) = self.station(mac)
             && station.locals.len() < 1_024
         {
-            station.locals.insert(local, true);
+            station.locals.extend([(local, true)]);
         }
     }
 
@@ -175,7 +176,7 @@ impl Identity {
             if is_router {
                 routers.insert(*mac);
             }
-            for (local, is_sure) in &station.locals {
+            for (local, is_sure) in station.locals.iter() {
                 if *is_sure || !is_router {
                     // Of two claims the sure one counts, then the smaller address, so that order does not.
                     let rival = owner.get(local).and_then(|rival| stations.get(rival));

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::model::address::{Address, AddressSpace, MacAddress};
+use crate::model::few::Few;
 use crate::model::frame::FrameRef;
 use crate::model::observation::LocalIndex;
 use crate::model::time::Timestamp;
@@ -44,7 +45,7 @@ pub struct LocalAddress {
     /// It answered as a router or resolver: `router`, `dns_server`, `dhcp_server`.
     pub roles: BTreeSet<&'static str>,
     /// Link addresses of the routers through which it talked, with the days since 1970.
-    pub gateways: BTreeMap<MacAddress, BTreeSet<u32>>,
+    pub gateways: Few<MacAddress, BTreeSet<u32>>,
     /// The router and day noted last: nearly every flow is like the one before it.
     last_through: (MacAddress, u32),
     /// The link address that carried its packets last, and was noted for it.
@@ -257,7 +258,7 @@ impl Locals {
             && (entry.gateways.len() < 8 || entry.gateways.contains_key(&gateway))
         {
             entry.last_through = (gateway, day);
-            let days = entry.gateways.entry(gateway).or_default();
+            let days = entry.gateways.or_insert_with(gateway, BTreeSet::new);
             if days.len() < 4_096 {
                 days.insert(day);
             }

@@ -37,8 +37,8 @@ pub struct Analysis<'a> {
     geo: &'a Geo,
     places: Places,
     sink: Option<FlowSink<'a>>,
-    order: Vec<(Timestamp, FrameRef, usize, usize)>,
-    flow_order: Vec<(Timestamp, FrameRef, ContentId, usize, usize)>,
+    order: Vec<(Timestamp, FrameRef, u32, u32)>,
+    flow_order: Vec<(Timestamp, FrameRef, ContentId, u32)>,
 }
 
 /// What an analysis learnt from all events and flows.
@@ -90,17 +90,18 @@ impl<'a> Analysis<'a> {
 
     fn events(&mut self, outputs: &[Output]) {
         self.order.clear();
-        for (partition, output) in outputs.iter().enumerate() {
-            for (index, header) in output.events.iter().enumerate() {
+        for (partition, output) in (0u32..).zip(outputs) {
+            for (index, header) in (0u32..).zip(&output.events) {
                 self.order.push((header.at, header.source, partition, index));
             }
         }
-        self.order.sort_unstable();
+        // Stable, because it makes use of runs: each partition's events come nearly in order.
+        self.order.sort();
         for (_, _, partition, index) in &self.order {
-            let Some(output) = outputs.get(*partition) else {
+            let Some(output) = outputs.get(*partition as usize) else {
                 continue;
             };
-            let Some(header) = output.events.get(*index) else {
+            let Some(header) = output.events.get(*index as usize) else {
                 continue;
             };
             let facts = output.log.range(header.start as usize, header.end as usize);
@@ -155,24 +156,33 @@ impl<'a> Analysis<'a> {
     }
 }
 
+/// The flow at a place counted through all partitions.
+fn flow_at(outputs: &[Output], place: u32) -> Option<&FlowRecord> {
+    let mut place = place as usize;
+    for output in outputs {
+        match place.checked_sub(output.flows.len()) {
+            Some(rest) => place = rest,
+            None => return output.flows.get(place),
+        }
+    }
+    None
+}
+
 impl Back for Analysis<'_> {
     fn conclude(&mut self, outputs: &mut [Output]) {
         self.events(outputs);
         // Records are large: their places are put in order, not they themselves.
         self.flow_order.clear();
-        for (partition, output) in outputs.iter().enumerate() {
-            for (index, flow) in output.flows.iter().enumerate() {
-                self.flow_order
-                    .push((flow.start, flow.frames.first, flow.id, partition, index));
-            }
+        let flows = outputs.iter().flat_map(|output| &output.flows);
+        for (place, flow) in (0u32..).zip(flows) {
+            self.flow_order
+                .push((flow.start, flow.frames.first, flow.id, place));
         }
         let mut order = std::mem::take(&mut self.flow_order);
-        order.sort_unstable();
-        for (_, _, _, partition, index) in &order {
-            if let Some(flow) = outputs
-                .get(*partition)
-                .and_then(|output| output.flows.get(*index))
-            {
+        // Stable, because it makes use of runs: at the end of the input the flows of each partition come in order.
+        order.sort();
+        for (.., place) in &order {
+            if let Some(flow) = flow_at(outputs, *place) {
                 self.flow(flow);
             }
         }

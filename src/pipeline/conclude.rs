@@ -110,12 +110,7 @@ pub fn conclude(
             record(host, view, observers, &concluded, &[], Some(&explanation))
         }));
     }
-    records.sort_by(|a, b| {
-        b.verdict
-            .cmp(&a.verdict)
-            .then(a.first_seen.cmp(&b.first_seen))
-            .then(a.host.cmp(&b.host))
-    });
+    records.sort_by_cached_key(|record| (std::cmp::Reverse(record.verdict), record.first_seen, record.host));
     let mut case = Case {
         farms: explained.farms,
         hosts: records,
@@ -128,7 +123,7 @@ pub fn conclude(
         ..Case::default()
     };
     case.findings
-        .sort_by_key(|finding| (finding.timestamp, finding.id));
+        .sort_by_cached_key(|finding| (finding.timestamp, finding.id));
     case.summary.remarks.extend(clusters.remarks);
     if let Some(damage) = circumstances.damage {
         case.summary
@@ -257,7 +252,7 @@ fn sight(
     let mut has_asked = false;
     for local in host.locals.iter().filter_map(|local| observers.local(*local)) {
         has_asked |= local.questions > 0;
-        for (mac, days) in &local.gateways {
+        for (mac, days) in local.gateways.iter() {
             gateways.entry(*mac).or_default().extend(days);
         }
     }

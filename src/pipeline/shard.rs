@@ -23,6 +23,9 @@ const FRESH: u32 = NOTHING - 1;
 /// Attachments from here up to [`FRESH`] name a stateless dissector that follows the flow.
 const FOLLOWED: u32 = NOTHING - 256;
 
+/// Attachments from here up to [`FOLLOWED`] name a dissector that takes the flow up again.
+const RESTING: u32 = FOLLOWED - 256;
+
 /// A segment of a block with its key.
 #[derive(Clone, Copy, Debug)]
 pub struct Routed {
@@ -84,7 +87,7 @@ impl Heads {
         }
         let index = u32::try_from(self.places.len())
             .ok()
-            .filter(|index| *index < FOLLOWED)?;
+            .filter(|index| *index < RESTING)?;
         let mut head = Head {
             inspection: Inspection::default(),
             streams: [Stream::default(), Stream::default()],
@@ -129,7 +132,7 @@ struct Finish<'a> {
 
 impl Ending for Finish<'_> {
     fn ended(&mut self, attachment: u32, mut record: FlowRecord) {
-        if attachment < FOLLOWED {
+        if attachment < RESTING {
             if let Some(head) = self.heads.get_mut(attachment)
                 && head.streams.iter().any(Stream::waits)
             {
@@ -369,7 +372,7 @@ impl Shard {
     /// A connection closed: nothing new comes, so its head goes at once, unless something waits behind a hole that
     /// a late segment may fill.
     fn close(&mut self, flow: u32, attachment: u32) {
-        if attachment < FOLLOWED
+        if attachment < RESTING
             && let Some(head) = self.heads.get_mut(attachment)
             && !head.streams.iter().any(Stream::waits)
         {
@@ -388,10 +391,10 @@ impl Shard {
         attachment: u32,
         output: &mut Output,
     ) {
-        let place = if attachment == FRESH {
-            self.heads.begin(self.engine, segment.layer)
-        } else {
+        let place = if attachment < RESTING {
             Some(attachment)
+        } else {
+            self.heads.begin(self.engine, segment.layer)
         };
         let Some(place) = place else {
             self.flows.attach(flow, NOTHING);
@@ -401,6 +404,11 @@ impl Shard {
         let Some(head) = self.heads.get_mut(place) else {
             return;
         };
+        if (RESTING..FOLLOWED).contains(&attachment) {
+            head.inspection.clear();
+            let number = u8::try_from(attachment.saturating_sub(RESTING)).unwrap_or(u8::MAX);
+            Engine::resume(&mut head.inspection, number);
+        }
         let before = head.held();
         // ICMP has types and codes of single packets, where the flow's key has pairs of types.
         let [client_port, server_port] = match segment.layer {
@@ -457,6 +465,10 @@ impl Shard {
             Interest::More if !is_exhausted => place,
             Interest::More | Interest::Nothing => NOTHING,
             Interest::Follow(number) => FOLLOWED.saturating_add(u32::from(number)),
+            Interest::Rest(number) => {
+                self.flows.answered(flow);
+                RESTING.saturating_add(u32::from(number))
+            }
         };
         if next != place {
             self.heads.free(place);

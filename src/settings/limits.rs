@@ -50,10 +50,14 @@ pub struct TimeOuts {
     pub tcp_established: Nanoseconds,
     /// TCP with an incomplete handshake (RFC 5382: 4 minutes transitory).
     pub tcp_opening: Nanoseconds,
-    /// TCP after FIN from both sides or RST: late copies still belong to it (RFC 9293, 3.4.2: two maximum segment lifetimes).
+    /// TCP after FIN from both sides or RST: late copies still belong to it. RFC 9293, 3.4.2, waits for two maximum segment
+    /// lifetimes of two minutes; systems wait 60 s (`TCP_TIMEWAIT_LEN` of Linux), and so do their late copies.
     pub tcp_closed: Nanoseconds,
     /// UDP (RFC 4787, REQ-5: 5 minutes recommended).
     pub udp: Nanoseconds,
+    /// UDP whose questions were all answered (DNS). Zeek ends these after 10 s (`dns_session_timeout`); resolvers ask again
+    /// within 15 s at most when an answer was lost (unbound, BIND).
+    pub udp_answered: Nanoseconds,
     /// ICMP queries (RFC 5508, REQ-1: 60 s).
     pub icmp: Nanoseconds,
     /// Everything else.
@@ -89,8 +93,9 @@ impl Default for TimeOuts {
         Self {
             tcp_established: 7_440 * SECOND,
             tcp_opening: 240 * SECOND,
-            tcp_closed: 120 * SECOND,
+            tcp_closed: 60 * SECOND,
             udp: 300 * SECOND,
+            udp_answered: 30 * SECOND,
             icmp: 60 * SECOND,
             other: 300 * SECOND,
         }

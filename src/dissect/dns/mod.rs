@@ -81,6 +81,13 @@ impl Dissector for Dns {
         Box::<Datagrams>::default()
     }
 
+    fn resume(&self) -> Box<dyn Dissection> {
+        Box::new(Datagrams(Conversation {
+            named: true,
+            ..Conversation::default()
+        }))
+    }
+
     fn follows(&self) -> bool {
         true
     }
@@ -219,6 +226,10 @@ impl Dissection for Datagrams {
     fn feed(&mut self, input: &Input<'_>, facts: &mut Facts<'_>) -> Next {
         self.0.take(input.bytes, facts);
         Next::More(0)
+    }
+
+    fn may_rest(&self) -> bool {
+        self.0.named && self.0.asked == [None; MOST_UNANSWERED]
     }
 }
 
