@@ -100,6 +100,7 @@ fn explained(profiles: &[HostProfile]) -> Explained {
     explain(
         &group_of(profiles),
         profiles,
+        0,
         &weights(),
         &Circumstances::default(),
     )

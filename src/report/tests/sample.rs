@@ -360,6 +360,7 @@ pub(super) fn case() -> Case {
         ..farm()
     };
     Case {
+        unlisted_hosts: 0,
         summary: summary(),
         farms: vec![farm(), below],
         hosts: vec![
