@@ -5,7 +5,9 @@ pub mod decoding;
 pub mod dissection;
 pub mod flows;
 pub mod pieces;
+pub mod places;
 pub mod reading;
+pub mod settings;
 
 /// Runs the target of this name on `input`; `false` when there is none.
 #[must_use]
@@ -20,6 +22,10 @@ pub fn run(target: &str, input: &[u8]) -> bool {
         "decode_serial" => decoding::frames(input, decoding::SERIAL),
         "decode_raw" => decoding::frames(input, decoding::RAW),
         "fragments" => decoding::fragments(input),
+        "catalogue" => settings::catalogue(input),
+        "inventory_csv" | "inventory_json" => settings::inventory(input),
+        "policy" => settings::policy(input),
+        "places" => places::database(input),
         "engine" => dissection::engine(input),
         "flow" => flows::segments(input),
         protocol => return dissection::protocol(&protocol.replace('_', "-"), input),

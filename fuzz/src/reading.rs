@@ -17,10 +17,10 @@ const MOST_DECOMPRESSED: u64 = 4 << 20;
 const MOST_BLOCKS: usize = 100_000;
 
 /// A file that is removed when it is no longer needed.
-struct Scratch(PathBuf);
+pub(crate) struct Scratch(pub(crate) PathBuf);
 
 impl Scratch {
-    fn with(bytes: &[u8]) -> io::Result<Self> {
+    pub(crate) fn with(bytes: &[u8]) -> io::Result<Self> {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let memory = PathBuf::from("/dev/shm");
         let folder = if memory.is_dir() {

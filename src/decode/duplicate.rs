@@ -13,10 +13,19 @@
 //! Copies of the next millisecond all belong to one original (some sessions copy four times); a later one takes its original
 //! away, so that a true repetition in a doubled capture keeps its first of two.
 //!
+//! Until enough packets were judged for that, those speak that are copies beyond doubt: equal in everything that a hop leaves
+//! alone, the IP identification among it, and within a millisecond of each other. Who retransmits sends another
+//! identification (RFC 6864 forbids to use one again so soon), and not within a millisecond. Only where different packets one
+//! behind the other carry one identification, as generators of packets write them, it identifies nothing. While such
+//! copies are a quarter of the packets, what repeats within a millisecond is left out: so a mirrored capture of a dozen packets is
+//! halved from its second packet on. Without identifications (IPv6; IPv4 where it is zero) a small capture proves nothing.
+//!
 //! Fingerprints of all packets cost as much as the rest of decoding. After the first thousands of a capture one packet in
 //! eight is looked at, chosen by its content so that both copies are; all of them once the capture proved doubled.
 //!
 //! Packets in different VLANs are never copies of each other: leaving one out would tear the two directions of a flow apart.
+
+use std::num::NonZeroU16;
 
 use crate::model::address::AddressSpace;
 use crate::model::time::{Nanoseconds, Timestamp};
@@ -46,6 +55,8 @@ pub(super) struct Fingerprint {
     hash: u64,
     /// Whether an equal packet would say something: such packets hardly ever repeat on their own.
     is_evidence: bool,
+    /// The identification of a packet that has one: no other packet of its sender carries the same for a while.
+    identification: Option<NonZeroU16>,
 }
 
 /// What was seen last at a place.
@@ -60,6 +71,11 @@ struct Place {
 struct Estimate {
     packets: u32,
     repeats: u32,
+    /// Repeats that can be nothing but copies.
+    copies: u32,
+    /// The packet with an identification seen last, and whether different ones one behind the other ever had the same.
+    last: Option<Fingerprint>,
+    reuses: bool,
     /// Counts up to [`LOOKED_AT_FIRST`].
     looked_at: u32,
     is_doubled: bool,
@@ -127,7 +143,16 @@ pub(super) fn fingerprint(packet: &[u8], header_length: usize, space: AddressSpa
     Fingerprint {
         hash: mix(hash, payload.len() as u64),
         is_evidence: is_numbered || carries_data,
+        identification: is_v4.then(|| identification(packet)).flatten(),
     }
+}
+
+/// The identification of an IPv4 packet that has one of its own: those of fragments are their datagram's, zero is none.
+#[inline]
+fn identification(packet: &[u8]) -> Option<NonZeroU16> {
+    let &[high, low, flags, offset] = packet.get(4..)?.first_chunk()?;
+    let is_fragment = u16::from_be_bytes([flags, offset]) & 0x3fff != 0;
+    NonZeroU16::new(u16::from_be_bytes([high, low])).filter(|_| !is_fragment)
 }
 
 impl Duplicates {
@@ -172,16 +197,32 @@ impl Duplicates {
             return false;
         };
         estimate.looked_at = estimate.looked_at.saturating_add(1);
+        let is_close = is_repeat && distance < CLOSE;
         if print.is_evidence {
-            estimate.judge(is_repeat);
+            estimate.judge(print, is_repeat, is_close);
         }
-        is_repeat && estimate.is_doubled
+        is_repeat && estimate.is_doubled || is_close && estimate.seems_doubled()
     }
 }
 
 impl Estimate {
+    /// Whether so few packets as were judged show a doubled capture already: by copies that can be nothing else.
+    const fn seems_doubled(&self) -> bool {
+        self.packets < LEAST_EVIDENCE
+            && !self.reuses
+            && self.copies > 0
+            && self.copies.saturating_mul(4) >= self.packets
+    }
+
     #[inline]
-    fn judge(&mut self, is_repeat: bool) {
+    fn judge(&mut self, print: Fingerprint, is_repeat: bool, is_close: bool) {
+        if print.identification.is_some() {
+            self.copies = self.copies.saturating_add(u32::from(is_close));
+            self.reuses |= self
+                .last
+                .is_some_and(|last| last.identification == print.identification && last.hash != print.hash);
+            self.last = Some(print);
+        }
         self.packets = self.packets.saturating_add(1);
         self.repeats = self.repeats.saturating_add(u32::from(is_repeat));
         if self.packets >= MOST_EVIDENCE {
@@ -203,6 +244,7 @@ mod tests {
         Fingerprint {
             hash: mix(1, number),
             is_evidence: true,
+            identification: None,
         }
     }
 
@@ -216,6 +258,58 @@ mod tests {
             left_out += u32::from(duplicates.is_copy(print(number), at.plus(20_000), 0));
         }
         assert!((930..=940).contains(&left_out), "{left_out}");
+    }
+
+    /// What comes of a capture: each packet (hash, identification) with its time in microseconds.
+    fn left_out(packets: &[(u64, u16, i64)]) -> Vec<usize> {
+        let mut duplicates = Duplicates::new(50_000_000);
+        let copies = packets
+            .iter()
+            .enumerate()
+            .filter(|(_, (number, identification, at))| {
+                let print = Fingerprint {
+                    identification: NonZeroU16::new(*identification),
+                    ..print(*number)
+                };
+                duplicates.is_copy(print, Timestamp(at * 1_000), 0)
+            });
+        copies.map(|(place, _)| place).collect()
+    }
+
+    #[test]
+    fn a_mirrored_capture_of_four_packets_is_halved() {
+        assert_eq!(
+            left_out(&[(1, 7, 0), (1, 7, 3), (2, 8, 500), (2, 8, 503)]),
+            [1, 3]
+        );
+        // The second of a pair without identification follows what the first pair proved.
+        assert_eq!(
+            left_out(&[(1, 7, 0), (1, 7, 3), (2, 0, 500), (2, 0, 503)]),
+            [1, 3]
+        );
+    }
+
+    #[test]
+    fn what_may_be_sent_again_is_no_copy_in_a_small_capture() {
+        // Sent again with another identification: another packet, whatever else is equal.
+        assert!(left_out(&[(1, 7, 0), (2, 8, 3), (3, 9, 6)]).is_empty());
+        // After more than a millisecond, or without an identification, nothing is beyond doubt.
+        assert!(left_out(&[(1, 7, 0), (1, 7, 1_000), (2, 8, 5_000), (2, 8, 6_000)]).is_empty());
+        assert!(left_out(&[(1, 0, 0), (1, 0, 3), (2, 0, 500), (2, 0, 503)]).is_empty());
+    }
+
+    #[test]
+    fn an_identification_that_different_packets_share_identifies_nothing() {
+        assert!(left_out(&[(1, 1, 0), (2, 1, 0), (3, 1, 10), (3, 1, 10), (4, 1, 20)]).is_empty());
+    }
+
+    #[test]
+    fn one_copy_among_many_packets_is_left_alone() {
+        let mut packets: Vec<(u64, u16, i64)> = (1..40)
+            .map(|number| (u64::from(number), number, 100 * i64::from(number)))
+            .collect();
+        packets.insert(30, (30, 30, 3_001));
+        assert!(left_out(&packets).is_empty());
     }
 
     #[test]

@@ -210,19 +210,24 @@ fn addresses_of_802_11_follow_the_direction() {
 
 #[test]
 fn an_aggregate_gives_each_of_its_subframes() {
-    let body = join(&[&SNAP_IP, &tcp_v4(b"one")]);
-    let length = u16::try_from(body.len()).unwrap().to_be_bytes();
-    let subframe = join(&[&DESTINATION, &SOURCE, &length, &body]);
-    let padding = vec![0; subframe.len().next_multiple_of(4) - subframe.len()];
+    let subframe = |identification: u8| {
+        let mut packet = tcp_v4(b"one");
+        packet[5] = identification;
+        let body = join(&[&SNAP_IP, &packet]);
+        let length = u16::try_from(body.len()).unwrap().to_be_bytes();
+        join(&[&DESTINATION, &SOURCE, &length, &body])
+    };
+    let (one, other) = (subframe(1), subframe(2));
+    let padding = vec![0; one.len().next_multiple_of(4) - one.len()];
     let frame = join(&[
         &[0x88, 0, 0, 0],
         &DESTINATION,
         &SOURCE,
         &STATION,
         &[0, 0, 0x80, 0],
-        &subframe,
+        &one,
         &padding,
-        &subframe,
+        &other,
     ]);
     let decoded = decode(105, &[frame]);
     assert_eq!(decoded.segments.len(), 2);

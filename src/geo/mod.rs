@@ -79,6 +79,9 @@ static FORMATS: &[&dyn Format] = &[&maxmind::Nested, &flat::Flat];
 /// Records that are looked at to tell a database's shape.
 const SAMPLES: usize = 16;
 
+/// Networks, with data or without, that are looked at for samples.
+const LOOKED_AT: usize = 4_096;
+
 /// What one database says.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Record {
@@ -442,17 +445,22 @@ fn open_file(path: &Path) -> Result<Database, GeoError> {
     let bytes = fs::read(path).map_err(|cause| GeoError::Unreadable(path.to_owned(), cause))?;
     let reader = Reader::from_source(Cow::Owned(bytes)).map_err(damaged)?;
     let mut samples = Vec::new();
-    for network in reader
-        .networks(WithinOptions::default())
-        .map_err(damaged)?
-        .take(SAMPLES)
-    {
+    // What would be passed over is asked for, too, and counted (empty networks, second ways to IPv4): a tree of a hundred
+    // nodes whose branches join again has more of it than can ever be walked. Before the first network with data stand at most as
+    // many as an address has bits.
+    let everything = WithinOptions::default()
+        .include_networks_without_data()
+        .include_aliased_networks();
+    for network in reader.networks(everything).map_err(damaged)?.take(LOOKED_AT) {
         samples.extend(
             network
                 .map_err(damaged)?
                 .decode::<serde_json::Value>()
                 .map_err(damaged)?,
         );
+        if samples.len() >= SAMPLES {
+            break;
+        }
     }
     let metadata = reader.metadata();
     let Some(format) = FORMATS

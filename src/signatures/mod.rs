@@ -118,6 +118,16 @@ impl Catalogue {
         Self::of_layers(&layers, &vocabulary)
     }
 
+    /// The catalogue of one file alone, without the embedded one; `path` is for the faults.
+    pub fn of_file(path: &Path, text: &str) -> Result<Self, Faults> {
+        let vocabulary = Vocabulary::parse(Path::new(VOCABULARY.0), VOCABULARY.1)?;
+        let layer = Layer {
+            path: path.to_owned(),
+            text: text.to_owned(),
+        };
+        Self::of_layers(&[layer], &vocabulary)
+    }
+
     fn of_layers(layers: &[Layer], vocabulary: &Vocabulary) -> Result<Self, Faults> {
         let tools = overlay::stack(layers, vocabulary)?;
         let mut digest = Sha256::new();
