@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::model::address::Address;
 use crate::model::fact::{FactLog, FieldId, Value};
 use crate::model::flow::FlowRecord;
 use crate::model::frame::FrameRef;
@@ -34,6 +35,8 @@ pub enum Shown<'a> {
     Bytes(&'a [u8]),
     /// A name that the host had resolved; long before, where its lifetime had passed.
     Resolved(&'a ServerName),
+    /// The address of one of the two ends.
+    Address(Address),
     /// The server's port.
     Port(u16),
 }
@@ -76,6 +79,7 @@ impl Seen<'_> {
                 format!("server resolved before as {}", name.name)
             }
             Shown::Resolved(name) => format!("server resolved long before as {}", name.name),
+            Shown::Address(address) => format!("address {address}"),
             Shown::Port(port) => format!("port {port}"),
         }
     }
@@ -103,13 +107,14 @@ pub struct Recogniser {
 }
 
 /// The catalogue's fields that are looked up without a fact.
-pub static OWN_FIELDS: &[&str] = &["app_proto", "dns.query", "port.tcp", "port.udp"];
+pub static OWN_FIELDS: &[&str] = &["app_proto", "dns.query", "ip.address", "port.tcp", "port.udp"];
 
 /// Fields that are asked about without a fact.
 #[derive(Debug)]
 struct OwnFields {
     protocol: Arc<str>,
     query: Arc<str>,
+    address: Arc<str>,
     tcp: Arc<str>,
     udp: Arc<str>,
 }
@@ -128,6 +133,7 @@ fn group(field: &str) -> &'static str {
         "payload.to_client" | "websocket.to_client" => "first bytes of the server",
         "app_proto" => "protocol",
         "tls.alpn" => "alpn",
+        "ip.address" => "address",
         field if field.starts_with("tls.certificate") || field.starts_with("tls.client_certificate") => {
             "certificate"
         }
@@ -177,6 +183,7 @@ impl Recogniser {
             own: OwnFields {
                 protocol: Arc::from("app_proto"),
                 query: Arc::from("dns.query"),
+                address: Arc::from("ip.address"),
                 tcp: Arc::from("port.tcp"),
                 udp: Arc::from("port.udp"),
             },
@@ -230,6 +237,12 @@ impl Recogniser {
                     name.frame,
                     name.at,
                 );
+            }
+        }
+        for end in [flow.client.address, flow.server.address] {
+            for found in catalogue.matches(&self.own.address, &end.0) {
+                let (field, shown) = (&self.own.address, Shown::Address(end));
+                gathered.add(&found, field, shown, flow.frames.first, flow.start);
             }
         }
         if gathered.0.is_empty() {
@@ -315,6 +328,12 @@ fn weigh(mut gathered: Gathered<'_>) -> Vec<Recognised<'_>> {
         let other_than_port = one.seen.iter().filter(|seen| seen.group != "port").count();
         one.seen.iter().any(|seen| seen.indicator.alone) || other_than_port >= 2 && one.score >= TOGETHER
     });
+    // A product on top of a protocol says both: the protocol stands in the product's own entry.
+    let carried: Vec<&str> = list
+        .iter()
+        .filter_map(|one| one.tool.protocol.as_deref())
+        .collect();
+    list.retain(|one| !carried.contains(&one.tool.id.as_str()));
     list
 }
 

@@ -4,7 +4,10 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use ipnet::IpNet;
+
 use super::payload::BytePattern;
+use super::shape::Shape;
 
 /// How a note begins that knows nothing else which shows the same.
 const NONE_KNOWN: &str = "none known";
@@ -46,6 +49,8 @@ pub enum FieldKind {
     Payload,
     /// Port numbers.
     Port,
+    /// Network addresses.
+    Address,
 }
 
 /// A field that indicators may name.
@@ -108,18 +113,45 @@ pub enum Pattern {
     Exact(String),
     /// A domain name: equal, or anything in front of a dot and this.
     Suffix(String),
-    /// A domain name whose first label has a `*`, which stands for one or more characters that are no dots.
+    /// A domain name of which one label has a `*`, which stands for one or more characters that are no dots.
     Label(String),
     /// Begins so.
     Prefix(String),
     /// Holds this.
     Contains(String),
+    /// Has this shape.
+    Shape(Shape),
     /// An attribute of a distinguished name, `CN=AnyDesk Client`, whatever stands around it.
     Attribute(String),
     /// Bytes of a payload.
     Bytes(BytePattern),
     /// A port, both ends included.
     Ports(u16, u16),
+    /// An address in this network.
+    Network(IpNet),
+}
+
+impl Pattern {
+    /// The smallest value that looks so: names and texts as they stand on the wire, ports in digits, networks by the first
+    /// address that a host may have.
+    #[must_use]
+    pub fn example(&self) -> Vec<u8> {
+        match self {
+            Self::Exact(text)
+            | Self::Prefix(text)
+            | Self::Contains(text)
+            | Self::Attribute(text)
+            | Self::Suffix(text) => text.clone().into_bytes(),
+            Self::Label(text) => text.replace('*', "1a2b").into_bytes(),
+            Self::Shape(shape) => shape.example(),
+            Self::Bytes(pattern) => pattern.example(),
+            Self::Ports(first, _) => first.to_string().into_bytes(),
+            Self::Network(network) => {
+                let first = network.hosts().next().unwrap_or(network.addr());
+                first.to_string().into_bytes()
+            }
+        }
+    }
 }
 
 impl fmt::Display for Pattern {
@@ -131,9 +163,11 @@ impl fmt::Display for Pattern {
             Self::Prefix(text) => write!(f, "{text}*"),
             Self::Contains(text) => write!(f, "*{text}*"),
             Self::Attribute(text) => write!(f, "attribute {text}"),
+            Self::Shape(shape) => shape.fmt(f),
             Self::Bytes(pattern) => pattern.fmt(f),
             Self::Ports(first, last) if first == last => write!(f, "{first}"),
             Self::Ports(first, last) => write!(f, "{first}-{last}"),
+            Self::Network(network) => network.fmt(f),
         }
     }
 }
@@ -190,6 +224,8 @@ pub struct Tool {
     pub benign: Option<String>,
     /// What an analyst should know.
     pub note: Option<String>,
+    /// Why nothing on the network gives it away; then it has no indicators.
+    pub unseen: Option<String>,
     /// What gives it away.
     pub indicators: Vec<Indicator>,
     /// File of the entry.
