@@ -78,6 +78,13 @@ impl Group {
                 }
                 std::collections::btree_map::Entry::Occupied(mut place) => {
                     let known = place.get_mut();
+                    if item.weight > known.weight {
+                        known.signature = item.signature;
+                        known.what = item.what;
+                        known.weight = item.weight;
+                        known.note = item.note;
+                        known.role = item.role;
+                    }
                     known.times = known.times.saturating_add(item.times);
                     known.frames.extend(item.frames);
                     known.frames.sort_unstable();

@@ -20,7 +20,7 @@ use crate::model::identity::ContentId;
 use crate::model::observation::{LocalIndex, Observation};
 use crate::model::time::Timestamp;
 use crate::signatures::Catalogue;
-use crate::signatures::entry::Tool;
+use crate::signatures::entry::{RoleHint, Tool};
 
 const RUSTDESK_CONTROLLER: FieldId = FieldId::of("rustdesk.controller");
 const VNC_REVERSE: FieldId = FieldId::of("vnc.reverse");
@@ -144,7 +144,7 @@ impl Sessions {
             return;
         };
         for seen in &recognised.seen {
-            let item = group.items.entry(seen.group).or_insert_with(|| Item {
+            let fresh = || Item {
                 signature: format!("{}:{}", tool.id, seen.field),
                 what: seen.what(),
                 weight: seen.weight(),
@@ -153,7 +153,12 @@ impl Sessions {
                 at: seen.at,
                 frames: Vec::new(),
                 times: 0,
-            });
+            };
+            let item = group.items.entry(seen.group).or_insert_with(fresh);
+            // A later flow may say it better: the client's own host after the vendor's pages.
+            if seen.weight() > item.weight {
+                *item = fresh();
+            }
             item.times = item.times.saturating_add(1);
             if item.frames.len() < MOST_FRAMES {
                 item.frames.push(seen.frame);
@@ -214,16 +219,21 @@ impl Sessions {
         }) else {
             return;
         };
-        let item = group.items.entry(ASKED).or_insert_with(|| Item {
+        let weight = i32::from(found.weight());
+        let fresh = || Item {
             signature: format!("{}:{}", tool.id, how.field()),
             what: format!("{} {name}", how.words()),
-            weight: i32::from(found.weight()),
+            weight,
             note: found.indicator.caveat(),
             role: found.indicator.role,
             at,
             frames: Vec::new(),
             times: 0,
-        });
+        };
+        let item = group.items.entry(ASKED).or_insert_with(fresh);
+        if weight > item.weight {
+            *item = fresh();
+        }
         item.times = item.times.saturating_add(1);
         if item.frames.len() < MOST_FRAMES {
             item.frames.push(frame);
@@ -269,13 +279,16 @@ impl Sessions {
     }
 }
 
-/// Whether both ends of a tool call a vendor's servers: then the peer's address is a relay's, not a person's.
+/// Whether both ends of a tool call a vendor's servers: then the peer's address is a relay's, not a person's. The vendor's
+/// pages relay nothing.
 fn is_relayed(tool: &Tool) -> bool {
     tool.indicators.iter().any(|indicator| {
-        indicator
-            .fields
-            .iter()
-            .any(|field| field == "tls.sni" || field == "dns.query")
+        let is_site = indicator.role == Some(RoleHint::Website);
+        !is_site
+            && indicator
+                .fields
+                .iter()
+                .any(|field| field == "tls.sni" || field == "dns.query")
     })
 }
 
