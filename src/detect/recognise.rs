@@ -328,12 +328,16 @@ fn weigh(mut gathered: Gathered<'_>) -> Vec<Recognised<'_>> {
         let other_than_port = one.seen.iter().filter(|seen| seen.group != "port").count();
         one.seen.iter().any(|seen| seen.indicator.alone) || other_than_port >= 2 && one.score >= TOGETHER
     });
-    // A product on top of a protocol says both: the protocol stands in the product's own entry.
-    let carried: Vec<&str> = list
+    // A product on top of a protocol says both: the protocol stands in the product's own entry. It must be surer than the
+    // protocol, or the surer finding would be lost.
+    let carried: Vec<(String, i32)> = list
         .iter()
-        .filter_map(|one| one.tool.protocol.as_deref())
+        .filter_map(|one| one.tool.protocol.clone().map(|protocol| (protocol, one.score)))
         .collect();
-    list.retain(|one| !carried.contains(&one.tool.id.as_str()));
+    list.retain(|one| {
+        let is_carried = |(protocol, score): &(String, i32)| *protocol == one.tool.id && *score > one.score;
+        !carried.iter().any(is_carried)
+    });
     list
 }
 

@@ -20,7 +20,7 @@ use crate::model::identity::ContentId;
 use crate::model::observation::{LocalIndex, Observation};
 use crate::model::time::Timestamp;
 use crate::signatures::Catalogue;
-use crate::signatures::entry::{RoleHint, Tool};
+use crate::signatures::entry::Tool;
 
 const RUSTDESK_CONTROLLER: FieldId = FieldId::of("rustdesk.controller");
 const VNC_REVERSE: FieldId = FieldId::of("vnc.reverse");
@@ -167,7 +167,7 @@ impl Sessions {
         group.first = Some(group.first.map_or(flow.start, |first| first.min(flow.start)));
         group.last = group.last.max(flow.end);
         group.flows = group.flows.saturating_add(1);
-        let is_led_by_local = local_is_client != is_reverse(flow);
+        let is_led_by_local = local_is_client != (is_reverse(flow) || tool.is_opened_by_controlled);
         group.led_by_local = group.led_by_local.saturating_add(u64::from(is_led_by_local));
         group.is_answered |= flow.payload_bytes.iter().all(|bytes| *bytes > 0);
         if group.flow_ids.len() < MOST_FLOW_IDS {
@@ -279,17 +279,13 @@ impl Sessions {
     }
 }
 
-/// Whether both ends of a tool call a vendor's servers: then the peer's address is a relay's, not a person's. The vendor's
-/// pages relay nothing.
+/// Whether both ends of a tool call a vendor's servers: then the peer's address is a relay's, not a person's. Names that only
+/// colour (the vendor's pages, his licences) relay nothing.
 fn is_relayed(tool: &Tool) -> bool {
-    tool.indicators.iter().any(|indicator| {
-        let is_site = indicator.role == Some(RoleHint::Website);
-        !is_site
-            && indicator
-                .fields
-                .iter()
-                .any(|field| field == "tls.sni" || field == "dns.query")
-    })
+    let is_name = |field: &String| field == "tls.sni" || field == "dns.query";
+    tool.indicators
+        .iter()
+        .any(|indicator| indicator.alone && indicator.fields.iter().any(is_name))
 }
 
 /// Whether the controlled side opened the connection to a waiting viewer.

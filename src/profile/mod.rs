@@ -182,9 +182,15 @@ fn profile(
     let viewed_minutes = in_state(&[Activity::Driven, Activity::Viewed]);
     let mut days: BTreeSet<u32> = sight.days.clone();
     days.extend([day(sight.seen.0), day(sight.seen.1)]);
+    // Who looks at a KVM's picture is none, and a lead alone makes none.
+    let shows_screens = |finding: &Finding| {
+        finding.kind == FindingKind::IpKvm
+            && finding.confidence > Confidence::Low
+            && !matches!(finding.role, Role::Controller | Role::Client)
+    };
     let is_kvm = own
         .iter()
-        .find(|(finding, _)| finding.kind == FindingKind::IpKvm)
+        .find(|(finding, _)| shows_screens(finding))
         .map(|(finding, _)| finding.id);
     let near: Vec<KvmSeen> = if sight.gateways.is_empty() {
         kvms.get(&None).cloned().unwrap_or_default()

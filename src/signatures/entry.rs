@@ -1,5 +1,6 @@
 //! Entries of the catalogue: tools, what gives them away, and the words that entries may use.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -205,6 +206,15 @@ impl Indicator {
     }
 }
 
+/// What the network never shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unseen {
+    /// Why.
+    pub reason: String,
+    /// Where that is known from.
+    pub source: String,
+}
+
 /// A tool: product, protocol or device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tool {
@@ -220,12 +230,14 @@ pub struct Tool {
     pub protocol: Option<String>,
     /// A VPN service sold to consumers.
     pub is_consumer_vpn: bool,
+    /// The machine that is driven opens the connection to who drives it, and not the other way round.
+    pub is_opened_by_controlled: bool,
     /// What innocently explains it, where the class's words do not fit.
     pub benign: Option<String>,
     /// What an analyst should know.
     pub note: Option<String>,
-    /// Why nothing on the network gives it away; then it has no indicators.
-    pub unseen: Option<String>,
+    /// Why nothing on the network gives it away, and where that is known from; then it has no indicators.
+    pub unseen: Option<Unseen>,
     /// What gives it away.
     pub indicators: Vec<Indicator>,
     /// File of the entry.
@@ -235,6 +247,14 @@ pub struct Tool {
 }
 
 impl Tool {
+    /// Where the facts of the entry come from, each source once, in order of the alphabet.
+    #[must_use]
+    pub fn sources(&self) -> BTreeSet<&str> {
+        let of_indicators = self.indicators.iter().map(|indicator| indicator.source.as_str());
+        let of_unseen = self.unseen.iter().map(|unseen| unseen.source.as_str());
+        of_indicators.chain(of_unseen).collect()
+    }
+
     /// What innocently explains it.
     #[must_use]
     pub fn benign(&self) -> &str {

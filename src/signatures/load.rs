@@ -8,7 +8,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use super::domains::split_label;
-use super::entry::{Class, FieldKind, Indicator, Pattern, RoleHint, Suspicion, Tool};
+use super::entry::{Class, FieldKind, Indicator, Pattern, RoleHint, Suspicion, Tool, Unseen};
 use super::payload::BytePattern;
 use super::shape::Shape;
 use super::vocabulary::{Shared, Vocabulary};
@@ -70,7 +70,10 @@ fn tool(path: &Path, table: &Table<'_>, vocabulary: &Vocabulary) -> Tool {
         .iter()
         .map(|indicator_table| indicator(indicator_table, vocabulary))
         .collect();
-    let unseen = table.text("unseen").map(str::to_owned);
+    let unseen = table.text("unseen").map(|reason| Unseen {
+        reason: reason.to_owned(),
+        source: table.required_text("source").unwrap_or_default().to_owned(),
+    });
     match (indicators.is_empty(), unseen.is_some()) {
         (true, false) => table.fault(
             "indicator",
@@ -93,6 +96,7 @@ fn tool(path: &Path, table: &Table<'_>, vocabulary: &Vocabulary) -> Tool {
         }),
         protocol: table.text("protocol").map(str::to_owned),
         is_consumer_vpn: table.flag("consumer_vpn").unwrap_or_default(),
+        is_opened_by_controlled: is_opened_by_controlled(table),
         benign: table.text("benign").map(str::to_owned),
         note: table.text("note").map(str::to_owned),
         unseen,
@@ -102,6 +106,18 @@ fn tool(path: &Path, table: &Table<'_>, vocabulary: &Vocabulary) -> Tool {
     };
     table.refuse_unknown();
     tool
+}
+
+/// Who opens the connection, where that is not who drives.
+fn is_opened_by_controlled(table: &Table<'_>) -> bool {
+    match table.text("opened_by") {
+        Some("controlled") => true,
+        Some("controller") | None => false,
+        Some(_) => {
+            table.fault("opened_by", "expected controller or controlled");
+            false
+        }
+    }
 }
 
 /// Identifiers are lower case: letters, digits, single hyphens between them.
@@ -420,8 +436,12 @@ role = "sesion"
     #[test]
     fn what_the_network_never_shows_needs_the_reason_and_no_indicator() {
         let text = "[[tool]]\nid = \"x\"\nclass = \"equipment\"\nunseen = \"a cable\"\n";
-        let read = tools(Path::new("my.toml"), text, &vocabulary()).unwrap();
-        assert_eq!(read.first().unwrap().unseen.as_deref(), Some("a cable"));
+        assert_eq!(faults(text), "my.toml:1: tool.source: missing");
+        let text = format!("{text}source = \"s\"\n");
+        let read = tools(Path::new("my.toml"), &text, &vocabulary()).unwrap();
+        let tool = read.first().unwrap();
+        assert_eq!(tool.unseen.as_ref().unwrap().reason, "a cable");
+        assert!(tool.sources().contains("s"));
         let both = format!(
             "{text}[[tool.indicator]]\nfield = \"port.tcp\"\nport = \"9\"\nweight = 5\nsource = \"s\"\n"
         );

@@ -41,7 +41,7 @@ const VOCABULARY: (&str, &str) = (
     include_str!("catalogue/vocabulary.toml"),
 );
 
-/// The embedded catalogue, a file a class.
+/// The embedded catalogue: a file a class, and three for the largest.
 const EMBEDDED: &[(&str, &str)] = &[
     (
         "catalogue/remote-access.toml",
