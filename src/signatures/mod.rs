@@ -48,6 +48,10 @@ const EMBEDDED: &[(&str, &str)] = &[
         include_str!("catalogue/remote-access.toml"),
     ),
     (
+        "catalogue/remote-access-protocols.toml",
+        include_str!("catalogue/remote-access-protocols.toml"),
+    ),
+    (
         "catalogue/remote-login.toml",
         include_str!("catalogue/remote-login.toml"),
     ),
