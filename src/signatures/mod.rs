@@ -52,6 +52,10 @@ const EMBEDDED: &[(&str, &str)] = &[
         include_str!("catalogue/remote-access-protocols.toml"),
     ),
     (
+        "catalogue/remote-access-vendors.toml",
+        include_str!("catalogue/remote-access-vendors.toml"),
+    ),
+    (
         "catalogue/remote-login.toml",
         include_str!("catalogue/remote-login.toml"),
     ),
