@@ -56,6 +56,10 @@ const EMBEDDED: &[(&str, &str)] = &[
         include_str!("catalogue/remote-access-vendors.toml"),
     ),
     (
+        "catalogue/virtual-desktop.toml",
+        include_str!("catalogue/virtual-desktop.toml"),
+    ),
+    (
         "catalogue/remote-login.toml",
         include_str!("catalogue/remote-login.toml"),
     ),
