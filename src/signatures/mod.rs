@@ -63,6 +63,10 @@ const EMBEDDED: &[(&str, &str)] = &[
         "catalogue/remote-login.toml",
         include_str!("catalogue/remote-login.toml"),
     ),
+    (
+        "catalogue/peripheral-sharing.toml",
+        include_str!("catalogue/peripheral-sharing.toml"),
+    ),
     ("catalogue/ip-kvm.toml", include_str!("catalogue/ip-kvm.toml")),
     ("catalogue/vpn.toml", include_str!("catalogue/vpn.toml")),
     (
