@@ -67,6 +67,10 @@ const EMBEDDED: &[(&str, &str)] = &[
         "catalogue/peripheral-sharing.toml",
         include_str!("catalogue/peripheral-sharing.toml"),
     ),
+    (
+        "catalogue/remote-management.toml",
+        include_str!("catalogue/remote-management.toml"),
+    ),
     ("catalogue/ip-kvm.toml", include_str!("catalogue/ip-kvm.toml")),
     ("catalogue/vpn.toml", include_str!("catalogue/vpn.toml")),
     (
