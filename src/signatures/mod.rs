@@ -71,6 +71,10 @@ const EMBEDDED: &[(&str, &str)] = &[
         "catalogue/remote-management.toml",
         include_str!("catalogue/remote-management.toml"),
     ),
+    (
+        "catalogue/device-management.toml",
+        include_str!("catalogue/device-management.toml"),
+    ),
     ("catalogue/ip-kvm.toml", include_str!("catalogue/ip-kvm.toml")),
     ("catalogue/vpn.toml", include_str!("catalogue/vpn.toml")),
     (
