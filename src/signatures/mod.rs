@@ -76,6 +76,7 @@ const EMBEDDED: &[(&str, &str)] = &[
         include_str!("catalogue/device-management.toml"),
     ),
     ("catalogue/ip-kvm.toml", include_str!("catalogue/ip-kvm.toml")),
+    ("catalogue/bmc.toml", include_str!("catalogue/bmc.toml")),
     ("catalogue/vpn.toml", include_str!("catalogue/vpn.toml")),
     (
         "catalogue/vpn-service.toml",
