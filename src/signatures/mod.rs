@@ -83,6 +83,10 @@ const EMBEDDED: &[(&str, &str)] = &[
         include_str!("catalogue/vpn-service.toml"),
     ),
     ("catalogue/mesh-vpn.toml", include_str!("catalogue/mesh-vpn.toml")),
+    (
+        "catalogue/reverse-tunnel.toml",
+        include_str!("catalogue/reverse-tunnel.toml"),
+    ),
     ("catalogue/proxy.toml", include_str!("catalogue/proxy.toml")),
     ("catalogue/tor.toml", include_str!("catalogue/tor.toml")),
 ];
