@@ -89,6 +89,10 @@ const EMBEDDED: &[(&str, &str)] = &[
     ),
     ("catalogue/proxy.toml", include_str!("catalogue/proxy.toml")),
     ("catalogue/tor.toml", include_str!("catalogue/tor.toml")),
+    (
+        "catalogue/equipment.toml",
+        include_str!("catalogue/equipment.toml"),
+    ),
 ];
 
 /// Everything of one field.
