@@ -123,6 +123,9 @@ struct OwnFields {
 #[derive(Default)]
 struct Gathered<'a>(Vec<(&'a Tool, Seen<'a>)>);
 
+/// The group of what a dissector recognised.
+pub const PROTOCOL: &str = "protocol";
+
 /// Groups of fields that say the same thing: the server's name by DNS and by SNI is one name.
 fn group(field: &str) -> &'static str {
     match field {
@@ -131,7 +134,7 @@ fn group(field: &str) -> &'static str {
         "port.tcp" | "port.udp" => "port",
         "payload.to_server" | "websocket.to_server" => "first bytes of the client",
         "payload.to_client" | "websocket.to_client" => "first bytes of the server",
-        "app_proto" => "protocol",
+        "app_proto" => PROTOCOL,
         "tls.alpn" => "alpn",
         "ip.address" => "address",
         field if field.starts_with("tls.certificate") || field.starts_with("tls.client_certificate") => {

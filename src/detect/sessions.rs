@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::activity_state::{self, Windows};
 use super::group::{ASKED, Group, Item, MOST_FLOW_IDS, MOST_FRAMES, MOST_PEERS};
-use super::recognise::{self, Recognised};
+use super::recognise::{self, PROTOCOL, Recognised};
 use super::session_finding::finding;
 use super::{HostView, Knowledge};
 use crate::model::address::Address;
@@ -135,7 +135,9 @@ impl Sessions {
         let (flow, tool) = (observation.flow, recognised.tool);
         let other = if local_is_client { flow.server } else { flow.client };
         let both_local = observation.locals.iter().all(Option::is_some);
-        let peer = (both_local || !is_relayed(tool)).then_some(other.address);
+        // A product that was seen speaking its protocol is called straight, whatever its brokers are for.
+        let speaks = tool.protocol.is_some() && recognised.seen.iter().any(|seen| seen.group == PROTOCOL);
+        let peer = (both_local || speaks || !is_relayed(tool)).then_some(other.address);
         let Some(group) = self.group(Key {
             local,
             tool: tool.id.clone(),

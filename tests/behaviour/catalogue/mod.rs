@@ -168,6 +168,24 @@ fn who_opens_the_connection_drives_but_where_the_entry_says_otherwise() {
 }
 
 #[test]
+fn a_product_that_speaks_its_protocol_is_called_straight() {
+    let catalogue = Catalogue::embedded().unwrap();
+    let (proofs, _) = all_proofs(&catalogue);
+    let greeting = proofs
+        .iter()
+        .find(|proof| proof.tool.id == "realvnc" && proof.field == "vnc.server_version")
+        .unwrap();
+    let findings = findings_of(std::slice::from_ref(&greeting.frames));
+    let found = findings.values().flatten().collect::<Vec<_>>();
+    let [finding] = found.as_slice() else {
+        panic!("{found:#?}");
+    };
+    assert_eq!(finding["tool"], "realvnc");
+    assert_eq!(finding["role"], "controller", "it opened the connection");
+    assert!(finding["peer"].is_string(), "{finding}");
+}
+
+#[test]
 fn a_product_carries_its_protocol_and_brings_no_second_finding() {
     let found = found_of(&["apple-remote-desktop"]).concat();
     let [finding] = found.as_slice() else {
