@@ -212,6 +212,19 @@ pub enum Format {
     Jsonl,
 }
 
+/// In what form the catalogue is listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ListFormat {
+    /// A line a tool.
+    Text,
+    /// One object: the size of the catalogue, and of every entry its sources.
+    Json,
+    /// One record a line.
+    Jsonl,
+    /// A table of classes and their tools, as the README has it.
+    Markdown,
+}
+
 /// A verdict on the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Level {
@@ -264,8 +277,11 @@ pub enum Signatures {
         /// Further signature files or folders
         #[arg(short, long, value_name = "PATH")]
         signatures: Vec<PathBuf>,
-        /// JSON instead of a table
-        #[arg(long)]
+        /// What standard output gets
+        #[arg(long, value_enum, default_value_t = ListFormat::Text)]
+        format: ListFormat,
+        /// The same as --format jsonl
+        #[arg(long, conflicts_with = "format")]
         json: bool,
     },
     /// Show one entry with its sources

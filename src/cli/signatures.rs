@@ -1,9 +1,13 @@
 //! `farmhawk signatures`: the catalogue.
 
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 
-use super::arguments::Signatures;
+use serde_json::{Value, json};
+
+use super::arguments::{ListFormat, Signatures};
 use super::{Outcome, Usage};
 use crate::report::escape::escape;
 use crate::signatures::Catalogue;
@@ -12,7 +16,11 @@ use crate::signatures::entry::Tool;
 /// Runs the command.
 pub fn run(action: &Signatures) -> anyhow::Result<Outcome> {
     match action {
-        Signatures::List { signatures, json } => list(signatures, *json),
+        Signatures::List {
+            signatures,
+            format,
+            json,
+        } => list(signatures, if *json { ListFormat::Jsonl } else { *format }),
         Signatures::Show { id, signatures } => show(id, signatures),
         Signatures::Check { file } => check(file),
     }
@@ -22,36 +30,80 @@ fn catalogue(overlays: &[PathBuf]) -> anyhow::Result<Catalogue> {
     Ok(Catalogue::with_overlays(overlays).map_err(|faults| Usage(faults.to_string()))?)
 }
 
-fn list(overlays: &[PathBuf], json: bool) -> anyhow::Result<Outcome> {
+fn list(overlays: &[PathBuf], format: ListFormat) -> anyhow::Result<Outcome> {
     let catalogue = catalogue(overlays)?;
     let mut out = io::stdout().lock();
-    for tool in catalogue.tools() {
-        if json {
-            let record = serde_json::json!({
-                "id": tool.id, "name": tool.name, "class": tool.class.id, "aliases": tool.aliases,
-                "protocol": tool.protocol, "indicators": tool.indicators.len(),
+    match format {
+        ListFormat::Text => lines(&catalogue, &mut out)?,
+        ListFormat::Json => {
+            let entries: Vec<Value> = catalogue.tools().iter().map(record).collect();
+            let indicators: usize = catalogue.tools().iter().map(|tool| tool.indicators.len()).sum();
+            let whole = json!({
+                "catalogue": catalogue.version(), "tools": entries.len(), "indicators": indicators, "entries": entries,
             });
-            writeln!(out, "{record}")?;
-        } else {
-            writeln!(
-                out,
-                "{:<26} {:<18} {:>3} indicators  {}",
-                escape(&tool.id),
-                escape(&tool.class.id),
-                tool.indicators.len(),
-                escape(&tool.name)
-            )?;
+            writeln!(out, "{whole:#}")?;
         }
-    }
-    if !json {
-        writeln!(
-            out,
-            "{} tools, catalogue {}",
-            catalogue.tools().len(),
-            catalogue.version()
-        )?;
+        ListFormat::Jsonl => {
+            for tool in catalogue.tools() {
+                writeln!(out, "{}", record(tool))?;
+            }
+        }
+        ListFormat::Markdown => write!(out, "{}", table(&catalogue))?,
     }
     Ok(Outcome::Done)
+}
+
+fn lines(catalogue: &Catalogue, out: &mut impl io::Write) -> io::Result<()> {
+    for tool in catalogue.tools() {
+        writeln!(
+            out,
+            "{:<29} {:<18} {:>3} indicators  {}",
+            escape(&tool.id),
+            escape(&tool.class.id),
+            tool.indicators.len(),
+            escape(&tool.name)
+        )?;
+    }
+    writeln!(
+        out,
+        "{} tools, catalogue {}",
+        catalogue.tools().len(),
+        catalogue.version()
+    )
+}
+
+/// One entry, with where its facts come from. What it does not have is left out.
+fn record(tool: &Tool) -> Value {
+    let alone = tool.indicators.iter().filter(|indicator| indicator.alone).count();
+    let mut record = json!({
+        "id": tool.id, "name": tool.name, "class": tool.class.id, "indicators": tool.indicators.len(), "alone": alone,
+        "sources": tool.sources(),
+    });
+    let more = [
+        ("aliases", (!tool.aliases.is_empty()).then(|| json!(tool.aliases))),
+        ("protocol", tool.protocol.as_ref().map(|protocol| json!(protocol))),
+        ("unseen", tool.unseen.as_ref().map(|unseen| json!(unseen.reason))),
+    ];
+    for (key, value) in more {
+        if let (Some(object), Some(value)) = (record.as_object_mut(), value) {
+            object.insert(key.to_owned(), value);
+        }
+    }
+    record
+}
+
+/// Classes in order of the alphabet, each with its tools.
+fn table(catalogue: &Catalogue) -> String {
+    let mut classes: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for tool in catalogue.tools() {
+        classes.entry(&tool.class.id).or_default().push(&tool.id);
+    }
+    let mut text = String::from("| class | tools |\n| --- | --- |\n");
+    for (class, mut tools) in classes {
+        tools.sort_unstable();
+        let _ = writeln!(text, "| {class} ({}) | {} |", tools.len(), tools.join(", "));
+    }
+    text
 }
 
 fn show(id: &str, overlays: &[PathBuf]) -> anyhow::Result<Outcome> {
@@ -76,6 +128,10 @@ fn entry(tool: &Tool) -> io::Result<()> {
         writeln!(out, "note: {}", escape(note))?;
     }
     writeln!(out, "innocent explanations: {}", escape(tool.benign()))?;
+    if let Some(unseen) = &tool.unseen {
+        writeln!(out, "not seen on the network: {}", escape(&unseen.reason))?;
+        writeln!(out, "source: {}", escape(&unseen.source))?;
+    }
     for indicator in &tool.indicators {
         let patterns: Vec<String> = indicator.patterns.iter().map(ToString::to_string).collect();
         writeln!(out)?;

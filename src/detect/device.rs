@@ -1,10 +1,11 @@
-//! Devices that announce what they are: IP-KVMs by name, service, vendor class or link address.
+//! Devices that announce what they are: IP-KVMs and hosts of remote access by name, service, vendor class or link address.
 
 use std::collections::BTreeMap;
 
+use super::session_finding::kind_of;
 use super::{Conclusion, HostView, Knowledge};
 use crate::model::evidence::{Decibans, Evidence, Family};
-use crate::model::finding::{Activity, Confidence, Finding, FindingKind, Role};
+use crate::model::finding::{Activity, Confidence, Finding, Role};
 use crate::model::frame::FrameRef;
 use crate::model::identity::ContentId;
 use crate::model::time::Timestamp;
@@ -49,6 +50,16 @@ fn field_of(source: &str) -> Option<&'static str> {
     })
 }
 
+/// What says the same thing counts once: a name is one name by DHCP, mDNS and NetBIOS.
+fn claim(field: &'static str) -> &'static str {
+    match field {
+        "dhcp.host_name" | "mdns.host" | "llmnr.host" | "nbns.own" | "lldp.system_name" => "name",
+        "mdns.service" | "mdns.instance" => "service",
+        "dhcp.vendor_class" | "dhcpv6.vendor_class" => "vendor class",
+        field => field,
+    }
+}
+
 impl Conclusion for Device {
     fn conclude(&self, hosts: &[HostView], findings: &[Finding], knowledge: &Knowledge<'_>) -> Vec<Finding> {
         hosts
@@ -62,7 +73,7 @@ fn of_host(host: &HostView, findings: &[Finding], knowledge: &Knowledge<'_>) -> 
     let mut fits: BTreeMap<String, BTreeMap<&'static str, Fit>> = BTreeMap::new();
     let mut look = |field: &'static str, value: &str, frame: Option<FrameRef>, at: Timestamp| {
         for found in knowledge.catalogue.matches(field, value.as_bytes()) {
-            if found.tool.class.finding.as_deref() == Some("ip_kvm") {
+            if found.tool.class.finding.is_some() {
                 add(&mut fits, &found, field, value, frame, at);
             }
         }
@@ -100,7 +111,12 @@ fn add(
 ) {
     let weight = i32::from(found.weight());
     let place = fits.entry(found.tool.id.clone()).or_default();
-    if place.get(field).is_some_and(|known| known.weight >= weight) {
+    let claim = claim(field);
+    let rank = (weight, found.indicator.alone);
+    if place
+        .get(claim)
+        .is_some_and(|known| (known.weight, known.alone) >= rank)
+    {
         return;
     }
     let what = format!("{field} {value}");
@@ -109,7 +125,7 @@ fn add(
     evidence.signature = Some(format!("{}:{field}", found.tool.id));
     evidence.note = found.indicator.caveat();
     place.insert(
-        field,
+        claim,
         Fit {
             weight,
             alone: found.indicator.alone,
@@ -145,10 +161,15 @@ fn finding(
         id: ContentId::of(&[b"device", &host.id.0.to_be_bytes(), tool.id.as_bytes()]),
         timestamp: host.seen.0,
         last_seen: host.seen.1,
-        kind: FindingKind::IpKvm,
+        kind: kind_of(tool)?,
         tool: tool.id.clone(),
         protocol: tool.protocol.clone(),
-        role: Role::Server,
+        // A switch serves the screens of others; everything else that announces itself is installed on what it opens.
+        role: if tool.class.id == "ip-kvm" {
+            Role::Server
+        } else {
+            Role::Agent
+        },
         activity: Activity::Unknown,
         intervals: Vec::new(),
         controller: None,
@@ -226,6 +247,21 @@ mod tests {
             assert_eq!(finding.evidence[0].signature, Some(signature));
             assert_eq!(finding.evidence[0].frames, [7], "{field}");
         }
+    }
+
+    #[test]
+    fn a_name_counts_once_however_often_it_is_said() {
+        let name = |source: &str| (source.to_owned(), "pikvm".to_owned(), frame(), Timestamp(5));
+        let once = found(HostView {
+            names: vec![name("dhcp")],
+            ..HostView::default()
+        });
+        let thrice = found(HostView {
+            names: vec![name("dhcp"), name("mdns"), name("nbns")],
+            ..HostView::default()
+        });
+        assert_eq!(once[0].score, thrice[0].score);
+        assert_eq!(thrice[0].confidence, Confidence::Medium);
     }
 
     #[test]

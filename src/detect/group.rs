@@ -76,6 +76,13 @@ impl Group {
                 continue;
             }
             let known = self.items.or_insert_with(name, || item.clone());
+            if item.weight > known.weight {
+                known.signature = item.signature;
+                known.what = item.what;
+                known.weight = item.weight;
+                known.note = item.note;
+                known.role = item.role;
+            }
             known.times = known.times.saturating_add(item.times);
             known.frames.extend(item.frames);
             known.frames.sort_unstable();

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::model::address::Address;
 use crate::model::fact::{FactLog, FieldId, Value};
 use crate::model::flow::FlowRecord;
 use crate::model::frame::FrameRef;
@@ -34,6 +35,8 @@ pub enum Shown<'a> {
     Bytes(&'a [u8]),
     /// A name that the host had resolved; long before, where its lifetime had passed.
     Resolved(&'a ServerName),
+    /// The address of one of the two ends.
+    Address(Address),
     /// The server's port.
     Port(u16),
 }
@@ -76,6 +79,7 @@ impl Seen<'_> {
                 format!("server resolved before as {}", name.name)
             }
             Shown::Resolved(name) => format!("server resolved long before as {}", name.name),
+            Shown::Address(address) => format!("address {address}"),
             Shown::Port(port) => format!("port {port}"),
         }
     }
@@ -103,13 +107,14 @@ pub struct Recogniser {
 }
 
 /// The catalogue's fields that are looked up without a fact.
-pub static OWN_FIELDS: &[&str] = &["app_proto", "dns.query", "port.tcp", "port.udp"];
+pub static OWN_FIELDS: &[&str] = &["app_proto", "dns.query", "ip.address", "port.tcp", "port.udp"];
 
 /// Fields that are asked about without a fact.
 #[derive(Debug)]
 struct OwnFields {
     protocol: Arc<str>,
     query: Arc<str>,
+    address: Arc<str>,
     tcp: Arc<str>,
     udp: Arc<str>,
 }
@@ -117,6 +122,9 @@ struct OwnFields {
 /// What was gathered, in the order in which it was found: a handful at most.
 #[derive(Default)]
 struct Gathered<'a>(Vec<(&'a Tool, Seen<'a>)>);
+
+/// The group of what a dissector recognised.
+pub const PROTOCOL: &str = "protocol";
 
 /// Groups of fields that say the same thing: the server's name by DNS and by SNI is one name.
 fn group(field: &str) -> &'static str {
@@ -126,8 +134,9 @@ fn group(field: &str) -> &'static str {
         "port.tcp" | "port.udp" => "port",
         "payload.to_server" | "websocket.to_server" => "first bytes of the client",
         "payload.to_client" | "websocket.to_client" => "first bytes of the server",
-        "app_proto" => "protocol",
+        "app_proto" => PROTOCOL,
         "tls.alpn" => "alpn",
+        "ip.address" => "address",
         field if field.starts_with("tls.certificate") || field.starts_with("tls.client_certificate") => {
             "certificate"
         }
@@ -177,6 +186,7 @@ impl Recogniser {
             own: OwnFields {
                 protocol: Arc::from("app_proto"),
                 query: Arc::from("dns.query"),
+                address: Arc::from("ip.address"),
                 tcp: Arc::from("port.tcp"),
                 udp: Arc::from("port.udp"),
             },
@@ -230,6 +240,12 @@ impl Recogniser {
                     name.frame,
                     name.at,
                 );
+            }
+        }
+        for end in [flow.client.address, flow.server.address] {
+            for found in catalogue.matches(&self.own.address, &end.0) {
+                let (field, shown) = (&self.own.address, Shown::Address(end));
+                gathered.add(&found, field, shown, flow.frames.first, flow.start);
             }
         }
         if gathered.0.is_empty() {
@@ -314,6 +330,16 @@ fn weigh(mut gathered: Gathered<'_>) -> Vec<Recognised<'_>> {
         one.score = one.seen.iter().map(Seen::weight).sum::<i32>().min(CEILING);
         let other_than_port = one.seen.iter().filter(|seen| seen.group != "port").count();
         one.seen.iter().any(|seen| seen.indicator.alone) || other_than_port >= 2 && one.score >= TOGETHER
+    });
+    // A product on top of a protocol says both: the protocol stands in the product's own entry. It must be surer than the
+    // protocol, or the surer finding would be lost.
+    let carried: Vec<(String, i32)> = list
+        .iter()
+        .filter_map(|one| one.tool.protocol.clone().map(|protocol| (protocol, one.score)))
+        .collect();
+    list.retain(|one| {
+        let is_carried = |(protocol, score): &(String, i32)| *protocol == one.tool.id && *score > one.score;
+        !carried.iter().any(is_carried)
     });
     list
 }

@@ -19,7 +19,8 @@ const HIGH: i32 = 40;
 /// Score from which it is probably so.
 const MEDIUM: i32 = 25;
 
-fn kind_of(tool: &Tool) -> Option<FindingKind> {
+/// Kind of the finding that a tool leads to, if it leads to one.
+pub(super) fn kind_of(tool: &Tool) -> Option<FindingKind> {
     Some(match tool.class.finding.as_deref()? {
         "remote_access" => FindingKind::RemoteAccess,
         "ip_kvm" => FindingKind::IpKvm,

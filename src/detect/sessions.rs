@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::activity_state::{self, Windows};
 use super::group::{ASKED, Group, Item, MOST_FLOW_IDS, MOST_FRAMES, MOST_PEERS, PeerSeen};
-use super::recognise::{self, Recognised};
+use super::recognise::{self, PROTOCOL, Recognised};
 use super::session_finding::finding;
 use super::{HostView, Knowledge};
 use crate::model::address::Address;
@@ -135,7 +135,9 @@ impl Sessions {
         let (flow, tool) = (observation.flow, recognised.tool);
         let other = if local_is_client { flow.server } else { flow.client };
         let both_local = observation.locals.iter().all(Option::is_some);
-        let peer = (both_local || !is_relayed(tool)).then_some(other.address);
+        // A product that was seen speaking its protocol is called straight, whatever its brokers are for.
+        let speaks = tool.protocol.is_some() && recognised.seen.iter().any(|seen| seen.group == PROTOCOL);
+        let peer = (both_local || speaks || !is_relayed(tool)).then_some(other.address);
         let Some(group) = self.group(Key {
             local,
             tool: tool.id.clone(),
@@ -144,7 +146,7 @@ impl Sessions {
             return;
         };
         for seen in &recognised.seen {
-            let item = group.items.or_insert_with(seen.group, || Item {
+            let fresh = || Item {
                 signature: format!("{}:{}", tool.id, seen.field),
                 what: seen.what(),
                 weight: seen.weight(),
@@ -153,7 +155,12 @@ impl Sessions {
                 at: seen.at,
                 frames: Vec::new(),
                 times: 0,
-            });
+            };
+            let item = group.items.or_insert_with(seen.group, fresh);
+            // A later flow may say it better: the client's own host after the vendor's pages.
+            if seen.weight() > item.weight {
+                *item = fresh();
+            }
             item.times = item.times.saturating_add(1);
             if item.frames.len() < MOST_FRAMES {
                 item.frames.push(seen.frame);
@@ -162,7 +169,7 @@ impl Sessions {
         group.first = Some(group.first.map_or(flow.start, |first| first.min(flow.start)));
         group.last = group.last.max(flow.end);
         group.flows = group.flows.saturating_add(1);
-        let is_led_by_local = local_is_client != is_reverse(flow);
+        let is_led_by_local = local_is_client != (is_reverse(flow) || tool.is_opened_by_controlled);
         group.led_by_local = group.led_by_local.saturating_add(u64::from(is_led_by_local));
         group.is_answered |= flow.payload_bytes.iter().all(|bytes| *bytes > 0);
         if group.flow_ids.len() < MOST_FLOW_IDS {
@@ -214,16 +221,21 @@ impl Sessions {
         }) else {
             return;
         };
-        let item = group.items.or_insert_with(ASKED, || Item {
+        let weight = i32::from(found.weight());
+        let fresh = || Item {
             signature: format!("{}:{}", tool.id, how.field()),
             what: format!("{} {name}", how.words()),
-            weight: i32::from(found.weight()),
+            weight,
             note: found.indicator.caveat(),
             role: found.indicator.role,
             at,
             frames: Vec::new(),
             times: 0,
-        });
+        };
+        let item = group.items.or_insert_with(ASKED, fresh);
+        if weight > item.weight {
+            *item = fresh();
+        }
         item.times = item.times.saturating_add(1);
         if item.frames.len() < MOST_FRAMES {
             item.frames.push(frame);
@@ -270,14 +282,13 @@ impl Sessions {
     }
 }
 
-/// Whether both ends of a tool call a vendor's servers: then the peer's address is a relay's, not a person's.
+/// Whether both ends of a tool call a vendor's servers: then the peer's address is a relay's, not a person's. Names that only
+/// colour (the vendor's pages, his licences) relay nothing.
 fn is_relayed(tool: &Tool) -> bool {
-    tool.indicators.iter().any(|indicator| {
-        indicator
-            .fields
-            .iter()
-            .any(|field| field == "tls.sni" || field == "dns.query")
-    })
+    let is_name = |field: &String| field == "tls.sni" || field == "dns.query";
+    tool.indicators
+        .iter()
+        .any(|indicator| indicator.alone && indicator.fields.iter().any(is_name))
 }
 
 /// Whether the controlled side opened the connection to a waiting viewer.

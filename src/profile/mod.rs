@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use minutes::minutes;
 
 use crate::model::address::{Address, MacAddress};
-use crate::model::finding::{Activity, Finding, FindingKind, Role};
+use crate::model::finding::{Activity, Confidence, Finding, FindingKind, Role};
 use crate::model::host::HostName;
 use crate::model::identity::ContentId;
 use crate::model::observable::Observable;
@@ -115,12 +115,14 @@ pub fn build(
         .collect()
 }
 
-/// IP KVMs by the router through which they talk; those without one under no link address.
+/// IP KVMs by the router through which they talk; those without one under no link address. A lead alone (the maker's prefix
+/// on a card, a name that others may have) is none.
 fn kvms(sights: &[Sight], findings: &[Finding]) -> BTreeMap<Option<MacAddress>, Vec<KvmSeen>> {
     let mut list: BTreeMap<Option<MacAddress>, Vec<KvmSeen>> = BTreeMap::new();
     for finding in findings
         .iter()
         .filter(|finding| finding.kind == FindingKind::IpKvm && finding.role == Role::Server)
+        .filter(|finding| finding.confidence > Confidence::Low)
     {
         let Some(sight) = sights.iter().find(|sight| sight.host == finding.host) else {
             continue;
@@ -180,9 +182,15 @@ fn profile(
     let viewed_minutes = in_state(&[Activity::Driven, Activity::Viewed]);
     let mut days: BTreeSet<u32> = sight.days.clone();
     days.extend([day(sight.seen.0), day(sight.seen.1)]);
+    // Who looks at a KVM's picture is none, and a lead alone makes none.
+    let shows_screens = |finding: &Finding| {
+        finding.kind == FindingKind::IpKvm
+            && finding.confidence > Confidence::Low
+            && !matches!(finding.role, Role::Controller | Role::Client)
+    };
     let is_kvm = own
         .iter()
-        .find(|(finding, _)| finding.kind == FindingKind::IpKvm)
+        .find(|(finding, _)| shows_screens(finding))
         .map(|(finding, _)| finding.id);
     let near: Vec<KvmSeen> = if sight.gateways.is_empty() {
         kvms.get(&None).cloned().unwrap_or_default()

@@ -16,7 +16,7 @@ enum Rule {
     Whole(u32),
     /// The whole name or anything in front of a dot.
     Suffix(u32),
-    /// One label in front of the suffix: what it begins and ends with.
+    /// In front of the suffix a label with a star: what stands before the star, further labels included, and behind it.
     Label(Box<str>, Box<str>, u32),
 }
 
@@ -37,7 +37,7 @@ impl DomainIndex {
         self.add(name, Rule::Suffix(entry));
     }
 
-    /// Names such as `relay-*.example.com` belong to `entry`. Nothing happens where there is no such first label.
+    /// Names such as `relay-*.example.com` or `tunnel.*.example.com` belong to `entry`. Nothing happens where there is no such label.
     pub(super) fn add_label(&mut self, name: &str, entry: u32) {
         if let Some(((head, tail), suffix)) = split_label(name) {
             self.add(suffix, Rule::Label(head.into(), tail.into(), entry));
@@ -77,17 +77,18 @@ impl DomainIndex {
     }
 }
 
-/// `relay-*.net.example` as (`relay-`, empty) and `net.example`; `None` where the first label holds no single star.
+/// `a.relay-*x.net.example` as (`a.relay-`, `x`) and `net.example`; `None` where there is no single star, or no domain of at
+/// least two labels behind it: a star directly below a top-level domain would be everybody's.
 pub(super) fn split_label(name: &str) -> Option<((&str, &str), &str)> {
-    let (label, suffix) = name.split_once('.')?;
-    let (head, tail) = label.split_once('*')?;
-    let is_wild = tail.contains('*') || suffix.contains('*') || suffix.is_empty();
+    let (head, rest) = name.split_once('*')?;
+    let (tail, suffix) = rest.split_once('.')?;
+    let is_wild = rest.contains('*') || !suffix.contains('.');
     (!is_wild).then_some(((head, tail), suffix))
 }
 
-/// Whether `label` is one label that begins and ends so, with something between.
-fn is_label(label: &[u8], begin: &[u8], end: &[u8]) -> bool {
-    let between = label.strip_prefix(begin).and_then(|rest| rest.strip_suffix(end));
+/// Whether `labels` begins and ends so, with something between that is one label or a part of one.
+fn is_label(labels: &[u8], begin: &[u8], end: &[u8]) -> bool {
+    let between = labels.strip_prefix(begin).and_then(|rest| rest.strip_suffix(end));
     between.is_some_and(|between| !between.is_empty() && !between.contains(&b'.'))
 }
 
@@ -103,6 +104,7 @@ mod tests {
         index.add_exact("boot.example.com", 2);
         index.add_label("relay-*.net.example.com", 3);
         index.add_label("*-gw.example.com", 4);
+        index.add_label("tunnel.*.example.com", 5);
         index
     }
 
@@ -131,6 +133,26 @@ mod tests {
         assert_eq!(found("relay-.net.example.com"), [1]);
         assert_eq!(found("x.relay-1.net.example.com"), [1]);
         assert_eq!(found("eu-gw.example.com"), [1, 4]);
+        assert_eq!(found("tunnel.eu.example.com"), [1, 5]);
+        assert_eq!(found("tunnel.a.b.example.com"), [1]);
+        assert_eq!(found("x.tunnel.eu.example.com"), [1]);
+        assert_eq!(found("tunnel.example.com"), [1]);
+    }
+
+    #[test]
+    fn a_star_stands_once_and_not_below_a_top_level_domain() {
+        for wrong in [
+            "example.com",
+            "*.com",
+            "a*.com",
+            "a*.b*.example.com",
+            "*",
+            "a.*",
+            "*.",
+        ] {
+            assert!(split_label(wrong).is_none(), "{wrong}");
+        }
+        assert_eq!(split_label("a.b*c.x.example"), Some((("a.b", "c"), "x.example")));
     }
 
     proptest! {

@@ -1,10 +1,14 @@
 //! Entries of the catalogue: tools, what gives them away, and the words that entries may use.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use ipnet::IpNet;
+
 use super::payload::BytePattern;
+use super::shape::Shape;
 
 /// How a note begins that knows nothing else which shows the same.
 const NONE_KNOWN: &str = "none known";
@@ -46,6 +50,8 @@ pub enum FieldKind {
     Payload,
     /// Port numbers.
     Port,
+    /// Network addresses.
+    Address,
 }
 
 /// A field that indicators may name.
@@ -108,18 +114,45 @@ pub enum Pattern {
     Exact(String),
     /// A domain name: equal, or anything in front of a dot and this.
     Suffix(String),
-    /// A domain name whose first label has a `*`, which stands for one or more characters that are no dots.
+    /// A domain name of which one label has a `*`, which stands for one or more characters that are no dots.
     Label(String),
     /// Begins so.
     Prefix(String),
     /// Holds this.
     Contains(String),
+    /// Has this shape.
+    Shape(Shape),
     /// An attribute of a distinguished name, `CN=AnyDesk Client`, whatever stands around it.
     Attribute(String),
     /// Bytes of a payload.
     Bytes(BytePattern),
     /// A port, both ends included.
     Ports(u16, u16),
+    /// An address in this network.
+    Network(IpNet),
+}
+
+impl Pattern {
+    /// The smallest value that looks so: names and texts as they stand on the wire, ports in digits, networks by the first
+    /// address that a host may have.
+    #[must_use]
+    pub fn example(&self) -> Vec<u8> {
+        match self {
+            Self::Exact(text)
+            | Self::Prefix(text)
+            | Self::Contains(text)
+            | Self::Attribute(text)
+            | Self::Suffix(text) => text.clone().into_bytes(),
+            Self::Label(text) => text.replace('*', "1a2b").into_bytes(),
+            Self::Shape(shape) => shape.example(),
+            Self::Bytes(pattern) => pattern.example(),
+            Self::Ports(first, _) => first.to_string().into_bytes(),
+            Self::Network(network) => {
+                let first = network.hosts().next().unwrap_or(network.addr());
+                first.to_string().into_bytes()
+            }
+        }
+    }
 }
 
 impl fmt::Display for Pattern {
@@ -131,9 +164,11 @@ impl fmt::Display for Pattern {
             Self::Prefix(text) => write!(f, "{text}*"),
             Self::Contains(text) => write!(f, "*{text}*"),
             Self::Attribute(text) => write!(f, "attribute {text}"),
+            Self::Shape(shape) => shape.fmt(f),
             Self::Bytes(pattern) => pattern.fmt(f),
             Self::Ports(first, last) if first == last => write!(f, "{first}"),
             Self::Ports(first, last) => write!(f, "{first}-{last}"),
+            Self::Network(network) => network.fmt(f),
         }
     }
 }
@@ -171,6 +206,15 @@ impl Indicator {
     }
 }
 
+/// What the network never shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unseen {
+    /// Why.
+    pub reason: String,
+    /// Where that is known from.
+    pub source: String,
+}
+
 /// A tool: product, protocol or device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tool {
@@ -186,10 +230,14 @@ pub struct Tool {
     pub protocol: Option<String>,
     /// A VPN service sold to consumers.
     pub is_consumer_vpn: bool,
+    /// The machine that is driven opens the connection to who drives it, and not the other way round.
+    pub is_opened_by_controlled: bool,
     /// What innocently explains it, where the class's words do not fit.
     pub benign: Option<String>,
     /// What an analyst should know.
     pub note: Option<String>,
+    /// Why nothing on the network gives it away, and where that is known from; then it has no indicators.
+    pub unseen: Option<Unseen>,
     /// What gives it away.
     pub indicators: Vec<Indicator>,
     /// File of the entry.
@@ -199,6 +247,14 @@ pub struct Tool {
 }
 
 impl Tool {
+    /// Where the facts of the entry come from, each source once, in order of the alphabet.
+    #[must_use]
+    pub fn sources(&self) -> BTreeSet<&str> {
+        let of_indicators = self.indicators.iter().map(|indicator| indicator.source.as_str());
+        let of_unseen = self.unseen.iter().map(|unseen| unseen.source.as_str());
+        of_indicators.chain(of_unseen).collect()
+    }
+
     /// What innocently explains it.
     #[must_use]
     pub fn benign(&self) -> &str {

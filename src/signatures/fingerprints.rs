@@ -9,6 +9,7 @@ use aho_corasick::{AhoCorasick, BuildError};
 use rapidhash::RapidHashMap;
 
 use super::payload::{Anchor, BytePattern, Transport};
+use super::shape::Shape;
 
 /// What must hold around a piece that was found.
 #[derive(Clone, Debug)]
@@ -19,6 +20,8 @@ enum Check {
     Start,
     /// It is a whole attribute of a distinguished name.
     Attribute,
+    /// The value has this shape.
+    Shape(Box<Shape>),
     /// It stands where its pattern wants it, and the pattern holds.
     Bytes(Box<BytePattern>, usize, usize),
 }
@@ -75,6 +78,14 @@ impl ValueIndexBuilder {
     pub(super) fn add_attribute(&mut self, value: &[u8], entry: u32) {
         self.index.window = usize::MAX;
         self.add_piece(value, Check::Attribute, entry);
+    }
+
+    pub(super) fn add_shape(&mut self, shape: &Shape, entry: u32) {
+        let Some((literal, distance)) = shape.literal() else {
+            return;
+        };
+        self.index.window = self.index.window.max(distance.saturating_add(literal.len()));
+        self.add_piece(&literal, Check::Shape(Box::new(shape.clone())), entry);
     }
 
     pub(super) fn add_bytes(&mut self, pattern: &BytePattern, entry: u32) {
@@ -145,6 +156,7 @@ fn holds(check: &Check, start: usize, end: usize, value: &[u8], context: Payload
         Check::Anywhere => true,
         Check::Start => start == 0,
         Check::Attribute => is_attribute(value, start, end),
+        Check::Shape(shape) => shape.matches(value),
         Check::Bytes(pattern, first, last) => {
             (*first..=*last).contains(&start)
                 && context
@@ -191,6 +203,20 @@ mod tests {
         }
         for subject in ["CN=tinypilot-ca", "CN=tinypilot ca", "XCN=tinypilot", ""] {
             assert!(found(&index, subject.as_bytes(), none).is_empty(), "{subject}");
+        }
+    }
+
+    #[test]
+    fn a_shape_is_found_wherever_its_letters_stand() {
+        let mut builder = ValueIndexBuilder::default();
+        builder.add_shape(&Shape::parse("kvm-[0-9a-f]{4}").unwrap(), 1);
+        builder.add_shape(&Shape::parse("[a-z]{4}-kvm*").unwrap(), 2);
+        let index = builder.finish(true).unwrap();
+        let none = PayloadContext::default();
+        assert_eq!(found(&index, b"kvm-12ab", none), [1]);
+        assert_eq!(found(&index, b"rack-kvm7", none), [2]);
+        for value in ["kvm-12a", "racks-kvm", "-kvm", "akvm-12ab", ""] {
+            assert!(found(&index, value.as_bytes(), none).is_empty(), "{value}");
         }
     }
 

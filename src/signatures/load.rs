@@ -1,12 +1,17 @@
-//! Reads signature files and the vocabulary: everything checked, everything wrong named.
+//! Reads signature files: everything checked, everything wrong named.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+use ipnet::IpNet;
+
 use super::domains::split_label;
-use super::entry::{Class, FieldKind, FieldRule, Indicator, Pattern, RoleHint, Suspicion, Tool};
+use super::entry::{Class, FieldKind, Indicator, Pattern, RoleHint, Suspicion, Tool, Unseen};
 use super::payload::BytePattern;
+use super::shape::Shape;
+use super::vocabulary::{Shared, Vocabulary};
 use crate::document::{Document, Faults, Table, did_you_mean};
 
 /// Largest weight either way: ten thousand to one. What would need more needs a second indicator.
@@ -15,112 +20,14 @@ const HEAVIEST: i64 = 40;
 /// Largest weight of a port, and of a name that many products share.
 const HEAVIEST_SHARED: i64 = 10;
 
+/// Largest weight of a customer's own name below one that many products share: whose it is can change with the next bill.
+const HEAVIEST_BELOW_SHARED: i64 = 30;
+
+/// Shortest prefix of a network that an indicator may name.
+const WIDEST_NETWORK: u8 = 8;
+
 /// Shortest piece that `prefix` and `contains` may look for.
 const SHORTEST_PIECE: usize = 3;
-
-/// The words that entries may use: `catalogue/vocabulary.toml`.
-#[derive(Clone, Debug, Default)]
-pub struct Vocabulary {
-    /// Classes by their word.
-    pub(super) classes: BTreeMap<String, Arc<Class>>,
-    /// Fields by their name.
-    pub(super) fields: BTreeMap<String, FieldRule>,
-    /// Fields by the name of their group.
-    pub(super) groups: BTreeMap<String, Vec<String>>,
-    /// Names under which unrelated products live side by side.
-    pub(super) shared: BTreeSet<String>,
-}
-
-impl Vocabulary {
-    /// Reads a vocabulary.
-    pub fn parse(path: &Path, text: &str) -> Result<Self, Faults> {
-        let document = Document::parse(path, text)?;
-        let mut vocabulary = Self::default();
-        let root = document.root();
-        for table in root.tables("class") {
-            let class = Class {
-                id: table.required_text("id").unwrap_or_default().to_owned(),
-                finding: table.text("finding").map(str::to_owned),
-                suspicion: match table.text("suspicion") {
-                    Some("low") => Suspicion::Low,
-                    Some("high") => Suspicion::High,
-                    Some("normal") | None => Suspicion::Normal,
-                    Some(_) => {
-                        table.fault("suspicion", "expected low, normal or high");
-                        Suspicion::Normal
-                    }
-                },
-                benign: table.required_text("benign").unwrap_or_default().to_owned(),
-            };
-            table.refuse_unknown();
-            if vocabulary
-                .classes
-                .insert(class.id.clone(), Arc::new(class))
-                .is_some()
-            {
-                table.fault("id", "stands twice");
-            }
-        }
-        for table in root.tables("field") {
-            let kind = match table.required_text("kind") {
-                Some("domain") => FieldKind::Domain,
-                Some("text") | None => FieldKind::Text,
-                Some("caseless") => FieldKind::Caseless,
-                Some("payload") => FieldKind::Payload,
-                Some("port") => FieldKind::Port,
-                Some(_) => {
-                    table.fault("kind", "expected domain, text, caseless, payload or port");
-                    FieldKind::Text
-                }
-            };
-            let groups: Vec<String> = table
-                .texts("group")
-                .iter()
-                .map(|item| item.text.to_owned())
-                .collect();
-            for item in table.texts("name") {
-                let rule = FieldRule {
-                    name: item.text.to_owned(),
-                    kind,
-                    groups: groups.clone(),
-                };
-                for group in &groups {
-                    vocabulary
-                        .groups
-                        .entry(group.clone())
-                        .or_default()
-                        .push(rule.name.clone());
-                }
-                if vocabulary.fields.insert(rule.name.clone(), rule).is_some() {
-                    table.fault_in("name", item, format!("{:?} stands twice", item.text));
-                }
-            }
-            table.refuse_unknown();
-        }
-        vocabulary.shared = root
-            .texts("shared")
-            .iter()
-            .map(|item| item.text.to_owned())
-            .collect();
-        root.refuse_unknown();
-        drop(root);
-        document.finish(vocabulary)
-    }
-
-    /// The fields that `name` stands for: itself, or those of its group.
-    fn fields_of(&self, name: &str) -> Option<(Vec<String>, FieldKind)> {
-        if let Some(rule) = self.fields.get(name) {
-            return Some((vec![rule.name.clone()], rule.kind));
-        }
-        let members = self.groups.get(name)?;
-        let kind = self.fields.get(members.first()?)?.kind;
-        Some((members.clone(), kind))
-    }
-
-    fn names(&self) -> impl Iterator<Item = &str> {
-        self.fields.keys().chain(self.groups.keys()).map(String::as_str)
-    }
-}
 
 /// Reads the tools of one file. A wrong file is refused whole, with all its faults.
 pub fn tools(path: &Path, text: &str, vocabulary: &Vocabulary) -> Result<Vec<Tool>, Faults> {
@@ -163,8 +70,17 @@ fn tool(path: &Path, table: &Table<'_>, vocabulary: &Vocabulary) -> Tool {
         .iter()
         .map(|indicator_table| indicator(indicator_table, vocabulary))
         .collect();
-    if indicators.is_empty() {
-        table.fault("indicator", "a tool needs at least one");
+    let unseen = table.text("unseen").map(|reason| Unseen {
+        reason: reason.to_owned(),
+        source: table.required_text("source").unwrap_or_default().to_owned(),
+    });
+    match (indicators.is_empty(), unseen.is_some()) {
+        (true, false) => table.fault(
+            "indicator",
+            "a tool needs at least one, or unseen with the reason",
+        ),
+        (false, true) => table.fault("unseen", "it has indicators"),
+        _ => {}
     }
     let tool = Tool {
         name: table.text("name").unwrap_or(&id).to_owned(),
@@ -180,14 +96,28 @@ fn tool(path: &Path, table: &Table<'_>, vocabulary: &Vocabulary) -> Tool {
         }),
         protocol: table.text("protocol").map(str::to_owned),
         is_consumer_vpn: table.flag("consumer_vpn").unwrap_or_default(),
+        is_opened_by_controlled: is_opened_by_controlled(table),
         benign: table.text("benign").map(str::to_owned),
         note: table.text("note").map(str::to_owned),
+        unseen,
         indicators,
         path: path.to_owned(),
         line: table.line(),
     };
     table.refuse_unknown();
     tool
+}
+
+/// Who opens the connection, where that is not who drives.
+fn is_opened_by_controlled(table: &Table<'_>) -> bool {
+    match table.text("opened_by") {
+        Some("controlled") => true,
+        Some("controller") | None => false,
+        Some(_) => {
+            table.fault("opened_by", "expected controller or controlled");
+            false
+        }
+    }
 }
 
 /// Identifiers are lower case: letters, digits, single hyphens between them.
@@ -274,31 +204,26 @@ fn weight(
             format!("{weight} is outside -{HEAVIEST} to {HEAVIEST} decibans"),
         );
     }
-    let shared = vocabulary.shared.iter().find(|name| {
-        let suffix = Pattern::Suffix((*name).clone());
-        patterns.contains(&suffix)
-    });
-    let reason = match (kind, shared) {
-        (Some(FieldKind::Port), _) => Some("a port".to_owned()),
-        (_, Some(name)) => Some(format!("{name:?}, which many products share,")),
-        (_, None) => None,
+    let (most, reason) = match (kind, vocabulary.shared_by(patterns)) {
+        (Some(FieldKind::Port), _) => (HEAVIEST_SHARED, "a port".to_owned()),
+        (_, Some(Shared::Itself(name))) => (HEAVIEST_SHARED, format!("{name:?}, which many products share,")),
+        (_, Some(Shared::Below(name))) => (
+            HEAVIEST_BELOW_SHARED,
+            format!("a name below {name:?}, which many products share,"),
+        ),
+        (_, None) => (HEAVIEST, String::new()),
     };
-    if let Some(reason) = reason {
-        if weight > HEAVIEST_SHARED {
-            table.fault(
-                "weight",
-                format!("{reason} is worth {HEAVIEST_SHARED} decibans at most"),
-            );
-        }
-        if alone {
-            table.fault("alone", format!("{reason} never names a tool alone"));
-        }
+    if weight > most && most < HEAVIEST {
+        table.fault("weight", format!("{reason} is worth {most} decibans at most"));
+    }
+    if alone && most == HEAVIEST_SHARED {
+        table.fault("alone", format!("{reason} never names a tool alone"));
     }
     i16::try_from(weight).unwrap_or_default()
 }
 
 /// The ways to match, and which kinds of field know them.
-const WAYS: [(&str, &[FieldKind]); 8] = [
+const WAYS: [(&str, &[FieldKind]); 10] = [
     (
         "exact",
         &[FieldKind::Domain, FieldKind::Text, FieldKind::Caseless],
@@ -308,8 +233,10 @@ const WAYS: [(&str, &[FieldKind]); 8] = [
     ("prefix", &[FieldKind::Text, FieldKind::Caseless]),
     ("contains", &[FieldKind::Text, FieldKind::Caseless]),
     ("attribute", &[FieldKind::Text, FieldKind::Caseless]),
+    ("shape", &[FieldKind::Text, FieldKind::Caseless]),
     ("bytes", &[FieldKind::Payload]),
     ("port", &[FieldKind::Port]),
+    ("network", &[FieldKind::Address]),
 ];
 
 fn patterns(table: &Table<'_>, kind: Option<FieldKind>) -> Vec<Pattern> {
@@ -333,7 +260,7 @@ fn patterns(table: &Table<'_>, kind: Option<FieldKind>) -> Vec<Pattern> {
     if patterns.is_empty() && !WAYS.iter().any(|(way, _)| table.has(way)) {
         table.fault(
             "",
-            "nothing to match: exact, suffix, label, prefix, contains, attribute, bytes or port is missing",
+            "nothing to match: exact, suffix, label, prefix, contains, attribute, shape, bytes, port or network is missing",
         );
     }
     patterns
@@ -350,7 +277,7 @@ fn pattern(way: &str, text: String, kind: Option<FieldKind>) -> Result<Pattern, 
         "suffix" if !text.contains('.') => Err("a whole top-level domain".to_owned()),
         "suffix" => Ok(Pattern::Suffix(text)),
         "label" if split_label(&text).is_none() => {
-            Err("one * in the first of several labels is wanted".to_owned())
+            Err("one * in a label in front of a domain is wanted".to_owned())
         }
         "label" => Ok(Pattern::Label(text)),
         "exact" if text.contains('*') => Err("a * is only known in label".to_owned()),
@@ -362,6 +289,8 @@ fn pattern(way: &str, text: String, kind: Option<FieldKind>) -> Result<Pattern, 
         "contains" => Ok(Pattern::Contains(text)),
         "attribute" if !text.contains('=') => Err("expected KEY=VALUE".to_owned()),
         "attribute" => Ok(Pattern::Attribute(text)),
+        "shape" => Shape::parse(&text).map(Pattern::Shape),
+        "network" => network(&text),
         "bytes" => BytePattern::parse(&text).map(Pattern::Bytes),
         _ => ports(&text),
     }
@@ -386,6 +315,21 @@ fn ports(text: &str) -> Result<Pattern, String> {
         (Some(first), Some(last)) if first <= last => Ok(Pattern::Ports(first, last)),
         _ => Err("not a port or a range of ports".to_owned()),
     }
+}
+
+/// A network of which an address says something: not half the Internet.
+fn network(text: &str) -> Result<Pattern, String> {
+    let network: IpNet = text
+        .parse()
+        .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
+        .map_err(|_| "not an address or a network".to_owned())?;
+    if network.prefix_len() < WIDEST_NETWORK {
+        return Err(format!("wider than /{WIDEST_NETWORK}"));
+    }
+    if network.addr() != network.network() {
+        return Err(format!("begins at {}", network.network()));
+    }
+    Ok(Pattern::Network(network))
 }
 
 #[cfg(test)]
@@ -441,7 +385,7 @@ role = "sesion"
              my.toml:13: indicator.alone: a port never names a tool alone\n\
              my.toml:14: indicator.rol: unknown key (did you mean \"role\"?)\n\
              my.toml:17: indicator.suffix: \"com\": a whole top-level domain\n\
-             my.toml:18: indicator.label: \"a.b.example.com\": one * in the first of several labels is wanted\n\
+             my.toml:18: indicator.label: \"a.b.example.com\": one * in a label in front of a domain is wanted\n\
              my.toml:19: indicator.contains: this field is not matched in that way\n\
              my.toml:22: indicator.role: unknown role \"sesion\" (did you mean \"session\"?)"
         );
@@ -452,7 +396,7 @@ role = "sesion"
         let text = "[[tool]]\nid = \"x\"\nclass = \"vpn\"\n";
         assert_eq!(
             faults(text),
-            "my.toml:1: tool.indicator: a tool needs at least one"
+            "my.toml:1: tool.indicator: a tool needs at least one, or unseen with the reason"
         );
         let text = "[[tool]]\nid = \"x\"\nclass = \"vpn\"\n[[tool.indicator]]\nfield = \"app_proto\"\nexact = \"x\"\nweight = 5\nsource = \"\"\n";
         assert_eq!(faults(text), "my.toml:8: indicator.source: empty");
@@ -469,5 +413,58 @@ role = "sesion"
             "{faults}"
         );
         assert!(faults.contains("8: indicator.alone"), "{faults}");
+    }
+
+    #[test]
+    fn a_customers_name_on_a_shared_cloud_is_never_sure() {
+        let entry = |weight: u32, name: &str| {
+            format!(
+                "[[tool]]\nid = \"x\"\nclass = \"vpn\"\n[[tool.indicator]]\nfield = \"host.name\"\n{name}\nweight = {weight}\nalone = true\nsource = \"s\"\n"
+            )
+        };
+        for name in [
+            "exact = \"account.s3.amazonaws.com\"",
+            "suffix = \"account.azurewebsites.net\"",
+            "label = \"*.account.cloudfront.net\"",
+        ] {
+            let faults = faults(&entry(40, name));
+            assert!(faults.contains("7: indicator.weight: a name below"), "{faults}");
+            tools(Path::new("my.toml"), &entry(30, name), &vocabulary()).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_the_network_never_shows_needs_the_reason_and_no_indicator() {
+        let text = "[[tool]]\nid = \"x\"\nclass = \"equipment\"\nunseen = \"a cable\"\n";
+        assert_eq!(faults(text), "my.toml:1: tool.source: missing");
+        let text = format!("{text}source = \"s\"\n");
+        let read = tools(Path::new("my.toml"), &text, &vocabulary()).unwrap();
+        let tool = read.first().unwrap();
+        assert_eq!(tool.unseen.as_ref().unwrap().reason, "a cable");
+        assert!(tool.sources().contains("s"));
+        let both = format!(
+            "{text}[[tool.indicator]]\nfield = \"port.tcp\"\nport = \"9\"\nweight = 5\nsource = \"s\"\n"
+        );
+        assert_eq!(faults(&both), "my.toml:4: tool.unseen: it has indicators");
+    }
+
+    #[test]
+    fn networks_are_read_and_refused() {
+        let entry = |network: &str| {
+            format!(
+                "[[tool]]\nid = \"x\"\nclass = \"vpn\"\n[[tool.indicator]]\nfield = \"ip.address\"\nnetwork = \"{network}\"\nweight = 5\nsource = \"s\"\n"
+            )
+        };
+        for right in ["192.0.2.7", "198.51.100.0/24", "2001:db8::/32"] {
+            tools(Path::new("my.toml"), &entry(right), &vocabulary()).unwrap();
+        }
+        for (wrong, reason) in [
+            ("198.51.100.1/24", "begins at 198.51.100.0"),
+            ("0.0.0.0/1", "wider than /8"),
+            ("example.com", "not an address or a network"),
+        ] {
+            let faults = faults(&entry(wrong));
+            assert!(faults.contains(reason), "{faults}");
+        }
     }
 }

@@ -4,15 +4,19 @@
 //! The catalogue is data (`catalogue/*.toml`, described in `catalogue/README.md`); a new entry needs no code.
 //!
 //! Question: how does a lookup stay as fast with 10,000 entries as with 100? Answer: nothing walks the entries. Names go through one map
-//! by suffix (`domains.rs`), whole values through one map, and pieces of values and bytes through one automaton a field
-//! (`fingerprints.rs`); only what these point at is compared.
+//! by suffix (`domains.rs`), whole values through one map, pieces of values and bytes through one automaton a field
+//! (`fingerprints.rs`), addresses through one binary search (`networks.rs`); only what these point at is compared.
 
 mod domains;
 pub mod entry;
 mod fingerprints;
 pub mod load;
+mod networks;
 mod overlay;
 pub mod payload;
+mod sequence;
+pub mod shape;
+pub mod vocabulary;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -27,8 +31,9 @@ use domains::DomainIndex;
 use entry::{FieldKind, Indicator, Pattern, Tool};
 pub use fingerprints::PayloadContext;
 use fingerprints::{ValueIndex, ValueIndexBuilder};
-use load::Vocabulary;
+use networks::{NetworkIndex, NetworkIndexBuilder};
 use overlay::Layer;
+use vocabulary::Vocabulary;
 
 /// The words that entries may use.
 const VOCABULARY: (&str, &str) = (
@@ -36,25 +41,58 @@ const VOCABULARY: (&str, &str) = (
     include_str!("catalogue/vocabulary.toml"),
 );
 
-/// The embedded catalogue, a file a class.
+/// The embedded catalogue: a file a class, and three for the largest.
 const EMBEDDED: &[(&str, &str)] = &[
     (
         "catalogue/remote-access.toml",
         include_str!("catalogue/remote-access.toml"),
     ),
     (
+        "catalogue/remote-access-protocols.toml",
+        include_str!("catalogue/remote-access-protocols.toml"),
+    ),
+    (
+        "catalogue/remote-access-vendors.toml",
+        include_str!("catalogue/remote-access-vendors.toml"),
+    ),
+    (
+        "catalogue/virtual-desktop.toml",
+        include_str!("catalogue/virtual-desktop.toml"),
+    ),
+    (
         "catalogue/remote-login.toml",
         include_str!("catalogue/remote-login.toml"),
     ),
+    (
+        "catalogue/peripheral-sharing.toml",
+        include_str!("catalogue/peripheral-sharing.toml"),
+    ),
+    (
+        "catalogue/remote-management.toml",
+        include_str!("catalogue/remote-management.toml"),
+    ),
+    (
+        "catalogue/device-management.toml",
+        include_str!("catalogue/device-management.toml"),
+    ),
     ("catalogue/ip-kvm.toml", include_str!("catalogue/ip-kvm.toml")),
+    ("catalogue/bmc.toml", include_str!("catalogue/bmc.toml")),
     ("catalogue/vpn.toml", include_str!("catalogue/vpn.toml")),
     (
         "catalogue/vpn-service.toml",
         include_str!("catalogue/vpn-service.toml"),
     ),
     ("catalogue/mesh-vpn.toml", include_str!("catalogue/mesh-vpn.toml")),
+    (
+        "catalogue/reverse-tunnel.toml",
+        include_str!("catalogue/reverse-tunnel.toml"),
+    ),
     ("catalogue/proxy.toml", include_str!("catalogue/proxy.toml")),
     ("catalogue/tor.toml", include_str!("catalogue/tor.toml")),
+    (
+        "catalogue/equipment.toml",
+        include_str!("catalogue/equipment.toml"),
+    ),
 ];
 
 /// Everything of one field.
@@ -63,6 +101,15 @@ struct FieldIndex {
     kind: FieldKind,
     names: DomainIndex,
     values: ValueIndex,
+    networks: NetworkIndex,
+}
+
+/// What a [`FieldIndex`] is made of.
+#[derive(Debug, Default)]
+struct FieldIndexBuilder {
+    names: DomainIndex,
+    values: ValueIndexBuilder,
+    networks: NetworkIndexBuilder,
 }
 
 /// An entry that a value fits.
@@ -145,7 +192,7 @@ impl Catalogue {
     fn index(tools: Vec<Tool>, vocabulary: &Vocabulary, version: String) -> Result<Self, Faults> {
         let mut by_id = BTreeMap::new();
         let mut entries: Vec<(usize, usize)> = Vec::new();
-        let mut building: BTreeMap<&str, (DomainIndex, ValueIndexBuilder)> = BTreeMap::new();
+        let mut building: BTreeMap<&str, FieldIndexBuilder> = BTreeMap::new();
         for (position, tool) in tools.iter().enumerate() {
             for id in tool.aliases.iter().chain([&tool.id]) {
                 by_id.insert(id.clone(), position);
@@ -154,32 +201,41 @@ impl Catalogue {
                 let entry = u32::try_from(entries.len()).unwrap_or(u32::MAX);
                 entries.push((position, place));
                 for field in &indicator.fields {
-                    let (names, values) = building.entry(field).or_default();
+                    let field_index = building.entry(field).or_default();
                     let is_name = vocabulary
                         .fields
                         .get(field)
                         .is_some_and(|rule| rule.kind == FieldKind::Domain);
                     for pattern in &indicator.patterns {
-                        add(names, values, pattern, is_name, entry);
+                        field_index.add(pattern, is_name, entry);
                     }
                 }
             }
         }
         let mut fields = BTreeMap::new();
-        for (name, (names, values)) in building {
+        for (name, parts) in building {
             let kind = vocabulary
                 .fields
                 .get(name)
                 .map_or(FieldKind::Text, |rule| rule.kind);
-            let values = values.finish(kind == FieldKind::Caseless).map_err(|cause| {
-                Faults(vec![Fault {
-                    path: PathBuf::from("catalogue"),
-                    line: 0,
-                    field: name.to_owned(),
-                    what: cause.to_string(),
-                }])
-            })?;
-            fields.insert(name.to_owned(), FieldIndex { kind, names, values });
+            let values = parts
+                .values
+                .finish(kind == FieldKind::Caseless)
+                .map_err(|cause| {
+                    Faults(vec![Fault {
+                        path: PathBuf::from("catalogue"),
+                        line: 0,
+                        field: name.to_owned(),
+                        what: cause.to_string(),
+                    }])
+                })?;
+            let index = FieldIndex {
+                kind,
+                names: parts.names,
+                values,
+                networks: parts.networks.finish(),
+            };
+            fields.insert(name.to_owned(), index);
         }
         Ok(Self {
             tools,
@@ -193,7 +249,8 @@ impl Catalogue {
     /// The entries that `value` of `field` fits, in the catalogue's order, each indicator once.
     ///
     /// Names may come in any case, with a port and with a final dot; ports as decimal digits; link addresses (`mac.oui`) as
-    /// `04:c9:8b:10:00:01`. For payloads prefer [`Catalogue::payload_matches`].
+    /// `04:c9:8b:10:00:01`; addresses (`ip.address`) as their sixteen octets. For payloads prefer
+    /// [`Catalogue::payload_matches`].
     pub fn matches(&self, field: &str, value: &[u8]) -> impl Iterator<Item = Match<'_>> {
         self.payload_matches(field, value, PayloadContext::default())
     }
@@ -211,6 +268,7 @@ impl Catalogue {
             let value = comparable(value, index.kind);
             index.names.find(&value, |entry| found.push(entry));
             index.values.find(&value, context, |entry| found.push(entry));
+            index.networks.find(&value, |entry| found.push(entry));
             found.sort_unstable();
             found.dedup();
         }
@@ -259,23 +317,26 @@ impl Catalogue {
     }
 }
 
-fn add(
-    names: &mut DomainIndex,
-    values: &mut ValueIndexBuilder,
-    pattern: &Pattern,
-    is_name: bool,
-    entry: u32,
-) {
-    match pattern {
-        Pattern::Exact(text) if is_name => names.add_exact(text, entry),
-        Pattern::Exact(text) => values.add_whole(text.as_bytes(), entry),
-        Pattern::Suffix(text) => names.add_suffix(text, entry),
-        Pattern::Label(text) => names.add_label(text, entry),
-        Pattern::Prefix(text) => values.add_prefix(text.as_bytes(), entry),
-        Pattern::Contains(text) => values.add_contained(text.as_bytes(), entry),
-        Pattern::Attribute(text) => values.add_attribute(text.as_bytes(), entry),
-        Pattern::Bytes(pattern) => values.add_bytes(pattern, entry),
-        Pattern::Ports(first, last) => values.add_ports(*first, *last, entry),
+impl FieldIndexBuilder {
+    fn add(&mut self, pattern: &Pattern, is_name: bool, entry: u32) {
+        let Self {
+            names,
+            values,
+            networks,
+        } = self;
+        match pattern {
+            Pattern::Exact(text) if is_name => names.add_exact(text, entry),
+            Pattern::Exact(text) => values.add_whole(text.as_bytes(), entry),
+            Pattern::Suffix(text) => names.add_suffix(text, entry),
+            Pattern::Label(text) => names.add_label(text, entry),
+            Pattern::Prefix(text) => values.add_prefix(text.as_bytes(), entry),
+            Pattern::Contains(text) => values.add_contained(text.as_bytes(), entry),
+            Pattern::Attribute(text) => values.add_attribute(text.as_bytes(), entry),
+            Pattern::Shape(shape) => values.add_shape(shape, entry),
+            Pattern::Bytes(pattern) => values.add_bytes(pattern, entry),
+            Pattern::Ports(first, last) => values.add_ports(*first, *last, entry),
+            Pattern::Network(network) => networks.add(*network, entry),
+        }
     }
 }
 
@@ -287,7 +348,9 @@ fn comparable(value: &[u8], kind: FieldKind) -> Cow<'_, [u8]> {
             let name = host_of(value);
             name.strip_suffix(b".").unwrap_or(name)
         }
-        FieldKind::Text | FieldKind::Caseless | FieldKind::Payload | FieldKind::Port => value,
+        FieldKind::Text | FieldKind::Caseless | FieldKind::Payload | FieldKind::Port | FieldKind::Address => {
+            value
+        }
     };
     let is_caseless = matches!(kind, FieldKind::Domain | FieldKind::Caseless);
     if is_caseless && value.iter().any(u8::is_ascii_uppercase) {

@@ -5,7 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::entry::Tool;
-use super::load::{self, Vocabulary};
+use super::load;
+use super::vocabulary::Vocabulary;
 use crate::document::{Fault, Faults, did_you_mean};
 
 /// A file of entries.

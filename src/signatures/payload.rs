@@ -6,14 +6,10 @@
 
 use std::fmt;
 
+use super::sequence::{Element, Sequence};
+
 /// Most bytes that one pattern may span, windows included.
 const LONGEST: usize = 4_096;
-
-/// Most repeats of variable length in one sequence: with 64 places each, matching stays below a few thousand steps.
-const MOST_VARIABLE: usize = 2;
-
-/// Most places of a repeat of variable length.
-const LONGEST_VARIABLE: u16 = 64;
 
 /// What carries a payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,20 +27,12 @@ enum Length {
     Steps(usize, usize),
 }
 
-/// A set of byte values with how often one of them stands in a row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Element {
-    set: [u64; 4],
-    least: u16,
-    most: u16,
-}
-
 /// A sequence and the window in which it begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Part {
     first: usize,
     last: usize,
-    elements: Vec<Element>,
+    sequence: Sequence,
 }
 
 /// A parsed pattern.
@@ -66,36 +54,6 @@ pub struct Anchor {
     pub first: usize,
     /// Last one.
     pub last: usize,
-}
-
-impl Element {
-    const fn empty() -> Self {
-        Self {
-            set: [0; 4],
-            least: 1,
-            most: 1,
-        }
-    }
-
-    fn add(&mut self, byte: u8) {
-        if let Some(word) = self.set.get_mut(usize::from(byte >> 6)) {
-            *word |= 1 << (byte & 63);
-        }
-    }
-
-    fn holds(&self, byte: u8) -> bool {
-        self.set
-            .get(usize::from(byte >> 6))
-            .is_some_and(|word| word >> (byte & 63) & 1 == 1)
-    }
-
-    /// The byte, if there is only one and it stands once.
-    fn literal(&self) -> Option<u8> {
-        let is_single = self.least == 1
-            && self.most == 1
-            && self.set.iter().map(|word| word.count_ones()).sum::<u32>() == 1;
-        is_single.then(|| (0..=u8::MAX).find(|byte| self.holds(*byte)))?
-    }
 }
 
 impl BytePattern {
@@ -136,30 +94,43 @@ impl BytePattern {
     pub fn anchor(&self) -> Option<Anchor> {
         let mut best: Option<Anchor> = None;
         for part in &self.parts {
-            let mut offset = 0_usize;
-            let mut run: Vec<u8> = Vec::new();
-            for element in part.elements.iter().map(Some).chain([None]) {
-                if let Some(byte) = element.and_then(Element::literal) {
-                    run.push(byte);
-                    offset += 1;
-                    continue;
-                }
-                if !run.is_empty() && best.as_ref().is_none_or(|best| best.literal.len() < run.len()) {
-                    let start = offset - run.len();
-                    best = Some(Anchor {
-                        literal: std::mem::take(&mut run),
-                        first: part.first + start,
-                        last: part.last + start,
-                    });
-                }
-                run.clear();
-                match element {
-                    Some(element) if element.least == element.most => offset += usize::from(element.most),
-                    _ => break,
-                }
+            if let Some((literal, distance)) = part.sequence.literal()
+                && best
+                    .as_ref()
+                    .is_none_or(|best| best.literal.len() < literal.len())
+            {
+                best = Some(Anchor {
+                    literal,
+                    first: part.first.saturating_add(distance),
+                    last: part.last.saturating_add(distance),
+                });
             }
         }
         best
+    }
+
+    /// The smallest payload that looks so. Parts that overlap and contradict each other have none.
+    #[must_use]
+    pub fn example(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for part in &self.parts {
+            let sequence = part.sequence.example();
+            let end = part.first.saturating_add(sequence.len());
+            bytes.resize(bytes.len().max(end), 0);
+            for (place, byte) in bytes.iter_mut().skip(part.first).zip(sequence) {
+                *place = byte;
+            }
+        }
+        let length = match self.length {
+            None => bytes.len(),
+            Some(Length::Range(least, _)) => least.max(bytes.len()),
+            Some(Length::Steps(least, step)) => {
+                let more = bytes.len().saturating_sub(least).div_ceil(step.max(1));
+                least.saturating_add(more.saturating_mul(step))
+            }
+        };
+        bytes.resize(length, 0);
+        bytes
     }
 
     /// Whether the payload, of which `bytes` were captured and which was `length` bytes on the wire, looks so.
@@ -174,7 +145,7 @@ impl BytePattern {
         };
         fits && self.parts.iter().all(|part| {
             let last = part.last.min(bytes.len());
-            (part.first..=last).any(|start| bytes.get(start..).is_some_and(|from| run(&part.elements, from)))
+            (part.first..=last).any(|start| bytes.get(start..).is_some_and(|from| part.sequence.begins(from)))
         })
     }
 }
@@ -183,29 +154,6 @@ impl fmt::Display for BytePattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
-}
-
-/// Whether the elements stand at the beginning of `bytes`. Recursion only where a repeat is of variable length.
-fn run(elements: &[Element], mut bytes: &[u8]) -> bool {
-    let mut elements = elements.iter();
-    while let Some(element) = elements.next() {
-        let held = bytes
-            .iter()
-            .take(usize::from(element.most))
-            .take_while(|byte| element.holds(**byte))
-            .count();
-        if held < usize::from(element.least) {
-            return false;
-        }
-        if element.least == element.most {
-            bytes = bytes.get(held..).unwrap_or_default();
-            continue;
-        }
-        let rest = elements.as_slice();
-        return (usize::from(element.least)..=held)
-            .any(|taken| bytes.get(taken..).is_some_and(|from| run(rest, from)));
-    }
-    true
 }
 
 fn number(text: &str) -> Result<usize, String> {
@@ -240,25 +188,16 @@ fn part(at: &str, bytes: &str) -> Result<Part, String> {
     let window = at.trim_start_matches('@');
     let (first, last) = window.split_once('-').unwrap_or((window, window));
     let (first, last) = (number(first)?, number(last)?);
-    let elements = elements(bytes)?;
-    let span: usize = elements.iter().map(|element| usize::from(element.most)).sum();
-    if first > last || last.saturating_add(span) > LONGEST {
+    let sequence = Sequence::new(elements(bytes)?)?;
+    if first > last || last.saturating_add(sequence.span()) > LONGEST {
         return Err(format!(
             "the window {at} is empty or reaches beyond {LONGEST} bytes"
-        ));
-    }
-    let variable = elements.iter().filter(|element| element.least != element.most);
-    if variable.clone().count() > MOST_VARIABLE
-        || variable.clone().any(|element| element.most > LONGEST_VARIABLE)
-    {
-        return Err(format!(
-            "more than {MOST_VARIABLE} repeats of variable length, or one beyond {LONGEST_VARIABLE}"
         ));
     }
     Ok(Part {
         first,
         last,
-        elements,
+        sequence,
     })
 }
 
@@ -277,7 +216,7 @@ fn elements(text: &str) -> Result<Vec<Element>, String> {
             .map_or((word, None), |(bytes, repeat)| (bytes, Some(repeat)));
         let mut element = Element::empty();
         if bytes == "??" {
-            element.set = [u64::MAX; 4];
+            element = Element::any();
         } else if let Some(choices) = bytes.strip_prefix('(').and_then(|bytes| bytes.strip_suffix(')')) {
             for choice in choices.split('|') {
                 element.add(hex(choice)?);
@@ -290,24 +229,17 @@ fn elements(text: &str) -> Result<Vec<Element>, String> {
         } else {
             element.add(hex(bytes)?);
         }
-        if element.set == [0; 4] {
+        if element.is_empty() {
             return Err(format!("{word:?} stands for no byte"));
         }
         if let Some(repeat) = repeat {
             let (least, most) = repeat.split_once('-').unwrap_or((repeat, repeat));
             let places = |text: &str| number(text).map(|places| u16::try_from(places).unwrap_or(u16::MAX));
-            (element.least, element.most) = (places(least)?, places(most)?);
-            if element.least > element.most || element.most == 0 {
-                return Err(format!("the repeat *{repeat} ends before it begins"));
-            }
+            element = element.repeated(places(least)?, places(most)?)?;
         }
         elements.push(element);
     }
-    if elements.is_empty() {
-        Err("no bytes".to_owned())
-    } else {
-        Ok(elements)
-    }
+    Ok(elements)
 }
 
 #[cfg(test)]
@@ -399,6 +331,14 @@ mod tests {
         fn any_text_parses_or_is_refused_and_any_bytes_are_judged(text in "(tcp|udp) @[0-9]{1,2} = [0-9a-f?()|\\[\\]*; -]{0,40}", bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
             if let Ok(pattern) = BytePattern::parse(&text) {
                 let _ = pattern.matches(&bytes, bytes.len());
+            }
+        }
+
+        #[test]
+        fn an_example_fits_its_pattern(text in "(tcp|udp) @[0-4](-9)? = [0-9a-f]{2}( ([0-9a-f]{2}|\\?\\?|\\(0a\\|10\\))(\\*[1-3](-4)?)?){0,5}( ; @3[0-9] = [0-9a-f]{2}){0,1}( ; len = ([4-9][0-9]|3\\+16k))?") {
+            if let Ok(pattern) = BytePattern::parse(&text) {
+                let example = pattern.example();
+                prop_assert!(pattern.matches(&example, example.len()), "{text}: {example:02x?}");
             }
         }
 

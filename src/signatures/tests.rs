@@ -182,13 +182,32 @@ fn fingerprints_certificates_devices_and_protocols_are_recognised() {
         ("app_proto", "esp", "ipsec-esp+ 40"),
         ("port.tcp", "3389", "rdp 10"),
         ("geo.asn", "209854", "surfshark+ 30"),
+        ("dhcp.host_name", "kvm-0a1b", "nanokvm 15"),
+        ("dhcp.host_name", "idrac-7XYZ12A", "dell-idrac+ 30"),
+        ("dhcp.host_name", "my-jetkvm-2", "jetkvm+ 20"),
+        ("vnc.server_version", "003.889", "apple-remote-desktop+ 40"),
+        ("http.path", "/machine-1700000000000?ping=1", "simplehelp+ 30"),
+        ("tls.sni", "tunnel.eu.ngrok.com", "ngrok+ 30"),
     ] {
-        assert_eq!(
-            found(&catalogue, field, value.as_bytes()),
-            [wanted],
-            "{field} {value}"
+        let all = found(&catalogue, field, value.as_bytes());
+        assert_eq!(all.first().map(String::as_str), Some(wanted), "{field} {value}");
+        let tool = wanted.split(['+', ' ']).next().unwrap_or_default();
+        assert!(
+            all.iter().all(|one| one.starts_with(tool)),
+            "{field} {value}: {all:?}"
         );
     }
+    let address =
+        |text: &str| crate::model::address::Address::from(text.parse::<std::net::IpAddr>().unwrap());
+    assert_eq!(
+        found(&catalogue, "ip.address", &address("239.255.102.18").0),
+        ["anydesk+ 20"]
+    );
+    assert_eq!(
+        found(&catalogue, "ip.address", &address("fd7a:115c:a1e0::7").0),
+        ["tailscale+ 30"]
+    );
+    assert!(found(&catalogue, "ip.address", &address("192.0.2.1").0).is_empty());
     assert!(
         found(&catalogue, "mac.oui", b"04:c9:8b:2f:00:01").is_empty(),
         "the neighbouring block is somebody else's"

@@ -7,6 +7,8 @@ pub mod fuzzing;
 #[cfg(test)]
 mod captures;
 #[cfg(test)]
+mod catalogue;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod corpora;

@@ -1,0 +1,136 @@
+//! The smallest conversation by which each dissector that the catalogue relies on recognises its protocol, made by hand
+//! from the protocol's own document.
+
+use super::wire::{End, Side, Words, datagram, packet, stream};
+
+/// Octets that look like chance and are not.
+fn mixed(length: usize) -> Vec<u8> {
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut bytes = Vec::new();
+    while bytes.len() < length {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        bytes.push(state.to_le_bytes()[3]);
+    }
+    bytes
+}
+
+/// Frames in which `host` speaks the protocol with `server`; `None` where nobody wrote any.
+pub(super) fn frames(protocol: &str, host: End, server: End) -> Option<Vec<Vec<u8>>> {
+    let at = |port: u16| End { port, ..server };
+    let tcp = |port: u16, words: Words| Some(stream(host, at(port), &words));
+    let udp = |port: u16, there: Vec<u8>, back: Vec<u8>| {
+        let server = at(port);
+        Some(vec![
+            datagram(host, server, &there),
+            datagram(server, host, &back),
+        ])
+    };
+    match protocol {
+        // RFC 4253, 4.2.
+        "ssh" => tcp(22, both(b"SSH-2.0-client\r\n", b"SSH-2.0-server\r\n")),
+        // RFC 854, RFC 855: DO TERMINAL TYPE, DO TERMINAL SPEED.
+        "telnet" => tcp(23, both(b"\xff\xfb\x18\xff\xfb\x20", b"\xff\xfd\x18\xff\xfd\x20")),
+        // RFC 6143, 7.1.1.
+        "vnc" => tcp(
+            5900,
+            vec![
+                (Side::Server, b"RFB 003.008\n".to_vec()),
+                (Side::Client, b"RFB 003.008\n".to_vec()),
+            ],
+        ),
+        // MS-RDPBCGR 2.2.1.1: connection request with a cookie.
+        "rdp" => {
+            let cookie = b"Cookie: mstshash=user\r\n\x01\x00\x08\x00\x03\x00\x00\x00";
+            let mut request = vec![3, 0, 0, 11, 6, 0xe0, 0, 0, 0, 0, 0];
+            request.extend(cookie);
+            let length = u8::try_from(request.len()).unwrap();
+            request[3] = length;
+            request[4] = length - 5;
+            tcp(3389, vec![(Side::Client, request)])
+        }
+        // MS-RDPEUDP 2.2.2: SYN, padded.
+        "rdpudp" => {
+            let mut bytes = vec![
+                0xff, 0xff, 0xff, 0xff, 0, 0x40, 0, 1, 1, 2, 3, 4, 0x04, 0xd0, 0x04, 0xd0,
+            ];
+            bytes.resize(1_232, 0);
+            Some(vec![datagram(host, at(3389), &bytes)])
+        }
+        // nDPI teamviewer.pcap: magic, command, length.
+        "teamviewer" => tcp(
+            5938,
+            both(
+                b"\x17\x24\x0a\x00\x00\x00\x00\x00\x00",
+                b"\x11\x30\x0a\x00\x01\x00\x00\x00\x00",
+            ),
+        ),
+        // rustdesk/hbb_common protos/rendezvous.proto: RegisterPeer.
+        "rustdesk" => udp(
+            21_116,
+            b"\x32\x0d\x0a\x09123456789\x10\x01".to_vec(),
+            b"\x3a\x00".to_vec(),
+        ),
+        // RFC 1928, 3 and 4.
+        "socks" => tcp(
+            1080,
+            vec![
+                (Side::Client, vec![5, 1, 0]),
+                (Side::Server, vec![5, 0]),
+                (Side::Client, vec![5, 1, 0, 1, 192, 0, 2, 7, 0, 80]),
+                (Side::Server, vec![5, 0, 0, 1, 0, 0, 0, 0, 0, 0]),
+            ],
+        ),
+        // RFC 9110, 9.3.6.
+        "http-connect" => tcp(
+            8080,
+            both(
+                b"CONNECT www.example.com:443 HTTP/1.1\r\nHost: www.example.com:443\r\n\r\n",
+                b"HTTP/1.1 200 OK\r\n\r\n",
+            ),
+        ),
+        // WireGuard white paper, 5.4.2 and 5.4.3.
+        "wireguard" => {
+            let there = [&[1, 0, 0, 0][..], &mixed(144)].concat();
+            let mut back = [&[2, 0, 0, 0, 9, 8, 7, 6][..], &there[4..8]].concat();
+            back.extend(mixed(80));
+            udp(51_820, there, back)
+        }
+        // OpenVPN protocol documentation: resets in the plain mode.
+        "openvpn" => {
+            let session = mixed(8);
+            let there = [&[0x38][..], &session, &[0, 0, 0, 0, 0]].concat();
+            let back = [
+                &[0x40][..],
+                &mixed(16)[8..],
+                &[1, 0, 0, 0, 0],
+                &session,
+                &[0, 0, 0, 0],
+            ]
+            .concat();
+            udp(1194, there, back)
+        }
+        // RFC 7296, 3.1 and 3.10: IKE_SA_INIT with a notification.
+        "ike" => {
+            let mut bytes = mixed(8);
+            bytes.extend([0; 8]);
+            bytes.extend([41, 0x20, 34, 8, 0, 0, 0, 0, 0, 0, 0, 36]);
+            bytes.extend([0, 0, 0, 8, 0, 0, 0x40, 0x2e]);
+            udp(500, bytes.clone(), bytes)
+        }
+        // RFC 4303, 2.
+        "esp" => {
+            let bytes = [&[0x12, 0x34, 0x56, 0x78, 0, 0, 0, 1][..], &mixed(64)].concat();
+            Some(vec![
+                packet(host, server, 50, &bytes),
+                packet(server, host, 50, &bytes),
+            ])
+        }
+        _ => None,
+    }
+}
+
+fn both(there: &[u8], back: &[u8]) -> Words {
+    vec![(Side::Client, there.to_vec()), (Side::Server, back.to_vec())]
+}
