@@ -3,9 +3,10 @@
 //! Behind opcode and session (and what tls-auth adds) stand acknowledgements, the number of the packet and a piece of the
 //! stream. Packets of one side are numbered from its reset on, which has zero; over UDP they come lost, twice or early.
 
-use super::reset::Protection;
+use super::reset::{DIGESTS, Protection};
 use crate::dissect::cursor::Cursor;
 use crate::dissect::tls::Tls;
+use crate::dissect::tls::record::HANDSHAKE;
 use crate::dissect::{Dissection, Dissector as _, Input, Next};
 use crate::model::fact::{Facts, Side};
 
@@ -112,6 +113,15 @@ impl Lane {
             self.ahead.push((number, piece.to_vec()));
         }
     }
+}
+
+/// The protection under which the first packet of a side carries a handshake record, where no reset told it.
+pub(super) fn protection(bytes: &[u8]) -> Option<Protection> {
+    let digests = DIGESTS.into_iter().map(Protection::TlsAuth);
+    [Protection::Plain]
+        .into_iter()
+        .chain(digests)
+        .find(|protection| matches!(piece(*protection, bytes), Some((1, [HANDSHAKE, 3, ..]))))
 }
 
 /// Number and content of a control packet that can be read.

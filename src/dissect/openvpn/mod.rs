@@ -259,17 +259,21 @@ impl Tunnel {
             return;
         };
         let opcode = first >> 3;
-        if let Some(reset) = Reset::read(bytes, length)
-            && self.protection.is_none()
-        {
-            self.protection = Some(reset.protection);
-            let name: &[u8] = match reset.protection {
-                Protection::Plain => b"plain",
-                Protection::TlsAuth(_) => b"tls-auth",
-                Protection::TlsCrypt if reset.opcode == CLIENT_RESET_V3 => b"tls-crypt-v2",
-                Protection::TlsCrypt => b"tls-crypt",
+        if self.protection.is_none() {
+            self.protection = match opcode {
+                CONTROL => bytes.get(9..).and_then(control::protection),
+                _ => Reset::read(bytes, length).map(|reset| reset.protection),
             };
-            facts.text(&PROTECTION, name);
+            let name: &[u8] = match self.protection {
+                Some(Protection::Plain) => b"plain",
+                Some(Protection::TlsAuth(_)) => b"tls-auth",
+                Some(Protection::TlsCrypt) if opcode == CLIENT_RESET_V3 => b"tls-crypt-v2",
+                Some(Protection::TlsCrypt) => b"tls-crypt",
+                None => b"",
+            };
+            if !name.is_empty() {
+                facts.text(&PROTECTION, name);
+            }
         }
         let has_session = !matches!(opcode, 0 | 3 | 6 | DATA_V2);
         if let (true, Some(session), Some(said)) = (
@@ -476,6 +480,23 @@ mod tests {
             assert_eq!(trial.said("tls.ja4").len(), 1);
             assert_eq!(trial.said("tls.version"), ["TLS 1.2"]);
         }
+    }
+
+    #[test]
+    fn one_direction_alone_shows_its_protection_by_what_it_carries() {
+        let hello = sample::record(22, &sample::message(1, &sample::client_hello_body()));
+        for (digest, protection) in [(0, "plain"), (20, "tls-auth"), (64, "tls-auth")] {
+            let mut trial = udp();
+            trial.payload(Side::Client, &reset(7, ASK, digest, None));
+            trial.payload(Side::Client, &control(ASK, digest, 1, &hello));
+            assert_eq!(trial.said("openvpn.protection"), [protection]);
+            assert_eq!(trial.said("tls.sni"), ["farm.example"]);
+        }
+        let mut trial = udp();
+        trial.payload(Side::Client, &crypt(7, ASK, 5));
+        trial.payload(Side::Client, &crypt(CONTROL, ASK, 400));
+        assert_eq!(trial.names, ["openvpn"]);
+        assert!(trial.said("openvpn.protection").is_empty());
     }
 
     #[test]
