@@ -171,3 +171,26 @@ fn addresses_in_stun_are_among_those_that_tshark_reads() {
         }
     });
 }
+
+/// Captures in which who opened the connection is SSH's server, or the proxy; in all others of their label it is not.
+const REVERSED: [(&str, &str, &str); 2] = [
+    ("proto:ssh", "ssh.reversed=1", "zk-reverse-ssh.pcap"),
+    ("tunnel:socks", "socks.reversed=1", "ar-socks5-reverse.pcap"),
+];
+
+#[test]
+fn only_reversed_sessions_are_called_so() {
+    let Some(folder) = captures() else {
+        println!("skipped: no captures");
+        return;
+    };
+    for (label, fact, expected) in REVERSED {
+        let mut found = labelled(&folder, label);
+        assert!(found.len() > 5, "{label}: {found:?}");
+        found.retain(|name| {
+            let account = walk(&folder.join(name));
+            account.said.iter().any(|(_, said)| said == fact)
+        });
+        assert_eq!(found, [expected], "{label}");
+    }
+}

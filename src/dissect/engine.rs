@@ -28,7 +28,8 @@ const MOST_SPEAKERS: usize = 3;
 /// Hand-overs of one stream.
 const MOST_HOPS: u8 = 4;
 
-/// Datagrams that are probed while nobody claims them.
+/// Datagrams that are probed while nobody claims them. What a carrier takes does not count: the checks of ICE may be many
+/// before DTLS begins behind them.
 const MOST_PROBED: u16 = 8;
 
 /// Dissectors by transport, as bits in the order of the registry.
@@ -81,6 +82,7 @@ pub struct Inspection {
     open: u64,
     speakers: Vec<Speaker>,
     earlier: Vec<Seen>,
+    /// Datagrams so far, without those that a carrier took.
     datagrams: u16,
     hops: u8,
     said_payload: [bool; 2],
@@ -208,9 +210,9 @@ impl Engine {
         facts: &mut Facts<'_>,
         named: &mut dyn FnMut(Named),
     ) -> Interest {
-        inspection.datagrams = inspection.datagrams.saturating_add(1);
         let mut index = 0;
         let mut is_taken = false;
+        let mut is_carriers = false;
         while let Some(speaker) = inspection.speakers.get_mut(index) {
             let number = speaker.number;
             match speaker.dissection.feed(input, facts) {
@@ -226,9 +228,13 @@ impl Engine {
                 }
                 Next::More(_) => {
                     is_taken = true;
+                    is_carriers = dissector(number).is_some_and(Dissector::is_carrier);
                     break;
                 }
             }
+        }
+        if !is_carriers {
+            inspection.datagrams = inspection.datagrams.saturating_add(1);
         }
         if !is_taken && inspection.speakers.len() < MOST_SPEAKERS && inspection.open != 0 {
             Self::probe_datagram(inspection, view, input, facts, named);
@@ -575,3 +581,6 @@ fn say_payload(inspection: &mut Inspection, input: &Input<'_>, facts: &mut Facts
         },
     );
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,8 +2,8 @@
 
 use super::{
     Dissector, arp, cdp, dhcp, dhcpv6, dns, esp, ftp, http, ike, imap, l2tp, ldap, lldp, llmnr, mdns, natpmp,
-    ndp, netbios, ntp, openvpn, pop3, postgresql, pptp, proxy, quic, rdp, rfb, rustdesk, smtp, socks, ssdp,
-    ssh, stun, teamviewer, telnet, tls, websocket, wireguard, xmpp,
+    ndp, netbios, nomachine, ntp, openvpn, pop3, postgresql, pptp, proxy, proxy_protocol, quic, rdp, rfb,
+    rustdesk, smtp, socks, ssdp, ssh, stun, teamviewer, telnet, tls, websocket, wireguard, xmpp,
 };
 
 /// Every protocol that is dissected.
@@ -11,10 +11,12 @@ pub static DISSECTORS: &[&dyn Dissector] = &[
     &tls::Tls,
     &http::http2::Http2,
     &proxy::HttpConnect,
+    &proxy_protocol::ProxyProtocol,
     &http::Http,
     &websocket::WebSocket,
     &ssh::Ssh,
     &rfb::Rfb,
+    &nomachine::NoMachine,
     &rdp::Rdp,
     &pptp::Pptp,
     &teamviewer::TeamViewer,

@@ -3,6 +3,8 @@
 //! HASSH is the MD5 of `kex;encryption;mac;compression` as the client lists them for its own direction;
 //! the server's variant takes its lists for the other direction (github.com/salesforce/hassh, method described there).
 //! SSH version 1 has no such lists and ends after the identification.
+//!
+//! Who opened the connection need not be SSH's client: the message behind KEXINIT tells who asks for the key exchange.
 
 use md5::{Digest, Md5};
 
@@ -19,6 +21,8 @@ pub const SERVER: Field = Field::of_flow("ssh.server");
 pub const HASSH: Field = Field::of_flow("ssh.hassh");
 /// HASSH of the server's KEXINIT, 32 hexadecimal digits.
 pub const HASSH_SERVER: Field = Field::of_flow("ssh.hassh_server");
+/// 1 where the side that opened the connection is SSH's server: a shell that calls its user.
+pub const REVERSED: Field = Field::of_flow("ssh.reversed");
 
 /// Bytes that a server may say before its identification until we stop listening (RFC 4253, 4.2 sets no bound).
 const MOST_BEFORE_IDENTIFICATION: usize = 8 << 10;
@@ -28,6 +32,11 @@ const LONGEST_LINE: usize = 1 << 10;
 const LARGEST_PACKET: u32 = 256 << 10;
 /// Message number of KEXINIT (RFC 4250, 4.1.2).
 const KEXINIT: u8 = 20;
+/// What clients send first in the exchange: DH, elliptic and hybrid (30), group exchange (30, 34; RFC 4419). Only in the
+/// exchange by RSA (RFC 4432), which OpenSSH never had, a server begins with 30.
+const ASKS: [u8; 3] = [30, 32, 34];
+/// What servers answer (RFC 4253, 8; RFC 5656, 4; RFC 4419, 5).
+const ANSWERS: [u8; 2] = [31, 33];
 
 /// Recognises SSH.
 pub struct Ssh;
@@ -38,7 +47,7 @@ impl Dissector for Ssh {
     }
 
     fn fields(&self) -> &'static [&'static Field] {
-        &[&CLIENT, &SERVER, &HASSH, &HASSH_SERVER]
+        &[&CLIENT, &SERVER, &HASSH, &HASSH_SERVER, &REVERSED]
     }
 
     fn layers(&self) -> &'static [Layer] {
@@ -87,6 +96,8 @@ enum Stage {
     Lines,
     /// Binary packets until KEXINIT.
     Packets,
+    /// The packet behind it.
+    Exchange,
     /// Nothing more to learn from this side.
     Finished,
 }
@@ -95,6 +106,7 @@ enum Stage {
 struct Conversation {
     stages: [Stage; 2],
     passed: [usize; 2],
+    said_reversed: bool,
 }
 
 impl Dissection for Conversation {
@@ -115,8 +127,12 @@ impl Dissection for Conversation {
         if *stage == Stage::Lines {
             *stage = read_lines(&mut cursor, passed, input.side, facts);
         }
-        if *stage == Stage::Packets {
-            *stage = read_packets(&mut cursor, input.side, facts);
+        if matches!(*stage, Stage::Packets | Stage::Exchange) {
+            let is_reversed = read_packets(&mut cursor, stage, input.side, facts);
+            if is_reversed && !self.said_reversed {
+                self.said_reversed = true;
+                facts.number(&REVERSED, 1);
+            }
         }
         if self.stages == [Stage::Finished; 2] {
             return Next::Done;
@@ -186,27 +202,26 @@ fn read_lines(cursor: &mut Cursor<'_>, passed: &mut usize, side: Side, facts: &m
     }
 }
 
-/// Reads packets until KEXINIT.
-fn read_packets(cursor: &mut Cursor<'_>, side: Side, facts: &mut Facts<'_>) -> Stage {
+/// Reads packets up to the one behind KEXINIT; whether that is one which the other side should have sent.
+fn read_packets(cursor: &mut Cursor<'_>, stage: &mut Stage, side: Side, facts: &mut Facts<'_>) -> bool {
     loop {
         let mut packet = cursor.clone();
         let Some(length) = packet.u32() else {
-            return Stage::Packets;
+            return false;
         };
         if !(5..=LARGEST_PACKET).contains(&length) {
-            return Stage::Finished;
+            *stage = Stage::Finished;
+            return false;
         }
         let Some(mut body) = packet.within(usize::try_from(length).unwrap_or(usize::MAX)) else {
-            return Stage::Packets;
+            return false;
         };
         *cursor = packet;
-        let (Some(_padding), Some(message)) = (body.u8(), body.u8()) else {
-            return Stage::Finished;
-        };
-        match message {
+        let message = body.u16().map(u16::to_be_bytes);
+        match (message, *stage) {
             // Disconnect, ignore, unimplemented and debug may come before (RFC 4253, 11).
-            1..=4 => {}
-            KEXINIT => {
+            (Some([_, 1..=4]), _) => {}
+            (Some([_, KEXINIT]), Stage::Packets) => {
                 if let Some(hash) = hassh(body, side) {
                     let field = match side {
                         Side::Client => &HASSH,
@@ -214,9 +229,17 @@ fn read_packets(cursor: &mut Cursor<'_>, side: Side, facts: &mut Facts<'_>) -> S
                     };
                     facts.text(field, hash.as_bytes());
                 }
-                return Stage::Finished;
+                *stage = Stage::Exchange;
             }
-            _ => return Stage::Finished,
+            (message, before) => {
+                *stage = Stage::Finished;
+                let wrong: &[u8] = match side {
+                    Side::Client => &ANSWERS,
+                    Side::Server => &ASKS,
+                };
+                let number = message.map(|[_, number]| number);
+                return before == Stage::Exchange && number.is_some_and(|number| wrong.contains(&number));
+            }
         }
     }
 }
@@ -289,6 +312,13 @@ mod tests {
         ])
     }
 
+    /// A packet with this message number and nothing else.
+    fn message(number: u8) -> Vec<u8> {
+        let mut packet = vec![0, 0, 0, 12, 10, number];
+        packet.extend([0; 10]);
+        packet
+    }
+
     fn digest(text: &str) -> String {
         hex(&Md5::digest(text))
     }
@@ -310,7 +340,21 @@ mod tests {
         assert_eq!(trial.said("ssh.server"), ["SSH-1.99-server"]);
         assert_eq!(trial.said("ssh.hassh"), [digest("k1,k2;up;m-up;none")]);
         assert_eq!(trial.said("ssh.hassh_server"), [digest("k1,k2;down;m-down;zlib")]);
+        trial.payload(Side::Client, &message(30));
+        trial.payload(Side::Server, &message(31));
         assert_eq!(trial.next, Some(Next::Done));
+        assert!(trial.said("ssh.reversed").is_empty());
+    }
+
+    #[test]
+    fn a_server_that_opened_the_connection_gives_itself_away_by_what_it_answers() {
+        for (to_server, to_client) in [(31, 30), (33, 34), (31, 21), (2, 30)] {
+            let mut trial = Trial::new(&[&Ssh], Layer::Tcp, (40_000, 22));
+            let side = |number| [&b"SSH-2.0-x\r\n"[..], &sample(), &message(number)].concat();
+            trial.payload(Side::Server, &side(to_client));
+            trial.payload(Side::Client, &side(to_server));
+            assert_eq!(trial.said("ssh.reversed"), ["1"], "{to_server} and {to_client}");
+        }
     }
 
     #[test]

@@ -51,8 +51,7 @@ impl Dissector for Telnet {
                 answer = Probe::Wait;
             }
             if is_home && !bytes.is_empty() && bytes.len() <= LONGEST_GREETING {
-                let later = bytes.iter().position(|octet| *octet == IAC);
-                if later.is_some_and(|at| leading_commands(bytes.get(at..).unwrap_or_default()) > 0) {
+                if behind_greeting(bytes).is_some_and(|rest| leading_commands(rest) > 0) {
                     return Probe::Yes;
                 }
                 answer = Probe::Wait;
@@ -66,17 +65,38 @@ impl Dissector for Telnet {
     }
 }
 
-/// How many complete commands (at most two) stand at the very front: WILL, WONT, DO, DONT with an assigned option.
+/// What stands from the first octet on that begins a command: twice 255 is the octet 255 itself (RFC 854).
+fn behind_greeting(bytes: &[u8]) -> Option<&[u8]> {
+    let mut rest = bytes;
+    loop {
+        let at = rest.iter().position(|octet| *octet == IAC)?;
+        rest = rest.get(at..)?;
+        match rest {
+            [IAC, IAC, behind @ ..] => rest = behind,
+            _ => return Some(rest),
+        }
+    }
+}
+
+/// How many complete commands (at most two) stand at the very front: WILL, WONT, DO, DONT with an assigned option. A
+/// subnegotiation counts as one, and as two when its end is there.
 fn leading_commands(bytes: &[u8]) -> usize {
-    bytes
-        .chunks(3)
-        .take(2)
-        .take_while(|command| {
+    let mut rest = bytes;
+    let mut commands = 0_usize;
+    while commands < 2 {
+        rest = match rest {
             // Assigned: 0 to 49 and 255 (IANA, "TELNET Options"); 70, 85, 86 and 200, 201 are used by games.
-            matches!(command, [IAC, 0xfb..=0xfe, 0..=49 | 70 | 85 | 86 | 200 | 201])
-                || matches!(command, [IAC, SUBNEGOTIATION, 0..=49])
-        })
-        .count()
+            [IAC, 0xfb..=0xfe, 0..=49 | 70 | 85 | 86 | 200 | 201, behind @ ..] => behind,
+            [IAC, SUBNEGOTIATION, 0..=49, body @ ..] => {
+                let mut pairs = body.windows(2).take(LONGEST_GREETING);
+                let has_end = pairs.any(|pair| pair == [IAC, END_OF_SUBNEGOTIATION]);
+                return if has_end { 2 } else { commands.saturating_add(1) };
+            }
+            _ => break,
+        };
+        commands = commands.saturating_add(1);
+    }
+    commands
 }
 
 struct Negotiation {
@@ -95,6 +115,11 @@ impl Dissection for Negotiation {
                 break;
             }
             let begins = command.position();
+            if let [IAC, IAC, ..] = command.rest() {
+                let _ = command.skip(2);
+                cursor = command;
+                continue;
+            }
             let Some([_, kind, option]) = command.array() else {
                 return Next::More(begins);
             };
@@ -150,6 +175,31 @@ mod tests {
             let mut trial = Trial::new(&[&Telnet], Layer::Tcp, (40_000, port));
             trial.payload(Side::Server, b"Welcome\r\n\xff\xfb\x01");
             assert_eq!(trial.probed, expected);
+        }
+    }
+
+    #[test]
+    fn data_that_looks_like_a_command_is_stepped_over() {
+        let mut trial = Trial::new(&[&Telnet], Layer::Tcp, (40_000, 23));
+        trial.payload(Side::Server, b"\xff\xff\xff\xfa\x17\0");
+        assert_eq!(trial.probed, Probe::Yes);
+        let mut trial = Trial::new(&[&Telnet], Layer::Tcp, (40_000, 23));
+        trial.payload(Side::Server, b"\xff\xff\xfb\x01");
+        assert_eq!(trial.probed, Probe::Wait);
+        trial.payload(Side::Client, b"\xff\xfb\x1f\xff\xff\xff\xfa\x18\0vt100\xff\xf0");
+        assert_eq!(trial.said("telnet.terminal"), ["vt100"]);
+    }
+
+    #[test]
+    fn a_whole_subnegotiation_is_telnet_on_any_port() {
+        for (bytes, expected) in [
+            (&b"\xff\xfa\x25\x02\x02\xff\xf0"[..], Probe::Yes),
+            (b"\xff\xfa\x25\x02\x02\xff\xf1", Probe::No),
+            (b"\xff\xfa\x60\x02\x02\xff\xf0", Probe::No),
+        ] {
+            let mut trial = Trial::new(&[&Telnet], Layer::Tcp, (40_000, 21));
+            trial.payload(Side::Server, bytes);
+            assert_eq!(trial.probed, expected, "{bytes:?}");
         }
     }
 

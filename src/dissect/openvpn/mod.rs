@@ -9,13 +9,18 @@
 //! One packet that fits is no proof: a reset must come twice with one session, or be answered in the same protection and,
 //! where it is readable, with the session that was asked. In the middle of a flow only data packets of version 2 under an
 //! AEAD cipher can be told, by one peer identifier and rising packet identifiers.
+//!
+//! What the control channel carries is TLS: without encryption around it, hellos and certificates are said as in TLS.
 
+mod control;
 mod reset;
 
+use self::control::Control;
 use self::reset::{
     CLIENT_RESET_V1, CLIENT_RESET_V2, CLIENT_RESET_V3, Protection, Reset, SERVER_RESET_V1, SERVER_RESET_V2,
 };
 use super::cursor::Cursor;
+use super::tls::field as tls;
 use super::{Dissection, Dissector, Head, Input, Next, Probe, Seen};
 use crate::model::fact::{Facts, Field, Side};
 use crate::model::segment::Layer;
@@ -34,8 +39,41 @@ const WRAPPED_CONTROL: u8 = 11;
 const DATA_PACKETS: usize = 4;
 /// How far two data packets near each other may be apart.
 const LARGEST_STEP: u32 = 256;
-/// Messages after which nothing new is to be expected.
-const MOST_MESSAGES: u8 = 32;
+/// Messages after which nothing new is to be expected: old versions cut their certificates into pieces of 100 octets.
+const MOST_MESSAGES: u8 = 128;
+
+static FIELDS: &[&Field] = &[
+    &PROTECTION,
+    &SESSION,
+    &tls::SNI,
+    &tls::ALPN,
+    &tls::ALPN_CHOSEN,
+    &tls::VERSION,
+    &tls::VERSION_OFFERED,
+    &tls::CIPHER,
+    &tls::JA3,
+    &tls::JA3S,
+    &tls::JA4,
+    &tls::CLIENT_RANDOM,
+    &tls::RESUMPTION_OFFERED,
+    &tls::RESUMED,
+    &tls::SUBJECT,
+    &tls::ISSUER,
+    &tls::NAME,
+    &tls::NOT_BEFORE,
+    &tls::NOT_AFTER,
+    &tls::FINGERPRINT,
+    &tls::SERIAL,
+    &tls::SELF_SIGNED,
+    &tls::CLIENT_SUBJECT,
+    &tls::CLIENT_ISSUER,
+    &tls::CLIENT_NAME,
+    &tls::CLIENT_NOT_BEFORE,
+    &tls::CLIENT_NOT_AFTER,
+    &tls::CLIENT_FINGERPRINT,
+    &tls::CLIENT_SERIAL,
+    &tls::CLIENT_SELF_SIGNED,
+];
 
 /// Recognises OpenVPN.
 pub struct OpenVpn;
@@ -46,7 +84,7 @@ impl Dissector for OpenVpn {
     }
 
     fn fields(&self) -> &'static [&'static Field] {
-        &[&PROTECTION, &SESSION]
+        FIELDS
     }
 
     fn layers(&self) -> &'static [Layer] {
@@ -88,6 +126,12 @@ impl Dissector for OpenVpn {
 
     fn start(&self) -> Box<dyn Dissection> {
         Box::new(Tunnel::default())
+    }
+
+    /// Until the handshake is over or [`MOST_MESSAGES`] went by: a chain of certificates takes more datagrams than a flow
+    /// otherwise gets, with an acknowledgement for each.
+    fn follows(&self) -> bool {
+        true
     }
 }
 
@@ -162,8 +206,9 @@ fn probe_data(head: &Head<'_>) -> Probe {
 #[derive(Default)]
 struct Tunnel {
     messages: u8,
-    said_protection: bool,
+    protection: Option<Protection>,
     said_session: [bool; 2],
+    control: Option<Control>,
 }
 
 impl Dissection for Tunnel {
@@ -188,7 +233,8 @@ impl Dissection for Tunnel {
         } else {
             self.packet(input.bytes, input.length_on_wire, input.side, facts);
         }
-        if self.said_session == [true; 2] || self.messages >= MOST_MESSAGES || input.after_gap {
+        let has_ended = self.said_session == [true; 2] && self.is_hidden_from_here();
+        if has_ended || self.messages >= MOST_MESSAGES || input.after_gap {
             Next::Done
         } else {
             Next::More(cursor.position())
@@ -197,22 +243,37 @@ impl Dissection for Tunnel {
 }
 
 impl Tunnel {
+    /// Whether nothing more of the control channel can be read.
+    fn is_hidden_from_here(&self) -> bool {
+        match self.protection {
+            None | Some(Protection::TlsCrypt) => true,
+            Some(Protection::Plain | Protection::TlsAuth(_)) => {
+                self.control.as_ref().is_some_and(Control::has_ended)
+            }
+        }
+    }
+
     fn packet(&mut self, bytes: &[u8], length: u32, side: Side, facts: &mut Facts<'_>) {
         self.messages = self.messages.saturating_add(1);
-        let Some(opcode) = bytes.first().map(|first| first >> 3) else {
+        let Some(&first) = bytes.first() else {
             return;
         };
-        if let Some(reset) = Reset::read(bytes, length)
-            && !self.said_protection
-        {
-            self.said_protection = true;
-            let name: &[u8] = match reset.protection {
-                Protection::Plain => b"plain",
-                Protection::TlsAuth(_) => b"tls-auth",
-                Protection::TlsCrypt if reset.opcode == CLIENT_RESET_V3 => b"tls-crypt-v2",
-                Protection::TlsCrypt => b"tls-crypt",
+        let opcode = first >> 3;
+        if self.protection.is_none() {
+            self.protection = match opcode {
+                CONTROL => bytes.get(9..).and_then(control::protection),
+                _ => Reset::read(bytes, length).map(|reset| reset.protection),
             };
-            facts.text(&PROTECTION, name);
+            let name: &[u8] = match self.protection {
+                Some(Protection::Plain) => b"plain",
+                Some(Protection::TlsAuth(_)) => b"tls-auth",
+                Some(Protection::TlsCrypt) if opcode == CLIENT_RESET_V3 => b"tls-crypt-v2",
+                Some(Protection::TlsCrypt) => b"tls-crypt",
+                None => b"",
+            };
+            if !name.is_empty() {
+                facts.text(&PROTECTION, name);
+            }
         }
         let has_session = !matches!(opcode, 0 | 3 | 6 | DATA_V2);
         if let (true, Some(session), Some(said)) = (
@@ -224,12 +285,23 @@ impl Tunnel {
             *said = true;
             facts.bytes(&SESSION, session);
         }
+        // A later key is negotiated under its own number; the first says all.
+        if let (Some(protection), Some(behind_session), CONTROL, 0) =
+            (self.protection, bytes.get(9..), opcode, first & 7)
+        {
+            let control = self.control.get_or_insert_with(Control::new);
+            let is_whole = usize::try_from(length) == Ok(bytes.len());
+            if is_whole && !control.has_ended() {
+                control.packet(protection, behind_session, side, facts);
+            }
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dissect::tls::sample;
     use crate::dissect::trial::{Trial, survives_every_truncation};
 
     const ASK: [u8; 8] = [1, 2, 3, 4, 5, 6, 7, 8];
@@ -369,5 +441,73 @@ mod tests {
         let mut trial = udp();
         trial.payload(Side::Client, &bytes);
         assert_eq!(trial.probed, Probe::No);
+    }
+
+    /// A control packet that acknowledges one of the other side's and carries a piece of the stream.
+    fn control(session: [u8; 8], digest: usize, number: u32, piece: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![CONTROL << 3];
+        bytes.extend(session);
+        if digest > 0 {
+            bytes.extend(vec![0xd1; digest]);
+            bytes.extend(REPLAY);
+        }
+        bytes.extend([1, 0, 0, 0, 0]);
+        bytes.extend([7; 8]);
+        bytes.extend(number.to_be_bytes());
+        bytes.extend(piece);
+        bytes
+    }
+
+    #[test]
+    fn the_hellos_in_the_control_channel_are_read_in_any_order() {
+        let hello = sample::record(22, &sample::message(1, &sample::client_hello_body()));
+        let answer = sample::record(22, &sample::message(2, &sample::server_hello_body()));
+        for digest in [0, 20, 64] {
+            let mut packets: Vec<_> = (1..)
+                .zip(hello.chunks(30))
+                .map(|(number, piece)| control(ASK, digest, number, piece))
+                .collect();
+            packets.reverse();
+            packets.extend_from_within(..2);
+            let mut trial = udp();
+            trial.payload(Side::Client, &reset(7, ASK, digest, None));
+            trial.payload(Side::Server, &reset(8, ANSWER, digest, Some(ASK)));
+            for packet in &packets {
+                trial.payload(Side::Client, packet);
+            }
+            trial.payload(Side::Server, &control(ANSWER, digest, 1, &answer));
+            assert_eq!(trial.said("tls.sni"), ["farm.example"], "digest of {digest}");
+            assert_eq!(trial.said("tls.ja4").len(), 1);
+            assert_eq!(trial.said("tls.version"), ["TLS 1.2"]);
+        }
+    }
+
+    #[test]
+    fn one_direction_alone_shows_its_protection_by_what_it_carries() {
+        let hello = sample::record(22, &sample::message(1, &sample::client_hello_body()));
+        for (digest, protection) in [(0, "plain"), (20, "tls-auth"), (64, "tls-auth")] {
+            let mut trial = udp();
+            trial.payload(Side::Client, &reset(7, ASK, digest, None));
+            trial.payload(Side::Client, &control(ASK, digest, 1, &hello));
+            assert_eq!(trial.said("openvpn.protection"), [protection]);
+            assert_eq!(trial.said("tls.sni"), ["farm.example"]);
+        }
+        let mut trial = udp();
+        trial.payload(Side::Client, &crypt(7, ASK, 5));
+        trial.payload(Side::Client, &crypt(CONTROL, ASK, 400));
+        assert_eq!(trial.names, ["openvpn"]);
+        assert!(trial.said("openvpn.protection").is_empty());
+    }
+
+    #[test]
+    fn a_hello_behind_a_lost_packet_is_not_made_up() {
+        let hello = sample::record(22, &sample::message(1, &sample::client_hello_body()));
+        let mut trial = udp();
+        trial.payload(Side::Client, &reset(7, ASK, 0, None));
+        trial.payload(Side::Server, &reset(8, ANSWER, 0, Some(ASK)));
+        for (number, piece) in (1..).zip(hello.chunks(30)).filter(|(number, _)| *number != 2) {
+            trial.payload(Side::Client, &control(ASK, 0, number, piece));
+        }
+        assert!(trial.said("tls.ja4").is_empty());
     }
 }

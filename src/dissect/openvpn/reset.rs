@@ -9,7 +9,7 @@ pub(super) const SERVER_RESET_V2: u8 = 8;
 pub(super) const CLIENT_RESET_V3: u8 = 10;
 
 /// Lengths of the digests that tls-auth can use: MD5, SHA-1, SHA-224, SHA-256, SHA-384, SHA-512.
-const DIGESTS: [u32; 6] = [16, 20, 28, 32, 48, 64];
+pub(super) const DIGESTS: [u32; 6] = [16, 20, 28, 32, 48, 64];
 /// Opcode and session.
 const OPENING: u32 = 9;
 /// Tag of tls-crypt.

@@ -2,6 +2,9 @@
 //!
 //! Two octets in front are no proof, so the server's answer must fit before the flow is called SOCKS. After the
 //! server agreed to connect, whatever follows is probed again from there. Passwords are passed over, never said.
+//! Who opened the connection need not be who asks (`reversed.rs`).
+
+mod reversed;
 
 use std::net::IpAddr;
 
@@ -24,6 +27,8 @@ pub const METHOD: Field = Field::of_flow("socks.method");
 pub const USER: Field = Field::of_flow("socks.user");
 /// The server's answer to the request: 0 (version 5) and 90 (version 4) are success.
 pub const REPLY: Field = Field::of_flow("socks.reply");
+/// 1 where the side that opened the connection is the proxy.
+pub const REVERSED: Field = Field::of_flow("socks.reversed");
 
 /// Methods that a client offers at most (assigned are ten; RFC 1928 allows 255).
 const MOST_METHODS: usize = 16;
@@ -47,6 +52,7 @@ impl Dissector for Socks {
             &METHOD,
             &USER,
             &REPLY,
+            &REVERSED,
         ]
     }
 
@@ -55,16 +61,23 @@ impl Dissector for Socks {
     }
 
     fn probe(&self, head: &Head<'_>) -> Probe {
-        match head.to_server.first() {
+        let forward = match head.to_server.first() {
             Some(5) => probe_five(head.to_server, head.to_client),
             Some(4) => probe_four(head.to_server, head.to_client),
             _ => Probe::No,
+        };
+        match (forward, head.to_client) {
+            // A few octets and nothing else: perhaps a preamble.
+            (Probe::No, []) if head.to_server.len() <= reversed::LONGEST_PREAMBLE => Probe::Wait,
+            (Probe::No, [5, ..]) => reversed::probe(head.to_server, head.to_client),
+            _ => forward,
         }
     }
 
     fn start(&self) -> Box<dyn Dissection> {
         Box::new(Negotiation {
             stage: Stage::Greeting,
+            asker: None,
         })
     }
 }
@@ -166,12 +179,11 @@ enum Stage {
 }
 
 impl Stage {
-    const fn speaker(self) -> Side {
+    /// Whether who asks for the connection speaks, not who is to make it.
+    const fn is_askers(self) -> bool {
         match self {
-            Self::Greeting | Self::Credentials | Self::Request => Side::Client,
-            Self::Method | Self::CredentialsReply | Self::Reply { .. } | Self::FourReply { .. } => {
-                Side::Server
-            }
+            Self::Greeting | Self::Credentials | Self::Request => true,
+            Self::Method | Self::CredentialsReply | Self::Reply { .. } | Self::FourReply { .. } => false,
         }
     }
 }
@@ -185,6 +197,24 @@ enum Step {
 
 struct Negotiation {
     stage: Stage,
+    /// Who greeted.
+    asker: Option<Side>,
+}
+
+impl Negotiation {
+    /// Finds out who asks, from the first side that greets.
+    fn listen(&mut self, input: &Input<'_>, facts: &mut Facts<'_>) {
+        let greets = match input.side {
+            Side::Client => matches!(input.bytes, [4, ..]) || reversed::greeting(input.bytes).is_some(),
+            Side::Server => reversed::greeting(input.bytes).is_some(),
+        };
+        if greets && self.asker.is_none() {
+            self.asker = Some(input.side);
+            if input.side == Side::Server {
+                facts.number(&REVERSED, 1);
+            }
+        }
+    }
 }
 
 impl Dissection for Negotiation {
@@ -192,9 +222,17 @@ impl Dissection for Negotiation {
         if input.after_gap {
             return Next::Done;
         }
+        self.listen(input, facts);
         let mut cursor = Cursor::new(input.bytes);
+        let is_asker = self.asker == Some(input.side);
+        if self.asker == Some(Side::Server) && self.stage == Stage::Method && !is_asker {
+            let Some(at) = reversed::choice(input.bytes) else {
+                return Next::More(0);
+            };
+            let _ = cursor.skip(at);
+        }
         loop {
-            if self.stage.speaker() != input.side || cursor.is_empty() {
+            if self.asker.is_none() || self.stage.is_askers() != is_asker || cursor.is_empty() {
                 return Next::More(cursor.position());
             }
             let mut ahead = cursor.clone();
@@ -401,6 +439,40 @@ mod tests {
         trial.payload(Side::Client, &request);
         assert_eq!(trial.said("socks.target"), ["[2001:db8::7]:22"]);
         assert_eq!(trial.said("socks.target_address"), ["2001:db8::7 22"]);
+    }
+
+    #[test]
+    fn a_proxy_that_calls_its_controller_is_one_with_or_without_a_preamble() {
+        for preamble in [&b""[..], b"NZ\x8d\x08\x87\x4e", &[0x41; 64]] {
+            let mut trial = trial();
+            trial.payload(Side::Client, preamble);
+            for octet in b"\x05\x01\x00" {
+                trial.payload(Side::Server, &[*octet]);
+                assert_eq!(trial.probed, Probe::Wait, "{preamble:?}");
+            }
+            trial.payload(Side::Client, b"\x05\x00");
+            assert_eq!(trial.probed, Probe::Yes, "{preamble:?}");
+            trial.payload(Side::Server, NAMED);
+            trial.payload(Side::Client, GRANTED);
+            assert_eq!(trial.said("socks.target"), ["example.com:443"]);
+            assert_eq!(trial.said("socks.reversed"), ["1"]);
+            assert_eq!(trial.next, Some(Next::Become("", GRANTED.len())));
+        }
+    }
+
+    #[test]
+    fn a_greeting_from_the_server_alone_is_no_proof() {
+        for (to_server, to_client) in [
+            (&b"hello"[..], &b"\x05\x01\x00GET /"[..]),
+            (b"\x05\x02", b"\x05\x01\x00"),
+            (&[7; 80], b"\x05\x01\x00"),
+            (b"hello", b"\x05\x00\x0c\x03"),
+        ] {
+            let mut trial = trial();
+            trial.payload(Side::Client, to_server);
+            trial.payload(Side::Server, to_client);
+            assert_eq!(trial.probed, Probe::No, "{to_server:?} {to_client:?}");
+        }
     }
 
     #[test]
