@@ -3,7 +3,7 @@
 //! An input is the transport, the IP protocol, the ports of both sides (two octets each), and pieces: of their flags, bit
 //! 0 is set on what the server sent, bit 1 where octets were lost before (streams), bit 2 where a datagram was cut.
 
-use farmhawk::dissect::engine::{Engine, FlowView, Interest, Named, Window};
+use farmhawk::dissect::engine::{Engine, FlowView, Inspection, Interest, Named, Window};
 use farmhawk::dissect::registry::DISSECTORS;
 use farmhawk::dissect::{Dissector, Head, Input, Next, Probe};
 use farmhawk::model::fact::{FactLog, Facts, Side, Stamp};
@@ -209,7 +209,8 @@ pub fn spoken(input: &[u8]) -> Vec<u8> {
         }
     };
     let engine = Engine::default();
-    let mut inspection = engine.begin(view.layer);
+    let mut inspection = Inspection::default();
+    engine.begin(&mut inspection, view.layer);
     let mut windows = [Held::default(), Held::default()];
     let mut logs = [FactLog::default(), FactLog::default()];
     let mut fed = 1_usize;
@@ -257,6 +258,10 @@ pub fn spoken(input: &[u8]) -> Vec<u8> {
         match interest {
             Interest::More => {}
             Interest::Follow(number) => followed = Some(number),
+            Interest::Rest(number) => {
+                inspection.clear();
+                Engine::resume(&mut inspection, number);
+            }
             Interest::Nothing => break,
         }
     }

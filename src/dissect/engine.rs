@@ -4,12 +4,15 @@
 //! that said yes, and follows it when it hands over (STARTTLS, CONNECT) or shares the flow (STUN beside DTLS).
 //! All bounds (how many datagrams, how many hand-overs) are here.
 
+mod probing;
+
 use std::mem::size_of_val;
 
 use super::registry::DISSECTORS;
-use super::{DATAGRAM_PREFIX, Dissection, Dissector, Head, Input, Next, Probe, Seen};
-use crate::model::fact::{Facts, Field, Side, Value};
+use super::{Dissection, Dissector, Head, Input, Next, Seen};
+use crate::model::fact::{Facts, Field, Side};
 use crate::model::segment::Layer;
+use probing::{Verdict, ask, remember, say_payload};
 
 /// First payload of the client of a flow that no dissector claimed at once: for signatures on bytes.
 pub static PAYLOAD_TO_SERVER: Field = Field::of_flow("payload.to_server");
@@ -18,9 +21,6 @@ pub static PAYLOAD_TO_CLIENT: Field = Field::of_flow("payload.to_client");
 
 /// The engine's own fields.
 pub static FIELDS: &[&Field] = &[&PAYLOAD_TO_SERVER, &PAYLOAD_TO_CLIENT];
-
-/// Bytes of an unclaimed first payload that are kept.
-const PAYLOAD_PREFIX: usize = 64;
 
 /// Protocols that may speak in one flow of datagrams at once.
 const MOST_SPEAKERS: usize = 3;
@@ -506,80 +506,6 @@ impl Engine {
         }
         verdict
     }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
-    Claimed(u8),
-    Waiting,
-    Nobody,
-}
-
-/// Asks the open dissectors in order. With `again` a No does not close the door: it was about this datagram.
-fn ask(open: &mut u64, head: &Head<'_>, again: bool) -> Verdict {
-    let mut rest = *open;
-    let mut is_waiting = false;
-    while rest != 0 {
-        let number = rest.trailing_zeros();
-        rest &= rest.wrapping_sub(1);
-        let number = u8::try_from(number).unwrap_or(0);
-        let Some(dissector) = dissector(number) else {
-            continue;
-        };
-        match dissector.probe(head) {
-            Probe::Yes => return Verdict::Claimed(number),
-            Probe::Wait => is_waiting = true,
-            Probe::No if again => {}
-            Probe::No => *open &= !(1u64 << number),
-        }
-    }
-    if is_waiting {
-        Verdict::Waiting
-    } else {
-        Verdict::Nobody
-    }
-}
-
-/// Keeps the beginning of a datagram for probes that wait.
-fn remember(input: &Input<'_>) -> Seen {
-    let mut bytes = [0; DATAGRAM_PREFIX];
-    let length = input.bytes.len().min(DATAGRAM_PREFIX);
-    for (to, from) in bytes.iter_mut().zip(input.bytes) {
-        *to = *from;
-    }
-    Seen {
-        side: input.side,
-        length_on_wire: input.length_on_wire,
-        length: u8::try_from(length).unwrap_or(0),
-        bytes,
-    }
-}
-
-/// Says the first payload of a side that nobody claimed.
-fn say_payload(inspection: &mut Inspection, input: &Input<'_>, facts: &mut Facts<'_>) {
-    let Some(said) = inspection.said_payload.get_mut(input.side.index()) else {
-        return;
-    };
-    if *said || input.bytes.is_empty() {
-        return;
-    }
-    *said = true;
-    let field = if input.side == Side::Client {
-        &PAYLOAD_TO_SERVER
-    } else {
-        &PAYLOAD_TO_CLIENT
-    };
-    let bytes = input
-        .bytes
-        .get(..input.bytes.len().min(PAYLOAD_PREFIX))
-        .unwrap_or_default();
-    facts.say(
-        field,
-        &Value::Bytes {
-            bytes,
-            on_wire: input.length_on_wire,
-        },
-    );
 }
 
 #[cfg(test)]

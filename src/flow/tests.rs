@@ -1,5 +1,6 @@
 use super::*;
 use crate::model::address::Address;
+use crate::model::flow::EndReason;
 use crate::model::segment::tcp_flag::{ACK, FIN, SYN};
 use crate::model::time::SECOND;
 

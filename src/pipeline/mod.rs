@@ -7,6 +7,7 @@
 pub mod analysis;
 pub mod conclude;
 pub mod front;
+mod heads;
 pub mod places;
 pub mod quiet;
 pub mod received;

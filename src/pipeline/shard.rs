@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::dissect::engine::{Engine, FlowView, Inspection, Interest, Named, Window};
+use super::heads::{FOLLOWED, FRESH, Head, Heads, RESTING, StreamWindow};
+use crate::dissect::engine::{Engine, FlowView, Interest, Named};
 use crate::dissect::registry::{DISSECTORS, NAMES};
 use crate::dissect::{Dissection, Input, Next};
 use crate::flow::reassembly::{Offer, Stream};
@@ -16,15 +17,6 @@ use crate::model::observation::EventHeader;
 use crate::model::segment::{Layer, Segment, segment_flag};
 use crate::model::time::Timestamp;
 use crate::settings::limits::Limits;
-
-/// Attachment of a flow of which no payload was seen yet.
-const FRESH: u32 = NOTHING - 1;
-
-/// Attachments from here up to [`FRESH`] name a stateless dissector that follows the flow.
-const FOLLOWED: u32 = NOTHING - 256;
-
-/// Attachments from here up to [`FOLLOWED`] name a dissector that takes the flow up again.
-const RESTING: u32 = FOLLOWED - 256;
 
 /// A segment of a block with its key.
 #[derive(Clone, Copy, Debug)]
@@ -52,62 +44,6 @@ impl Output {
         self.events.clear();
         self.log.clear();
         self.flows.clear();
-    }
-}
-
-/// A flow whose head is still read.
-#[derive(Debug)]
-struct Head {
-    inspection: Inspection,
-    streams: [Stream; 2],
-}
-
-impl Head {
-    fn held(&self) -> usize {
-        self.streams.iter().map(Stream::held).sum()
-    }
-}
-
-/// Heads by index. Places are used again with what they have allocated.
-#[derive(Debug, Default)]
-struct Heads {
-    places: Vec<Head>,
-    free: Vec<u32>,
-    /// Bytes that all of them hold.
-    bytes: usize,
-}
-
-impl Heads {
-    /// A place for a new head; nothing when there are too many.
-    fn begin(&mut self, engine: Engine, layer: Layer) -> Option<u32> {
-        if let Some(index) = self.free.pop() {
-            let head = self.places.get_mut(index as usize)?;
-            engine.begin(&mut head.inspection, layer);
-            return Some(index);
-        }
-        let index = u32::try_from(self.places.len())
-            .ok()
-            .filter(|index| *index < RESTING)?;
-        let mut head = Head {
-            inspection: Inspection::default(),
-            streams: [Stream::default(), Stream::default()],
-        };
-        engine.begin(&mut head.inspection, layer);
-        self.places.push(head);
-        Some(index)
-    }
-
-    fn get_mut(&mut self, index: u32) -> Option<&mut Head> {
-        self.places.get_mut(index as usize)
-    }
-
-    fn free(&mut self, index: u32) {
-        if let Some(head) = self.places.get_mut(index as usize) {
-            self.bytes = self.bytes.saturating_sub(head.held());
-            head.inspection.clear();
-            head.streams.iter_mut().for_each(Stream::reset);
-            self.free.push(index);
-        }
     }
 }
 
@@ -195,44 +131,6 @@ fn read_behind_holes(engine: Engine, head: &mut Head, record: &mut FlowRecord) {
                 }
             },
         );
-    }
-}
-
-/// Shows the engine what a stream holds, or the packet itself where nothing is held.
-#[derive(Debug)]
-struct StreamWindow<'a> {
-    stream: &'a mut Stream,
-    in_place: &'a [u8],
-}
-
-impl<'a> StreamWindow<'a> {
-    fn kept(stream: &'a mut Stream) -> Self {
-        Self {
-            stream,
-            in_place: &[],
-        }
-    }
-}
-
-impl Window for StreamWindow<'_> {
-    fn bytes(&self) -> &[u8] {
-        if self.in_place.is_empty() {
-            self.stream.kept()
-        } else {
-            self.in_place
-        }
-    }
-
-    fn consume(&mut self, count: usize) {
-        if self.in_place.is_empty() {
-            self.stream.consume(count);
-        } else {
-            self.in_place = self.in_place.get(count..).unwrap_or_default();
-        }
-    }
-
-    fn take_gap(&mut self) -> bool {
-        self.stream.take_gap()
     }
 }
 

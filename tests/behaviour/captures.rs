@@ -27,14 +27,10 @@ const PROMISED: [&str; 17] = [
 ];
 
 /// Captures whose tool is not found, and why that is right. Nearly all were crafted to break decoders.
-const NOT_FOUND: [(&str, &str); 16] = [
+const NOT_FOUND: [(&str, &str); 14] = [
     (
         "on-balls.pcap",
         "begins in the middle of the session: lengths in the clear and ciphertext, no greeting",
-    ),
-    (
-        "pp-telnetcommandafterdata.pcap",
-        "one segment of six octets, with one command behind other octets",
     ),
     (
         "td-esp-truncated.pcap",
@@ -75,10 +71,6 @@ const NOT_FOUND: [(&str, &str); 16] = [
     (
         "zk-rdp-invalid-length.pcap",
         "the client's TPKT header is broken on purpose; the stream is no RDP from its first octet on",
-    ),
-    (
-        "zk-telnet-auth-missing-name.pcap",
-        "crafted: seven octets of a subnegotiation on port 21",
     ),
 ];
 

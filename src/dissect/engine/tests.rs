@@ -24,7 +24,8 @@ fn dtls_hello() -> Vec<u8> {
 /// Names that spoke in a flow of these datagrams, all from the client.
 fn speakers(datagrams: &[&[u8]]) -> Vec<&'static str> {
     let engine = Engine::default();
-    let mut inspection = engine.begin(Layer::Udp);
+    let mut inspection = Inspection::default();
+    engine.begin(&mut inspection, Layer::Udp);
     let view = FlowView {
         layer: Layer::Udp,
         protocol: 17,

@@ -1,0 +1,173 @@
+//! How flows end: by silence, by a new connection on their ports, for want of room, with the input.
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
+use super::expiry::NOBODY;
+use super::table::HashedKey;
+use super::{Class, Ending, Flows, record, side_of};
+use crate::model::flow::EndReason;
+use crate::model::segment::Segment;
+use crate::model::time::{SECOND, Timestamp};
+
+/// How long a flow waits in the wheel at most before it is looked at.
+const LOOK_AGAIN: i64 = 30 * SECOND;
+
+impl Flows {
+    /// Whether the flow found is over for this segment: silent for too long, or its five-tuple was taken anew. Ends it then.
+    pub(super) fn is_over(
+        &mut self,
+        index: u32,
+        segment: &Segment,
+        hashed: &HashedKey,
+        ending: &mut impl Ending,
+    ) -> bool {
+        let Some(hot) = self.hot.get(index) else {
+            return true;
+        };
+        let reason = if segment.at.since(hot.last) > self.time_out(hot.class) {
+            EndReason::TimeOut
+        } else if let Some(tcp) = self.tcp.get(hot.tcp)
+            && tcp.is_replaced_by(segment, side_of(hot, hashed))
+        {
+            EndReason::Replaced
+        } else {
+            return false;
+        };
+        self.end(index, reason, ending);
+        true
+    }
+
+    /// Lets packet time pass: ends what was silent for longer than its time-out at `clock`.
+    pub fn advance(&mut self, clock: Timestamp, ending: &mut impl Ending) {
+        self.clock = clock;
+        while let Some(mut flow) = self.wheel.turn(clock) {
+            while flow != NOBODY {
+                let (next, over) = match self.hot.get(flow) {
+                    Some(hot) => (
+                        hot.next,
+                        hot.alive && clock.since(hot.last) > self.time_out(hot.class),
+                    ),
+                    None => break,
+                };
+                if !self.hot.get(flow).is_some_and(|hot| hot.alive) {
+                    self.hot.free(flow);
+                } else if over {
+                    self.end(flow, EndReason::TimeOut, ending);
+                    self.hot.free(flow);
+                } else {
+                    self.schedule(flow);
+                }
+                flow = next;
+            }
+        }
+    }
+
+    /// Start times of all flows that live, for cutting the final drain into stretches of time.
+    pub fn starts(&self) -> impl Iterator<Item = Timestamp> {
+        self.hot
+            .iter()
+            .zip(self.cold.iter())
+            .filter(|(hot, _)| hot.alive)
+            .map(|(_, cold)| cold.start)
+    }
+
+    /// Ends every flow that started at or before `until`, because the input ended. No segment may be taken after the
+    /// first call: the order of the flows is made once.
+    pub fn drain(&mut self, until: Timestamp, ending: &mut impl Ending) {
+        if self.draining.is_none() {
+            let mut all: Vec<(Timestamp, u64, u32)> = (0u32..)
+                .zip(self.hot.iter().zip(self.cold.iter()))
+                .filter(|(_, (hot, _))| hot.alive)
+                .map(|(flow, (_, cold))| (cold.start, cold.first_frame, flow))
+                .collect();
+            // Taken from the end.
+            all.sort_unstable_by(|a, b| b.cmp(a));
+            self.draining = Some(all);
+        }
+        while let Some(flow) = self
+            .draining
+            .as_mut()
+            .and_then(|all| all.pop_if(|(start, ..)| *start <= until))
+        {
+            self.end(flow.2, EndReason::EndOfInput, ending);
+        }
+    }
+
+    fn time_out(&self, class: Class) -> i64 {
+        match class {
+            Class::TcpOpening => self.time_outs.tcp_opening,
+            Class::TcpEstablished => self.time_outs.tcp_established,
+            Class::TcpClosed => self.time_outs.tcp_closed,
+            Class::Udp => self.time_outs.udp,
+            Class::UdpAnswered => self.time_outs.udp_answered,
+            Class::Icmp => self.time_outs.icmp,
+            Class::Other => self.time_outs.other,
+        }
+    }
+
+    /// Puts a flow into the wheel at its deadline.
+    pub(super) fn schedule(&mut self, flow: u32) {
+        let Some((last, class)) = self.hot.get(flow).map(|hot| (hot.last, hot.class)) else {
+            return;
+        };
+        let now = if self.clock == Timestamp::default() {
+            last
+        } else {
+            self.clock
+        };
+        // A flow's state may change for one with a shorter time-out, so it is looked at from time to time.
+        let deadline = last.plus(self.time_out(class)).min(now.plus(LOOK_AGAIN));
+        let next = self.wheel.insert(flow, deadline, now);
+        if let Some(hot) = self.hot.get_mut(flow) {
+            hot.next = next;
+        }
+    }
+
+    /// Makes room: ends the flow whose time-out comes up first. Half-open scans go before long sessions, because
+    /// their time-out is shorter.
+    pub(super) fn evict(&mut self, ending: &mut impl Ending) {
+        for attempt in 0..64 {
+            let hot = &self.hot;
+            let Some(flow) = self
+                .wheel
+                .soonest(|flow| hot.get(flow).map_or(NOBODY, |hot| hot.next))
+            else {
+                return;
+            };
+            let Some(hot) = self.hot.get(flow) else { return };
+            if !hot.alive {
+                self.hot.free(flow);
+                return;
+            }
+            // Refreshed since it was scheduled: it goes to where it belongs, unless everything is like that.
+            if attempt < 16
+                && hot.last.plus(self.time_out(hot.class)) > self.clock.plus(self.time_outs.tcp_opening)
+            {
+                self.schedule(flow);
+                continue;
+            }
+            self.end(flow, EndReason::Evicted, ending);
+            self.hot.free(flow);
+            self.evicted = self.evicted.saturating_add(1);
+            return;
+        }
+    }
+
+    /// Writes a flow's record and takes it out of the table. Its place is freed when the wheel comes by.
+    fn end(&mut self, flow: u32, reason: EndReason, ending: &mut impl Ending) {
+        let Some(hot) = self.hot.get_mut(flow).filter(|hot| hot.alive) else {
+            return;
+        };
+        hot.alive = false;
+        let Some(cold) = self.cold.get_mut(flow) else {
+            return;
+        };
+        let cold = std::mem::take(cold);
+        let tcp = self.tcp.get(hot.tcp);
+        let long = hot.long.take();
+        let record = record::build(hot, cold, long, tcp, reason, self.names);
+        let (tag, attachment, tcp) = (hot.tag, hot.attachment, hot.tcp);
+        self.index.remove(u64::from(tag) << 32, flow);
+        self.tcp.free(tcp);
+        ending.ended(attachment, record);
+    }
+}
