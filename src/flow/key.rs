@@ -82,6 +82,13 @@ impl FlowKey {
         )
     }
 
+    /// Reads a word, so that the key is in the cache afterwards.
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "any bits will do")]
+    pub const fn touch(&self) -> u32 {
+        self.rest as u32
+    }
+
     /// Endpoints in canonical order.
     #[must_use]
     #[expect(clippy::cast_possible_truncation, reason = "ports are cut out of their word")]

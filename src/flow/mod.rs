@@ -47,7 +47,7 @@ const BINNED_FROM: u32 = 8;
 
 /// What every packet of a flow touches; two cache lines.
 #[derive(Debug, Default)]
-#[repr(align(64))]
+#[repr(C, align(128))]
 struct Hot {
     key: FlowKey,
     last: Timestamp,
@@ -176,6 +176,8 @@ impl Flows {
         let mut seen = 0u32;
         for candidate in candidates {
             if let Some(hot) = self.hot.get(candidate) {
+                // The key lies in the first of its two cache lines, the pointers in the second.
+                seen ^= hot.key.touch();
                 seen ^= self.tcp.get(hot.tcp).map_or(0, TcpFlow::touch);
                 seen ^= hot.long.as_ref().map_or(0, |long| long.carried[0][0]);
             }
