@@ -15,11 +15,15 @@ mod determinism;
 #[cfg(test)]
 mod formats;
 #[cfg(test)]
+mod hellos;
+#[cfg(test)]
 mod layering;
 #[cfg(test)]
 mod oracle;
 #[cfg(test)]
 mod program;
+#[cfg(test)]
+mod published;
 #[cfg(test)]
 mod real;
 #[cfg(test)]
