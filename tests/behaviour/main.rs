@@ -17,6 +17,8 @@ mod determinism;
 #[cfg(test)]
 mod formats;
 #[cfg(test)]
+mod hellos;
+#[cfg(test)]
 mod layering;
 #[cfg(test)]
 mod loss;
@@ -24,6 +26,8 @@ mod loss;
 mod oracle;
 #[cfg(test)]
 mod program;
+#[cfg(test)]
+mod published;
 #[cfg(test)]
 mod real;
 #[cfg(test)]

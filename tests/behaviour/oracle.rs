@@ -147,7 +147,7 @@ impl Bytes {
     }
 }
 
-fn has_tshark() -> bool {
+pub(crate) fn has_tshark() -> bool {
     let is_there = Command::new("tshark").arg("-v").output().is_ok();
     if !is_there {
         println!("skipped: tshark not found");
@@ -155,7 +155,7 @@ fn has_tshark() -> bool {
     is_there
 }
 
-fn is_everything_wanted() -> bool {
+pub(crate) fn is_everything_wanted() -> bool {
     std::env::var_os("FARMHAWK_AGREEMENT").is_some_and(|value| value == "all")
 }
 

@@ -128,7 +128,7 @@ impl Dissector for OpenVpn {
         Box::new(Tunnel::default())
     }
 
-    /// Until the handshake is over or [`MOST_MESSAGES`] went by: a chain of certificates takes more datagrams than a flow
+    /// Until the handshake is over or `MOST_MESSAGES` went by: a chain of certificates takes more datagrams than a flow
     /// otherwise gets, with an acknowledgement for each.
     fn follows(&self) -> bool {
         true
