@@ -66,6 +66,8 @@ pub(super) fn frames(protocol: &str, host: End, server: End) -> Option<Vec<Vec<u
                 b"\x11\x30\x0a\x00\x01\x00\x00\x00\x00",
             ),
         ),
+        // nDPI nomachine.pcapng: a line with the version from each side.
+        "nomachine" => tcp(4000, both(b"NXSH-8.10.1\n", b"NXD-8.10.1\n")),
         // rustdesk/hbb_common protos/rendezvous.proto: RegisterPeer.
         "rustdesk" => udp(
             21_116,
