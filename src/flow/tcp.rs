@@ -35,7 +35,7 @@ struct Trouble {
 
 /// Live state of one direction. Packed, so that a connection takes one cache line.
 #[derive(Clone, Copy, Debug, Default)]
-#[repr(packed(2))]
+#[repr(C, packed(2))]
 struct Direction {
     /// Sequence number behind the highest octet seen.
     next: u32,

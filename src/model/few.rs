@@ -62,6 +62,7 @@ impl<K: Ord, V> Few<K, V> {
     }
 
     /// The entries in order of their keys.
+    #[must_use]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&K, &V)> {
         self.entries.iter().map(|(key, value)| (key, value))
     }

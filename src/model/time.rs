@@ -69,7 +69,6 @@ impl Timestamp {
 }
 
 /// The two digits of a number below a hundred.
-#[expect(clippy::cast_possible_truncation, reason = "a digit")]
 const fn pair(value: u64) -> [u8; 2] {
     [b'0' + (value / 10 % 10) as u8, b'0' + (value % 10) as u8]
 }

@@ -106,7 +106,7 @@ pub fn conclude(
         let quiet = hosts.iter().zip(&views).zip(&is_quiet);
         records.extend(quiet.filter(|(_, is_quiet)| **is_quiet).map(|((host, view), _)| {
             let sight = sight(host, view, observers, &concluded, ending);
-            let explanation = explainer.explain(sight);
+            let explanation = explainer.explain(&sight);
             record(host, view, observers, &concluded, &[], Some(&explanation))
         }));
     }

@@ -56,10 +56,10 @@ impl<'a> Explainer<'a> {
     }
 
     /// What explains a quiet host.
-    pub fn explain(&mut self, sight: Sight) -> HostExplanation {
+    pub fn explain(&mut self, sight: &Sight) -> HostExplanation {
         let kind = (sight.has_asked, sight.gateways.is_empty(), sight.days.len());
         let host = sight.host;
-        let profiles = profile::build(std::slice::from_ref(&sight), &[], &[], self.watched);
+        let profiles = profile::build(std::slice::from_ref(sight), &[], &[], self.watched);
         let label = profiles.first().map(HostProfile::label).unwrap_or_default();
         let (known_label, known) = self.known.entry(kind).or_insert_with(|| {
             let explanation = profiles
@@ -103,7 +103,7 @@ mod tests {
             let one = sight(last, has_asked);
             let profiles = profile::build(std::slice::from_ref(&one), &[], &[], Watched::default());
             let alone = explain_host(&profiles[0], &weights, &circumstances, &[]);
-            assert_eq!(explainer.explain(one), alone);
+            assert_eq!(explainer.explain(&one), alone);
         }
     }
 }

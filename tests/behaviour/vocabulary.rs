@@ -67,7 +67,8 @@ fn every_fact_that_a_stage_asks_for_is_said() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut asked = 0;
     for file in source::all() {
-        if file.path.starts_with("src/dissect/") || file.path == "src/model/fact.rs" {
+        // Dissectors say, and the type itself and its tests ask for nothing.
+        if file.path.starts_with("src/dissect/") || file.path.starts_with("src/model/fact") {
             continue;
         }
         let text = fs::read_to_string(root.join(&file.path)).unwrap();
