@@ -13,7 +13,7 @@ pub mod activity;
 pub mod community_id;
 pub mod expiry;
 pub mod key;
-mod lifetime;
+pub mod lifetime;
 pub mod opener;
 mod pool;
 pub mod reassembly;
