@@ -44,11 +44,7 @@ impl Dissector for Arp {
     }
 
     fn probe(&self, head: &Head<'_>) -> Probe {
-        if head.server_port == ETHER_TYPE && head.newest().starts_with(&ETHERNET_IPV4) {
-            Probe::Yes
-        } else {
-            Probe::No
-        }
+        Probe::when(head.server_port == ETHER_TYPE && head.newest().starts_with(&ETHERNET_IPV4))
     }
 
     fn start(&self) -> Box<dyn Dissection> {

@@ -3,12 +3,10 @@
 //! Layout as Cisco's "Understanding and Configuring CDP" and later descriptions give it. Every announcement says
 //! [`DEVICE`] first.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-
-use super::cursor::Cursor;
-use super::{Dissection, Dissector, Head, Input, Next, Probe};
+use super::Probe;
+use super::announcement::{Announcement, Element, Form};
+use super::cursor::{Cursor, ip_address};
 use crate::model::fact::{Facts, Field};
-use crate::model::segment::Layer;
 
 /// Protocol identifier below Cisco's organisation code in SNAP.
 const PROTOCOL: u16 = 0x2000;
@@ -40,74 +38,42 @@ mod element {
 }
 
 /// Cisco Discovery Protocol.
-#[derive(Clone, Copy, Debug)]
-pub struct Cdp;
+pub static CDP: Announcement = Announcement {
+    name: "cdp",
+    fields: &[&DEVICE, &ADDRESS, &PORT, &VERSION, &PLATFORM, &CAPABILITIES],
+    probe: |head| Probe::when(head.server_port == PROTOCOL && matches!(head.newest().first(), Some(1 | 2))),
+    form: Form {
+        // Version, time to live, checksum.
+        header: 4,
+        element,
+        texts: &[
+            (element::DEVICE, &DEVICE),
+            (element::PORT, &PORT),
+            (element::VERSION, &VERSION),
+            (element::PLATFORM, &PLATFORM),
+        ],
+        other,
+    },
+};
 
-impl Dissector for Cdp {
-    fn name(&self) -> &'static str {
-        "cdp"
-    }
-
-    fn fields(&self) -> &'static [&'static Field] {
-        &[&DEVICE, &ADDRESS, &PORT, &VERSION, &PLATFORM, &CAPABILITIES]
-    }
-
-    fn layers(&self) -> &'static [Layer] {
-        &[Layer::Link]
-    }
-
-    fn probe(&self, head: &Head<'_>) -> Probe {
-        if head.server_port == PROTOCOL && matches!(head.newest().first(), Some(1 | 2)) {
-            Probe::Yes
-        } else {
-            Probe::No
-        }
-    }
-
-    fn start(&self) -> Box<dyn Dissection> {
-        Box::new(Announcements)
-    }
-
-    fn follows(&self) -> bool {
-        true
-    }
+/// Two octets of type, two of length, which counts these four as well.
+fn element<'a>(cursor: &mut Cursor<'a>) -> Option<Element<'a>> {
+    let kind = cursor.u16()?;
+    let length = usize::from(cursor.u16()?).checked_sub(4)?;
+    Some((kind, cursor.take(length)?))
 }
 
-/// Without state: every announcement stands alone.
-struct Announcements;
-
-impl Dissection for Announcements {
-    fn feed(&mut self, input: &Input<'_>, facts: &mut Facts<'_>) -> Next {
-        let mut cursor = Cursor::new(input.bytes);
-        // Version, time to live, checksum.
-        if cursor.skip(4).is_none() {
-            return Next::More(0);
+fn other(kind: u16, value: &[u8], facts: &mut Facts<'_>) {
+    match kind {
+        element::ADDRESSES | element::MANAGEMENT_ADDRESSES => {
+            say_addresses(Cursor::new(value), facts);
         }
-        while let (Some(kind), Some(length)) = (cursor.u16(), cursor.u16()) {
-            // The length counts its own four octets.
-            let Some(value) = usize::from(length)
-                .checked_sub(4)
-                .and_then(|length| cursor.take(length))
-            else {
-                break;
-            };
-            match kind {
-                element::DEVICE => facts.text(&DEVICE, value),
-                element::PORT => facts.text(&PORT, value),
-                element::VERSION => facts.text(&VERSION, value),
-                element::PLATFORM => facts.text(&PLATFORM, value),
-                element::ADDRESSES | element::MANAGEMENT_ADDRESSES => {
-                    say_addresses(Cursor::new(value), facts);
-                }
-                element::CAPABILITIES => {
-                    if let Some(capabilities) = Cursor::new(value).u32() {
-                        facts.number(&CAPABILITIES, u64::from(capabilities));
-                    }
-                }
-                _ => {}
+        element::CAPABILITIES => {
+            if let Some(capabilities) = Cursor::new(value).u32() {
+                facts.number(&CAPABILITIES, u64::from(capabilities));
             }
         }
-        Next::More(0)
+        _ => {}
     }
 }
 
@@ -119,15 +85,8 @@ fn say_addresses(mut cursor: Cursor<'_>, facts: &mut Facts<'_>) -> Option<()> {
         cursor.skip(1)?;
         let protocol = cursor.prefixed_u8()?;
         let address = cursor.prefixed_u16()?;
-        let ip: Option<IpAddr> = if protocol == [0xcc] {
-            <[u8; 4]>::try_from(address)
-                .ok()
-                .map(|octets| Ipv4Addr::from(octets).into())
-        } else {
-            <[u8; 16]>::try_from(address)
-                .ok()
-                .map(|octets| Ipv6Addr::from(octets).into())
-        };
+        let is_v4 = protocol == [0xcc];
+        let ip = ip_address(address).filter(|ip| ip.is_ipv4() == is_v4);
         if let Some(ip) = ip {
             facts.endpoint(&ADDRESS, ip, 0);
         }
@@ -138,8 +97,10 @@ fn say_addresses(mut cursor: Cursor<'_>, facts: &mut Facts<'_>) -> Option<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dissect::Dissector as _;
     use crate::dissect::rehearsal::{every_cut_is_harmless, head, said};
     use crate::model::fact::Side::Client;
+    use crate::model::segment::Layer;
 
     const ANNOUNCEMENT: &[u8] =
         b"\x02\xb4\x12\x34\0\x01\0\x0aphone7\0\x02\0\x11\0\0\0\x01\x01\x01\xcc\0\x04\x0a\0\0\x09\
@@ -148,7 +109,7 @@ mod tests {
     #[test]
     fn an_announcement_tells_device_address_port_and_product() {
         assert_eq!(
-            said(&Cdp, &[(Client, ANNOUNCEMENT)]),
+            said(&CDP, &[(Client, ANNOUNCEMENT)]),
             [
                 "cdp.device=phone7",
                 "cdp.address=10.0.0.9",
@@ -157,12 +118,12 @@ mod tests {
                 "cdp.platform=CP-8841!",
             ]
         );
-        assert_eq!(Cdp.probe(&head(Layer::Link, 0x2000, ANNOUNCEMENT)), Probe::Yes);
-        assert_eq!(Cdp.probe(&head(Layer::Link, 0x2004, ANNOUNCEMENT)), Probe::No);
+        assert_eq!(CDP.probe(&head(Layer::Link, 0x2000, ANNOUNCEMENT)), Probe::Yes);
+        assert_eq!(CDP.probe(&head(Layer::Link, 0x2004, ANNOUNCEMENT)), Probe::No);
     }
 
     #[test]
     fn every_cut_is_harmless_here() {
-        every_cut_is_harmless(&Cdp, ANNOUNCEMENT);
+        every_cut_is_harmless(&CDP, ANNOUNCEMENT);
     }
 }

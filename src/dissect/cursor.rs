@@ -2,6 +2,8 @@
 //!
 //! `None` means "not this, or not all of it". Nothing here can panic.
 
+use std::net::IpAddr;
+
 /// A position in a byte string.
 #[derive(Clone, Debug)]
 pub struct Cursor<'a> {
@@ -141,6 +143,15 @@ impl<'a> Cursor<'a> {
         let length = self.u16()?;
         self.take(usize::from(length))
     }
+}
+
+/// An address by the number of its octets: four or sixteen.
+#[must_use]
+pub fn ip_address(octets: &[u8]) -> Option<IpAddr> {
+    if let Ok(octets) = <[u8; 4]>::try_from(octets) {
+        return Some(octets.into());
+    }
+    <[u8; 16]>::try_from(octets).ok().map(IpAddr::from)
 }
 
 #[cfg(test)]

@@ -84,11 +84,7 @@ impl Dissector for Dhcpv6 {
 
     fn probe(&self, head: &Head<'_>) -> Probe {
         let on_port = PORTS.iter().any(|&port| head.has_port(port));
-        if on_port && message(head.newest()).is_some_and(|(_, options)| starts_with_option(options)) {
-            Probe::Yes
-        } else {
-            Probe::No
-        }
+        Probe::when(on_port && message(head.newest()).is_some_and(|(_, options)| starts_with_option(options)))
     }
 
     fn start(&self) -> Box<dyn Dissection> {

@@ -46,10 +46,8 @@ impl Dissector for Esp {
     fn probe(&self, head: &Head<'_>) -> Probe {
         if head.layer == Layer::Udp && head.has_port(NAT_TRAVERSAL_PORT) {
             probe_in_udp(head)
-        } else if head.layer == Layer::OtherIp && head.protocol == PROTOCOL_ESP {
-            Probe::Yes
         } else {
-            Probe::No
+            Probe::when(head.layer == Layer::OtherIp && head.protocol == PROTOCOL_ESP)
         }
     }
 
@@ -76,11 +74,7 @@ impl Dissector for Ah {
     }
 
     fn probe(&self, head: &Head<'_>) -> Probe {
-        if head.protocol == PROTOCOL_AH {
-            Probe::Yes
-        } else {
-            Probe::No
-        }
+        Probe::when(head.protocol == PROTOCOL_AH)
     }
 
     fn start(&self) -> Box<dyn Dissection> {

@@ -1,11 +1,8 @@
 //! FTP's control connection (RFC 959) and its way into TLS (RFC 4217).
 
-use super::tls::starttls::{
-    Command, LineDissection, Reply, Words, begins, contains, first_line, judge_client, may_become,
-};
-use super::{Dissection, Dissector, Head, Probe};
+use super::tls::line_protocol::{Banner, Commands, Greeting, LineProtocol, Replies};
+use super::tls::starttls::{Words, contains};
 use crate::model::fact::Field;
-use crate::model::segment::Layer;
 
 /// The server's first line behind its code.
 pub static BANNER: Field = Field::of_flow("ftp.banner");
@@ -13,99 +10,55 @@ pub static BANNER: Field = Field::of_flow("ftp.banner");
 pub static USER: Field = Field::of_flow("ftp.user");
 
 /// FTP over TCP.
-#[derive(Debug)]
-pub struct Ftp;
-
-static WORDS: Words = Words {
-    banner: &BANNER,
-    says: &USER,
-    banner_at: 4,
-    command,
-    reply,
+pub static FTP: LineProtocol = LineProtocol {
+    name: "ftp",
+    words: &WORDS,
+    probe: |head| GREETING.judge(head),
 };
 
-const COMMANDS: &[&[u8]] = &[
+static WORDS: Words = Words {
+    fields: &[&BANNER, &USER],
+    banner_at: 4,
+    command: |line| COMMANDS.read(line),
+    reply: |line, _| REPLIES.read(line),
+};
+
+static COMMANDS: Commands = Commands {
+    upgrade: UPGRADES,
+    says: &[b"USER "],
+    work: &[b"PASS "],
+};
+
+static REPLIES: Replies = Replies {
+    accepted: &[b"234"],
+    refused: &[b"4", b"5"],
+};
+
+const UPGRADES: &[&[u8]] = &[b"AUTH TLS", b"AUTH SSL"];
+
+const OPENINGS: &[&[u8]] = &[
     b"USER ", b"PASS ", b"AUTH ", b"FEAT", b"OPTS ", b"SYST", b"CLNT ", b"HOST ",
 ];
 
-fn command(line: &[u8]) -> Command<'_> {
-    if begins(line, b"AUTH TLS") || begins(line, b"AUTH SSL") {
-        return Command::Upgrade;
-    }
-    if begins(line, b"USER ") {
-        return Command::Says(line.get(5..).unwrap_or_default());
-    }
-    if begins(line, b"PASS ") {
-        return Command::Work;
-    }
-    Command::Other
-}
-
-fn reply(line: &[u8], _: &[u8]) -> Reply {
-    match line {
-        [b'2', b'3', b'4', ..] => Reply::Accepted,
-        [b'4' | b'5', ..] => Reply::Refused,
-        _ => Reply::Other,
-    }
-}
-
-static FIELDS: &[&Field] = &[&BANNER, &USER];
-
-impl Dissector for Ftp {
-    fn name(&self) -> &'static str {
-        "ftp"
-    }
-
-    fn fields(&self) -> &'static [&'static Field] {
-        FIELDS
-    }
-
-    fn layers(&self) -> &'static [Layer] {
-        &[Layer::Tcp]
-    }
-
-    fn probe(&self, head: &Head<'_>) -> Probe {
-        let greeting = head.to_client;
-        if greeting.is_empty() {
-            // USER alone is POP3's as well.
-            let commands: &[&[u8]] = if head.has_port(21) {
-                COMMANDS
-            } else {
-                &[b"AUTH TLS", b"AUTH SSL"]
-            };
-            return judge_client(head, commands);
-        }
-        if !begins(greeting, b"220 ") && !begins(greeting, b"220-") {
-            return if may_become(greeting, &[b"220 "]) {
-                Probe::Wait
-            } else {
-                Probe::No
-            };
-        }
-        let Some(line) = first_line(greeting) else {
-            return if greeting.len() < 600 {
-                Probe::Wait
-            } else {
-                Probe::No
-            };
-        };
-        if contains(line, b"FTP") || head.has_port(21) {
-            return Probe::Yes;
-        }
-        if contains(line, b"SMTP") {
-            return Probe::No;
-        }
-        if head.to_server.is_empty() {
-            Probe::Wait
+static GREETING: Greeting = Greeting {
+    ports: &[21],
+    begins: &[b"220 ", b"220-"],
+    // SMTP greets with the same code.
+    banner: |line| {
+        if contains(line, b"FTP") {
+            Banner::Own
+        } else if contains(line, b"SMTP") {
+            Banner::Others
         } else {
-            judge_client(head, COMMANDS)
+            Banner::Open
         }
-    }
-
-    fn start(&self) -> Box<dyn Dissection> {
-        LineDissection::start(&WORDS)
-    }
-}
+    },
+    commands: OPENINGS,
+    alone_on_port: OPENINGS,
+    // USER alone is POP3's as well.
+    alone_elsewhere: UPGRADES,
+    in_spite: &[],
+};
 
 #[cfg(test)]
 mod tests {
@@ -116,7 +69,7 @@ mod tests {
 
     #[test]
     fn authentication_by_tls_hands_over() {
-        let mut drive = Drive::new(&Ftp);
+        let mut drive = Drive::new(&FTP);
         drive.stream(Side::Server, b"220-Welcome\r\n220 ready\r\n");
         drive.stream(Side::Client, b"auth tls\r\n");
         assert_eq!(

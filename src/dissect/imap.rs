@@ -1,9 +1,9 @@
 //! IMAP (RFC 9051) and its way into TLS (section 6.2.1).
 
-use super::tls::starttls::{Command, LineDissection, Reply, Words, begins, first_line, may_become};
-use super::{Dissection, Dissector, Head, Probe};
+use super::tls::line_protocol::LineProtocol;
+use super::tls::starttls::{Command, Reply, Words, begins, first_line, may_become};
+use super::{Head, Probe};
 use crate::model::fact::Field;
-use crate::model::segment::Layer;
 
 /// The server's first line behind `* OK`.
 pub static BANNER: Field = Field::of_flow("imap.banner");
@@ -11,12 +11,14 @@ pub static BANNER: Field = Field::of_flow("imap.banner");
 pub static CLIENT: Field = Field::of_flow("imap.client");
 
 /// IMAP over TCP.
-#[derive(Debug)]
-pub struct Imap;
+pub static IMAP: LineProtocol = LineProtocol {
+    name: "imap",
+    words: &WORDS,
+    probe,
+};
 
 static WORDS: Words = Words {
-    banner: &BANNER,
-    says: &CLIENT,
+    fields: &[&BANNER, &CLIENT],
     banner_at: 5,
     command,
     reply,
@@ -75,46 +77,27 @@ fn is_opening(line: &[u8]) -> bool {
     split_tag(line).is_some_and(|(_, command)| words.iter().any(|word| begins(command, word)))
 }
 
-static FIELDS: &[&Field] = &[&BANNER, &CLIENT];
-
-impl Dissector for Imap {
-    fn name(&self) -> &'static str {
-        "imap"
+/// Judges by the greeting, or by a client's first command where the server was not heard.
+fn probe(head: &Head<'_>) -> Probe {
+    let greetings: [&[u8]; 3] = [b"* OK ", b"* PREAUTH ", b"* BYE "];
+    if greetings.iter().any(|word| begins(head.to_client, word)) {
+        return Probe::Yes;
     }
-
-    fn fields(&self) -> &'static [&'static Field] {
-        FIELDS
+    if !head.to_client.is_empty() {
+        return if may_become(head.to_client, &greetings) {
+            Probe::Wait
+        } else {
+            Probe::No
+        };
     }
-
-    fn layers(&self) -> &'static [Layer] {
-        &[Layer::Tcp]
-    }
-
-    fn probe(&self, head: &Head<'_>) -> Probe {
-        let greetings: [&[u8]; 3] = [b"* OK ", b"* PREAUTH ", b"* BYE "];
-        if greetings.iter().any(|word| begins(head.to_client, word)) {
-            return Probe::Yes;
-        }
-        if !head.to_client.is_empty() {
-            return if may_become(head.to_client, &greetings) {
-                Probe::Wait
-            } else {
-                Probe::No
-            };
-        }
-        let head = head
-            .to_server
-            .get(..head.to_server.len().min(64))
-            .unwrap_or_default();
-        match first_line(head) {
-            Some(line) if is_opening(line) => Probe::Yes,
-            None if is_opening(head) => Probe::Wait,
-            _ => Probe::No,
-        }
-    }
-
-    fn start(&self) -> Box<dyn Dissection> {
-        LineDissection::start(&WORDS)
+    let head = head
+        .to_server
+        .get(..head.to_server.len().min(64))
+        .unwrap_or_default();
+    match first_line(head) {
+        Some(line) if is_opening(line) => Probe::Yes,
+        None if is_opening(head) => Probe::Wait,
+        _ => Probe::No,
     }
 }
 
@@ -127,7 +110,7 @@ mod tests {
 
     #[test]
     fn only_the_answer_with_the_same_tag_counts() {
-        let mut drive = Drive::new(&Imap);
+        let mut drive = Drive::new(&IMAP);
         drive.stream(Side::Server, b"* OK ready\r\n");
         drive.stream(Side::Client, b"a1 CAPABILITY\r\na2 STARTTLS\r\n");
         assert_eq!(

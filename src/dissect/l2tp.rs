@@ -45,11 +45,7 @@ impl Dissector for L2tp {
 
     fn probe(&self, head: &Head<'_>) -> Probe {
         if head.layer == Layer::OtherIp {
-            return if head.protocol == PROTOCOL_L2TPV3 {
-                Probe::Yes
-            } else {
-                Probe::No
-            };
+            return Probe::when(head.protocol == PROTOCOL_L2TPV3);
         }
         let bytes = head.newest();
         let is_home = head.has_port(PORT);
@@ -63,11 +59,7 @@ impl Dissector for L2tp {
             }
             None => {}
         }
-        if is_home && (is_data(bytes) || is_session_data(bytes)) {
-            Probe::Yes
-        } else {
-            Probe::No
-        }
+        Probe::when(is_home && (is_data(bytes) || is_session_data(bytes)))
     }
 
     fn start(&self) -> Box<dyn Dissection> {

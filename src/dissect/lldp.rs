@@ -2,13 +2,13 @@
 //!
 //! Every announcement says [`CHASSIS`] first.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
-use super::cursor::Cursor;
-use super::{Dissection, Dissector, Head, Input, Next, Probe};
+use super::Probe;
+use super::announcement::{Announcement, Element, Form};
+use super::cursor::{Cursor, ip_address};
 use crate::model::address::MacAddress;
 use crate::model::fact::{Facts, Field};
-use crate::model::segment::Layer;
 
 /// `EtherType` of LLDP.
 const ETHER_TYPE: u16 = 0x88cc;
@@ -38,108 +38,81 @@ pub const MODEL: Field = Field::of_event("lldp.model");
 
 /// Types of the elements.
 mod element {
-    pub(super) const END: u8 = 0;
-    pub(super) const CHASSIS: u8 = 1;
-    pub(super) const PORT: u8 = 2;
-    pub(super) const PORT_DESCRIPTION: u8 = 4;
-    pub(super) const SYSTEM_NAME: u8 = 5;
-    pub(super) const SYSTEM_DESCRIPTION: u8 = 6;
-    pub(super) const CAPABILITIES: u8 = 7;
-    pub(super) const MANAGEMENT: u8 = 8;
-    pub(super) const ORGANISATION: u8 = 127;
+    pub(super) const END: u16 = 0;
+    pub(super) const CHASSIS: u16 = 1;
+    pub(super) const PORT: u16 = 2;
+    pub(super) const PORT_DESCRIPTION: u16 = 4;
+    pub(super) const SYSTEM_NAME: u16 = 5;
+    pub(super) const SYSTEM_DESCRIPTION: u16 = 6;
+    pub(super) const CAPABILITIES: u16 = 7;
+    pub(super) const MANAGEMENT: u16 = 8;
+    pub(super) const ORGANISATION: u16 = 127;
 }
 
 /// Identifier of the TR-41 committee, which defined LLDP-MED.
 const TR_41: [u8; 3] = [0x00, 0x12, 0xbb];
 
 /// Link layer discovery.
-#[derive(Clone, Copy, Debug)]
-pub struct Lldp;
-
-impl Dissector for Lldp {
-    fn name(&self) -> &'static str {
-        "lldp"
-    }
-
-    fn fields(&self) -> &'static [&'static Field] {
-        &[
-            &CHASSIS,
-            &MAC,
-            &PORT,
-            &PORT_DESCRIPTION,
-            &SYSTEM_NAME,
-            &SYSTEM_DESCRIPTION,
-            &CAPABILITIES,
-            &MANAGEMENT,
-            &SERIAL,
-            &MANUFACTURER,
-            &MODEL,
-        ]
-    }
-
-    fn layers(&self) -> &'static [Layer] {
-        &[Layer::Link]
-    }
-
-    fn probe(&self, head: &Head<'_>) -> Probe {
+pub static LLDP: Announcement = Announcement {
+    name: "lldp",
+    fields: &[
+        &CHASSIS,
+        &MAC,
+        &PORT,
+        &PORT_DESCRIPTION,
+        &SYSTEM_NAME,
+        &SYSTEM_DESCRIPTION,
+        &CAPABILITIES,
+        &MANAGEMENT,
+        &SERIAL,
+        &MANUFACTURER,
+        &MODEL,
+    ],
+    probe: |head| {
         // The chassis comes first, always.
-        let starts = Elements(Cursor::new(head.newest())).next();
-        if head.server_port == ETHER_TYPE && starts.is_some_and(|(kind, _)| kind == element::CHASSIS) {
-            Probe::Yes
-        } else {
-            Probe::No
-        }
-    }
+        let starts = FORM.elements(head.newest()).next();
+        Probe::when(
+            head.server_port == ETHER_TYPE && starts.is_some_and(|(kind, _)| kind == element::CHASSIS),
+        )
+    },
+    form: FORM,
+};
 
-    fn start(&self) -> Box<dyn Dissection> {
-        Box::new(Announcements)
-    }
+const FORM: Form = Form {
+    header: 0,
+    element,
+    texts: &[
+        (element::PORT_DESCRIPTION, &PORT_DESCRIPTION),
+        (element::SYSTEM_NAME, &SYSTEM_NAME),
+        (element::SYSTEM_DESCRIPTION, &SYSTEM_DESCRIPTION),
+    ],
+    other,
+};
 
-    fn follows(&self) -> bool {
-        true
-    }
+/// Seven bits of type, nine of length.
+fn element<'a>(cursor: &mut Cursor<'a>) -> Option<Element<'a>> {
+    let head = cursor.u16()?;
+    let value = cursor.take(usize::from(head & 0x1ff))?;
+    let kind = head >> 9;
+    (kind != element::END).then_some((kind, value))
 }
 
-/// Walks elements: seven bits of type, nine of length, value.
-struct Elements<'a>(Cursor<'a>);
-
-impl<'a> Iterator for Elements<'a> {
-    type Item = (u8, &'a [u8]);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let [kind, length] = self.0.array()?;
-        let value = self.0.take(usize::from(u16::from_be_bytes([kind & 1, length])))?;
-        (kind >> 1 != element::END).then_some((kind >> 1, value))
-    }
-}
-
-/// Without state: every announcement stands alone.
-struct Announcements;
-
-impl Dissection for Announcements {
-    fn feed(&mut self, input: &Input<'_>, facts: &mut Facts<'_>) -> Next {
-        for (kind, value) in Elements(Cursor::new(input.bytes)) {
-            match kind {
-                element::CHASSIS => say_identifier(&CHASSIS, value, 4, facts),
-                element::PORT => say_identifier(&PORT, value, 3, facts),
-                element::PORT_DESCRIPTION => facts.text(&PORT_DESCRIPTION, value),
-                element::SYSTEM_NAME => facts.text(&SYSTEM_NAME, value),
-                element::SYSTEM_DESCRIPTION => facts.text(&SYSTEM_DESCRIPTION, value),
-                element::CAPABILITIES => {
-                    if let [_, _, high, low] = *value {
-                        facts.number(&CAPABILITIES, u64::from(u16::from_be_bytes([high, low])));
-                    }
-                }
-                element::MANAGEMENT => {
-                    if let Some(address) = Cursor::new(value).prefixed_u8().and_then(network_address) {
-                        facts.endpoint(&MANAGEMENT, address, 0);
-                    }
-                }
-                element::ORGANISATION => say_inventory(value, facts),
-                _ => {}
+fn other(kind: u16, value: &[u8], facts: &mut Facts<'_>) {
+    match kind {
+        element::CHASSIS => say_identifier(&CHASSIS, value, 4, facts),
+        element::PORT => say_identifier(&PORT, value, 3, facts),
+        element::CAPABILITIES => {
+            if let [_, _, high, low] = *value {
+                facts.number(&CAPABILITIES, u64::from(u16::from_be_bytes([high, low])));
             }
         }
-        Next::More(0)
+        element::MANAGEMENT => {
+            if let Some(address) = Cursor::new(value).prefixed_u8().and_then(network_address) {
+                facts.endpoint(&MANAGEMENT, address, 0);
+            }
+        }
+        element::ORGANISATION => say_inventory(value, facts),
+        _ => {}
     }
 }
 
@@ -166,15 +139,8 @@ fn say_identifier(field: &Field, value: &[u8], mac_kind: u8, facts: &mut Facts<'
 
 /// An address behind its family (IANA "Address Family Numbers": 1 IPv4, 2 IPv6).
 fn network_address(value: &[u8]) -> Option<IpAddr> {
-    match value.split_first()? {
-        (1, octets) => <[u8; 4]>::try_from(octets)
-            .ok()
-            .map(|octets| Ipv4Addr::from(octets).into()),
-        (2, octets) => <[u8; 16]>::try_from(octets)
-            .ok()
-            .map(|octets| Ipv6Addr::from(octets).into()),
-        _ => None,
-    }
+    let (family, octets) = value.split_first()?;
+    ip_address(octets).filter(|ip| *family == if ip.is_ipv4() { 1 } else { 2 })
 }
 
 fn say_inventory(value: &[u8], facts: &mut Facts<'_>) {
@@ -194,8 +160,10 @@ fn say_inventory(value: &[u8], facts: &mut Facts<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dissect::Dissector as _;
     use crate::dissect::rehearsal::{every_cut_is_harmless, head, said};
     use crate::model::fact::Side::Client;
+    use crate::model::segment::Layer;
 
     const ANNOUNCEMENT: &[u8] =
         b"\x02\x07\x04\x02\0\0\0\0\x07\x04\x05\x05Gi0/\x06\x02\0\x78\x0a\x06switch\x0c\x05Linux\
@@ -204,7 +172,7 @@ mod tests {
     #[test]
     fn an_announcement_tells_names_addresses_and_model() {
         assert_eq!(
-            said(&Lldp, &[(Client, ANNOUNCEMENT)]),
+            said(&LLDP, &[(Client, ANNOUNCEMENT)]),
             [
                 "lldp.chassis=02:00:00:00:00:07",
                 "lldp.mac=020000000007",
@@ -216,12 +184,12 @@ mod tests {
                 "lldp.model=KX-3",
             ]
         );
-        assert_eq!(Lldp.probe(&head(Layer::Link, 0x88cc, ANNOUNCEMENT)), Probe::Yes);
-        assert_eq!(Lldp.probe(&head(Layer::Link, 0x0806, ANNOUNCEMENT)), Probe::No);
+        assert_eq!(LLDP.probe(&head(Layer::Link, 0x88cc, ANNOUNCEMENT)), Probe::Yes);
+        assert_eq!(LLDP.probe(&head(Layer::Link, 0x0806, ANNOUNCEMENT)), Probe::No);
     }
 
     #[test]
     fn every_cut_is_harmless_here() {
-        every_cut_is_harmless(&Lldp, ANNOUNCEMENT);
+        every_cut_is_harmless(&LLDP, ANNOUNCEMENT);
     }
 }

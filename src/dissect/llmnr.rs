@@ -33,11 +33,7 @@ impl Dissector for Llmnr {
     }
 
     fn probe(&self, head: &Head<'_>) -> Probe {
-        if head.has_port(PORT) && is_llmnr(head.newest()) {
-            Probe::Yes
-        } else {
-            Probe::No
-        }
+        Probe::when(head.has_port(PORT) && is_llmnr(head.newest()))
     }
 
     fn start(&self) -> Box<dyn Dissection> {

@@ -78,11 +78,7 @@ impl Dissector for Mdns {
     }
 
     fn probe(&self, head: &Head<'_>) -> Probe {
-        if head.has_port(PORT) && is_mdns(head) {
-            Probe::Yes
-        } else {
-            Probe::No
-        }
+        Probe::when(head.has_port(PORT) && is_mdns(head))
     }
 
     fn start(&self) -> Box<dyn Dissection> {

@@ -8,6 +8,7 @@
 //! that says yes gets one [`Dissection`], and the payloads, until it is done.
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
+pub mod announcement;
 pub mod arp;
 pub mod assembly;
 pub mod cdp;
@@ -143,6 +144,14 @@ pub enum Probe {
     No,
     /// What is there fits, but more bytes or the other side must be seen.
     Wait,
+}
+
+impl Probe {
+    /// Sure one way or the other.
+    #[must_use]
+    pub const fn when(is_mine: bool) -> Self {
+        if is_mine { Self::Yes } else { Self::No }
+    }
 }
 
 /// One payload, or all bytes of a stream that were not consumed yet.

@@ -42,11 +42,7 @@ impl Dissector for NatPmp {
             }
             _ => false,
         };
-        if fits && head.has_port(PORT) {
-            Probe::Yes
-        } else {
-            Probe::No
-        }
+        Probe::when(fits && head.has_port(PORT))
     }
 
     fn start(&self) -> Box<dyn Dissection> {

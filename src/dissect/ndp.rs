@@ -99,11 +99,7 @@ impl Dissector for Ndp {
             kind::REDIRECT => (Self::Redirect, 36),
             _ => return Probe::No,
         };
-        if layout == *self && head.length_on_wire >= shortest {
-            Probe::Yes
-        } else {
-            Probe::No
-        }
+        Probe::when(layout == *self && head.length_on_wire >= shortest)
     }
 
     fn start(&self) -> Box<dyn Dissection> {

@@ -47,11 +47,7 @@ impl Dissector for Ntp {
             6 | 7 => head.length_on_wire >= 8,
             _ => false,
         };
-        if fits && (1..=4).contains(&version) {
-            Probe::Yes
-        } else {
-            Probe::No
-        }
+        Probe::when(fits && (1..=4).contains(&version))
     }
 
     fn start(&self) -> Box<dyn Dissection> {

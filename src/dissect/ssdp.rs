@@ -43,14 +43,11 @@ impl Dissector for Ssdp {
     fn probe(&self, head: &Head<'_>) -> Probe {
         let message = head.newest();
         // Searches and announcements are unmistakable; an answer looks like any HTTP response but for its port or target.
-        if message.starts_with(b"NOTIFY * HTTP/1.")
-            || message.starts_with(b"M-SEARCH * HTTP/1.")
-            || (message.starts_with(b"HTTP/1.1 200") && (head.has_port(PORT) || has_target(message)))
-        {
-            Probe::Yes
-        } else {
-            Probe::No
-        }
+        Probe::when(
+            message.starts_with(b"NOTIFY * HTTP/1.")
+                || message.starts_with(b"M-SEARCH * HTTP/1.")
+                || (message.starts_with(b"HTTP/1.1 200") && (head.has_port(PORT) || has_target(message))),
+        )
     }
 
     fn start(&self) -> Box<dyn Dissection> {

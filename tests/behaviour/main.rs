@@ -5,6 +5,8 @@ pub mod fuzzing;
 
 // `cfg(test)` always holds here; it tells the lints that what tests share is test code, too.
 #[cfg(test)]
+mod agreement;
+#[cfg(test)]
 mod captures;
 #[cfg(test)]
 mod catalogue;

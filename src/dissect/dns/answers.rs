@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::message::{Item, Message, Section, kind};
 use super::name::{self, Case, Name};
 use super::{ANSWER, CNAME, ECH, PTR};
-use crate::dissect::cursor::Cursor;
+use crate::dissect::cursor::{Cursor, ip_address};
 use crate::model::fact::{Facts, Field};
 
 /// Aliases of one response that are remembered to lead an address back to the name asked for.
@@ -20,15 +20,12 @@ mod parameter {
 
 /// The address of an A or AAAA record.
 pub(crate) fn address(item: &Item<'_>) -> Option<IpAddr> {
-    match item.kind {
-        kind::A => <[u8; 4]>::try_from(item.data)
-            .ok()
-            .map(|octets| Ipv4Addr::from(octets).into()),
-        kind::AAAA => <[u8; 16]>::try_from(item.data)
-            .ok()
-            .map(|octets| Ipv6Addr::from(octets).into()),
-        _ => None,
-    }
+    let is_v4 = match item.kind {
+        kind::A => true,
+        kind::AAAA => false,
+        _ => return None,
+    };
+    ip_address(item.data).filter(|ip| ip.is_ipv4() == is_v4)
 }
 
 /// Says the answer section.

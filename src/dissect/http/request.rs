@@ -67,11 +67,7 @@ pub(super) fn recognise(stream: &[u8], cut: bool) -> Probe {
     match target.iter().position(|&octet| octet == b'\n') {
         Some(end) => {
             let line = target.get(..end).unwrap_or_default().trim_ascii_end();
-            if line.ends_with(b" HTTP/1.1") || line.ends_with(b" HTTP/1.0") {
-                Probe::Yes
-            } else {
-                Probe::No
-            }
+            Probe::when(line.ends_with(b" HTTP/1.1") || line.ends_with(b" HTTP/1.0"))
         }
         None if stream.len() > LONGEST_LINE => Probe::No,
         None if cut && (target.starts_with(b"/") || target.starts_with(b"http://")) => Probe::Yes,

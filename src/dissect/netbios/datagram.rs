@@ -38,11 +38,7 @@ impl Dissector for Nbdgm {
     }
 
     fn probe(&self, head: &Head<'_>) -> Probe {
-        if head.has_port(PORT) && Datagram::read(head.newest()).is_some() {
-            Probe::Yes
-        } else {
-            Probe::No
-        }
+        Probe::when(head.has_port(PORT) && Datagram::read(head.newest()).is_some())
     }
 
     fn start(&self) -> Box<dyn Dissection> {

@@ -61,11 +61,7 @@ impl Dissector for Nbns {
     }
 
     fn probe(&self, head: &Head<'_>) -> Probe {
-        if head.has_port(PORT) && Packet::read(head.newest()).is_some() {
-            Probe::Yes
-        } else {
-            Probe::No
-        }
+        Probe::when(head.has_port(PORT) && Packet::read(head.newest()).is_some())
     }
 
     fn start(&self) -> Box<dyn Dissection> {

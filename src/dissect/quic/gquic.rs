@@ -42,11 +42,7 @@ impl Dissector for Gquic {
     }
 
     fn probe(&self, head: &Head<'_>) -> Probe {
-        if version(head.newest()).is_some() {
-            Probe::Yes
-        } else {
-            Probe::No
-        }
+        Probe::when(version(head.newest()).is_some())
     }
 
     fn start(&self) -> Box<dyn Dissection> {

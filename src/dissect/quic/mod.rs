@@ -79,11 +79,7 @@ impl Dissector for Quic {
     }
 
     fn probe(&self, head: &Head<'_>) -> Probe {
-        if is_quic(head.newest(), head.length_on_wire) {
-            Probe::Yes
-        } else {
-            Probe::No
-        }
+        Probe::when(is_quic(head.newest(), head.length_on_wire))
     }
 
     fn start(&self) -> Box<dyn Dissection> {

@@ -112,11 +112,7 @@ fn judge(datagram: &[u8], length_on_wire: u32) -> Probe {
         (record::APPLICATION_DATA, 0) => false,
         _ => first.length >= 8,
     };
-    if fits && is_possible {
-        Probe::Yes
-    } else {
-        Probe::No
-    }
+    Probe::when(fits && is_possible)
 }
 
 /// Whether another record stands here, or one of the short headers of DTLS 1.3.

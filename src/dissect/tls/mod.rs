@@ -13,6 +13,7 @@ pub mod hello;
 pub mod hex;
 pub mod ja3;
 pub mod ja4;
+pub mod line_protocol;
 pub mod names;
 pub mod record;
 #[cfg(test)]

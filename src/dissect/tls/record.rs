@@ -114,11 +114,7 @@ fn judge_chain(header: Header, body: &[u8]) -> Probe {
     if behind.len() < HEADER {
         return Probe::Wait;
     }
-    if Header::read(behind).is_some() {
-        Probe::Yes
-    } else {
-        Probe::No
-    }
+    Probe::when(Header::read(behind).is_some())
 }
 
 #[cfg(test)]

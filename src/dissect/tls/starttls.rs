@@ -1,7 +1,7 @@
 //! Protocols of lines that turn into TLS on the same connection (RFC 3207, RFC 9051, RFC 2595, RFC 4217).
 //!
 //! SMTP, IMAP, POP3 and FTP differ in their words, not in their course: a greeting, a command that asks for TLS, a line that
-//! agrees. The course is here, the words stand in a file a protocol.
+//! agrees. The course is here, how they are told in [`super::line_protocol`], the words stand in a file a protocol.
 
 use crate::dissect::{Dissection, Head, Input, Next, Probe};
 use crate::model::fact::{Facts, Field, Side};
@@ -39,10 +39,8 @@ pub enum Reply {
 /// The words of one protocol.
 #[derive(Debug)]
 pub struct Words {
-    /// Field of the server's first line.
-    pub banner: &'static Field,
-    /// Field of what [`Command::Says`] carries.
-    pub says: &'static Field,
+    /// Field of the server's first line, and of what [`Command::Says`] carries.
+    pub fields: &'static [&'static Field; 2],
     /// Octets at the front of the greeting that are not part of the banner.
     pub banner_at: usize,
     /// Reads a line of the client.
@@ -143,7 +141,8 @@ impl LineDissection {
             }
             Command::Says(text) => {
                 if !std::mem::replace(&mut self.said, true) {
-                    facts.text(self.words.says, text);
+                    let [_, says] = self.words.fields;
+                    facts.text(says, text);
                 }
             }
             Command::Work => return false,
@@ -154,10 +153,8 @@ impl LineDissection {
 
     fn server(&mut self, line: &[u8], facts: &mut Facts<'_>) -> Reply {
         if !std::mem::replace(&mut self.was_greeted, true) && !self.said && !self.asked {
-            facts.text(
-                self.words.banner,
-                line.get(self.words.banner_at..).unwrap_or_default(),
-            );
+            let [banner, _] = self.words.fields;
+            facts.text(banner, line.get(self.words.banner_at..).unwrap_or_default());
         }
         if !self.asked {
             return Reply::Other;
