@@ -71,6 +71,8 @@
 //!   question that is answered, comes to have a shorter time-out than it began with.
 //! * Hosts about which nothing was found are counted, and explained only where an output lists every host
 //!   ([`pipeline::quiet`]): they are nearly all of a large network, and the same can be said of all of them.
+//! * Records say more than was first agreed: an item of evidence has its false-positive `note` apart from `what`, and a host has
+//!   `summary`, `next_question` and `not_observable` as a farm has, because it is judged by itself too.
 //! * The default database of places is unpacked by the build script: decompressing it at every start cost more than
 //!   the analysis of most captures.
 
