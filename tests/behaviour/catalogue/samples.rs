@@ -119,6 +119,22 @@ pub(super) fn frames(protocol: &str, host: End, server: End) -> Option<Vec<Vec<u
             bytes.extend([0, 0, 0, 8, 0, 0, 0x40, 0x2e]);
             udp(500, bytes.clone(), bytes)
         }
+        // RFC 4303, 2.
+        "esp" => {
+            let bytes = [&[0x12, 0x34, 0x56, 0x78, 0, 0, 0, 1][..], &mixed(64)].concat();
+            Some(vec![
+                packet(host, server, 50, &bytes),
+                packet(server, host, 50, &bytes),
+            ])
+        }
+        _ => control_connection(protocol, host, server),
+    }
+}
+
+/// Frames of the control connection of a VPN of the link layer.
+fn control_connection(protocol: &str, host: End, server: End) -> Option<Vec<Vec<u8>>> {
+    let at = |port: u16| End { port, ..server };
+    match protocol {
         // RFC 2637, 2.1: Start-Control-Connection-Request, its answer.
         "pptp" => {
             let message = |kind: u8| {
@@ -126,7 +142,7 @@ pub(super) fn frames(protocol: &str, host: End, server: End) -> Option<Vec<Vec<u
                 bytes.resize(156, 0);
                 bytes
             };
-            tcp(1723, both(&message(1), &message(2)))
+            Some(stream(host, at(1723), &both(&message(1), &message(2))))
         }
         // RFC 2661, 4.4.1: SCCRQ with the message's type and the version of the protocol.
         "l2tp" => {
@@ -135,14 +151,9 @@ pub(super) fn frames(protocol: &str, host: End, server: End) -> Option<Vec<Vec<u
                 bytes.extend([0x80, 8, 0, 0, 0, 0, 0, kind, 0x80, 8, 0, 0, 0, 2, 1, 0]);
                 bytes
             };
-            udp(1701, message(1), message(2))
-        }
-        // RFC 4303, 2.
-        "esp" => {
-            let bytes = [&[0x12, 0x34, 0x56, 0x78, 0, 0, 0, 1][..], &mixed(64)].concat();
             Some(vec![
-                packet(host, server, 50, &bytes),
-                packet(server, host, 50, &bytes),
+                datagram(host, at(1701), &message(1)),
+                datagram(at(1701), host, &message(2)),
             ])
         }
         _ => None,
