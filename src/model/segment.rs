@@ -254,3 +254,21 @@ impl Segment {
         self.tcp_flags & flag != 0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Encapsulation, TunnelStack};
+
+    #[test]
+    fn the_innermost_of_a_stack_is_split_off_and_leaves_no_trace() {
+        let outer = TunnelStack::default().with(Encapsulation::Mpls).unwrap();
+        let both = outer.with(Encapsulation::L2tp).unwrap();
+        assert_eq!(both.split_innermost(), (outer, Encapsulation::L2tp));
+        assert_eq!(
+            outer.split_innermost(),
+            (TunnelStack::default(), Encapsulation::Mpls)
+        );
+        let nothing = TunnelStack::default();
+        assert_eq!(nothing.split_innermost(), (nothing, Encapsulation::None));
+    }
+}
