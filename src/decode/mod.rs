@@ -364,6 +364,7 @@ impl<'a> Packet<'a> {
         };
         self.state.counters.opened_tunnels = self.state.counters.opened_tunnels.saturating_add(1);
         outer.flags |= segment_flag::OPENED_TUNNEL;
+        outer.tunnels = tunnels;
         self.give(outer, payload);
         let space = match inside.identifier {
             Some((kind, identifier)) => self.base.space.with_identifier(kind, identifier),

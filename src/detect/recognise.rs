@@ -12,7 +12,7 @@ use crate::model::fact::{FactLog, FieldId, Value};
 use crate::model::flow::FlowRecord;
 use crate::model::frame::FrameRef;
 use crate::model::observation::{NameSource, ServerName};
-use crate::model::segment::Layer;
+use crate::model::segment::{Encapsulation, Layer};
 use crate::model::time::Timestamp;
 use crate::signatures::entry::{Indicator, Tool};
 use crate::signatures::payload::Transport;
@@ -29,6 +29,10 @@ const CEILING: i32 = 60;
 pub enum Shown<'a> {
     /// A recognised protocol.
     Protocol(&'a str),
+    /// A tunnel that was opened.
+    Tunnel(&'static str),
+    /// The number of a field.
+    Number(u64),
     /// The text of a field.
     Text(&'a str),
     /// First bytes of a side.
@@ -70,6 +74,8 @@ impl Seen<'_> {
     pub fn what(&self) -> String {
         match self.shown {
             Shown::Protocol(name) => format!("protocol {name}"),
+            Shown::Tunnel(name) => format!("outside of a tunnel: {name}"),
+            Shown::Number(number) => format!("{} {number}", self.field),
             Shown::Text(text) => format!("{} {text}", self.field),
             Shown::Bytes(bytes) => {
                 let shown: Vec<String> = bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
@@ -107,7 +113,14 @@ pub struct Recogniser {
 }
 
 /// The catalogue's fields that are looked up without a fact.
-pub static OWN_FIELDS: &[&str] = &["app_proto", "dns.query", "ip.address", "port.tcp", "port.udp"];
+pub static OWN_FIELDS: &[&str] = &[
+    "app_proto",
+    "dns.query",
+    "ip.address",
+    "port.tcp",
+    "port.udp",
+    "tunnel",
+];
 
 /// Fields that are asked about without a fact.
 #[derive(Debug)]
@@ -117,6 +130,7 @@ struct OwnFields {
     address: Arc<str>,
     tcp: Arc<str>,
     udp: Arc<str>,
+    tunnel: Arc<str>,
 }
 
 /// What was gathered, in the order in which it was found: a handful at most.
@@ -134,7 +148,7 @@ fn group(field: &str) -> &'static str {
         "port.tcp" | "port.udp" => "port",
         "payload.to_server" | "websocket.to_server" => "first bytes of the client",
         "payload.to_client" | "websocket.to_client" => "first bytes of the server",
-        "app_proto" => PROTOCOL,
+        "app_proto" | "tunnel" => PROTOCOL,
         "tls.alpn" => "alpn",
         "ip.address" => "address",
         field if field.starts_with("tls.certificate") || field.starts_with("tls.client_certificate") => {
@@ -189,6 +203,7 @@ impl Recogniser {
                 address: Arc::from("ip.address"),
                 tcp: Arc::from("port.tcp"),
                 udp: Arc::from("port.udp"),
+                tunnel: Arc::from("tunnel"),
             },
         }
     }
@@ -226,6 +241,14 @@ impl Recogniser {
             }
             if is_plain {
                 self.plain.push(protocol);
+            }
+        }
+        // What is inside a tunnel that was opened speaks for itself; its outside has no other name.
+        if flow.opened_tunnel != Encapsulation::None {
+            let name = flow.opened_tunnel.name();
+            for found in catalogue.matches(&self.own.tunnel, name.as_bytes()) {
+                let (field, shown) = (&self.own.tunnel, Shown::Tunnel(name));
+                gathered.add(&found, field, shown, first, flow.start);
             }
         }
         self.facts(catalogue, &flow.facts, flow.layer, &mut gathered);
@@ -301,7 +324,12 @@ impl Recogniser {
                         gathered.add(&found, field, Shown::Bytes(bytes), fact.source, fact.at);
                     }
                 }
-                Value::Number(_) | Value::Endpoint(..) | Value::Answer { .. } => {}
+                Value::Number(number) => {
+                    for found in catalogue.matches(field, number.to_string().as_bytes()) {
+                        gathered.add(&found, field, Shown::Number(number), fact.source, fact.at);
+                    }
+                }
+                Value::Endpoint(..) | Value::Answer { .. } => {}
             }
         }
     }

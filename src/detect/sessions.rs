@@ -23,7 +23,13 @@ use crate::signatures::Catalogue;
 use crate::signatures::entry::Tool;
 
 const RUSTDESK_CONTROLLER: FieldId = FieldId::of("rustdesk.controller");
-const VNC_REVERSE: FieldId = FieldId::of("vnc.reverse");
+
+/// Facts that say that the opener of a connection is the server of what is spoken on it.
+const REVERSED: [FieldId; 3] = [
+    FieldId::of("vnc.reverse"),
+    FieldId::of("ssh.reversed"),
+    FieldId::of("socks.reversed"),
+];
 
 /// What flows are grouped by.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -283,17 +289,20 @@ impl Sessions {
 }
 
 /// Whether both ends of a tool call a vendor's servers: then the peer's address is a relay's, not a person's. Names that only
-/// colour (the vendor's pages, his licences) relay nothing.
+/// colour (the vendor's pages, his licences) relay nothing. Tor's relays are anybody's.
 fn is_relayed(tool: &Tool) -> bool {
+    if tool.class.finding.as_deref() == Some("tor") {
+        return true;
+    }
     let is_name = |field: &String| field == "tls.sni" || field == "dns.query";
     tool.indicators
         .iter()
         .any(|indicator| indicator.alone && indicator.fields.iter().any(is_name))
 }
 
-/// Whether the controlled side opened the connection to a waiting viewer.
+/// Whether who serves opened the connection to whom it serves: a desktop to a waiting viewer, a shell or a proxy to who uses it.
 fn is_reverse(flow: &FlowRecord) -> bool {
-    flow.facts.iter().any(|fact| fact.field == VNC_REVERSE)
+    flow.facts.iter().any(|fact| REVERSED.contains(&fact.field))
 }
 
 /// Addresses of controllers that a protocol told in the clear.

@@ -3,7 +3,7 @@
 use super::{Cold, Hot, Long, tcp::TcpFlow, unpack};
 use crate::model::flow::{EndReason, FlowFrames, FlowRecord};
 use crate::model::identity::ContentId;
-use crate::model::segment::Layer;
+use crate::model::segment::{Encapsulation, Layer};
 
 /// Builds the record.
 pub(super) fn build(
@@ -40,6 +40,11 @@ pub(super) fn build(
     for (frame, word) in frames.first_payload.iter_mut().zip(cold.first_payload) {
         *frame = (word != 0).then(|| unpack(word));
     }
+    let (tunnels, opened_tunnel) = if hot.key.is_opened_tunnel() {
+        cold.tunnels.split_innermost()
+    } else {
+        (cold.tunnels, Encapsulation::None)
+    };
     let layer = hot.key.layer();
     let is_icmp = matches!(layer, Layer::Icmp | Layer::Icmpv6);
     let first_number = frames.first.number;
@@ -53,8 +58,8 @@ pub(super) fn build(
         client,
         server,
         opener: cold.opener,
-        tunnels: cold.tunnels,
-        is_opened_tunnel: hot.key.is_opened_tunnel(),
+        tunnels,
+        opened_tunnel,
         macs: cold.macs,
         start: cold.start,
         end: hot.last,

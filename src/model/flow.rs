@@ -4,7 +4,7 @@ use super::address::{AddressSpace, Endpoint, MacAddress};
 use super::fact::FactLog;
 use super::frame::FrameRef;
 use super::identity::ContentId;
-use super::segment::{Layer, TunnelStack};
+use super::segment::{Encapsulation, Layer, TunnelStack};
 use super::time::{Nanoseconds, Timestamp};
 
 /// How it was judged which side opened a flow.
@@ -178,8 +178,8 @@ pub struct FlowRecord {
     pub opener: OpenerJudgement,
     /// Encapsulations around it.
     pub tunnels: TunnelStack,
-    /// It is itself the outside of a tunnel that was opened.
-    pub is_opened_tunnel: bool,
+    /// The tunnel that was opened, where it is itself the outside of one; `None` otherwise.
+    pub opened_tunnel: Encapsulation,
     /// Link addresses of client and server on the segment that was captured; absent inside tunnels.
     pub macs: [MacAddress; 2],
     /// First packet.

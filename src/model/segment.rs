@@ -139,6 +139,16 @@ impl TunnelStack {
         self.entries.into_iter().take(usize::from(self.depth))
     }
 
+    /// Those around the innermost, and the innermost itself.
+    #[must_use]
+    pub fn split_innermost(mut self) -> (Self, Encapsulation) {
+        let depth = self.depth.saturating_sub(1);
+        let innermost = self.entries.get_mut(usize::from(depth));
+        let innermost = innermost.map(std::mem::take).unwrap_or_default();
+        self.depth = depth;
+        (self, innermost)
+    }
+
     /// How many there are.
     #[must_use]
     pub const fn depth(self) -> usize {
@@ -223,7 +233,7 @@ pub struct Segment {
     pub payload_on_wire: u32,
     /// Length of the whole frame on the wire, link header included: what counters count.
     pub frame_on_wire: u32,
-    /// Encapsulations around it.
+    /// Encapsulations around it; with `OPENED_TUNNEL` the innermost is what it opens itself.
     pub tunnels: TunnelStack,
     /// Sender's link address, where `HAS_MAC`.
     pub source_mac: MacAddress,
@@ -242,5 +252,23 @@ impl Segment {
     #[must_use]
     pub const fn has_tcp(&self, flag: u8) -> bool {
         self.tcp_flags & flag != 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Encapsulation, TunnelStack};
+
+    #[test]
+    fn the_innermost_of_a_stack_is_split_off_and_leaves_no_trace() {
+        let outer = TunnelStack::default().with(Encapsulation::Mpls).unwrap();
+        let both = outer.with(Encapsulation::L2tp).unwrap();
+        assert_eq!(both.split_innermost(), (outer, Encapsulation::L2tp));
+        assert_eq!(
+            outer.split_innermost(),
+            (TunnelStack::default(), Encapsulation::Mpls)
+        );
+        let nothing = TunnelStack::default();
+        assert_eq!(nothing.split_innermost(), (nothing, Encapsulation::None));
     }
 }

@@ -8,6 +8,7 @@ use crate::model::fact::{FactLog, FieldId, Side, Value};
 use crate::model::finding::PlaceRecord;
 use crate::model::flow::{FlowRecord, TcpRecord, TcpSide};
 use crate::model::observation::ServerName;
+use crate::model::segment::Encapsulation;
 use crate::model::time::Nanoseconds;
 
 /// A flow and what was found out about it.
@@ -223,7 +224,7 @@ impl FlowRow<'_> {
             key!(to, "tunnel");
             list(to, flow.tunnels.iter(), |to, tunnel| word(to, tunnel.name()));
         }
-        if flow.is_opened_tunnel {
+        if flow.opened_tunnel != Encapsulation::None {
             key!(to, "opened_tunnel");
             to.extend_from_slice(b"true");
         }

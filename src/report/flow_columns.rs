@@ -188,7 +188,10 @@ pub(super) const COLUMNS: &[Column] = &[
         "network_id",
         Take::Count(|it| it.flow().space.identifier().map(u64::from)),
     ),
-    always("opened_tunnel", Take::Flag(|it| it.flow().is_opened_tunnel)),
+    always(
+        "opened_tunnel",
+        Take::Flag(|it| it.flow().opened_tunnel != Encapsulation::None),
+    ),
     always("start", Take::Time(|it| Some(it.flow().start))),
     always("end", Take::Time(|it| Some(it.flow().end))),
     always("pkts_toserver", Take::Count(|it| of(&it.flow().packets, 0))),

@@ -41,7 +41,7 @@ const VOCABULARY: (&str, &str) = (
     include_str!("catalogue/vocabulary.toml"),
 );
 
-/// The embedded catalogue: a file a class, and three for the largest.
+/// The embedded catalogue: a file a class, and several for the largest.
 const EMBEDDED: &[(&str, &str)] = &[
     (
         "catalogue/remote-access.toml",
@@ -82,12 +82,24 @@ const EMBEDDED: &[(&str, &str)] = &[
         "catalogue/vpn-service.toml",
         include_str!("catalogue/vpn-service.toml"),
     ),
+    (
+        "catalogue/vpn-service-vendors.toml",
+        include_str!("catalogue/vpn-service-vendors.toml"),
+    ),
     ("catalogue/mesh-vpn.toml", include_str!("catalogue/mesh-vpn.toml")),
     (
         "catalogue/reverse-tunnel.toml",
         include_str!("catalogue/reverse-tunnel.toml"),
     ),
     ("catalogue/proxy.toml", include_str!("catalogue/proxy.toml")),
+    (
+        "catalogue/residential-proxy.toml",
+        include_str!("catalogue/residential-proxy.toml"),
+    ),
+    (
+        "catalogue/obfuscation.toml",
+        include_str!("catalogue/obfuscation.toml"),
+    ),
     ("catalogue/tor.toml", include_str!("catalogue/tor.toml")),
     (
         "catalogue/equipment.toml",

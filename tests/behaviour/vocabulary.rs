@@ -13,7 +13,14 @@ use farmhawk::signatures::Catalogue;
 use crate::source;
 
 /// What detection makes up itself: no dissector says these.
-const MADE_UP: [&str; 5] = ["app_proto", "ip.address", "port.tcp", "port.udp", "mac.oui"];
+const MADE_UP: [&str; 6] = [
+    "app_proto",
+    "ip.address",
+    "port.tcp",
+    "port.udp",
+    "mac.oui",
+    "tunnel",
+];
 
 /// Words of the vocabulary that nothing asks for yet: which network a flow's peer lies in is looked up only where flows are
 /// written, and then by the default database too, on which alone no tool may be named.

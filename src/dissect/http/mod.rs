@@ -40,6 +40,8 @@ pub const UPGRADE: Field = Field::of_flow("http.upgrade");
 pub const AUTHORIZATION: Field = Field::of_flow("http.authorization");
 /// Host and port that a proxy shall reach: the target of CONNECT, or the authority of a whole address.
 pub const PROXY_TARGET: Field = Field::of_flow("http.proxy_target");
+/// `absolute` where a request asks for a whole address, as only proxies are asked (RFC 9112, 3.2.2).
+pub const TARGET_FORM: Field = Field::of_flow("http.target_form");
 /// Scheme of the credentials for the proxy; never the credentials.
 pub const PROXY_AUTHORIZATION: Field = Field::of_flow("http.proxy_authorization");
 /// Protocols within a WebSocket that are offered or, by the server, chosen.
@@ -80,6 +82,7 @@ impl Dissector for Http {
             &UPGRADE,
             &AUTHORIZATION,
             &PROXY_TARGET,
+            &TARGET_FORM,
             &PROXY_AUTHORIZATION,
             &SUBPROTOCOL,
             &STATUS,

@@ -5,7 +5,8 @@ use std::mem::MaybeUninit;
 use super::body::Body;
 use super::{
     AUTHORIZATION, Asked, HOST, LastSaid, METHOD, MOST_HEADERS, ORIGIN, PATH, PROXY_AUTHORIZATION,
-    PROXY_TARGET, Reading, SUBPROTOCOL, UPGRADE, USER_AGENT, VIA, X_FORWARDED_FOR, finished, scheme,
+    PROXY_TARGET, Reading, SUBPROTOCOL, TARGET_FORM, UPGRADE, USER_AGENT, VIA, X_FORWARDED_FOR, finished,
+    scheme,
 };
 use crate::dissect::Probe;
 use crate::model::fact::{Facts, Field};
@@ -140,6 +141,7 @@ fn say_line(method: &str, target: &str, facts: &mut Facts<'_>) {
     // Names and passwords before the host are not kept.
     let host = authority.rsplit('@').next().unwrap_or_default();
     facts.text(&PROXY_TARGET, host.as_bytes());
+    facts.text(&TARGET_FORM, b"absolute");
     facts.text(&PATH, path.as_bytes());
 }
 

@@ -107,6 +107,7 @@ fn a_request_for_a_proxy_names_its_target_without_the_password() {
         [
             "http.method=GET",
             "http.proxy_target=a.example:8080",
+            "http.target_form=absolute",
             "http.path=/x",
             "http.proxy_authorization=NTLM"
         ]

@@ -19,7 +19,7 @@ use farmhawk::signatures::Catalogue;
 use serde_json::Value;
 
 use self::proof::{DIGESTS, NOT_ON_THE_WIRE, Proof};
-use crate::program::{every_record_of, run, two_at_a_time};
+use crate::program::{every_record_of, real_captures, run, two_at_a_time};
 
 /// Hosts in one capture: few enough that nothing is kept for them twice, and enough that starting costs little.
 const HOSTS_IN_A_CAPTURE: usize = 150;
@@ -165,6 +165,45 @@ fn who_opens_the_connection_drives_but_where_the_entry_says_otherwise() {
         assert_eq!(finding["tool"], *tool);
         assert_eq!(finding["role"], *role, "{tool}");
     }
+}
+
+#[test]
+fn who_opened_a_reversed_session_is_who_serves() {
+    let wanted = [
+        ("reverse-ssh", [("reverse-ssh", "server"), ("ssh", "controlled")]),
+        (
+            "reverse-socks",
+            [("reverse-socks", "server"), ("socks", "server")],
+        ),
+    ];
+    for ((tool, roles), found) in wanted.iter().zip(found_of(&wanted.map(|(tool, _)| tool))) {
+        let mut said: Vec<(&str, &str)> = found
+            .iter()
+            .map(|finding| {
+                (
+                    finding["tool"].as_str().unwrap(),
+                    finding["role"].as_str().unwrap(),
+                )
+            })
+            .collect();
+        said.sort_unstable();
+        assert_eq!(said, roles, "{tool}");
+    }
+}
+
+#[test]
+fn the_relays_of_tor_are_one_finding_of_their_host() {
+    let Some(folder) = real_captures() else {
+        return;
+    };
+    let run = every_record_of(&folder.join("nd-tor.pcap"));
+    let found = run.of("finding");
+    let of_tor: Vec<&Value> = found.iter().filter(|finding| finding["tool"] == "tor").collect();
+    let [finding] = of_tor.as_slice() else {
+        panic!("{of_tor:#?}");
+    };
+    assert_eq!(finding["role"], "client");
+    assert!(finding["flow_count"].as_u64().unwrap() > 1, "{finding}");
 }
 
 #[test]

@@ -194,6 +194,8 @@ fn frames(field: &str, pattern: &Pattern, host: End, server: End) -> Option<(IpA
             }
         }
         "app_proto" => samples::frames(&text(pattern), host, server),
+        "tunnel" => samples::tunnel(&text(pattern), host, server),
+        "ssh.reversed" | "socks.reversed" => samples::reversed(field, host, server),
         "dhcp.host_name" => Some(link::dhcp(host, value(pattern).as_bytes())),
         "mdns.host" => Some(link::mdns_host(host, &value(pattern))),
         "mdns.service" => Some(link::mdns_service(host, &text(pattern))),
@@ -224,6 +226,10 @@ fn web(field: &str, pattern: &Pattern) -> Option<Words> {
     let answer = |head: String| (Side::Server, head.into_bytes());
     Some(match field {
         "http.host" => vec![ask("/", &format!("Host: {}\r\n", name(pattern)))],
+        "http.target_form" => vec![
+            ask("http://www.example.com/", "Host: www.example.com\r\n"),
+            answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".to_owned()),
+        ],
         "http.path" => vec![ask(&path(pattern), "Host: 192.0.2.1\r\n")],
         "http.user_agent" => vec![ask("/", &format!("User-Agent: {}\r\n", value(pattern)))],
         "http.server" => {

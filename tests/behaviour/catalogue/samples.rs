@@ -129,8 +129,108 @@ pub(super) fn frames(protocol: &str, host: End, server: End) -> Option<Vec<Vec<u
                 packet(server, host, 50, &bytes),
             ])
         }
+        _ => control_connection(protocol, host, server),
+    }
+}
+
+/// Frames of the control connection of a VPN of the link layer.
+fn control_connection(protocol: &str, host: End, server: End) -> Option<Vec<Vec<u8>>> {
+    let at = |port: u16| End { port, ..server };
+    match protocol {
+        // RFC 2637, 2.1: Start-Control-Connection-Request, its answer.
+        "pptp" => {
+            let message = |kind: u8| {
+                let mut bytes = vec![0, 156, 0, 1, 0x1a, 0x2b, 0x3c, 0x4d, 0, kind, 0, 0, 1, 0];
+                bytes.resize(156, 0);
+                bytes
+            };
+            Some(stream(host, at(1723), &both(&message(1), &message(2))))
+        }
+        // RFC 2661, 4.4.1: SCCRQ with the message's type and the version of the protocol.
+        "l2tp" => {
+            let message = |kind: u8| {
+                let mut bytes = vec![0xc8, 2, 0, 28, 0, 0, 0, 0, 0, 0, 0, 0];
+                bytes.extend([0x80, 8, 0, 0, 0, 0, 0, kind, 0x80, 8, 0, 0, 0, 2, 1, 0]);
+                bytes
+            };
+            Some(vec![
+                datagram(host, at(1701), &message(1)),
+                datagram(at(1701), host, &message(2)),
+            ])
+        }
         _ => None,
     }
+}
+
+/// Frames of a tunnel that the decoder opens, by the name that it gives it.
+pub(super) fn tunnel(name: &str, host: End, server: End) -> Option<Vec<Vec<u8>>> {
+    let v4 = datagram(host, server, b"inside")[14..].to_vec();
+    // RFC 8200, 3: no next header.
+    let mut v6 = vec![0x60, 0, 0, 0, 0, 0, 59, 64];
+    for last in [1, 2] {
+        v6.extend([0x20, 1, 0, 0, 0xc0, 0, 2, 1, 0, 0, 0, 0, 0, 0, 0, last]);
+    }
+    let ip = |protocol: u8, bytes: Vec<u8>| {
+        Some(vec![
+            packet(host, server, protocol, &bytes),
+            packet(server, host, protocol, &bytes),
+        ])
+    };
+    let udp = |port: u16, bytes: Vec<u8>| {
+        let server = End { port, ..server };
+        Some(vec![
+            datagram(host, server, &bytes),
+            datagram(server, host, &bytes),
+        ])
+    };
+    match name {
+        // RFC 2661, 3.1: data of a session; RFC 1661: PPP with IP version 4.
+        "l2tp" => udp(1701, [&[0, 2, 0, 7, 0, 8, 0xff, 3, 0, 0x21][..], &v4].concat()),
+        // RFC 4380, 5.1.1.
+        "teredo" => udp(3544, v6),
+        // RFC 2003.
+        "ipip" => ip(4, v4),
+        // RFC 4213, 3.5.
+        "6in4" => ip(41, v6),
+        // RFC 2784, 2.
+        "gre" => ip(47, [&[0, 0, 8, 0][..], &v4].concat()),
+        _ => None,
+    }
+}
+
+/// Frames in which `host` opens a connection on which it then serves.
+pub(super) fn reversed(field: &str, host: End, server: End) -> Option<Vec<Vec<u8>>> {
+    let words = match field {
+        "ssh.reversed" => {
+            // RFC 4253, 7.1 and 8: the initial messages of both, then the answer of who serves.
+            let packet = |payload: &[u8]| {
+                let mut bytes = vec![0, 0, 0, u8::try_from(payload.len() + 5).unwrap(), 4];
+                bytes.extend(payload);
+                bytes.extend([0; 4]);
+                bytes
+            };
+            let mut lists = vec![20];
+            lists.extend(mixed(16));
+            for _ in 0..10 {
+                lists.extend([0, 0, 0, 1, b'x']);
+            }
+            lists.extend([0; 5]);
+            let side = |number: u8| {
+                let identification = b"SSH-2.0-program\r\n".to_vec();
+                [identification, packet(&lists), packet(&[number, 0, 0, 0, 0])].concat()
+            };
+            vec![(Side::Server, side(30)), (Side::Client, side(31))]
+        }
+        // RFC 1928, 3 to 6, with the sides turned round.
+        "socks.reversed" => vec![
+            (Side::Server, vec![5, 1, 0]),
+            (Side::Client, vec![5, 0]),
+            (Side::Server, vec![5, 1, 0, 1, 192, 0, 2, 7, 0, 80]),
+            (Side::Client, vec![5, 0, 0, 1, 0, 0, 0, 0, 0, 0]),
+        ],
+        _ => return None,
+    };
+    Some(stream(host, server, &words))
 }
 
 fn both(there: &[u8], back: &[u8]) -> Words {
