@@ -92,8 +92,11 @@ fn read(bytes: &[u8]) -> Option<Said> {
 /// Version 1: `PROXY TCP4 192.0.2.1 198.51.100.1 56324 443`, or `PROXY UNKNOWN` and anything.
 fn read_line(bytes: &[u8]) -> Option<Said> {
     let line = first_line(bytes.get(..bytes.len().min(LONGEST_LINE))?)?;
-    // The line's own end, CR and LF.
+    // The line ends with both, CR and LF: a lone LF is none of its own (2.1).
     let length = line.len().checked_add(2)?;
+    if bytes.get(line.len()..length)? != b"\r\n" {
+        return None;
+    }
     let text = std::str::from_utf8(line.strip_prefix(WORD)?).ok()?;
     let mut words = text.split(' ');
     let family = words.next()?;
@@ -190,6 +193,13 @@ mod tests {
             }
             every_cut_is_harmless(&ProxyProtocol, head);
         }
+    }
+
+    #[test]
+    fn a_line_that_ends_with_a_lone_line_feed_is_no_head() {
+        let line = b"PROXY TCP4 192.0.2.1 198.51.100.1 56324 443\n";
+        assert_eq!(probe_stream(&ProxyProtocol, 443, line, b""), Probe::No);
+        every_cut_is_harmless(&ProxyProtocol, b"PROXY TCP4 192.0.2.1 198.51.100.1 56324 443\n\r\x16");
     }
 
     #[test]
