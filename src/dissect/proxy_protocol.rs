@@ -199,7 +199,10 @@ mod tests {
     fn a_line_that_ends_with_a_lone_line_feed_is_no_head() {
         let line = b"PROXY TCP4 192.0.2.1 198.51.100.1 56324 443\n";
         assert_eq!(probe_stream(&ProxyProtocol, 443, line, b""), Probe::No);
-        every_cut_is_harmless(&ProxyProtocol, b"PROXY TCP4 192.0.2.1 198.51.100.1 56324 443\n\r\x16");
+        every_cut_is_harmless(
+            &ProxyProtocol,
+            b"PROXY TCP4 192.0.2.1 198.51.100.1 56324 443\n\r\x16",
+        );
     }
 
     #[test]
