@@ -11,6 +11,9 @@ use crate::model::time::{SECOND, Timestamp};
 /// How long a flow waits in the wheel at most before it is looked at.
 const LOOK_AGAIN: i64 = 30 * SECOND;
 
+/// Flows that are compared when one must go.
+const LOOKED_AT: usize = 16;
+
 impl Flows {
     /// Whether the flow found is over for this segment: silent for too long, or its five-tuple was taken anew. Ends it then.
     pub(super) fn is_over(
@@ -122,33 +125,44 @@ impl Flows {
         }
     }
 
-    /// Makes room: ends the flow whose time-out comes up first. Half-open scans go before long sessions, because
-    /// their time-out is shorter.
+    /// Makes room: of some flows that the wheel comes to next, ends the one whose time-out comes up first. All states
+    /// are looked at equally often, so the choice is what lets half-open scans go before long sessions.
     pub(super) fn evict(&mut self, ending: &mut impl Ending) {
-        for attempt in 0..64 {
+        // They are put back only when all were taken: the list that one goes back to may be the one that is taken from.
+        let mut looked_at = [NOBODY; LOOKED_AT];
+        let mut chosen: Option<(Timestamp, u32)> = None;
+        let mut has_room = false;
+        for place in &mut looked_at {
             let hot = &self.hot;
             let Some(flow) = self
                 .wheel
                 .soonest(|flow| hot.get(flow).map_or(NOBODY, |hot| hot.next))
             else {
-                return;
+                break;
             };
-            let Some(hot) = self.hot.get(flow) else { return };
+            let Some(hot) = self.hot.get(flow) else { break };
             if !hot.alive {
+                // Its place is room enough.
                 self.hot.free(flow);
-                return;
+                has_room = true;
+                break;
             }
-            // Refreshed since it was scheduled: it goes to where it belongs, unless everything is like that.
-            if attempt < 16
-                && hot.last.plus(self.time_out(hot.class)) > self.clock.plus(self.time_outs.tcp_opening)
-            {
+            *place = flow;
+            let deadline = hot.last.plus(self.time_out(hot.class));
+            if chosen.is_none_or(|(soonest, _)| deadline < soonest) {
+                chosen = Some((deadline, flow));
+            }
+        }
+        let victim = chosen.filter(|_| !has_room).map(|(_, flow)| flow);
+        for flow in looked_at {
+            if flow != NOBODY && Some(flow) != victim {
                 self.schedule(flow);
-                continue;
             }
+        }
+        if let Some(flow) = victim {
             self.end(flow, EndReason::Evicted, ending);
             self.hot.free(flow);
             self.evicted = self.evicted.saturating_add(1);
-            return;
         }
     }
 

@@ -155,6 +155,45 @@ fn at_its_ceiling_the_table_evicts_counts_and_goes_on() {
 }
 
 #[test]
+fn a_scan_at_the_ceiling_pushes_out_half_open_flows_and_no_session() {
+    let (mut flows, mut ended) = (Flows::new(&limits(20), 1, &[]), Ended::default());
+    for (number, port) in (0..10u16).map(|session| (u64::from(session) * 3, 50_000 + session)) {
+        let (client, server) = ((9, port), (1, 443));
+        take(
+            &mut flows,
+            &segment(number + 1, 0, client, server, Layer::Tcp, SYN),
+            &mut ended,
+        );
+        take(
+            &mut flows,
+            &segment(number + 2, 0, server, client, Layer::Tcp, SYN | ACK),
+            &mut ended,
+        );
+        take(
+            &mut flows,
+            &segment(number + 3, 0, client, server, Layer::Tcp, ACK),
+            &mut ended,
+        );
+    }
+    for number in 0..2_000u16 {
+        let at = i64::from(number) / 20;
+        flows.advance(Timestamp(1_000 * SECOND + at * SECOND), &mut ended);
+        let scan = segment(
+            u64::from(number) + 100,
+            at,
+            (3, 10_000 + number),
+            (2, 22),
+            Layer::Tcp,
+            SYN,
+        );
+        take(&mut flows, &scan, &mut ended);
+    }
+    assert_eq!((flows.peak, flows.evicted), (20, 1_990));
+    let sessions_ended = ended.0.iter().filter(|record| record.server.port == 443).count();
+    assert_eq!(sessions_ended, 0);
+}
+
+#[test]
 fn nothing_is_lost_or_counted_twice_whatever_time_does() {
     let (mut flows, mut ended) = (Flows::new(&limits(50), 1, &[]), Ended::default());
     let mut state = 1u64;
