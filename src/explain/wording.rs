@@ -6,6 +6,7 @@ use super::hypothesis::Hypothesis;
 use super::posterior::Claim;
 use super::verdict::Judgement;
 use super::weights::Weights;
+use crate::model::host::Verdict;
 
 /// One sentence or two about a subject; the same words for a host and a group.
 #[must_use]
@@ -28,7 +29,8 @@ pub fn summary(label: &str, weights: &Weights, judgement: &Judgement) -> String 
                 probability(rival.of(posterior))
             );
         }
-    } else {
+    } else if judgement.verdict > Verdict::None {
+        // Where nothing was seen, an example of what is often seen would read as if it had been.
         let _ = write!(text, ": {benign}");
     }
     let _ = write!(
