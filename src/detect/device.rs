@@ -123,7 +123,7 @@ fn add(
     let frames: Vec<FrameRef> = frame.into_iter().collect();
     let mut evidence = Evidence::observed(Family::Tool, what, Decibans(f64::from(weight)), &frames, Some(at));
     evidence.signature = Some(format!("{}:{field}", found.tool.id));
-    evidence.note = found.indicator.caveat();
+    evidence.note.clone_from(&found.indicator.caveat);
     place.insert(
         claim,
         Fit {

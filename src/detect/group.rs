@@ -1,5 +1,7 @@
 //! A group of flows while it grows: all flows of one tool between one pair, with what gave the tool away.
 
+use std::sync::Arc;
+
 use super::activity_state::Windows;
 use crate::model::address::Address;
 use crate::model::few::Few;
@@ -23,14 +25,14 @@ pub(super) const MOST_PEERS: usize = 256;
 /// One item of evidence while it grows.
 #[derive(Clone, Debug)]
 pub(super) struct Item {
-    /// `tool:field`.
-    pub(super) signature: String,
+    /// The field that gave the tool away.
+    pub(super) field: Arc<str>,
     /// What the field held, in words.
     pub(super) what: String,
     /// Decibans.
     pub(super) weight: i32,
     /// False positives, as the catalogue notes them.
-    pub(super) note: Option<String>,
+    pub(super) note: Option<Arc<str>>,
     /// What it says about the host.
     pub(super) role: Option<RoleHint>,
     /// When it was first seen.
@@ -42,7 +44,7 @@ pub(super) struct Item {
 /// Another end of a group's flows.
 #[derive(Clone, Debug, Default)]
 pub(super) struct PeerSeen {
-    pub(super) name: Option<String>,
+    pub(super) name: Option<Arc<str>>,
     pub(super) port: u16,
     pub(super) flows: u64,
     pub(super) bytes: u64,
@@ -63,8 +65,8 @@ pub(super) struct Group {
     pub(super) windows: Windows,
     pub(super) peers: Few<Address, PeerSeen>,
     pub(super) controllers: Few<(Address, &'static str), FrameRef>,
-    pub(super) proto: Option<String>,
-    pub(super) community_id: Option<(ContentId, String)>,
+    pub(super) proto: Option<&'static str>,
+    pub(super) community_id: Option<Box<str>>,
 }
 
 impl Group {
@@ -77,7 +79,7 @@ impl Group {
             }
             let known = self.items.or_insert_with(name, || item.clone());
             if item.weight > known.weight {
-                known.signature = item.signature;
+                known.field = item.field;
                 known.what = item.what;
                 known.weight = item.weight;
                 known.note = item.note;

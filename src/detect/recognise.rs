@@ -4,7 +4,7 @@
 //! the heaviest, over different fields the sum, up to a ceiling. A tool is named only when at least one indicator may
 //! name it alone (ports never may), or when two independent fields together weigh as much.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::model::address::Address;
@@ -16,7 +16,7 @@ use crate::model::segment::{Encapsulation, Layer};
 use crate::model::time::Timestamp;
 use crate::signatures::entry::{Indicator, Tool};
 use crate::signatures::payload::Transport;
-use crate::signatures::{Catalogue, Match, PayloadContext};
+use crate::signatures::{Catalogue, FieldPlace, Match, PayloadContext};
 
 /// Weight from which indicators of two fields may name a tool although neither may alone.
 const TOGETHER: i32 = 30;
@@ -107,8 +107,8 @@ pub struct Recognised<'a> {
 pub struct Recogniser {
     /// Protocols that no tool of the catalogue is named by: most flows speak one of these.
     plain: Vec<&'static str>,
-    /// Names of the catalogue's fields by the identifier that facts carry.
-    fields: BTreeMap<FieldId, Arc<str>>,
+    /// The catalogue's fields by the identifier that facts carry.
+    fields: HashMap<FieldId, Field, rapidhash::fast::RandomState>,
     own: OwnFields,
 }
 
@@ -122,15 +122,50 @@ pub static OWN_FIELDS: &[&str] = &[
     "tunnel",
 ];
 
+/// A field that is asked about.
+#[derive(Clone, Debug)]
+struct Field {
+    name: Arc<str>,
+    group: &'static str,
+    /// Where the catalogue has it; nowhere when no entry looks at it.
+    place: Option<FieldPlace>,
+}
+
 /// Fields that are asked about without a fact.
 #[derive(Debug)]
 struct OwnFields {
-    protocol: Arc<str>,
-    query: Arc<str>,
-    address: Arc<str>,
-    tcp: Arc<str>,
-    udp: Arc<str>,
-    tunnel: Arc<str>,
+    protocol: Field,
+    query: Field,
+    address: Field,
+    tcp: Field,
+    udp: Field,
+    tunnel: Field,
+}
+
+impl Field {
+    fn of(catalogue: &Catalogue, name: &str) -> Self {
+        Self {
+            name: Arc::from(name),
+            group: group(name),
+            place: catalogue.field(name),
+        }
+    }
+
+    fn matches<'c>(&self, catalogue: &'c Catalogue, value: &[u8]) -> impl Iterator<Item = Match<'c>> {
+        self.payload_matches(catalogue, value, PayloadContext::default())
+    }
+
+    fn payload_matches<'c>(
+        &self,
+        catalogue: &'c Catalogue,
+        value: &[u8],
+        context: PayloadContext,
+    ) -> impl Iterator<Item = Match<'c>> {
+        self.place
+            .map(|place| catalogue.matches_at(place, value, context))
+            .into_iter()
+            .flatten()
+    }
 }
 
 /// What was gathered, in the order in which it was found: a handful at most.
@@ -160,13 +195,13 @@ fn group(field: &str) -> &'static str {
 }
 
 impl<'a> Gathered<'a> {
-    fn add(&mut self, found: &Match<'a>, field: &Arc<str>, shown: Shown<'a>, frame: FrameRef, at: Timestamp) {
-        let group = group(field);
+    fn add(&mut self, found: &Match<'a>, field: &Field, shown: Shown<'a>, frame: FrameRef, at: Timestamp) {
+        let group = field.group;
         let rank = |indicator: &Indicator| (indicator.weight, indicator.alone);
         let known = self
             .0
             .iter_mut()
-            .find(|(tool, seen)| tool.id == found.tool.id && seen.group == group);
+            .find(|(tool, seen)| tool.place == found.tool.place && seen.group == group);
         if let Some((_, known)) = &known
             && rank(known.indicator) >= rank(found.indicator)
         {
@@ -174,7 +209,7 @@ impl<'a> Gathered<'a> {
         }
         let seen = Seen {
             group,
-            field: Arc::clone(field),
+            field: Arc::clone(&field.name),
             shown,
             indicator: found.indicator,
             frame,
@@ -195,15 +230,15 @@ impl Recogniser {
             plain: Vec::new(),
             fields: catalogue
                 .fields()
-                .map(|name| (FieldId::of(name), Arc::from(name)))
+                .map(|name| (FieldId::of(name), Field::of(catalogue, name)))
                 .collect(),
             own: OwnFields {
-                protocol: Arc::from("app_proto"),
-                query: Arc::from("dns.query"),
-                address: Arc::from("ip.address"),
-                tcp: Arc::from("port.tcp"),
-                udp: Arc::from("port.udp"),
-                tunnel: Arc::from("tunnel"),
+                protocol: Field::of(catalogue, "app_proto"),
+                query: Field::of(catalogue, "dns.query"),
+                address: Field::of(catalogue, "ip.address"),
+                tcp: Field::of(catalogue, "port.tcp"),
+                udp: Field::of(catalogue, "port.udp"),
+                tunnel: Field::of(catalogue, "tunnel"),
             },
         }
     }
@@ -229,7 +264,7 @@ impl Recogniser {
                 continue;
             }
             let mut is_plain = true;
-            for found in catalogue.matches("app_proto", protocol.as_bytes()) {
+            for found in self.own.protocol.matches(catalogue, protocol.as_bytes()) {
                 gathered.add(
                     &found,
                     &self.own.protocol,
@@ -246,7 +281,7 @@ impl Recogniser {
         // What is inside a tunnel that was opened speaks for itself; its outside has no other name.
         if flow.opened_tunnel != Encapsulation::None {
             let name = flow.opened_tunnel.name();
-            for found in catalogue.matches(&self.own.tunnel, name.as_bytes()) {
+            for found in self.own.tunnel.matches(catalogue, name.as_bytes()) {
                 let (field, shown) = (&self.own.tunnel, Shown::Tunnel(name));
                 gathered.add(&found, field, shown, first, flow.start);
             }
@@ -255,7 +290,7 @@ impl Recogniser {
         if let Some(name) = server_name
             && matches!(name.source, NameSource::Dns | NameSource::StaleDns)
         {
-            for found in catalogue.matches("dns.query", name.name.as_bytes()) {
+            for found in self.own.query.matches(catalogue, name.name.as_bytes()) {
                 gathered.add(
                     &found,
                     &self.own.query,
@@ -266,7 +301,7 @@ impl Recogniser {
             }
         }
         for end in [flow.client.address, flow.server.address] {
-            for found in catalogue.matches(&self.own.address, &end.0) {
+            for found in self.own.address.matches(catalogue, &end.0) {
                 let (field, shown) = (&self.own.address, Shown::Address(end));
                 gathered.add(&found, field, shown, flow.frames.first, flow.start);
             }
@@ -281,8 +316,8 @@ impl Recogniser {
             &self.own.udp
         };
         let port = flow.server.port;
-        for found in catalogue.matches(field, port.to_string().as_bytes()) {
-            if gathered.0.iter().any(|(tool, _)| tool.id == found.tool.id) {
+        for found in field.matches(catalogue, port.to_string().as_bytes()) {
+            if gathered.0.iter().any(|(tool, _)| tool.place == found.tool.place) {
                 gathered.add(&found, field, Shown::Port(port), flow.frames.first, flow.start);
             }
         }
@@ -304,9 +339,9 @@ impl Recogniser {
                 Value::Text { bytes, .. } => {
                     let text = std::str::from_utf8(bytes).unwrap_or_default();
                     // ALPN stands as a list; each offer is looked up by itself.
-                    let separator = if &**field == "tls.alpn" { ',' } else { '\0' };
+                    let separator = if &*field.name == "tls.alpn" { ',' } else { '\0' };
                     for value in text.split(separator) {
-                        for found in catalogue.matches(field, value.as_bytes()) {
+                        for found in field.matches(catalogue, value.as_bytes()) {
                             gathered.add(&found, field, Shown::Text(value), fact.source, fact.at);
                         }
                     }
@@ -320,12 +355,12 @@ impl Recogniser {
                         }),
                         length_on_wire: usize::try_from(on_wire).ok(),
                     };
-                    for found in catalogue.payload_matches(field, bytes, context) {
+                    for found in field.payload_matches(catalogue, bytes, context) {
                         gathered.add(&found, field, Shown::Bytes(bytes), fact.source, fact.at);
                     }
                 }
                 Value::Number(number) => {
-                    for found in catalogue.matches(field, number.to_string().as_bytes()) {
+                    for found in field.matches(catalogue, number.to_string().as_bytes()) {
                         gathered.add(&found, field, Shown::Number(number), fact.source, fact.at);
                     }
                 }
@@ -346,7 +381,7 @@ fn weigh(mut gathered: Gathered<'_>) -> Vec<Recognised<'_>> {
     let mut list: Vec<Recognised<'_>> = Vec::new();
     for (tool, seen) in gathered.0 {
         match list.last_mut() {
-            Some(last) if last.tool.id == tool.id => last.seen.push(seen),
+            Some(last) if last.tool.place == tool.place => last.seen.push(seen),
             _ => list.push(Recognised {
                 tool,
                 score: 0,
@@ -361,12 +396,12 @@ fn weigh(mut gathered: Gathered<'_>) -> Vec<Recognised<'_>> {
     });
     // A product on top of a protocol says both: the protocol stands in the product's own entry. It must be surer than the
     // protocol, or the surer finding would be lost.
-    let carried: Vec<(String, i32)> = list
+    let carried: Vec<(&str, i32)> = list
         .iter()
-        .filter_map(|one| one.tool.protocol.clone().map(|protocol| (protocol, one.score)))
+        .filter_map(|one| one.tool.protocol.as_deref().map(|protocol| (protocol, one.score)))
         .collect();
     list.retain(|one| {
-        let is_carried = |(protocol, score): &(String, i32)| *protocol == one.tool.id && *score > one.score;
+        let is_carried = |(protocol, score): &(&str, i32)| *protocol == one.tool.id && *score > one.score;
         !carried.iter().any(is_carried)
     });
     list
@@ -378,6 +413,6 @@ pub fn asked<'c>(catalogue: &'c Catalogue, field: &str, name: &str) -> Option<(&
     catalogue
         .matches(field, name.as_bytes())
         .filter(|found| found.indicator.alone)
-        .max_by_key(|found| (found.weight(), std::cmp::Reverse(found.tool.id.clone())))
+        .max_by_key(|found| (found.weight(), std::cmp::Reverse(found.tool.id.as_str())))
         .map(|found| (found.tool, found))
 }

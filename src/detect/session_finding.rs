@@ -1,11 +1,12 @@
 //! From a grown group of flows to its finding: role, confidence, evidence, controller, and one sentence.
 
+use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use super::activity_state::{self, Judgement};
-use super::group::Group;
+use super::group::{Group, PeerSeen};
 use super::sentence::{Told, sentence};
-use super::sessions::Session;
+use super::sessions::{Joined, Session};
 use super::{HostView, Knowledge};
 use crate::model::address::Address;
 use crate::model::evidence::{Decibans, Evidence, Family};
@@ -61,14 +62,21 @@ fn confidence(group: &Group) -> Confidence {
     }
 }
 
+/// Identifier of the finding of a tool on a host.
+pub(super) fn identifier(host: &HostView, tool: &Tool, peer: Option<Address>) -> ContentId {
+    let peer = peer.map_or([0; 16], |peer| peer.0);
+    ContentId::of(&[b"finding", &host.id.0.to_be_bytes(), tool.id.as_bytes(), &peer])
+}
+
 /// Makes the finding of a group, and what the profile wants beside it.
-pub(super) fn finding(
-    host: &HostView,
-    tool: &Tool,
-    peer: Option<Address>,
-    group: Group,
-    knowledge: &Knowledge<'_>,
-) -> Option<(Finding, Session)> {
+pub(super) fn finding(joined: Joined<'_>, knowledge: &Knowledge<'_>) -> Option<(Finding, Session)> {
+    let Joined {
+        id,
+        host,
+        tool,
+        peer,
+        mut group,
+    } = joined;
     let kind = kind_of(tool)?;
     let is_remote = matches!(kind, FindingKind::RemoteAccess | FindingKind::IpKvm);
     let is_login = tool.class.id == "remote-login";
@@ -90,14 +98,7 @@ pub(super) fn finding(
     }
     let confidence = confidence(&group);
     let score = Decibans(f64::from(group.score()));
-    let peer_bytes = peer.map_or([0; 16], |peer| peer.0);
-    let id = ContentId::of(&[
-        b"finding",
-        &host.id.0.to_be_bytes(),
-        tool.id.as_bytes(),
-        &peer_bytes,
-    ]);
-    let evidence = evidence(&group, is_remote);
+    let evidence = evidence(tool, &mut group, is_remote);
     let main_peer = match peer {
         Some(peer) => group.peers.iter().find(|(address, _)| **address == peer),
         None => group
@@ -117,7 +118,7 @@ pub(super) fn finding(
         group
             .peers
             .iter()
-            .map(|(address, seen)| seen.name.clone().unwrap_or_else(|| address.to_string()))
+            .map(|(address, seen)| name_or_address(*address, seen))
             .collect()
     } else {
         Vec::new()
@@ -137,11 +138,11 @@ pub(super) fn finding(
         host: host.id,
         host_ip: host.address(),
         peer: main_peer.map(|(address, _)| address.to_string()),
-        peer_name: main_peer.and_then(|(_, seen)| seen.name.clone()),
+        peer_name: main_peer.and_then(|(_, seen)| seen.name.as_deref().map(str::to_owned)),
         peer_port: main_peer.map(|(_, seen)| seen.port).filter(|port| *port != 0),
-        proto: group.proto.clone(),
-        community_id: group.community_id.clone().map(|(_, text)| text),
-        flow_ids: group.flow_ids.clone(),
+        proto: group.proto.map(str::to_owned),
+        community_id: group.community_id.take().map(String::from),
+        flow_ids: std::mem::take(&mut group.flow_ids),
         flow_count: group.flows,
         confidence,
         score,
@@ -164,20 +165,26 @@ pub(super) fn finding(
     Some((finding, session))
 }
 
-fn evidence(group: &Group, is_remote: bool) -> Vec<Evidence> {
+fn name_or_address(address: Address, seen: &PeerSeen) -> String {
+    seen.name
+        .as_deref()
+        .map_or_else(|| address.to_string(), str::to_owned)
+}
+
+/// The items of a group in words; their texts are taken out of it.
+fn evidence(tool: &Tool, group: &mut Group, is_remote: bool) -> Vec<Evidence> {
     let family = if is_remote { Family::Rc } else { Family::Loc };
-    let mut list: Vec<Evidence> = group
-        .items
-        .values()
-        .map(|item| {
-            let mut what = item.what.clone();
+    let mut list: Vec<Evidence> = std::mem::take(&mut group.items)
+        .into_iter()
+        .map(|(_, item)| {
+            let mut what = item.what;
             if item.times > 1 {
-                what = format!("{what} ({} times)", item.times);
+                let _ = write!(what, " ({} times)", item.times);
             }
             let weight = Decibans(f64::from(item.weight));
             let mut evidence = Evidence::observed(family, what, weight, &item.frames, Some(item.at));
-            evidence.signature = Some(item.signature.clone());
-            evidence.note.clone_from(&item.note);
+            evidence.signature = Some(format!("{}:{}", tool.id, item.field));
+            evidence.note = item.note;
             evidence
         })
         .collect();
@@ -233,7 +240,7 @@ fn instance(tool: &Tool, group: &Group) -> (Option<String>, bool) {
         if let Some(name) = &seen.name
             && name.starts_with("instance-")
         {
-            return (Some(name.clone()), false);
+            return (Some(name.to_string()), false);
         }
         let is_own_server = tool.id == "rustdesk"
             && seen
@@ -242,10 +249,7 @@ fn instance(tool: &Tool, group: &Group) -> (Option<String>, bool) {
                 .is_none_or(|name| !name.ends_with("rustdesk.com"))
             && !matches!(address.to_ip(), IpAddr::V4(ip) if ip.is_private() || ip.is_broadcast() || ip.is_multicast());
         if is_own_server {
-            return (
-                Some(seen.name.clone().unwrap_or_else(|| address.to_string())),
-                true,
-            );
+            return (Some(name_or_address(*address, seen)), true);
         }
     }
     (None, false)

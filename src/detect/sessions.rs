@@ -4,13 +4,14 @@
 //! Tools whose both ends call a vendor's relays are grouped by host and tool; tools whose controlled side listens
 //! (RDP, VNC, SSH) and tunnels are grouped by host, tool and peer.
 
-use std::collections::BTreeMap;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use super::activity_state::{self, Windows};
 use super::group::{ASKED, Group, Item, MOST_FLOW_IDS, MOST_FRAMES, MOST_PEERS, PeerSeen};
 use super::recognise::{self, PROTOCOL, Recognised};
-use super::session_finding::finding;
-use super::{HostView, Knowledge};
+use super::{HostView, Knowledge, session_finding};
 use crate::model::address::Address;
 use crate::model::fact::{FieldId, Side, Value};
 use crate::model::finding::Finding;
@@ -32,10 +33,11 @@ const REVERSED: [FieldId; 3] = [
 ];
 
 /// What flows are grouped by.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Key {
     local: LocalIndex,
-    tool: String,
+    /// Its place in the catalogue.
+    tool: usize,
     peer: Option<Address>,
 }
 
@@ -83,10 +85,21 @@ impl Asked {
     }
 }
 
+/// What a finding is made of: the groups of all addresses of a machine.
+pub(super) struct Joined<'a> {
+    /// The finding's.
+    pub(super) id: ContentId,
+    pub(super) host: &'a HostView,
+    pub(super) tool: &'a Tool,
+    /// The other end, of tools whose ends call each other.
+    pub(super) peer: Option<Address>,
+    pub(super) group: Group,
+}
+
 /// The detector.
 #[derive(Debug)]
 pub struct Sessions {
-    groups: BTreeMap<Key, Group>,
+    groups: HashMap<Key, Group, rapidhash::fast::RandomState>,
     most: usize,
     /// Groups beyond the bound.
     pub refused: u64,
@@ -97,7 +110,7 @@ impl Sessions {
     #[must_use]
     pub fn new(most: usize) -> Self {
         Self {
-            groups: BTreeMap::new(),
+            groups: HashMap::default(),
             most,
             refused: 0,
         }
@@ -146,17 +159,17 @@ impl Sessions {
         let peer = (both_local || speaks || !is_relayed(tool)).then_some(other.address);
         let Some(group) = self.group(Key {
             local,
-            tool: tool.id.clone(),
+            tool: tool.place,
             peer,
         }) else {
             return;
         };
         for seen in &recognised.seen {
             let fresh = || Item {
-                signature: format!("{}:{}", tool.id, seen.field),
+                field: Arc::clone(&seen.field),
                 what: seen.what(),
                 weight: seen.weight(),
-                note: seen.indicator.caveat(),
+                note: seen.indicator.caveat.clone(),
                 role: seen.indicator.role,
                 at: seen.at,
                 frames: Vec::new(),
@@ -191,17 +204,12 @@ impl Sessions {
                 && let Some(name) = &observation.server_name
                 && seen.name.as_deref() != Some(&*name.name)
             {
-                seen.name = Some(name.name.to_string());
+                seen.name = Some(Arc::clone(&name.name));
             }
         }
         note_controllers(group, flow, local_is_client);
-        group.proto = group
-            .proto
-            .take()
-            .or_else(|| flow.transport_name().map(str::to_owned));
-        if group.community_id.is_none() {
-            group.community_id = Some((flow.id, community_id.to_owned()));
-        }
+        group.proto = group.proto.or_else(|| flow.transport_name());
+        group.community_id.get_or_insert_with(|| community_id.into());
     }
 
     /// Takes a name that a host asked its resolver for, or was told to be meant by one.
@@ -222,17 +230,17 @@ impl Sessions {
         }
         let Some(group) = self.group(Key {
             local,
-            tool: tool.id.clone(),
+            tool: tool.place,
             peer: None,
         }) else {
             return;
         };
         let weight = i32::from(found.weight());
         let fresh = || Item {
-            signature: format!("{}:{}", tool.id, how.field()),
+            field: how.field().into(),
             what: format!("{} {name}", how.words()),
             weight,
-            note: found.indicator.caveat(),
+            note: found.indicator.caveat.clone(),
             role: found.indicator.role,
             at,
             frames: Vec::new(),
@@ -257,32 +265,37 @@ impl Sessions {
         hosts: &BTreeMap<LocalIndex, &HostView>,
         knowledge: &Knowledge<'_>,
     ) -> (Vec<Finding>, Vec<Session>) {
-        let mut joined: BTreeMap<(ContentId, String, Option<Address>), Group> = BTreeMap::new();
-        for (key, group) in self.groups {
-            let Some(host) = hosts.get(&key.local) else {
+        let mut groups: Vec<(Key, Group)> = self.groups.into_iter().collect();
+        groups.sort_unstable_by_key(|(key, _)| *key);
+        let mut joined: HashMap<_, Joined<'_>, rapidhash::fast::RandomState> = HashMap::default();
+        for (key, group) in groups {
+            let (Some(host), Some(tool)) = (hosts.get(&key.local), knowledge.catalogue.tools().get(key.tool))
+            else {
                 continue;
             };
-            let place = joined.entry((host.id, key.tool, key.peer)).or_default();
-            place.merge(group);
-        }
-        let by_id: BTreeMap<ContentId, &HostView> = hosts.values().map(|host| (host.id, *host)).collect();
-        let mut found: Vec<(Finding, Session)> = Vec::new();
-        for ((id, tool, peer), group) in joined {
-            let (Some(host), Some(tool)) = (by_id.get(&id), knowledge.catalogue.tool(&tool)) else {
-                continue;
-            };
-            if let Some(one) = finding(host, tool, peer, group, knowledge) {
-                found.push(one);
+            match joined.entry((host.id, key.tool, key.peer)) {
+                Entry::Occupied(known) => known.into_mut().group.merge(group),
+                Entry::Vacant(free) => {
+                    free.insert(Joined {
+                        id: session_finding::identifier(host, tool, key.peer),
+                        host,
+                        tool,
+                        peer: key.peer,
+                        group,
+                    });
+                }
             }
         }
-        // Findings are large: their places are put in order first.
-        found.sort_by_cached_key(|(finding, _)| (finding.timestamp, finding.id));
-        let mut findings = Vec::with_capacity(found.len());
-        let mut sessions = Vec::with_capacity(found.len());
-        for (index, (finding, mut session)) in found.into_iter().enumerate() {
-            session.finding = index;
-            findings.push(finding);
-            sessions.push(session);
+        let mut joined: Vec<Joined<'_>> = joined.into_values().collect();
+        joined.sort_unstable_by_key(|one| (one.group.first, one.id));
+        let mut findings = Vec::with_capacity(joined.len());
+        let mut sessions = Vec::with_capacity(joined.len());
+        for one in joined {
+            if let Some((finding, mut session)) = session_finding::finding(one, knowledge) {
+                session.finding = findings.len();
+                findings.push(finding);
+                sessions.push(session);
+            }
         }
         (findings, sessions)
     }

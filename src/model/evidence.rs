@@ -1,5 +1,7 @@
 //! Evidence: one weighed item, its state, and where it can be seen.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use super::frame::FrameRef;
@@ -85,7 +87,7 @@ pub struct Evidence {
     pub what: String,
     /// What else shows the same, or how far it carries: the catalogue's words on the indicator.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub note: Option<String>,
+    pub note: Option<Arc<str>>,
     /// How much it weighs.
     pub weight: Decibans,
     /// Seen, not there, or not to be seen.

@@ -73,10 +73,7 @@ pub fn from_event(
     if let Some(local) = locals.place(header.space, header.from.address) {
         locals.heard(local, header.at);
         let [mac, _] = header.macs;
-        if let Some(entry) = locals.get_mut(local)
-            && entry.last_carrier != mac
-        {
-            entry.last_carrier = mac;
+        if locals.is_new_carrier(local, mac) {
             identity.carried(mac, Some(local), header.from.address);
         }
     }

@@ -24,16 +24,6 @@ pub struct LocalAddress {
     pub space: AddressSpace,
     /// The address.
     pub address: Address,
-    /// First and last packet of its flows.
-    pub first_seen: Timestamp,
-    /// Last packet.
-    pub last_seen: Timestamp,
-    /// Bytes that it sent, whole frames.
-    pub bytes_out: u64,
-    /// Bytes that came to it.
-    pub bytes_in: u64,
-    /// Whether it ever sent a packet: an address that was only called may not exist.
-    pub has_spoken: bool,
     /// Names by source (`dhcp`, `mdns`, ...) and text.
     pub names: BTreeMap<(&'static str, String), Sighting>,
     /// DHCP parameter request list.
@@ -46,10 +36,6 @@ pub struct LocalAddress {
     pub roles: BTreeSet<&'static str>,
     /// Link addresses of the routers through which it talked, with the days since 1970.
     pub gateways: Few<MacAddress, BTreeSet<u32>>,
-    /// The router and day noted last: nearly every flow is like the one before it.
-    last_through: (MacAddress, u32),
-    /// The link address that carried its packets last, and was noted for it.
-    pub(super) last_carrier: MacAddress,
     /// Names that it asked a resolver for, of those that a catalogue knows, are kept by the detectors; here only how many.
     pub questions: u64,
 }
@@ -71,6 +57,36 @@ impl LocalAddress {
     }
 }
 
+/// What every flow of an address changes; apart from the rest, which few do, so that a flow touches one line of cache.
+#[derive(Clone, Copy, Debug)]
+pub struct Tally {
+    /// First packet of its flows.
+    pub first_seen: Timestamp,
+    /// Last packet.
+    pub last_seen: Timestamp,
+    /// Bytes that it sent, whole frames.
+    pub bytes_out: u64,
+    /// Bytes that came to it.
+    pub bytes_in: u64,
+    /// The link address that carried its packets last, and was noted for it.
+    pub(super) last_carrier: MacAddress,
+    /// The router and day noted last: nearly every flow is like the one before it.
+    last_through: (MacAddress, u32),
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        Self {
+            first_seen: Timestamp(i64::MAX),
+            last_seen: Timestamp(i64::MIN),
+            bytes_out: 0,
+            bytes_in: 0,
+            last_carrier: MacAddress::default(),
+            last_through: (MacAddress::default(), 0),
+        }
+    }
+}
+
 /// The table of local addresses.
 #[derive(Debug)]
 pub struct Locals {
@@ -83,6 +99,8 @@ pub struct Locals {
     /// Whether addresses were entered that are in no local network.
     has_others: bool,
     entries: Vec<LocalAddress>,
+    /// In the order of `entries`.
+    tallies: Vec<Tally>,
     most: usize,
     refused: u64,
 }
@@ -149,6 +167,7 @@ impl Locals {
             index: HashMap::default(),
             has_others: false,
             entries: Vec::new(),
+            tallies: Vec::new(),
             most,
             refused: 0,
         }
@@ -223,41 +242,36 @@ impl Locals {
         self.entries.push(LocalAddress {
             space,
             address,
-            first_seen: Timestamp(i64::MAX),
-            last_seen: Timestamp(i64::MIN),
             ..LocalAddress::default()
         });
+        self.tallies.push(Tally::default());
         self.index.insert((space.0, number(address)), index);
         Some(index)
     }
 
     /// Counts a flow for an address.
-    pub fn count(
-        &mut self,
-        index: LocalIndex,
-        start: Timestamp,
-        end: Timestamp,
-        out: u64,
-        inward: u64,
-        spoke: bool,
-    ) {
-        if let Some(entry) = self.get_mut(index) {
-            entry.first_seen = entry.first_seen.min(start);
-            entry.last_seen = entry.last_seen.max(end);
-            entry.bytes_out = entry.bytes_out.saturating_add(out);
-            entry.bytes_in = entry.bytes_in.saturating_add(inward);
-            entry.has_spoken |= spoke;
+    pub fn count(&mut self, index: LocalIndex, start: Timestamp, end: Timestamp, out: u64, inward: u64) {
+        if let Some(tally) = self.tallies.get_mut(index.0 as usize) {
+            tally.first_seen = tally.first_seen.min(start);
+            tally.last_seen = tally.last_seen.max(end);
+            tally.bytes_out = tally.bytes_out.saturating_add(out);
+            tally.bytes_in = tally.bytes_in.saturating_add(inward);
         }
     }
 
     /// Notes the router through which an address talked to the outside.
     pub fn through(&mut self, index: LocalIndex, gateway: MacAddress, at: Timestamp) {
         let day = u32::try_from(at.0.div_euclid(86_400 * crate::model::time::SECOND)).unwrap_or(0);
-        if let Some(entry) = self.get_mut(index)
-            && entry.last_through != (gateway, day)
+        let (Some(entry), Some(tally)) = (
+            self.entries.get_mut(index.0 as usize),
+            self.tallies.get_mut(index.0 as usize),
+        ) else {
+            return;
+        };
+        if tally.last_through != (gateway, day)
             && (entry.gateways.len() < 8 || entry.gateways.contains_key(&gateway))
         {
-            entry.last_through = (gateway, day);
+            tally.last_through = (gateway, day);
             let days = entry.gateways.or_insert_with(gateway, BTreeSet::new);
             if days.len() < 4_096 {
                 days.insert(day);
@@ -267,7 +281,7 @@ impl Locals {
 
     /// Notes that an address was heard at a moment.
     pub fn heard(&mut self, index: LocalIndex, at: Timestamp) {
-        self.count(index, at, at, 0, 0, true);
+        self.count(index, at, at, 0, 0);
     }
 
     /// One entry.
@@ -279,6 +293,33 @@ impl Locals {
     /// One entry, to change it.
     pub fn get_mut(&mut self, index: LocalIndex) -> Option<&mut LocalAddress> {
         self.entries.get_mut(index.0 as usize)
+    }
+
+    /// Looks an address up without entering it, so that it is at hand when its flow comes.
+    #[must_use]
+    pub fn touch(&self, space: AddressSpace, address: Address) -> bool {
+        self.is_local(address)
+            && self
+                .index
+                .get(&(space.0, number(address)))
+                .and_then(|index| self.tallies.get(index.0 as usize))
+                .is_some_and(|tally| tally.bytes_out > 0)
+    }
+
+    /// What the flows of an address add up to.
+    #[must_use]
+    pub fn tally(&self, index: LocalIndex) -> Tally {
+        self.tallies.get(index.0 as usize).copied().unwrap_or_default()
+    }
+
+    /// Whether a link address carries the packets of an address anew: not if it did so last.
+    pub(super) fn is_new_carrier(&mut self, index: LocalIndex, mac: MacAddress) -> bool {
+        let Some(tally) = self.tallies.get_mut(index.0 as usize) else {
+            return false;
+        };
+        let is_new = tally.last_carrier != mac;
+        tally.last_carrier = mac;
+        is_new
     }
 
     /// Address of an entry.

@@ -64,6 +64,17 @@ impl Observers {
         );
     }
 
+    /// Brings near what [`Observers::flow`] will ask about a flow: done for several flows at once, their waits for memory
+    /// overlap.
+    pub fn touch(&self, flow: &FlowRecord) {
+        let (space, client, server) = (flow.space, flow.client.address, flow.server.address);
+        std::hint::black_box([
+            self.locals.touch(space, client),
+            self.locals.touch(space, server),
+            self.names.touch(space, client, server),
+        ]);
+    }
+
     /// Places a flow.
     pub fn flow<'a>(&mut self, flow: &'a FlowRecord) -> Observation<'a> {
         self.streams.add(flow);
@@ -83,7 +94,7 @@ impl Observers {
                 let other = index ^ 1;
                 let out = flow.bytes.get(index).copied().unwrap_or(0);
                 let inward = flow.bytes.get(other).copied().unwrap_or(0);
-                self.locals.count(local, flow.start, flow.end, out, inward, sent);
+                self.locals.count(local, flow.start, flow.end, out, inward);
             }
         }
         let [_, peer_mac] = flow.macs;
@@ -93,7 +104,7 @@ impl Observers {
         {
             self.locals.through(client, peer_mac, flow.start);
         }
-        let server_name = self.server_name(flow, client);
+        let server_name = self.server_name(flow);
         Observation {
             flow,
             locals: [client, server],
@@ -103,17 +114,16 @@ impl Observers {
 
     /// A frame from a link address carried a packet from an address; noted once as long as both stay the same.
     fn carried(&mut self, mac: MacAddress, local: Option<LocalIndex>, address: Address) {
-        if let Some(entry) = local.and_then(|local| self.locals.get_mut(local)) {
-            if entry.last_carrier == mac {
-                return;
-            }
-            entry.last_carrier = mac;
+        if let Some(local) = local
+            && !self.locals.is_new_carrier(local, mac)
+        {
+            return;
         }
         self.identity.carried(mac, local, address);
     }
 
     /// The best name of a flow's server: what the client asked for in the clear, else what it had resolved.
-    fn server_name(&self, flow: &FlowRecord, client: Option<LocalIndex>) -> Option<ServerName> {
+    fn server_name(&self, flow: &FlowRecord) -> Option<ServerName> {
         for (field, source) in [(SNI, NameSource::Sni), (HTTP_HOST, NameSource::HttpHost)] {
             if let Some(fact) = flow.facts.find(field)
                 && let Some(text) = fact.value.as_text()
@@ -132,16 +142,15 @@ impl Observers {
                 }
             }
         }
-        let asker = client.map_or(flow.client.address, |local| self.locals.address(local));
         self.names
-            .name_of(flow.space, asker, flow.server.address, flow.start)
+            .name_of(flow.space, flow.client.address, flow.server.address, flow.start)
     }
 
     /// Enters the client of a flow that has no local end, because the flow turned out to matter.
     pub fn enter_client(&mut self, flow: &FlowRecord) -> Option<LocalIndex> {
         let local = self.locals.enter(flow.space, flow.client.address)?;
         let [out, inward] = flow.bytes;
-        self.locals.count(local, flow.start, flow.end, out, inward, true);
+        self.locals.count(local, flow.start, flow.end, out, inward);
         Some(local)
     }
 

@@ -159,6 +159,13 @@ impl Names {
         );
     }
 
+    /// Looks an asker and an address up, so that they are at hand when their flow comes.
+    #[must_use]
+    pub fn touch(&self, space: AddressSpace, asker: Address, address: Address) -> bool {
+        let young = self.young.key(space, asker, address);
+        young.is_some_and(|key| self.young.latest.contains_key(&key))
+    }
+
     /// The name under which `asker` knew `address` at `moment`: of the answers before it the latest, alive ones first.
     #[must_use]
     pub fn name_of(

@@ -20,6 +20,9 @@ use crate::report::flow::FlowRow;
 use crate::settings::limits::Limits;
 use crate::signatures::Catalogue;
 
+/// Flows that are brought near before they are taken one by one.
+const NEAR: usize = 16;
+
 /// Takes the row of each flow as it ends.
 pub type FlowSink<'a> = Box<dyn FnMut(&FlowRow<'_>) -> io::Result<()> + Send + 'a>;
 
@@ -181,10 +184,10 @@ impl Back for Analysis<'_> {
         let mut order = std::mem::take(&mut self.flow_order);
         // Stable, because it makes use of runs: at the end of the input the flows of each partition come in order.
         order.sort();
-        for (.., place) in &order {
-            if let Some(flow) = flow_at(outputs, *place) {
-                self.flow(flow);
-            }
+        for some in order.chunks(NEAR) {
+            let flows = || some.iter().filter_map(|(.., place)| flow_at(outputs, *place));
+            flows().for_each(|flow| self.observers.touch(flow));
+            flows().for_each(|flow| self.flow(flow));
         }
         self.flow_order = order;
     }

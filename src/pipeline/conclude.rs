@@ -175,11 +175,14 @@ fn names(host: &Host) -> Vec<HostName> {
 
 fn view(host: &Host, observers: &Observers, ending: &Ending<'_>) -> HostView {
     let ips = addresses(host, observers);
-    let locals = host.locals.iter().filter_map(|local| observers.local(*local));
     let mut seen = (Timestamp(i64::MAX), Timestamp(i64::MIN));
     let mut public = Vec::new();
-    for local in locals {
-        seen = (seen.0.min(local.first_seen), seen.1.max(local.last_seen));
+    for index in &host.locals {
+        let Some(local) = observers.local(*index) else {
+            continue;
+        };
+        let tally = observers.locals().tally(*index);
+        seen = (seen.0.min(tally.first_seen), seen.1.max(tally.last_seen));
         public.extend(
             local
                 .public
@@ -383,10 +386,14 @@ fn record(
 ) -> HostRecord {
     let mut roles: BTreeSet<String> = BTreeSet::new();
     let (mut bytes_in, mut bytes_out) = (0u64, 0u64);
-    for local in host.locals.iter().filter_map(|local| observers.local(*local)) {
+    for index in &host.locals {
+        let Some(local) = observers.local(*index) else {
+            continue;
+        };
+        let tally = observers.locals().tally(*index);
         roles.extend(local.roles.iter().map(|role| (*role).to_owned()));
-        bytes_in = bytes_in.saturating_add(local.bytes_in);
-        bytes_out = bytes_out.saturating_add(local.bytes_out);
+        bytes_in = bytes_in.saturating_add(tally.bytes_in);
+        bytes_out = bytes_out.saturating_add(tally.bytes_out);
     }
     if host.is_router {
         roles.insert("router".to_owned());

@@ -10,7 +10,7 @@ use crate::model::address::Address;
 use crate::report::flow::Placed;
 
 /// Addresses whose place is at hand; a power of two.
-const RECENT: usize = 1 << 13;
+const RECENT: usize = 1 << 15;
 
 /// Places that are kept.
 const MOST: usize = 1 << 16;
@@ -33,7 +33,7 @@ impl Places {
             self.recent.resize(RECENT, (Address::default(), None));
         }
         let [one, other] = address.words();
-        let hash = (one ^ other.rotate_left(32)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 51;
+        let hash = (one ^ other.rotate_left(32)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 49;
         let slot = usize::try_from(hash).unwrap_or(0) & (RECENT - 1);
         if let Some((known, place)) = self.recent.get(slot)
             && *known == address

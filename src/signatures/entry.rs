@@ -190,20 +190,18 @@ pub struct Indicator {
     pub source: String,
     /// What else shows the same: the false positives.
     pub note: Option<String>,
+    /// The note in words for a report.
+    pub caveat: Option<Arc<str>>,
     /// Line in its file.
     pub line: usize,
 }
 
-impl Indicator {
-    /// What the note says, in words for a report: the catalogue's `none known` is short for a sentence.
-    #[must_use]
-    pub fn caveat(&self) -> Option<String> {
-        let note = self.note.as_deref()?;
-        Some(note.strip_prefix(NONE_KNOWN).map_or_else(
-            || note.to_owned(),
-            |rest| format!("nothing else is known to show it{rest}"),
-        ))
-    }
+/// What a note says, in words for a report: the catalogue's `none known` is short for a sentence.
+pub(super) fn caveat(note: &str) -> Arc<str> {
+    note.strip_prefix(NONE_KNOWN).map_or_else(
+        || note.into(),
+        |rest| format!("nothing else is known to show it{rest}").into(),
+    )
 }
 
 /// What the network never shows.
@@ -218,6 +216,8 @@ pub struct Unseen {
 /// A tool: product, protocol or device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tool {
+    /// Its place in the catalogue's order, by which flows are grouped.
+    pub place: usize,
     /// Identifier in records, policies and inventories.
     pub id: String,
     /// Further identifiers that mean the same.

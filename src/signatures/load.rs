@@ -8,7 +8,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use super::domains::split_label;
-use super::entry::{Class, FieldKind, Indicator, Pattern, RoleHint, Suspicion, Tool, Unseen};
+use super::entry::{Class, FieldKind, Indicator, Pattern, RoleHint, Suspicion, Tool, Unseen, caveat};
 use super::payload::BytePattern;
 use super::shape::Shape;
 use super::vocabulary::{Shared, Vocabulary};
@@ -83,6 +83,7 @@ fn tool(path: &Path, table: &Table<'_>, vocabulary: &Vocabulary) -> Tool {
         _ => {}
     }
     let tool = Tool {
+        place: 0,
         name: table.text("name").unwrap_or(&id).to_owned(),
         id,
         aliases,
@@ -181,6 +182,7 @@ fn indicator(table: &Table<'_>, vocabulary: &Vocabulary) -> Indicator {
         role,
         source: table.required_text("source").unwrap_or_default().to_owned(),
         note: table.text("note").map(str::to_owned),
+        caveat: table.text("note").map(caveat),
         line: table.line(),
     };
     table.refuse_unknown();

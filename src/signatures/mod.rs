@@ -149,9 +149,15 @@ pub struct Catalogue {
     by_id: BTreeMap<String, usize>,
     /// Tool and indicator of every indexed entry, in the catalogue's order.
     entries: Vec<(usize, usize)>,
-    fields: BTreeMap<String, FieldIndex>,
+    /// Where the index of a field stands, by its name.
+    places: BTreeMap<String, usize>,
+    fields: Vec<FieldIndex>,
     version: String,
 }
+
+/// A field of one catalogue: found by name once, asked about for every flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FieldPlace(usize);
 
 impl Catalogue {
     /// The fields that entries may name: the vocabulary's.
@@ -201,9 +207,12 @@ impl Catalogue {
         Self::index(tools, vocabulary, version)
     }
 
-    fn index(tools: Vec<Tool>, vocabulary: &Vocabulary, version: String) -> Result<Self, Faults> {
+    fn index(mut tools: Vec<Tool>, vocabulary: &Vocabulary, version: String) -> Result<Self, Faults> {
         let mut by_id = BTreeMap::new();
         let mut entries: Vec<(usize, usize)> = Vec::new();
+        for (place, tool) in tools.iter_mut().enumerate() {
+            tool.place = place;
+        }
         let mut building: BTreeMap<&str, FieldIndexBuilder> = BTreeMap::new();
         for (position, tool) in tools.iter().enumerate() {
             for id in tool.aliases.iter().chain([&tool.id]) {
@@ -224,7 +233,8 @@ impl Catalogue {
                 }
             }
         }
-        let mut fields = BTreeMap::new();
+        let mut places = BTreeMap::new();
+        let mut fields = Vec::new();
         for (name, parts) in building {
             let kind = vocabulary
                 .fields
@@ -247,12 +257,14 @@ impl Catalogue {
                 values,
                 networks: parts.networks.finish(),
             };
-            fields.insert(name.to_owned(), index);
+            places.insert(name.to_owned(), fields.len());
+            fields.push(index);
         }
         Ok(Self {
             tools,
             by_id,
             entries,
+            places,
             fields,
             version,
         })
@@ -275,8 +287,25 @@ impl Catalogue {
         value: &[u8],
         context: PayloadContext,
     ) -> impl Iterator<Item = Match<'_>> {
+        let place = self.field(field).unwrap_or(FieldPlace(usize::MAX));
+        self.matches_at(place, value, context)
+    }
+
+    /// Where a field stands, if entries look at it.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<FieldPlace> {
+        self.places.get(name).copied().map(FieldPlace)
+    }
+
+    /// As [`Catalogue::payload_matches`], for a field that was found before.
+    pub fn matches_at(
+        &self,
+        field: FieldPlace,
+        value: &[u8],
+        context: PayloadContext,
+    ) -> impl Iterator<Item = Match<'_>> {
         let mut found: Vec<u32> = Vec::new();
-        if let Some(index) = self.fields.get(field) {
+        if let Some(index) = self.fields.get(field.0) {
             let value = comparable(value, index.kind);
             index.names.find(&value, |entry| found.push(entry));
             index.values.find(&value, context, |entry| found.push(entry));
@@ -319,7 +348,7 @@ impl Catalogue {
 
     /// The fields that entries look at: what an observer need ask about.
     pub fn fields(&self) -> impl Iterator<Item = &str> {
-        self.fields.keys().map(String::as_str)
+        self.places.keys().map(String::as_str)
     }
 
     /// Hash of the contents, 16 hex digits.

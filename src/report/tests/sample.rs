@@ -148,7 +148,7 @@ fn session(id: u64, number: u8) -> Finding {
                 signature: Some("anydesk-certificate".to_owned()),
                 measure: None,
                 what: "server certificate subject \"AnyDesk Client\"".to_owned(),
-                note: Some("visible up to TLS 1.2 only".to_owned()),
+                note: Some("visible up to TLS 1.2 only".into()),
                 weight: Decibans(20.0),
                 state: State::Observed,
                 family: Family::Tool,
@@ -480,7 +480,7 @@ fn spoil_findings(case: &mut Case) {
         }
         for evidence in &mut finding.evidence {
             evidence.what = bad();
-            evidence.note = Some(bad());
+            evidence.note = Some(bad().into());
             evidence.signature = Some(bad());
         }
     }
