@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::host_record::{names, record};
 use super::{quiet, received};
 use crate::cluster;
 use crate::detect::{Concluded, Detectors, HostView, Knowledge, place_record};
@@ -11,8 +12,8 @@ use crate::explain::{self, Circumstances, HostExplanation};
 use crate::geo::kinds::NetworkKind as GeoKind;
 use crate::model::address::Address;
 use crate::model::case::Case;
-use crate::model::finding::{Activity, Finding, FindingKind, Role};
-use crate::model::host::{AssetRecord, HostName, HostRecord, HostTool, Verdict};
+use crate::model::finding::Finding;
+use crate::model::host::{AssetRecord, HostName, HostRecord};
 use crate::model::identity::ContentId;
 use crate::model::loss::Losses;
 use crate::model::profile::{Asset, ControllerPlace, ControllerPlaceKind, NetworkKind};
@@ -150,26 +151,6 @@ fn addresses(host: &Host, observers: &Observers) -> Vec<Address> {
         .map(|local| observers.locals().address(*local))
         .collect();
     list.sort_unstable();
-    list
-}
-
-/// Names in the order of trust: what DHCP and the machine itself said.
-fn names(host: &Host) -> Vec<HostName> {
-    let rank = |source: &str| match source {
-        "dhcp" => 0,
-        "mdns" => 1,
-        "nbns" => 2,
-        _ => 3,
-    };
-    let mut list: Vec<HostName> = host
-        .names
-        .keys()
-        .map(|(source, name)| HostName {
-            name: name.clone(),
-            source: (*source).to_owned(),
-        })
-        .collect();
-    list.sort_by(|a, b| (rank(&a.source), &a.name).cmp(&(rank(&b.source), &b.name)));
     list
 }
 
@@ -374,119 +355,4 @@ fn views_local(address: Address, host: &HostView) -> bool {
         std::net::IpAddr::V6(ip) => ip.is_unique_local() || ip.is_unicast_link_local(),
     };
     is_private(address) && host.ips.iter().any(|ip| is_private(*ip))
-}
-
-fn record(
-    host: &Host,
-    view: &HostView,
-    observers: &Observers,
-    concluded: &Concluded,
-    own: &[&Finding],
-    explanation: Option<&HostExplanation>,
-) -> HostRecord {
-    let mut roles: BTreeSet<String> = BTreeSet::new();
-    let (mut bytes_in, mut bytes_out) = (0u64, 0u64);
-    for index in &host.locals {
-        let Some(local) = observers.local(*index) else {
-            continue;
-        };
-        let tally = observers.locals().tally(*index);
-        roles.extend(local.roles.iter().map(|role| (*role).to_owned()));
-        bytes_in = bytes_in.saturating_add(tally.bytes_in);
-        bytes_out = bytes_out.saturating_add(tally.bytes_out);
-    }
-    if host.is_router {
-        roles.insert("router".to_owned());
-    }
-    for finding in own {
-        match finding.role {
-            Role::Controlled => roles.insert("controlled".to_owned()),
-            Role::Controller => roles.insert("controller".to_owned()),
-            Role::Agent | Role::Client | Role::Server | Role::Unknown => false,
-        };
-    }
-    let seconds = |finding: &Finding, wanted: &[Activity]| {
-        let sum: i64 = finding
-            .intervals
-            .iter()
-            .filter(|(_, _, state)| wanted.contains(state))
-            .map(|(start, end, _)| end.since(*start) / SECOND)
-            .sum();
-        u64::try_from(sum).unwrap_or(0)
-    };
-
-    let tools = own
-        .iter()
-        .filter(|finding| matches!(finding.kind, FindingKind::RemoteAccess | FindingKind::IpKvm))
-        .map(|finding| HostTool {
-            tool: finding.tool.clone(),
-            role: finding.role,
-            activity: finding.activity,
-            sanctioned: finding.sanctioned,
-            session_seconds: seconds(finding, &[Activity::Driven, Activity::Viewed]),
-            driven_seconds: seconds(finding, &[Activity::Driven]),
-        })
-        .collect();
-    let mut vpn: Vec<String> = own
-        .iter()
-        .filter(|finding| {
-            matches!(
-                finding.kind,
-                FindingKind::Vpn | FindingKind::Proxy | FindingKind::Tor | FindingKind::ReverseTunnel
-            )
-        })
-        .map(|finding| finding.tool.clone())
-        .collect();
-    vpn.sort();
-    vpn.dedup();
-    HostRecord {
-        host: host.id,
-        timestamp: view.seen.0,
-        ips: view.ips.iter().map(ToString::to_string).collect(),
-        mac: host.mac,
-        vendor: host.mac.and_then(vendor),
-        names: names(host),
-        os: None,
-        roles: roles.into_iter().collect(),
-        first_seen: view.seen.0,
-        last_seen: view.seen.1,
-        bytes_in,
-        bytes_out,
-        asset: view.asset.as_ref().map(|asset| asset.record.clone()),
-        tools,
-        vpn,
-        tenants: concluded.tenants.get(&host.id).cloned().unwrap_or_default(),
-        public_ips: view
-            .public
-            .iter()
-            .map(|(address, ..)| address.to_string())
-            .collect::<BTreeSet<String>>()
-            .into_iter()
-            .collect(),
-        verdict: explanation.map_or(Verdict::None, |explanation| explanation.verdict),
-        explanations: explanation
-            .map(|explanation| explanation.explanations)
-            .unwrap_or_default(),
-        reasons: explanation
-            .map(|explanation| explanation.reasons.clone())
-            .unwrap_or_default(),
-        not_observable: explanation
-            .map(|explanation| explanation.not_observable.clone())
-            .unwrap_or_default(),
-        next_question: explanation
-            .map(|explanation| explanation.next_question.clone())
-            .unwrap_or_default(),
-        summary: explanation
-            .map(|explanation| explanation.summary.clone())
-            .unwrap_or_default(),
-        findings: own.iter().map(|finding| finding.id).collect(),
-    }
-}
-
-/// Registered vendor of a link address (IEEE registry, by the `oui-data` crate); none for randomised ones.
-fn vendor(mac: crate::model::address::MacAddress) -> Option<String> {
-    if mac.is_local() {
-        return None;
-    }
-    oui_data::lookup(&mac.to_string()).map(|found| found.organization().to_owned())
 }

@@ -8,6 +8,7 @@ pub mod analysis;
 pub mod conclude;
 pub mod front;
 mod heads;
+mod host_record;
 pub mod places;
 pub mod quiet;
 pub mod received;
