@@ -355,6 +355,20 @@ impl<'a> Packet<'a> {
         true
     }
 
+    /// Gives a packet as the outside of what its own addresses go on with (the authentication header of IPsec); `false` when
+    /// nothing deeper may be opened.
+    fn open_in_place(&mut self, encapsulation: Encapsulation, payload: Stretch) -> bool {
+        let mut outer = self.base;
+        if !self.wrap(encapsulation) {
+            return false;
+        }
+        self.state.counters.opened_tunnels = self.state.counters.opened_tunnels.saturating_add(1);
+        outer.flags |= segment_flag::OPENED_TUNNEL;
+        outer.tunnels = self.base.tunnels;
+        self.give(outer, payload);
+        true
+    }
+
     /// Gives the outer packet of a tunnel and prepares the base for the inner one.
     fn open(&mut self, mut outer: Segment, payload: Stretch, inside: tunnel::Inside) -> Step {
         let Some(tunnels) = self.base.tunnels.with(inside.encapsulation) else {

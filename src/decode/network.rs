@@ -3,7 +3,7 @@
 //! The header checksum of IPv4 is not verified: offload leaves it unset on the sender, and mirrors copy damage anyway.
 
 use crate::model::address::Address;
-use crate::model::segment::{Layer, segment_flag};
+use crate::model::segment::{Encapsulation, Layer, segment_flag};
 
 use super::fragment::{Arrival, Fragment, Key};
 use super::stretch::{Stretch, array, u8_at, u16_at};
@@ -103,11 +103,12 @@ fn version_4(packet: &mut Packet<'_>, stretch: Stretch) -> Step {
     authenticated(packet, payload)
 }
 
-/// Passes over the authentication header of IPsec (RFC 4302, 2) where there is one.
+/// Opens the authentication header of IPsec (RFC 4302, 2) where there is one.
 fn authenticated(packet: &mut Packet<'_>, payload: Stretch) -> Step {
     if packet.base.protocol == protocol::AUTHENTICATION
         && let Some([next, length]) = packet.array::<2>(payload, 0)
         && let Some(rest) = payload.after((u32::from(length) + 2) * 4)
+        && packet.open_in_place(Encapsulation::Ah, payload)
     {
         packet.base.protocol = next;
         return Step::Transport(rest);
@@ -165,6 +166,9 @@ fn extensions(packet: &mut Packet<'_>, mut payload: Stretch) -> Step {
                     && let Some(last) = final_destination(packet.view(payload))
                 {
                     packet.base.destination_address = last;
+                }
+                if protocol == protocol::AUTHENTICATION && !packet.open_in_place(Encapsulation::Ah, payload) {
+                    return Step::Transport(payload);
                 }
                 packet.base.protocol = next;
                 payload = rest;

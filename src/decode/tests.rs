@@ -350,11 +350,22 @@ fn options_and_extension_headers_are_passed_over() {
         &join(&[&hop_by_hop, &destination, &authentication, &tcp(b"hello")]),
     );
     let decoded = decode(101, &[packet]);
+    let outside = &decoded.segments[0];
     assert_eq!(
-        (decoded.segments[0].layer, decoded.segments[0].protocol),
+        (
+            outside.layer,
+            outside.protocol,
+            outside.is(segment_flag::OPENED_TUNNEL)
+        ),
+        (Layer::OtherIp, 51, true)
+    );
+    assert_eq!(outside.tunnels.to_string(), "ah");
+    assert_eq!(
+        (decoded.segments[1].layer, decoded.segments[1].protocol),
         (Layer::Tcp, 6)
     );
-    assert_eq!(decoded.payload(0), b"hello");
+    assert_eq!(decoded.segments[1].source_address, outside.source_address);
+    assert_eq!(decoded.payload(1), b"hello");
     let options = decode(
         101,
         &[ip_v4(6, &{

@@ -42,6 +42,7 @@ pub mod quic;
 pub mod rdp;
 pub mod registry;
 pub mod rfb;
+pub mod rsh;
 pub mod rustdesk;
 pub mod smtp;
 pub mod socks;

@@ -3,7 +3,7 @@
 use super::{
     Dissector, arp, cdp, dhcp, dhcpv6, dns, esp, ftp, http, ike, imap, l2tp, ldap, lldp, llmnr, mdns, natpmp,
     ndp, netbios, nomachine, ntp, openvpn, pop3, postgresql, pptp, proxy, proxy_protocol, quic, rdp, rfb,
-    rustdesk, smtp, socks, ssdp, ssh, stun, teamviewer, telnet, tls, websocket, wireguard, xmpp,
+    rsh, rustdesk, smtp, socks, ssdp, ssh, stun, teamviewer, telnet, tls, websocket, wireguard, xmpp,
 };
 
 /// Every protocol that is dissected.
@@ -51,6 +51,8 @@ pub static DISSECTORS: &[&dyn Dissector] = &[
     &smtp::SMTP,
     &ftp::FTP,
     &telnet::Telnet,
+    &rsh::Rsh,
+    &rsh::Rlogin,
     &socks::Socks,
     &l2tp::L2tp,
     &dns::Dns,

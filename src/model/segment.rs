@@ -85,6 +85,10 @@ pub enum Encapsulation {
     FrameRelay,
     /// Ethernet directly in IP (RFC 3378, RFC 8986).
     EtherIp,
+    /// IPsec's authentication header (RFC 4302): what follows it is in the clear.
+    Ah,
+    /// AYIYA (draft-massar-v6ops-ayiya-02).
+    Ayiya,
 }
 
 impl Encapsulation {
@@ -111,6 +115,8 @@ impl Encapsulation {
             Self::EthernetPseudowire => "ethernet-pseudowire",
             Self::FrameRelay => "frame-relay",
             Self::EtherIp => "etherip",
+            Self::Ah => "ah",
+            Self::Ayiya => "ayiya",
         }
     }
 }

@@ -21,6 +21,8 @@ mod formats;
 #[cfg(test)]
 mod hellos;
 #[cfg(test)]
+mod labels;
+#[cfg(test)]
 mod layering;
 #[cfg(test)]
 mod loss;

@@ -8,6 +8,7 @@
 //! The identifier of a virtual network (VXLAN, GENEVE) and the key of GRE keep address spaces apart. Those of GTP, L2TP and
 //! PPTP differ between the two directions of one conversation, so they do not.
 
+mod ayiya;
 mod erspan;
 mod geneve;
 mod gre;
@@ -62,6 +63,7 @@ mod port {
     pub(super) const L2TP: u16 = 1_701;
     pub(super) const GTP_U: u16 = 2_152;
     pub(super) const TEREDO: u16 = 3_544;
+    pub(super) const AYIYA: u16 = 5_072;
     pub(super) const VXLAN: u16 = 4_789;
     pub(super) const VXLAN_GPE: u16 = 4_790;
     pub(super) const GENEVE: u16 = 6_081;
@@ -76,6 +78,7 @@ pub(super) const fn is_port(port: u16) -> bool {
         port::L2TP
             | port::GTP_U
             | port::TEREDO
+            | port::AYIYA
             | port::VXLAN
             | port::VXLAN_GPE
             | port::GENEVE
@@ -94,6 +97,7 @@ pub(super) fn by_port(packet: &Packet<'_>, outer: &Segment, payload: Stretch) ->
             port::L2TP => l2tp::inside(view, payload),
             port::GTP_U => gtp::inside(view, payload),
             port::TEREDO => teredo::inside(view, payload),
+            port::AYIYA => ayiya::inside(view, payload),
             port::VXLAN | port::VXLAN_LINUX => vxlan::inside(view, payload),
             port::VXLAN_GPE => vxlan::generic(view, payload),
             port::GENEVE => geneve::inside(view, payload),

@@ -189,6 +189,19 @@ fn every_tunnel_gives_its_outer_packet_and_then_the_inner_one() {
 }
 
 #[test]
+fn ayiya_is_opened_behind_identity_and_signature() {
+    let inner = ip_v6(17, &udp(40_000, 40_001, b"zeek"));
+    // An identity of 4 octets, a signature of 20 by SHA-1, a shared secret, forward, IPv6.
+    let header = |operation: u8| join(&[&[0x21, 0x52, operation, 41], &[0; 4], &[0; 4], &[0; 20]]);
+    let datagram = |operation| ip_v4(17, &udp(50_000, 5_072, &join(&[&header(operation), &inner])));
+    let decoded = decode(101, &[datagram(0x11)]);
+    assert_eq!(decoded.segments[1].tunnels.to_string(), "ayiya");
+    assert_eq!(decoded.payload(1), b"zeek");
+    // An echo request carries nothing.
+    assert_eq!(decode(101, &[datagram(0x13)]).segments.len(), 1);
+}
+
+#[test]
 fn ip_version_6_in_4_and_teredo_are_named() {
     let inner = ip_v6(6, &tcp(b"x"));
     let decoded = decode(101, &[ip_v4(41, &inner)]);
