@@ -79,6 +79,7 @@ pub fn explain_group(
         runner_up: second.name().to_owned(),
         reasons: reasons(&reads, &bench, &levels),
         shared: shared(&subject),
+        second_opinion: group.second_opinion.clone(),
         not_observable: not_observable(&reads),
         next_question: ask(&bench, &levels, &reads).unwrap_or_default(),
         counterfactuals: counterfactuals(&bench, &levels),

@@ -93,6 +93,7 @@ fn group_of(profiles: &[HostProfile]) -> Vec<Group> {
         id: ContentId(1),
         members: members.collect(),
         edges: Vec::new(),
+        second_opinion: None,
     }]
 }
 
