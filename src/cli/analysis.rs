@@ -121,7 +121,7 @@ pub fn run(
             damage: None,
         },
         received: received::from_captures(&reader),
-        span: summary::span(&reader),
+        spans: summary::spans(&reader),
         lists_all_hosts: common.all || folder.is_some(),
     };
     let mut case = conclude::conclude(&analysis.observers, analysis.detectors, &ending, &mut losses);

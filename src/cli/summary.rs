@@ -153,8 +153,12 @@ fn farms(case: &Case) -> BTreeMap<String, u64> {
     counts
 }
 
-/// First and last packet of everything that was read.
+/// First and last packet of each capture.
 #[must_use]
-pub fn span(reader: &Reader) -> (Timestamp, Timestamp) {
-    reader.span.unwrap_or_default()
+pub fn spans(reader: &Reader) -> Vec<(Timestamp, Timestamp)> {
+    let captures = reader.source().captures();
+    captures
+        .iter()
+        .filter_map(|counted| Some((counted.first?, counted.last?)))
+        .collect()
 }

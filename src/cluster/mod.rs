@@ -8,6 +8,7 @@ pub mod candidates;
 pub mod community;
 pub mod graph;
 pub mod pairs;
+pub mod second_opinion;
 pub mod stability;
 pub mod terms;
 pub mod tokens;
@@ -66,13 +67,32 @@ pub fn cluster(profiles: &[HostProfile], others: usize, weights: &PairWeights) -
             ));
             continue;
         }
+        let opinion = second_opinion(&component, &ledgers);
         for members in stability::firm_communities(&component, &nodes, &ledgers, weights) {
-            let group = assemble(members, &nodes, &component, &ledgers);
+            let group = assemble(members, &nodes, &component, &ledgers, &opinion);
             found.groups.extend(group);
         }
     }
     found.groups.sort_by_key(|group| group.id);
     found
+}
+
+/// The groups that clustering by density sees in a component, by position in its nodes.
+fn second_opinion(
+    component: &graph::Component,
+    ledgers: &[(usize, usize, PairLedger)],
+) -> Vec<Option<usize>> {
+    let local = |node: usize| component.nodes.binary_search(&node).ok();
+    let distances: Vec<second_opinion::Distance> = component
+        .edges
+        .iter()
+        .filter_map(|edge| ledgers.get(*edge))
+        .filter_map(|(first, second, ledger)| {
+            let far = second_opinion::distance(ledger.total);
+            Some((local(*first)?, local(*second)?, far))
+        })
+        .collect();
+    second_opinion::groups(component.nodes.len(), &distances)
 }
 
 /// Whether a host has anything that could tie it to others: the phones and televisions of a house have not.
@@ -90,6 +110,7 @@ fn assemble(
     nodes: &[&HostProfile],
     component: &graph::Component,
     ledgers: &[(usize, usize, PairLedger)],
+    opinion: &[Option<usize>],
 ) -> Option<Group> {
     let mut kept: Vec<(usize, f64, bool)> = members
         .into_iter()
@@ -125,6 +146,13 @@ fn assemble(
             })
             .collect(),
         edges,
+        second_opinion: second_opinion::disagreement(
+            &kept
+                .iter()
+                .filter_map(|(node, ..)| component.nodes.binary_search(node).ok())
+                .collect::<Vec<_>>(),
+            opinion,
+        ),
     })
 }
 

@@ -8,7 +8,7 @@ use crate::model::profile::HostProfile;
 
 use super::counterfactual::counterfactuals;
 use super::hypothesis::{Hypothesis, explanations};
-use super::posterior::{Claim, cell_decibans};
+use super::posterior::{Claim, Levels, cue_decibans};
 use super::subject::Subject;
 use super::verdict::{Bench, judge};
 use super::weights::Weights;
@@ -77,8 +77,9 @@ pub fn explain_group(
         verdict: judgement.verdict,
         explanations: explanations(&judgement.posterior),
         runner_up: second.name().to_owned(),
-        reasons: reasons(&reads, bench.claim),
+        reasons: reasons(&reads, &bench, &levels),
         shared: shared(&subject),
+        second_opinion: group.second_opinion.clone(),
         not_observable: not_observable(&reads),
         next_question: ask(&bench, &levels, &reads).unwrap_or_default(),
         counterfactuals: counterfactuals(&bench, &levels),
@@ -88,16 +89,17 @@ pub fn explain_group(
 }
 
 /// Observed and absent cues, the weightiest for a farm first.
-fn reasons(reads: &[Read], claim: Claim) -> Vec<Reason> {
+fn reasons(reads: &[Read], bench: &Bench<'_>, levels: &Levels) -> Vec<Reason> {
     let mut reasons: Vec<Reason> = reads
         .iter()
         .filter_map(|one| {
             let mut hosts = one.reading.hosts.clone();
             hosts.sort_unstable();
+            let cue = bench.weights.position(one.cue)?;
             Some(Reason {
                 reason: one.cue.to_owned(),
                 what: one.reading.what.clone(),
-                weight: cell_decibans(one.row.as_ref()?, claim).rounded(),
+                weight: cue_decibans(bench.weights, bench.prior, levels, cue, bench.claim)?.rounded(),
                 state: one.reading.state,
                 hosts,
                 findings: one.reading.findings.clone(),

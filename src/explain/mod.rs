@@ -25,8 +25,8 @@ use crate::model::profile::HostProfile;
 use crate::model::vantage::Vantage;
 
 use cues::{REGISTRY, Reading};
-use hypothesis::{ByHypothesis, explanations};
-use posterior::{Claim, Levels, cell_decibans};
+use hypothesis::explanations;
+use posterior::{Claim, Levels, cue_decibans};
 use subject::{Subject, prevalent_tools};
 use verdict::{Bench, judge};
 use weights::Weights;
@@ -77,8 +77,6 @@ pub struct Read {
     pub cue: &'static str,
     /// What it said.
     pub reading: Reading,
-    /// The row of its table, where it was observed.
-    pub row: Option<ByHypothesis>,
 }
 
 /// Explains groups and hosts, in whatever order they come. `others` is the number of hosts beside them about which
@@ -139,10 +137,11 @@ pub fn explain_host(
     let mut reasons: Vec<HostReason> = reads
         .iter()
         .filter_map(|one| {
+            let cue = weights.position(one.cue)?;
             Some(HostReason {
                 reason: one.cue.to_owned(),
                 what: one.reading.what.clone(),
-                weight: cell_decibans(one.row.as_ref()?, bench.claim).rounded(),
+                weight: cue_decibans(weights, &prior, &levels, cue, bench.claim)?.rounded(),
             })
         })
         .collect();
@@ -171,16 +170,10 @@ pub fn read(subject: &Subject<'_>, weights: &Weights) -> (Vec<Read>, Levels) {
         .iter()
         .map(|cue| {
             let reading = (cue.value)(subject);
-            let row = reading.level.and_then(|level| {
+            if let Some(level) = reading.level {
                 levels.set(weights, cue.id, level);
-                let table = weights.cue(cue.id)?;
-                table.levels.get(table.level(level)?).map(|level| level.row)
-            });
-            Read {
-                cue: cue.id,
-                reading,
-                row,
             }
+            Read { cue: cue.id, reading }
         })
         .collect();
     (reads, levels)

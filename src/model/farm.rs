@@ -82,6 +82,9 @@ pub struct Farm {
     pub reasons: Vec<Reason>,
     /// What they have in common.
     pub shared: Shared,
+    /// What another way of clustering says, where it does not see the same group.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub second_opinion: Option<String>,
     /// What could not be seen from this vantage.
     pub not_observable: Vec<String>,
     /// The one observation that would settle most.

@@ -53,4 +53,6 @@ pub struct Group {
     pub members: Vec<Member>,
     /// The pairs among them that hold it together, sorted.
     pub edges: Vec<PairLedger>,
+    /// What clustering by density says where it does not see the same group.
+    pub second_opinion: Option<String>,
 }

@@ -256,8 +256,9 @@ pub struct HostProfile {
     pub first_seen: Timestamp,
     /// Last sight.
     pub last_seen: Timestamp,
-    /// First and last moment at which the sensor could have seen it: what "too short" is measured by.
-    pub watched: (Timestamp, Timestamp),
+    /// Stretches in which a capture that knows it was running, in order and apart: what "too short" is measured by. Two
+    /// captures of an hour, a day apart, are two hours and not a day.
+    pub watched: Vec<(Timestamp, Timestamp)>,
     /// Addresses, sorted.
     pub ips: Vec<Address>,
     /// Link address, where seen on its own segment.
@@ -317,6 +318,17 @@ impl HostProfile {
         }
         self.mac
             .map_or_else(|| self.host.to_string(), |mac| mac.to_string())
+    }
+
+    /// Minutes for which it was watched.
+    #[must_use]
+    pub fn watched_minutes(&self) -> f64 {
+        let seconds = self
+            .watched
+            .iter()
+            .map(|(first, last)| (last.since(*first) / SECOND).max(0))
+            .fold(0, i64::saturating_add);
+        f64::from(u32::try_from(seconds).unwrap_or(u32::MAX)) / 60.0
     }
 
     /// Sessions in which its screen was sent.

@@ -35,8 +35,8 @@ pub struct Ending<'a> {
     pub circumstances: Circumstances,
     /// Packets and bytes that the captures gave and lost.
     pub received: Received,
-    /// First and last packet.
-    pub span: (Timestamp, Timestamp),
+    /// First and last packet of each capture.
+    pub spans: Vec<(Timestamp, Timestamp)>,
     /// Whether hosts about which nothing was found are described too, for outputs that list every host.
     pub lists_all_hosts: bool,
 }
@@ -66,10 +66,10 @@ pub fn conclude(
         .collect();
     let sessions = session_sights(&views, &concluded, ending);
     let watched = Watched {
-        span: ending.span,
+        spans: profile::stretches(ending.spans.clone()),
         has_inventory: ending.inventory.is_some(),
     };
-    let profiles = profile::build(&sights, &concluded.findings, &sessions, watched);
+    let profiles = profile::build(&sights, &concluded.findings, &sessions, &watched);
     let clusters = cluster::cluster(&profiles, others, &ending.weights.pairs);
     let circumstances = circumstances(observers, ending);
     let explained = explain::explain(
@@ -103,7 +103,7 @@ pub fn conclude(
         })
         .collect();
     if ending.lists_all_hosts {
-        let mut explainer = quiet::Explainer::new(watched, ending.weights, &circumstances);
+        let mut explainer = quiet::Explainer::new(&watched, ending.weights, &circumstances);
         let quiet = hosts.iter().zip(&views).zip(&is_quiet);
         records.extend(quiet.filter(|(_, is_quiet)| **is_quiet).map(|((host, view), _)| {
             let sight = sight(host, view, observers, &concluded, ending);

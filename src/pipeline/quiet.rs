@@ -36,7 +36,7 @@ pub fn judge(views: &[HostView], concluded: &Concluded) -> Vec<bool> {
 
 /// Explains quiet hosts: each kind once.
 pub struct Explainer<'a> {
-    watched: Watched,
+    watched: &'a Watched,
     weights: &'a Weights,
     circumstances: &'a Circumstances,
     /// By what a profile can differ in: whether it asked for names, talked through a router, and on how many days it was seen.
@@ -46,7 +46,7 @@ pub struct Explainer<'a> {
 impl<'a> Explainer<'a> {
     /// For one capture.
     #[must_use]
-    pub fn new(watched: Watched, weights: &'a Weights, circumstances: &'a Circumstances) -> Self {
+    pub fn new(watched: &'a Watched, weights: &'a Weights, circumstances: &'a Circumstances) -> Self {
         Self {
             watched,
             weights,
@@ -98,10 +98,11 @@ mod tests {
     fn an_explanation_is_the_one_that_the_host_would_have_got_alone() {
         let weights = Weights::embedded().unwrap();
         let circumstances = Circumstances::default();
-        let mut explainer = Explainer::new(Watched::default(), &weights, &circumstances);
+        let watched = Watched::default();
+        let mut explainer = Explainer::new(&watched, &weights, &circumstances);
         for (last, has_asked) in [(1, false), (2, false), (3, true), (4, true)] {
             let one = sight(last, has_asked);
-            let profiles = profile::build(std::slice::from_ref(&one), &[], &[], Watched::default());
+            let profiles = profile::build(std::slice::from_ref(&one), &[], &[], &watched);
             let alone = explain_host(&profiles[0], &weights, &circumstances, &[]);
             assert_eq!(explainer.explain(&one), alone);
         }

@@ -77,13 +77,39 @@ pub struct SessionSight {
     pub is_consumer_vpn: bool,
 }
 
-/// Span of the capture and whether an inventory was given.
-#[derive(Clone, Copy, Debug, Default)]
+/// When captures ran and whether an inventory was given.
+#[derive(Clone, Debug, Default)]
 pub struct Watched {
-    /// First and last packet of the whole input.
-    pub span: (Timestamp, Timestamp),
+    /// First and last packet of each capture, joined where they overlap, in order ([`stretches`]).
+    pub spans: Vec<(Timestamp, Timestamp)>,
     /// Whether there is an inventory at all.
     pub has_inventory: bool,
+}
+
+impl Watched {
+    /// The stretches that know a machine, and those between them.
+    fn of(&self, sight: &Sight) -> Vec<(Timestamp, Timestamp)> {
+        let (from, to) = sight.seen;
+        let spans = self.spans.iter();
+        spans
+            .filter(|(first, last)| *first <= to && *last >= from)
+            .copied()
+            .collect()
+    }
+}
+
+/// Joins spans that overlap or touch; the result is in order and apart.
+#[must_use]
+pub fn stretches(mut spans: Vec<(Timestamp, Timestamp)>) -> Vec<(Timestamp, Timestamp)> {
+    spans.sort_unstable();
+    let mut joined: Vec<(Timestamp, Timestamp)> = Vec::new();
+    for (first, last) in spans {
+        match joined.last_mut() {
+            Some(before) if first <= before.1 => before.1 = before.1.max(last),
+            _ => joined.push((first, last)),
+        }
+    }
+    joined
 }
 
 /// Makes profiles, in the order of `sights`.
@@ -92,7 +118,7 @@ pub fn build(
     sights: &[Sight],
     findings: &[Finding],
     sessions: &[SessionSight],
-    watched: Watched,
+    watched: &Watched,
 ) -> Vec<HostProfile> {
     let by_finding: BTreeMap<usize, &SessionSight> = sessions
         .iter()
@@ -151,7 +177,7 @@ fn profile(
     sight: &Sight,
     own: &[(&Finding, Option<&SessionSight>)],
     kvms: &BTreeMap<Option<MacAddress>, Vec<KvmSeen>>,
-    watched: Watched,
+    watched: &Watched,
 ) -> HostProfile {
     let remote = |finding: &&(&Finding, Option<&SessionSight>)| finding.0.kind == FindingKind::RemoteAccess;
     let controlled: Vec<RemoteSession> = own
@@ -210,15 +236,11 @@ fn profile(
         host: sight.host,
         first_seen: sight.seen.0,
         last_seen: sight.seen.1,
-        watched: watched.span,
+        watched: watched.of(sight),
         ips: sight.ips.clone(),
         mac: sight.mac,
         names: sight.names.clone(),
-        asset: match (&sight.asset, watched.has_inventory) {
-            (Some(asset), _) => Observable::Observed(asset.clone()),
-            (None, true) => Observable::Absent,
-            (None, false) => Observable::hidden("no inventory was given"),
-        },
+        asset: asset(sight, watched),
         gateways: gateways(sight),
         egress: egress(sight),
         role: main_role(own),
@@ -252,6 +274,15 @@ fn profile(
         local_use: Observable::hidden("human activity outside sessions is not measured yet"),
         boots: Observable::hidden("starts of machines are not followed yet"),
         control_excess_ms: Observable::hidden("the control loop's delay is not measured yet"),
+    }
+}
+
+/// The inventory's row.
+fn asset(sight: &Sight, watched: &Watched) -> Observable<Asset> {
+    match (&sight.asset, watched.has_inventory) {
+        (Some(asset), _) => Observable::Observed(asset.clone()),
+        (None, true) => Observable::Absent,
+        (None, false) => Observable::hidden("no inventory was given"),
     }
 }
 
@@ -374,5 +405,39 @@ fn vpn(own: &[(&Finding, Option<&SessionSight>)]) -> Observable<VpnUse> {
             finding: finding.id,
         }),
         None => Observable::Absent,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_was_watched_by_the_captures_that_know_it_and_by_those_between() {
+        let at = |minute: i64| Timestamp(minute * 60 * SECOND);
+        let spans = stretches(vec![
+            (at(0), at(60)),
+            (at(1_500), at(1_560)),
+            (at(50), at(70)),
+            (at(3_000), at(3_060)),
+        ]);
+        assert_eq!(
+            spans,
+            [(at(0), at(70)), (at(1_500), at(1_560)), (at(3_000), at(3_060))]
+        );
+        let watched = Watched {
+            spans,
+            has_inventory: false,
+        };
+        let minutes = |first: i64, last: i64| {
+            let sight = Sight {
+                seen: (at(first), at(last)),
+                ..Sight::default()
+            };
+            build(&[sight], &[], &[], &watched)[0].watched_minutes()
+        };
+        assert!((minutes(5, 40) - 70.0).abs() < 1e-9);
+        assert!((minutes(1_510, 1_520) - 60.0).abs() < 1e-9);
+        assert!((minutes(5, 3_010) - 190.0).abs() < 1e-9);
     }
 }

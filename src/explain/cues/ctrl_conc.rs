@@ -1,7 +1,7 @@
 //! Whether several machines have the same few controllers, or each its own (DETECTION 4.4, C3).
 //!
-//! The table's level `na` is never given: fewer than two machines are counted by `n_rc` already, and unknown
-//! controllers are not observable.
+//! Fewer than two machines are counted by `n_rc` already, and unknown controllers are not observable: the table is conditional on
+//! both.
 
 use std::collections::BTreeMap;
 

@@ -39,6 +39,19 @@ fn value(subject: &Subject<'_>) -> Reading {
             best = Some((level, hosts));
         }
     }
+    // Relays of a few machines say nothing of the others, whose controllers are known by addresses that nothing places.
+    let unplaced = controlled
+        .iter()
+        .filter(|one| {
+            one.live_sessions()
+                .flat_map(|session| &session.controllers)
+                .any(|controller| controller.address.is_some() && controller.place.seen().is_none())
+        })
+        .count();
+    let best = best.filter(|(level, hosts)| *level != "relay-only" || hosts.len() > unplaced);
+    if best.is_none() && unplaced > 0 {
+        return Reading::hidden("the controllers' addresses are known, but no database places them");
+    }
     let Some((level, hosts)) = best else {
         let rests_on_default = controlled
             .iter()

@@ -84,7 +84,7 @@ fn lengths(profile: &HostProfile, gap_seconds: u32) -> Option<Lengths> {
     (many > 0.0).then(|| Lengths {
         mean: total / many,
         per_day: total / days,
-        watched: minutes(profile.watched.0, profile.watched.1),
+        watched: profile.watched_minutes(),
     })
 }
 

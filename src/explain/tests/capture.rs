@@ -38,7 +38,7 @@ fn machine(
         host: ContentId::of(&[b"host", &[number]]),
         first_seen: start(),
         last_seen: start().plus(3_600 * SECOND),
-        watched: (start(), start().plus(3_600 * SECOND)),
+        watched: vec![(start(), start().plus(3_600 * SECOND))],
         ips: vec![Address::from_v4([192, 168, 1, number])],
         days: vec![DAY],
         gateways: Observable::Observed(vec![Gateway {
@@ -93,6 +93,7 @@ fn group_of(profiles: &[HostProfile]) -> Vec<Group> {
         id: ContentId(1),
         members: members.collect(),
         edges: Vec::new(),
+        second_opinion: None,
     }]
 }
 
@@ -268,7 +269,8 @@ fn an_undeclared_provider_in_an_office_stays_below_review_even_on_a_home_line() 
             "{:?}",
             found.farms[0].explanations
         );
-        assert!(found.farms[0].explanations.msp > 0.8);
+        // An owner of six machines is the rival: where nobody declared anything, one controller fits him too.
+        assert!(found.farms[0].explanations.msp > 0.5);
         assert!(found.hosts.iter().all(|host| host.verdict < Verdict::Review));
     }
 }
@@ -359,7 +361,7 @@ fn five_days_let_coverage_and_local_use_speak() {
         .into_iter()
         .map(|mut profile| {
             profile.days = (DAY..DAY + 5).collect();
-            profile.watched.1 = start().plus(5 * 86_400 * SECOND);
+            profile.watched = vec![(start(), start().plus(5 * 86_400 * SECOND))];
             profile.coverage = Observable::Observed(Coverage {
                 share: 0.93,
                 active_minutes: 2_000,
@@ -378,7 +380,8 @@ fn five_days_let_coverage_and_local_use_speak() {
         .collect();
     let found = explained(&all);
     let record = &found.farms[0];
-    assert_eq!(record.verdict, Verdict::Strong, "{record:#?}");
+    assert!(record.verdict >= Verdict::Likely, "{record:#?}");
+    assert!(record.explanations.farm > 0.98);
     let of = |cue: &str| record.reasons.iter().find(|reason| reason.reason == cue).unwrap();
     assert!(of("cover").weight.0 > 5.0);
     assert_eq!(of("local").state, State::Absent);

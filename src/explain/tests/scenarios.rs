@@ -3,6 +3,9 @@
 //! The document gives the prototype's figures but not the cue values behind them. The values here are the plain
 //! reading of each scenario's description; where several readings were plausible (S11, S13, S15, S16), the one that
 //! comes nearest to the figure was taken. So this pins our arithmetic to the prototype's, not the model to the world.
+//!
+//! S02, S15, S16 and S25 differ from the document (.999, .022 and .097, .566, .961): there the level "not available" of
+//! `ctrl_conc` counted as evidence; here the cue speaks only of machines whose controllers are known.
 
 use super::*;
 
@@ -98,7 +101,6 @@ pub(super) const BENIGN: &[Scenario] = &[
             ("auth", "unlisted-1"),
             ("kvm", "0"),
             ("ctrl_geo", "relay-only"),
-            ("ctrl_conc", "na"),
             ("site", "shared"),
             ("dev_vpn", "none"),
         ],
@@ -115,7 +117,6 @@ pub(super) const BENIGN: &[Scenario] = &[
             ("auth", "unlisted-1"),
             ("kvm", "0"),
             ("ctrl_geo", "relay-only"),
-            ("ctrl_conc", "na"),
             ("site", "residential"),
             ("dev_vpn", "none"),
         ],
@@ -161,7 +162,6 @@ pub(super) const BENIGN: &[Scenario] = &[
             ("auth", "unlisted-1"),
             ("kvm", "0"),
             ("ctrl_geo", "same-region"),
-            ("ctrl_conc", "na"),
             ("site", "residential"),
             ("dev_vpn", "none"),
         ],
@@ -193,7 +193,6 @@ pub(super) const BENIGN: &[Scenario] = &[
             ("auth", "unlisted-1"),
             ("kvm", "0"),
             ("ctrl_geo", "relay-only"),
-            ("ctrl_conc", "na"),
             ("site", "shared"),
             ("dev_vpn", "none"),
         ],
@@ -210,7 +209,6 @@ pub(super) const BENIGN: &[Scenario] = &[
             ("auth", "unlisted-1"),
             ("kvm", "0"),
             ("ctrl_geo", "relay-only"),
-            ("ctrl_conc", "na"),
             ("site", "residential"),
             ("dev_vpn", "none"),
         ],
@@ -244,7 +242,7 @@ const OTHERS: &[Scenario] = &[
         id: "S02",
         vantage: Home,
         machines: 8,
-        farm: 0.999,
+        farm: 0.995,
         remote: Some(1.0),
         tolerance: 0.001,
         winner: Farm,
@@ -339,8 +337,8 @@ const OTHERS: &[Scenario] = &[
         id: "S15",
         vantage: Home,
         machines: 2,
-        farm: 0.022,
-        remote: Some(0.097),
+        farm: 0.053,
+        remote: Some(0.134),
         tolerance: 0.001,
         winner: Own,
         verdict: Verdict::Note,
@@ -352,7 +350,6 @@ const OTHERS: &[Scenario] = &[
             ("auth", "unlisted-1"),
             ("kvm", "0"),
             ("ctrl_geo", "relay-only"),
-            ("ctrl_conc", "na"),
             ("hours", "<2h"),
             ("site", "residential"),
         ],
@@ -361,7 +358,7 @@ const OTHERS: &[Scenario] = &[
         id: "S16",
         vantage: Home,
         machines: 6,
-        farm: 0.566,
+        farm: 0.714,
         remote: None,
         tolerance: 0.003,
         winner: Farm,
@@ -374,7 +371,6 @@ const OTHERS: &[Scenario] = &[
             ("tenants", "5+"),
             ("auth", "unlisted-1"),
             ("ctrl_geo", "relay-only"),
-            ("ctrl_conc", "na"),
             ("site", "residential"),
             ("dev_vpn", "none"),
         ],
@@ -383,7 +379,7 @@ const OTHERS: &[Scenario] = &[
         id: "S25",
         vantage: Home,
         machines: 5,
-        farm: 0.961,
+        farm: 0.983,
         remote: None,
         tolerance: 0.001,
         winner: Farm,
@@ -396,7 +392,6 @@ const OTHERS: &[Scenario] = &[
             ("tenants", "5+"),
             ("auth", "unlisted-1"),
             ("ctrl_geo", "relay-only"),
-            ("ctrl_conc", "na"),
             ("hours", "<2h"),
             ("site", "residential"),
         ],
@@ -462,7 +457,7 @@ fn the_prototypes_figures_come_out_of_the_tables() {
 
 #[test]
 fn one_machine_under_two_tools_from_a_watched_vpn_is_strong_by_itself() {
-    // S21: .005 and 1.000 in the document.
+    // S21: .005 and 1.000 in the document, where one machine also counted for "controllers not available".
     let weights = weights();
     let prior = weights.prior(Home, false);
     let bench = Bench {
@@ -480,20 +475,19 @@ fn one_machine_under_two_tools_from_a_watched_vpn_is_strong_by_itself() {
         ("tenants", "0-1"),
         ("auth", "unlisted-2+"),
         ("ctrl_geo", "astrill-class"),
-        ("ctrl_conc", "na"),
         ("site", "residential"),
         ("dev_vpn", "consumer"),
     ];
     let judgement = judge(&bench, &levels(&weights, &cues));
     assert_eq!(judgement.verdict, Verdict::Strong);
-    assert!((Claim::Farm.probability(&judgement.posterior) - 0.005).abs() < 0.002);
+    assert!((Claim::Farm.probability(&judgement.posterior) - 0.012).abs() < 0.003);
     assert!(Claim::RemoteOperation.probability(&judgement.posterior) > 0.997);
     assert_eq!(Hypothesis::ranked(&judgement.posterior)[0], Solo);
 }
 
 #[test]
 fn without_the_remote_control_family_a_farm_of_one_tool_is_a_note() {
-    // DETECTION 9.1, robustness: S25 falls to .03.
+    // DETECTION 9.1, robustness: S25 falls to .03; here to .06 (see the head of this file).
     let weights = weights();
     let prior = weights.prior(Home, false);
     let scenario = OTHERS.iter().find(|scenario| scenario.id == "S25").unwrap();
@@ -503,5 +497,5 @@ fn without_the_remote_control_family_a_farm_of_one_tool_is_a_note() {
         &levels(&weights, scenario.cues),
         Some(crate::model::evidence::Family::Rc),
     );
-    assert!((Farm.of(&left) - 0.03).abs() < 0.01, "{left:?}");
+    assert!((Farm.of(&left) - 0.064).abs() < 0.01, "{left:?}");
 }

@@ -53,6 +53,10 @@ pub(super) fn section(hosts: &BTreeMap<ContentId, &HostRecord>, farm: &Farm) -> 
                     dt { "Hours driven (UTC)" }
                     dd { (words::hours(&shared.operator_hours)) }
                 }
+                @if let Some(said) = &farm.second_opinion {
+                    dt { "Second opinion" }
+                    dd { (words::sentence(said)) }
+                }
                 @if !farm.not_observable.is_empty() {
                     dt { "Not observable" }
                     @for text in &farm.not_observable { dd { (words::sentence(text)) } }

@@ -140,6 +140,10 @@ fn group(page: &mut Page<'_>, case: &Case, farm: &Farm) -> io::Result<()> {
     page.items("speaks against", reasons(farm, |one| one.weight.0 <= 0.0))?;
     page.rows("also possible", benign(case, farm))?;
     page.rows("in common", in_common(farm))?;
+    page.rows(
+        "second opinion",
+        farm.second_opinion.iter().map(|said| words::sentence(said)),
+    )?;
     not_observable(page, &farm.not_observable)?;
     let otherwise = farm.counterfactuals.iter().map(|one| {
         let change = words::shown(&one.change);
