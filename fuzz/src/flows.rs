@@ -30,6 +30,7 @@ pub fn segments(input: &[u8]) {
         head_bytes: 4 << 10,
         fact_bytes_per_flow: 1 << 10,
         bins_per_flow: 4,
+        timed_flows: 2,
         ..Limits::default()
     };
     let mut shard = Shard::new(&limits, 1);
@@ -64,7 +65,7 @@ pub fn segments(input: &[u8]) {
     }
     shard.drain(Timestamp(i64::MAX), &mut output);
     ended = ended.saturating_add(output.flows.len() as u64);
-    let [_, begun, _] = shard.counters();
+    let [_, begun, ..] = shard.counters();
     assert_eq!(begun, ended, "flows that never ended");
     assert_eq!(shard.starts().count(), 0, "flows that live on");
 }

@@ -31,6 +31,10 @@ pub fn fill(
     let (decoding, seen) = reader.decoding();
     let mut skipped = decoding.clone();
     skipped.merge(losses);
+    skipped.add(
+        "flows whose round trips were not measured: too many at once",
+        counters.untimed,
+    );
     let mut damaged = Losses::default();
     let mut filtered = 0u64;
     for (cause, many) in reader.losses.iter() {

@@ -67,6 +67,35 @@ pub static DISSECTORS: &[&dyn Dissector] = &[
 pub static NAMES: std::sync::LazyLock<Vec<&'static str>> =
     std::sync::LazyLock::new(|| DISSECTORS.iter().map(|dissector| dissector.name()).collect());
 
+/// Protocols whose flows are measured: behind them sits a person, or the far end of a tunnel.
+const MEASURED: &[&str] = &[
+    "ssh",
+    "vnc",
+    "nomachine",
+    "rdp",
+    "rdpudp",
+    "teamviewer",
+    "rustdesk",
+    "telnet",
+    "wireguard",
+    "openvpn",
+];
+
+/// The registered protocols that are measured, as bits of their numbers.
+static MEASURED_BITS: std::sync::LazyLock<u64> = std::sync::LazyLock::new(|| {
+    NAMES
+        .iter()
+        .enumerate()
+        .filter(|(_, name)| MEASURED.contains(name))
+        .fold(0, |bits, (number, _)| bits | 1 << (number & 63))
+});
+
+/// Whether flows that speak protocol `number` are measured: their round trips, and what answers their bursts.
+#[must_use]
+pub fn is_measured(number: u8) -> bool {
+    *MEASURED_BITS >> (number & 63) & 1 == 1
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,6 +104,16 @@ mod tests {
     #[test]
     fn there_are_few_enough_for_a_word_of_bits() {
         assert!(DISSECTORS.len() <= 64);
+    }
+
+    #[test]
+    fn every_measured_protocol_is_registered() {
+        for name in MEASURED {
+            let number = NAMES.iter().position(|registered| registered == name);
+            assert!(is_measured(u8::try_from(number.expect(name)).unwrap()));
+        }
+        let tls = NAMES.iter().position(|name| *name == "tls").unwrap();
+        assert!(!is_measured(u8::try_from(tls).unwrap()));
     }
 
     #[test]

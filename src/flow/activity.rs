@@ -18,18 +18,21 @@ pub struct Activity {
 
 impl Activity {
     /// Counts a payload. A packet that is late by a bin or two is counted where it belongs; beyond `most` bins nothing is kept.
-    pub fn count(&mut self, at: Timestamp, side: Side, payload: u32, most: usize) {
+    /// Whether it ended a bin that looks like a remote session under somebody's hands.
+    pub fn count(&mut self, at: Timestamp, side: Side, payload: u32, most: usize) -> bool {
         let number = u32::try_from(at.0.div_euclid(BIN)).unwrap_or(0);
+        let mut was_driven = false;
         let bin = match &mut self.newest {
             Some(bin) if bin.number == number => bin,
             Some(bin) if bin.number > number => match late(&mut self.earlier, number, most) {
                 Some(bin) => bin,
-                None => return,
+                None => return false,
             },
             newest => {
                 if self.earlier.len().saturating_add(1) >= most && newest.is_some() {
-                    return;
+                    return false;
                 }
+                was_driven = newest.as_ref().is_some_and(looks_driven);
                 self.earlier.extend(newest.take());
                 newest.insert(ActivityBin {
                     number,
@@ -45,6 +48,7 @@ impl Activity {
         {
             *small = small.saturating_add(1);
         }
+        was_driven
     }
 
     /// The bins.
@@ -57,6 +61,14 @@ impl Activity {
         }
         bins
     }
+}
+
+/// Small packets one way and the other way what answers input (the state DRIVEN of DETECTION 4.1.2), whichever way that is.
+fn looks_driven(bin: &ActivityBin) -> bool {
+    /// Input events, and octets that answer them.
+    const LEAST: (u16, u32) = (3, 8 << 10);
+    let ([client, server], [small_client, small_server]) = (bin.bytes, bin.small);
+    small_client >= LEAST.0 && server >= LEAST.1 || small_server >= LEAST.0 && client >= LEAST.1
 }
 
 /// The bin of a late packet among the earlier ones, made where there is none and room for it.
@@ -98,6 +110,17 @@ mod tests {
         assert_eq!(bins.iter().map(|bin| bin.number).collect::<Vec<_>>(), [0, 1, 6]);
         assert_eq!((bins[0].bytes, bins[0].small), ([450, 1_400], [2, 0]));
         assert_eq!((bins[1].bytes, bins[1].small), ([19, 0], [0, 0]));
+    }
+
+    #[test]
+    fn the_end_of_a_driven_bin_is_told() {
+        let mut activity = Activity::default();
+        for tenth in 0..10 {
+            assert!(!activity.count(Timestamp(tenth * SECOND / 10), Side::Client, 40, 9));
+            assert!(!activity.count(Timestamp(tenth * SECOND / 10), Side::Server, 1_400, 9));
+        }
+        assert!(activity.count(Timestamp(10 * SECOND), Side::Client, 40, 9));
+        assert!(!activity.count(Timestamp(20 * SECOND), Side::Client, 40, 9));
     }
 
     #[test]

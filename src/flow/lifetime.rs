@@ -178,6 +178,10 @@ impl Flows {
         let cold = std::mem::take(cold);
         let tcp = self.tcp.get(hot.tcp);
         let long = hot.long.take();
+        if hot.is_timed {
+            let [timed, _] = &mut self.timed;
+            *timed = timed.saturating_sub(1);
+        }
         let record = record::build(hot, cold, long, tcp, reason, self.names);
         let (tag, attachment, tcp) = (hot.tag, hot.attachment, hot.tcp);
         self.index.remove(u64::from(tag) << 32, flow);

@@ -11,6 +11,7 @@
 
 pub mod activity;
 pub mod community_id;
+pub mod control_loop;
 pub mod expiry;
 pub mod key;
 pub mod lifetime;
@@ -18,8 +19,10 @@ pub mod opener;
 mod pool;
 pub mod reassembly;
 mod record;
+pub mod round_trip;
 pub mod table;
 pub mod tcp;
+pub mod timing;
 
 use activity::Activity;
 use expiry::{NOBODY, Wheel};
@@ -27,6 +30,7 @@ use key::FlowKey;
 use pool::Pool;
 use table::{HashedKey, Index};
 use tcp::TcpFlow;
+use timing::Timing;
 
 use crate::model::address::MacAddress;
 use crate::model::fact::{FactLog, KeptFacts, Side};
@@ -63,6 +67,8 @@ struct Hot {
     class: Class,
     client_is_upper: bool,
     alive: bool,
+    /// Round trips are measured: [`Long::timing`].
+    is_timed: bool,
 }
 
 /// What is written at the start and read at the end.
@@ -79,6 +85,10 @@ struct Cold {
     opener: OpenerJudgement,
     protocols: [u8; MOST_PROTOCOLS],
     app_proto: u8,
+    /// Who answered the only packet before, where that is a question's answer.
+    answered_by: Option<Side>,
+    /// How long that took, in nanoseconds.
+    answered_after: u32,
 }
 
 /// What only a flow of many packets has.
@@ -87,6 +97,10 @@ struct Long {
     activity: Activity,
     /// Upper halves of the counters: packets, bytes, payload.
     carried: [[u32; 2]; 3],
+    /// What is measured of the few flows that a person may sit behind.
+    timing: Option<Box<Timing>>,
+    /// Ten-second bins that looked like a remote session.
+    driven_bins: u8,
 }
 
 /// Which time-out counts.
@@ -141,6 +155,10 @@ pub struct Flows {
     pub evicted: u64,
     /// Flows begun.
     pub begun: u64,
+    /// Flows whose round trips are measured now, and how many may be at once.
+    timed: [usize; 2],
+    /// Flows whose round trips were not measured because too many were.
+    pub untimed: u64,
 }
 
 impl Flows {
@@ -162,6 +180,8 @@ impl Flows {
             peak: 0,
             evicted: 0,
             begun: 0,
+            timed: [0, limits.timed_flows.div_ceil(partitions.max(1))],
+            untimed: 0,
         }
     }
 
@@ -279,6 +299,7 @@ impl Flows {
         };
         let side = side_of(hot, hashed);
         let way = side.index();
+        let before = hot.last;
         hot.last = hot.last.max(segment.at);
         hot.last_frame = pack(segment.source);
         let is_first_of_side = hot.packets.get(way) == Some(&0);
@@ -312,19 +333,34 @@ impl Flows {
                 }
             }
         }
+        let mut looks_driven = false;
         if is_binned {
-            hot.long.get_or_insert_default().activity.count(
-                segment.at,
-                side,
-                segment.payload_on_wire,
-                self.bins_per_flow,
-            );
+            let long = hot.long.get_or_insert_default();
+            let bin_was_driven =
+                long.activity
+                    .count(segment.at, side, segment.payload_on_wire, self.bins_per_flow);
+            if bin_was_driven && !hot.is_timed && hot.tcp != NOTHING {
+                long.driven_bins = long.driven_bins.saturating_add(1);
+                looks_driven = long.driven_bins == timing::DRIVEN_BINS;
+            }
+        }
+        if hot.is_timed
+            && let Some(timing) = hot.long.as_mut().and_then(|long| long.timing.as_mut())
+        {
+            timing.follow(segment, side);
         }
         if (is_first_of_side || is_first_payload)
             && let Some(cold) = self.cold.get_mut(flow)
         {
-            if is_first_of_side && let Some(ttl) = cold.ttl.get_mut(way) {
-                *ttl = segment.ttl;
+            if is_first_of_side {
+                if let Some(ttl) = cold.ttl.get_mut(way) {
+                    *ttl = segment.ttl;
+                }
+                // Of two questions it is not known which one is answered (Karn's rule).
+                if there.saturating_add(back) == 2 && hot.tcp == NOTHING {
+                    cold.answered_by = Some(side);
+                    cold.answered_after = tcp::clamp(segment.at.since(before));
+                }
             }
             if is_first_payload
                 && let Some(frame) = cold.first_payload.get_mut(way)
@@ -332,6 +368,9 @@ impl Flows {
             {
                 *frame = pack(segment.source);
             }
+        }
+        if looks_driven {
+            self.time(flow, false);
         }
         (side, is_closed)
     }

@@ -4,6 +4,7 @@ use super::{Cold, Hot, Long, tcp::TcpFlow, unpack};
 use crate::model::flow::{EndReason, FlowFrames, FlowRecord};
 use crate::model::identity::ContentId;
 use crate::model::segment::{Encapsulation, Layer};
+use crate::model::time::Nanoseconds;
 
 /// Builds the record.
 pub(super) fn build(
@@ -25,6 +26,15 @@ pub(super) fn build(
             .and_then(|index| names.get(usize::from(index)).copied())
     };
     let long = long.map(|long| *long).unwrap_or_default();
+    let answer = cold
+        .answered_by
+        .map(|side| (side, Nanoseconds::from(cold.answered_after)));
+    let latency = long.timing.map(|mut timing| {
+        if let Some((side, span)) = answer {
+            timing.round_trips.add(side, span);
+        }
+        Box::new(timing.into_record())
+    });
     let [packets_carried, bytes_carried, payload_carried] = long.carried;
     let whole = |[there, back]: [u32; 2], [there_carried, back_carried]: [u32; 2]| {
         [
@@ -74,6 +84,8 @@ pub(super) fn build(
         app_proto: name_of(cold.app_proto),
         facts: cold.facts.into_log(),
         activity: long.activity.into_bins(),
+        answer,
+        latency,
         frames,
         end_reason: reason,
     }

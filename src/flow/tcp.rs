@@ -246,6 +246,12 @@ impl TcpFlow {
         (direction.seen & SEEN_SYN != 0).then_some(direction.initial)
     }
 
+    /// Round trips of the handshake: to the client, to the server.
+    #[must_use]
+    pub fn handshake_round_trips(&self) -> [Option<Nanoseconds>; 2] {
+        [self.client_rtt, self.server_rtt].map(|span| (span != 0).then_some(Nanoseconds::from(span)))
+    }
+
     /// What the record says at the end: holes that stayed open are gaps.
     #[must_use]
     pub fn record(&self) -> TcpRecord {
@@ -274,11 +280,12 @@ impl TcpFlow {
                 }
             }
         }
+        let [client_rtt, server_rtt] = self.handshake_round_trips();
         TcpRecord {
             state: self.state,
             sides,
-            client_rtt: (self.client_rtt != 0).then_some(Nanoseconds::from(self.client_rtt)),
-            server_rtt: (self.server_rtt != 0).then_some(Nanoseconds::from(self.server_rtt)),
+            client_rtt,
+            server_rtt,
         }
     }
 }
@@ -292,7 +299,7 @@ fn direction_mut(sides: &mut [Direction; 2], side: Side) -> &mut Direction {
 }
 
 /// A round trip in nanoseconds, at most 4.29 s (what 32 bits hold), at least one so that zero means "none".
-fn clamp(span: Nanoseconds) -> u32 {
+pub(super) fn clamp(span: Nanoseconds) -> u32 {
     u32::try_from(span.clamp(0, i64::from(u32::MAX)))
         .unwrap_or(u32::MAX)
         .max(1)

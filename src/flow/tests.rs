@@ -225,3 +225,80 @@ fn a_flow_stays_within_its_budget_of_memory() {
     assert!(sizes[0] <= 128, "{sizes:?}");
     assert!(sizes.iter().sum::<usize>() <= 330, "{sizes:?}");
 }
+
+/// A connection whose two sides speak in turn: input of 40 octets, half a second later 1,400 octets, `seconds` long.
+fn conversation(flows: &mut Flows, ended: &mut Ended, port: u16, seconds: i64, octets: u32) -> u32 {
+    let (mut asked, mut answered, mut flow) = (1, 1, 0);
+    for turn in 0..seconds * 2 {
+        let (from, to) = ((9, port), (1, 443));
+        let mut input = segment(1, turn / 2, from, to, Layer::Tcp, ACK);
+        input.at = input.at.plus(turn % 2 * SECOND / 2);
+        (input.sequence, input.acknowledgement) = (asked, answered);
+        flow = take(flows, &input, ended).flow;
+        asked += 40;
+        let mut answer = segment(2, turn / 2, to, from, Layer::Tcp, ACK);
+        answer.at = input.at.plus(SECOND / 50);
+        (answer.sequence, answer.acknowledgement, answer.payload_on_wire) = (answered, asked, octets);
+        take(flows, &answer, ended);
+        answered += octets;
+    }
+    flow
+}
+
+#[test]
+fn round_trips_are_measured_of_what_behaves_like_a_session_and_of_nothing_else() {
+    let (mut flows, mut ended) = (Flows::new(&limits(10), 1, &[]), Ended::default());
+    conversation(&mut flows, &mut ended, 50_000, 60, 1_400);
+    conversation(&mut flows, &mut ended, 50_001, 60, 40);
+    conversation(&mut flows, &mut ended, 50_002, 5, 1_400);
+    flows.drain(Timestamp(i64::MAX), &mut ended);
+    let measured: Vec<u16> = ended
+        .0
+        .iter()
+        .filter(|record| record.latency.is_some())
+        .map(|record| record.client.port)
+        .collect();
+    assert_eq!(measured, [50_000]);
+    let latency = ended.0.iter().find_map(|record| record.latency.as_ref()).unwrap();
+    let [_, server] = latency.quantiles();
+    assert_eq!(server.unwrap().least, SECOND / 50);
+}
+
+#[test]
+fn no_more_flows_are_measured_than_there_is_room_for_and_the_rest_is_counted() {
+    let limits = Limits {
+        timed_flows: 1,
+        ..limits(10)
+    };
+    let (mut flows, mut ended) = (Flows::new(&limits, 1, &[]), Ended::default());
+    for port in [50_000, 50_001] {
+        let flow = conversation(&mut flows, &mut ended, port, 3, 1_400);
+        flows.time(flow, false);
+    }
+    assert_eq!(flows.untimed, 1);
+    flows.drain(Timestamp(i64::MAX), &mut ended);
+    assert_eq!(
+        ended.0.iter().filter(|record| record.latency.is_some()).count(),
+        1
+    );
+}
+
+#[test]
+fn the_answer_to_one_question_is_a_round_trip_and_that_to_two_is_none() {
+    let (mut flows, mut ended) = (Flows::new(&limits(10), 1, &[]), Ended::default());
+    for (port, questions) in [(50_000, 1), (50_001, 2)] {
+        for number in 0..questions {
+            take(
+                &mut flows,
+                &segment(number, 0, (9, port), (1, 53), Layer::Udp, 0),
+                &mut ended,
+            );
+        }
+        let mut answer = segment(9, 0, (1, 53), (9, port), Layer::Udp, 0);
+        answer.at = answer.at.plus(SECOND / 40);
+        take(&mut flows, &answer, &mut ended);
+    }
+    flows.drain(Timestamp(i64::MAX), &mut ended);
+    let answers: Vec<_> = ended.0.iter().map(|record| record.answer).collect();
+    assert_eq!(answers, [Some((Side::Server, SECOND / 40)), None]);
+}

@@ -1,9 +1,10 @@
 //! The flow record: what the packet side of the pipeline says of one conversation at its end.
 
 use super::address::{AddressSpace, Endpoint, MacAddress};
-use super::fact::FactLog;
+use super::fact::{FactLog, Side};
 use super::frame::FrameRef;
 use super::identity::ContentId;
+use super::latency::Latency;
 use super::segment::{Encapsulation, Layer, TunnelStack};
 use super::time::{Nanoseconds, Timestamp};
 
@@ -208,6 +209,10 @@ pub struct FlowRecord {
     pub facts: FactLog,
     /// Ten-second bins in which payload moved, in order of time.
     pub activity: Vec<ActivityBin>,
+    /// Who answered the first packet, and after how long; not TCP, and only where nothing was asked twice before.
+    pub answer: Option<(Side, Nanoseconds)>,
+    /// Round trips and loops, of flows that a person may sit behind.
+    pub latency: Option<Box<Latency>>,
     /// First frame, first frame with payload from the client, from the server, and the last frame.
     pub frames: FlowFrames,
     /// Why the record was written.

@@ -33,6 +33,8 @@ pub struct FlowCounters {
     pub peak: u64,
     /// Flows ended because their partition was at its ceiling.
     pub evicted: u64,
+    /// Flows whose round trips were not measured because too many were.
+    pub untimed: u64,
 }
 
 /// Runs everything that `reader` gives through the partitions to `back`, then ends all flows.
@@ -50,10 +52,11 @@ pub fn run<B: Back>(
     let (_, shards, back) = schedule::run(threads, Drain::new(starts), shards, back)?;
     let mut counters = FlowCounters::default();
     for shard in &shards {
-        let [peak, begun, evicted] = shard.counters();
+        let [peak, begun, evicted, untimed] = shard.counters();
         counters.begun = counters.begun.saturating_add(begun);
         counters.peak = counters.peak.saturating_add(peak);
         counters.evicted = counters.evicted.saturating_add(evicted);
+        counters.untimed = counters.untimed.saturating_add(untimed);
     }
     Some((reader, counters, back))
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::heads::{FOLLOWED, FRESH, Head, Heads, RESTING, StreamWindow};
 use crate::dissect::engine::{Engine, FlowView, Interest, Named};
-use crate::dissect::registry::{DISSECTORS, NAMES};
+use crate::dissect::registry::{self, DISSECTORS, NAMES};
 use crate::dissect::{Dissection, Input, Next};
 use crate::flow::reassembly::{Offer, Stream};
 use crate::flow::table::HashedKey;
@@ -157,10 +157,15 @@ impl Shard {
         }
     }
 
-    /// Greatest number of flows held at once, flows begun, flows evicted.
+    /// Greatest number of flows held at once, flows begun, flows evicted, flows not measured for want of room.
     #[must_use]
-    pub fn counters(&self) -> [u64; 3] {
-        [self.flows.peak as u64, self.flows.begun, self.flows.evicted]
+    pub fn counters(&self) -> [u64; 4] {
+        [
+            self.flows.peak as u64,
+            self.flows.begun,
+            self.flows.evicted,
+            self.flows.untimed,
+        ]
     }
 
     /// Takes this partition's segments of a block, then lets time pass to `clock`.
@@ -476,6 +481,10 @@ fn note(flows: &mut Flows, flow: u32, named: Named) {
                 .and_then(|before| DISSECTORS.get(usize::from(before)))
                 .is_some_and(|before| before.is_carrier());
             flows.name_protocol(flow, number, carrier_before);
+            if registry::is_measured(number) {
+                let speaks_wireguard = NAMES.get(usize::from(number)) == Some(&"wireguard");
+                flows.time(flow, speaks_wireguard);
+            }
         }
         Named::TakenBack(number) => flows.unname_protocol(flow, number),
     }

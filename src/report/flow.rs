@@ -7,8 +7,10 @@ use super::members::{address, identifier, key, list, number, object, text, thous
 use crate::model::fact::{FactLog, FieldId, Side, Value};
 use crate::model::finding::PlaceRecord;
 use crate::model::flow::{FlowRecord, TcpRecord, TcpSide};
+use crate::model::latency::Latency;
 use crate::model::observation::ServerName;
 use crate::model::segment::Encapsulation;
+use crate::model::sketch::Quantiles;
 use crate::model::time::Nanoseconds;
 
 /// A flow and what was found out about it.
@@ -267,6 +269,13 @@ impl FlowRow<'_> {
             key!(to, "tcp");
             object(to, |to| tcp(to, flow, record));
         }
+        if let Some((_, span)) = flow.answer {
+            key!(to, "answer_ms");
+            thousandths(to, span / 1_000);
+        }
+        if let Some(measured) = &flow.latency {
+            latency(to, measured);
+        }
     }
 
     fn append_contents(&self, to: &mut Vec<u8>) {
@@ -302,6 +311,40 @@ impl FlowRow<'_> {
             }
         });
     }
+}
+
+/// Figures of the round trips on both sides of the capture point, of the few flows that have them.
+fn latency(to: &mut Vec<u8>, measured: &Latency) {
+    let [client, server] = measured.quantiles();
+    if client.is_none() && server.is_none() {
+        return;
+    }
+    key!(to, "latency");
+    object(to, |to| {
+        if let Some(client) = client {
+            key!(to, "client_side");
+            quantiles(to, &client);
+        }
+        if let Some(server) = server {
+            key!(to, "server_side");
+            quantiles(to, &server);
+        }
+    });
+}
+
+fn quantiles(to: &mut Vec<u8>, side: &Quantiles) {
+    object(to, |to| {
+        key!(to, "count");
+        number(to, side.count);
+        key!(to, "min_ms");
+        thousandths(to, side.least / 1_000);
+        key!(to, "median_ms");
+        thousandths(to, side.median / 1_000);
+        key!(to, "p90_ms");
+        thousandths(to, side.ninth_decile / 1_000);
+        key!(to, "jitter_ms");
+        thousandths(to, side.jitter / 1_000);
+    });
 }
 
 fn tcp(to: &mut Vec<u8>, flow: &FlowRecord, record: &TcpRecord) {
@@ -441,5 +484,36 @@ mod tests {
             assert!(json.get(absent).is_none(), "{absent}");
         }
         assert!(json["tcp"].get("rtt_ms").is_none());
+        assert!(json.get("latency").is_none() && json.get("answer_ms").is_none());
+    }
+
+    #[test]
+    fn round_trips_stand_apart_for_each_side_of_the_capture_point() {
+        let mut latency = Latency::default();
+        for milliseconds in [20, 22, 30] {
+            latency.round_trips[1].add(milliseconds * 1_000_000);
+        }
+        let flow = FlowRecord {
+            protocol: 17,
+            answer: Some((Side::Server, 20_500_000)),
+            latency: Some(Box::new(latency)),
+            ..FlowRecord::default()
+        };
+        let row = FlowRow {
+            flow: &flow,
+            server_name: None,
+            places: [None, None],
+            community_id: "1:x",
+        };
+        let mut json = Vec::new();
+        row.append_json(&mut json);
+        let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+        assert_eq!(json["answer_ms"], 20.5);
+        let side = &json["latency"]["server_side"];
+        assert_eq!(
+            (&side["count"], &side["min_ms"], &side["jitter_ms"]),
+            (&3.into(), &20.0.into(), &5.0.into())
+        );
+        assert!(json["latency"].get("client_side").is_none());
     }
 }

@@ -7,6 +7,7 @@ use std::io::Write as _;
 use crate::model::finding::PlaceRecord;
 use crate::model::flow::{FlowRecord, TcpRecord, TcpSide};
 use crate::model::segment::Encapsulation;
+use crate::model::sketch::Quantiles;
 use crate::model::time::Timestamp;
 
 use super::flow::{FlowRow, Said, milliseconds, sort};
@@ -15,6 +16,7 @@ use super::flow::{FlowRow, Said, milliseconds, sort};
 pub(super) struct Flat<'a> {
     row: &'a FlowRow<'a>,
     said: Said<'a>,
+    round_trips: [Option<Quantiles>; 2],
 }
 
 impl<'a> Flat<'a> {
@@ -23,6 +25,11 @@ impl<'a> Flat<'a> {
         Self {
             row,
             said: sort(&row.flow.facts),
+            round_trips: row
+                .flow
+                .latency
+                .as_ref()
+                .map_or([None; 2], |measured| measured.quantiles()),
         }
     }
 
@@ -41,6 +48,11 @@ impl<'a> Flat<'a> {
             .copied()
             .flatten()
             .map(|placed| &placed.record)
+    }
+
+    /// Round trips between the capture point and a side.
+    fn round_trips(&self, side: usize) -> Option<Quantiles> {
+        self.round_trips.get(side).copied().flatten()
     }
 
     fn tcp(&self) -> Option<&'a TcpRecord> {
@@ -222,6 +234,50 @@ pub(super) const COLUMNS: &[Column] = &[
     maybe(
         "rtt_server_ms",
         Take::Real(|it| it.tcp()?.server_rtt.map(milliseconds)),
+    ),
+    maybe(
+        "answer_ms",
+        Take::Real(|it| it.flow().answer.map(|(_, span)| milliseconds(span))),
+    ),
+    maybe(
+        "latency_client_count",
+        Take::Count(|it| it.round_trips(0).map(|one| one.count.into())),
+    ),
+    maybe(
+        "latency_client_min_ms",
+        Take::Real(|it| it.round_trips(0).map(|one| milliseconds(one.least))),
+    ),
+    maybe(
+        "latency_client_median_ms",
+        Take::Real(|it| it.round_trips(0).map(|one| milliseconds(one.median))),
+    ),
+    maybe(
+        "latency_client_p90_ms",
+        Take::Real(|it| it.round_trips(0).map(|one| milliseconds(one.ninth_decile))),
+    ),
+    maybe(
+        "latency_client_jitter_ms",
+        Take::Real(|it| it.round_trips(0).map(|one| milliseconds(one.jitter))),
+    ),
+    maybe(
+        "latency_server_count",
+        Take::Count(|it| it.round_trips(1).map(|one| one.count.into())),
+    ),
+    maybe(
+        "latency_server_min_ms",
+        Take::Real(|it| it.round_trips(1).map(|one| milliseconds(one.least))),
+    ),
+    maybe(
+        "latency_server_median_ms",
+        Take::Real(|it| it.round_trips(1).map(|one| milliseconds(one.median))),
+    ),
+    maybe(
+        "latency_server_p90_ms",
+        Take::Real(|it| it.round_trips(1).map(|one| milliseconds(one.ninth_decile))),
+    ),
+    maybe(
+        "latency_server_jitter_ms",
+        Take::Real(|it| it.round_trips(1).map(|one| milliseconds(one.jitter))),
     ),
     maybe(
         "retransmissions",

@@ -19,6 +19,8 @@ pub struct Limits {
     pub datagrams_per_flow: u16,
     /// Ten-second bins that one flow may keep (a day and a half of uninterrupted activity).
     pub bins_per_flow: usize,
+    /// Flows whose round trips are measured at once, about 5 KiB each: those of remote access and tunnels.
+    pub timed_flows: usize,
     /// Fragments held at once for reassembly.
     pub fragments: usize,
     /// Bytes of fragments held at once.
@@ -73,6 +75,7 @@ impl Default for Limits {
             fact_bytes_per_flow: 16 << 10,
             datagrams_per_flow: 24,
             bins_per_flow: 12_960,
+            timed_flows: 16_384,
             fragments: 16_384,
             fragment_bytes: 64 << 20,
             fragment_time_out: 30 * SECOND,

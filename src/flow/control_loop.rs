@@ -1,0 +1,355 @@
+//! What comes back after the bursts of a remote session: the raw material of the hidden leg (DETECTION 3.2).
+//!
+//! A host that shows its screen sends a burst whenever the picture changes, and the program of whoever looks at it answers
+//! each: with a request for the next update, or an acknowledgement of the frame. A relay or the exit of a VPN acknowledges the
+//! segments itself, so the time from that acknowledgement to the answer is the leg behind it, and what the looking program
+//! takes. Measuring from the acknowledgement of the same burst leaves queues out that both wait in.
+//!
+//! Question: which packet back is the answer? Whoever works sends keys and movements of the mouse all the time, and the first
+//! packet behind a burst is often one of these. An answer has one length, though; so lags are counted by the length of the packet,
+//! the most frequent lengths, and judged at the end: a length that comes *before* most bursts causes them.
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
+use crate::model::latency::{ControlLoop, Lags, Reply};
+use crate::model::time::{Nanoseconds, SECOND, Timestamp};
+
+/// Silence of the side that shows the screen before what it sends counts as a burst.
+const QUIET: Nanoseconds = SECOND / 5;
+
+/// A longer pause than this ends a burst.
+const PAUSE: Nanoseconds = SECOND * 3 / 100;
+
+/// Octets from which a burst is a change of the picture, not the echo of a key.
+const LEAST: u32 = 1_000;
+
+/// Bursts whose answers are awaited at once.
+const BURSTS: usize = 4;
+
+/// Lengths that are told apart.
+const LENGTHS: usize = 6;
+
+/// What comes so shortly before a burst may have caused it.
+const BEFORE: Nanoseconds = SECOND / 10;
+
+/// A distance of sequence numbers beyond this is behind, not ahead (RFC 9293, 3.4).
+const HALF: u32 = 1 << 31;
+
+/// A burst and who answered it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Burst {
+    /// Sequence number behind its last octet.
+    end: u32,
+    octets: u32,
+    last: Timestamp,
+    /// When the transport acknowledged all of it.
+    acknowledged: Option<Timestamp>,
+    is_counted: bool,
+    is_open: bool,
+    is_awaited: bool,
+    /// Lengths that came after it, as bits of their places.
+    answered: u8,
+    /// Lengths that came shortly before it.
+    before: u8,
+}
+
+/// A length of packets that come back.
+#[derive(Clone, Debug, Default)]
+struct Length {
+    octets: u32,
+    /// How often it came, at most: a newcomer inherits the count of the rarest (space-saving, Metwally et al. 2005).
+    count: u32,
+    last: Timestamp,
+    answered: u32,
+    before: u32,
+    lags: Lags,
+}
+
+/// The bursts of one side and what came back.
+#[derive(Clone, Debug, Default)]
+pub struct Loop {
+    bursts: [Burst; BURSTS],
+    /// Place of the newest burst.
+    newest: usize,
+    last_payload: Option<Timestamp>,
+    lengths: [Length; LENGTHS],
+    counted: u32,
+    all: Lags,
+}
+
+impl Loop {
+    /// The side whose bursts these are sent a payload that ends at sequence number `end`.
+    pub fn sent(&mut self, at: Timestamp, end: u32, octets: u32) {
+        let pause = self.last_payload.map(|last| at.since(last));
+        self.last_payload = Some(at);
+        if pause.is_some_and(|pause| pause >= QUIET) {
+            self.begin(at, end, octets);
+        } else if let Some(burst) = self.bursts.get_mut(self.newest)
+            && burst.is_open
+        {
+            if at.since(burst.last) > PAUSE || end.wrapping_sub(burst.end) >= HALF {
+                burst.is_open = false;
+            } else {
+                burst.octets = burst.octets.saturating_add(octets);
+                burst.end = end;
+                burst.last = at;
+                burst.acknowledged = None;
+            }
+        }
+    }
+
+    fn begin(&mut self, at: Timestamp, end: u32, octets: u32) {
+        let mut before = 0u8;
+        for (place, known) in self.lengths.iter().enumerate() {
+            if known.count > 0 && (0..=BEFORE).contains(&at.since(known.last)) {
+                before |= bit(place);
+            }
+        }
+        self.newest = self.newest.wrapping_add(1) % BURSTS;
+        if let Some(place) = self.bursts.get_mut(self.newest) {
+            *place = Burst {
+                end,
+                octets,
+                last: at,
+                is_open: true,
+                is_awaited: true,
+                before,
+                ..Burst::default()
+            };
+        }
+    }
+
+    /// The other side sent a packet.
+    pub fn came_back(&mut self, at: Timestamp, acknowledgement: Option<u32>, payload: u32) {
+        let is_awaited = self.bursts.iter().any(|burst| burst.is_awaited);
+        if !is_awaited && payload == 0 {
+            return;
+        }
+        if let Some(acknowledgement) = acknowledgement {
+            self.acknowledge(at, acknowledgement);
+        }
+        if payload == 0 {
+            return;
+        }
+        let place = self.place_of(payload);
+        let Some(length) = self.lengths.get_mut(place) else {
+            return;
+        };
+        length.last = at;
+        for burst in self.bursts.iter_mut().filter(|burst| burst.is_awaited) {
+            let Some(since) = burst.acknowledged else {
+                continue;
+            };
+            let lag = at.since(since);
+            if !self.all.add(lag) {
+                burst.is_awaited = false;
+                continue;
+            }
+            if burst.answered & bit(place) == 0 {
+                burst.answered |= bit(place);
+                length.answered = length.answered.saturating_add(1);
+                length.lags.add(lag);
+            }
+        }
+    }
+
+    fn acknowledge(&mut self, at: Timestamp, acknowledgement: u32) {
+        for burst in self.bursts.iter_mut().filter(|burst| burst.is_awaited) {
+            if burst.acknowledged.is_some()
+                || burst.octets < LEAST
+                || acknowledgement.wrapping_sub(burst.end) >= HALF
+            {
+                continue;
+            }
+            burst.acknowledged = Some(at);
+            if burst.is_counted {
+                continue;
+            }
+            burst.is_counted = true;
+            self.counted = self.counted.saturating_add(1);
+            for (place, known) in self.lengths.iter_mut().enumerate() {
+                if burst.before & bit(place) != 0 {
+                    known.before = known.before.saturating_add(1);
+                }
+            }
+        }
+    }
+
+    /// The place of a length, which may be that of the rarest.
+    fn place_of(&mut self, payload: u32) -> usize {
+        let known = self
+            .lengths
+            .iter()
+            .position(|known| known.count > 0 && known.octets == payload);
+        if let Some(place) = known {
+            if let Some(length) = self.lengths.get_mut(place) {
+                length.count = length.count.saturating_add(1);
+            }
+            return place;
+        }
+        let rarest = self
+            .lengths
+            .iter()
+            .enumerate()
+            .min_by_key(|(_, known)| known.count);
+        let (place, count) = rarest.map_or((0, 0), |(place, known)| (place, known.count));
+        if let Some(length) = self.lengths.get_mut(place) {
+            *length = Length {
+                octets: payload,
+                count: count.saturating_add(1),
+                ..Length::default()
+            };
+        }
+        for burst in &mut self.bursts {
+            burst.answered &= !bit(place);
+            burst.before &= !bit(place);
+        }
+        place
+    }
+
+    /// What the record keeps.
+    #[must_use]
+    pub fn into_record(self) -> ControlLoop {
+        let mut replies: Vec<Reply> = self
+            .lengths
+            .into_iter()
+            .filter(|length| length.answered > 0)
+            .map(|length| Reply {
+                length: length.octets,
+                answered: length.answered,
+                before: length.before,
+                lags: length.lags,
+            })
+            .collect();
+        replies.sort_unstable_by_key(|reply| (std::cmp::Reverse(reply.answered), reply.length));
+        ControlLoop {
+            bursts: self.counted,
+            replies,
+            all: self.all,
+        }
+    }
+}
+
+/// The bit of a place among the lengths.
+const fn bit(place: usize) -> u8 {
+    1 << (place & 7)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MILLISECOND: i64 = 1_000_000;
+
+    fn at(millisecond: i64) -> Timestamp {
+        Timestamp(SECOND + millisecond * MILLISECOND)
+    }
+
+    /// Bursts every `every` ms that the transport acknowledges after 5 ms and the program answers after `answer` ms.
+    fn session(answer: i64, every: i64, count: u32) -> ControlLoop {
+        let mut flow = Loop::default();
+        let mut end = u32::MAX - 5_000;
+        flow.sent(at(-1_000), end, 10);
+        for number in 0..count {
+            let start = i64::from(number) * every;
+            for part in 0..3 {
+                end = end.wrapping_add(1_400);
+                flow.sent(at(start + part), end, 1_400);
+            }
+            flow.came_back(at(start + 7), Some(end), 0);
+            flow.came_back(at(start + answer), Some(end), 10);
+        }
+        flow.into_record()
+    }
+
+    #[test]
+    fn an_answer_to_every_burst_is_found_with_its_lag_behind_the_acknowledgement() {
+        let record = session(127, 500, 60);
+        assert_eq!(record.bursts, 60);
+        let [reply] = record.replies.as_slice() else {
+            panic!("{:?}", record.replies)
+        };
+        assert_eq!((reply.length, reply.answered, reply.before), (10, 60, 0));
+        assert_eq!(reply.lags.0[12], 60);
+        // The next burst's answer is within the second, too: the cross-correlation counts all.
+        assert_eq!((record.all.0[12], record.all.0[62]), (60, 59));
+    }
+
+    #[test]
+    fn what_comes_before_bursts_is_told_from_what_answers_them() {
+        let mut flow = Loop::default();
+        let mut end = 0;
+        flow.sent(at(-1_000), end, 10);
+        for number in 0..30 {
+            let start = number * 600;
+            flow.came_back(at(start - 20), Some(end), 8);
+            end += 2_000;
+            flow.sent(at(start), end, 2_000);
+            flow.came_back(at(start + 4), Some(end), 0);
+            flow.came_back(at(start + 90), Some(end), 40);
+        }
+        let record = flow.into_record();
+        let of = |length| {
+            record
+                .replies
+                .iter()
+                .find(|reply| reply.length == length)
+                .unwrap()
+        };
+        // The first of its kind was not known yet when the first burst began.
+        assert!(of(8).before >= 29);
+        assert_eq!((of(40).before, of(40).answered), (0, 30));
+    }
+
+    #[test]
+    fn echoes_of_keys_and_a_running_film_are_no_bursts() {
+        let mut flow = Loop::default();
+        let mut end = 0;
+        for number in 0..200 {
+            end += 100;
+            flow.sent(at(number * 300), end, 100);
+            flow.came_back(at(number * 300 + 50), Some(end), 36);
+        }
+        for number in 0..200 {
+            end += 1_400;
+            flow.sent(at(60_000 + number * 33), end, 1_400);
+            flow.came_back(at(60_000 + number * 33 + 20), Some(end), 10);
+        }
+        assert!(flow.into_record().bursts <= 1);
+    }
+
+    #[test]
+    fn many_lengths_do_not_push_out_the_frequent_one() {
+        let mut flow = Loop::default();
+        let mut end = 0;
+        flow.sent(at(-1_000), end, 10);
+        for number in 0u32..100 {
+            let start = i64::from(number) * 700;
+            end += 3_000;
+            flow.sent(at(start), end, 3_000);
+            flow.came_back(at(start + 3), Some(end), 0);
+            flow.came_back(at(start + 100), Some(end), 33);
+            if number % 2 == 0 {
+                flow.came_back(at(start + 300), Some(end), 40 + number);
+            }
+        }
+        let record = flow.into_record();
+        let frequent = record.replies.iter().find(|reply| reply.length == 33).unwrap();
+        assert_eq!(frequent.answered, 100);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn anything_at_all_is_taken(steps in proptest::collection::vec((0i64..1 << 40, proptest::num::u32::ANY, 0u32..5_000, proptest::bool::ANY), 0..200)) {
+            let mut flow = Loop::default();
+            for (time, number, octets, is_sent) in steps {
+                if is_sent {
+                    flow.sent(Timestamp(time), number, octets);
+                } else {
+                    flow.came_back(Timestamp(time), Some(number), octets);
+                }
+            }
+            let record = flow.into_record();
+            proptest::prop_assert!(record.replies.iter().all(|reply| reply.answered >= reply.lags.total()));
+        }
+    }
+}

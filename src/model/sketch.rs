@@ -1,0 +1,239 @@
+//! Quantiles of spans of time in fixed memory: counts in buckets whose width grows with the value.
+//!
+//! Every power of two of microseconds is cut into sixteen equal buckets, as in G. Tene's high dynamic range histogram, so a
+//! bucket is never wider than a sixteenth of what it holds. Least, greatest and number of values are kept exactly.
+
+use super::time::Nanoseconds;
+
+/// Buckets of a power of two, as a power of two.
+const PART_BITS: u32 = 4;
+
+/// Buckets of a power of two.
+const PARTS: u32 = 1 << PART_BITS;
+
+/// Powers of two of microseconds that are told apart: up to 16.8 s.
+const OCTAVES: u32 = 24;
+
+/// Buckets in all: the first sixteen microseconds each have their own.
+const BUCKETS: usize = ((OCTAVES - PART_BITS + 1) * PARTS) as usize;
+
+/// The sketch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sketch {
+    counts: [u16; BUCKETS],
+    count: u32,
+    least: u32,
+    greatest: u32,
+    last: u32,
+    /// Sum of the differences between one value and the next, in microseconds.
+    changes: u64,
+}
+
+impl Default for Sketch {
+    fn default() -> Self {
+        Self {
+            counts: [0; BUCKETS],
+            count: 0,
+            least: u32::MAX,
+            greatest: 0,
+            last: 0,
+            changes: 0,
+        }
+    }
+}
+
+/// What a sketch says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Quantiles {
+    /// Number of values.
+    pub count: u32,
+    /// The least.
+    pub least: Nanoseconds,
+    /// The median.
+    pub median: Nanoseconds,
+    /// Nine of ten are no longer.
+    pub ninth_decile: Nanoseconds,
+    /// Mean difference between one value and the next, as the jitter of RFC 3550 (6.4.1) without its decay.
+    pub jitter: Nanoseconds,
+}
+
+/// Bucket of a value in microseconds.
+const fn bucket(value: u32) -> usize {
+    if value < PARTS {
+        return value as usize;
+    }
+    let octave = value.ilog2();
+    let part = (value >> (octave - PART_BITS)) & (PARTS - 1);
+    ((octave - PART_BITS + 1) * PARTS + part) as usize
+}
+
+/// Least value of a bucket, in microseconds.
+fn floor(bucket: usize) -> f64 {
+    let bucket = u32::try_from(bucket).unwrap_or(u32::MAX);
+    if bucket < PARTS {
+        return f64::from(bucket);
+    }
+    let (octave, part) = (bucket / PARTS - 1, bucket % PARTS);
+    f64::from(PARTS + part) * 2.0_f64.powi(i32::try_from(octave).unwrap_or(0))
+}
+
+impl Sketch {
+    /// Takes a value; negative ones (a clock that ran backwards) are left out, longer ones than can be told apart count as the longest.
+    pub fn add(&mut self, span: Nanoseconds) {
+        if span < 0 {
+            return;
+        }
+        let longest = (1_u32 << OCTAVES) - 1;
+        let value = u32::try_from(span / 1_000).unwrap_or(u32::MAX).min(longest);
+        if self.count > 0 {
+            self.changes = self.changes.saturating_add(u64::from(value.abs_diff(self.last)));
+        }
+        self.last = value;
+        self.count = self.count.saturating_add(1);
+        self.least = self.least.min(value);
+        self.greatest = self.greatest.max(value);
+        if let Some(count) = self.counts.get_mut(bucket(value)) {
+            *count = count.saturating_add(1);
+            if *count == u16::MAX {
+                // Halved together, shares stay what they were.
+                self.counts
+                    .iter_mut()
+                    .for_each(|count| *count = count.div_ceil(2));
+            }
+        }
+    }
+
+    /// Adds another sketch's values.
+    pub fn merge(&mut self, other: &Self) {
+        let sum = |(count, more): (&u16, &u16)| u32::from(*count) + u32::from(*more);
+        let most = self.counts.iter().zip(&other.counts).map(sum).max().unwrap_or(0);
+        let shift = u32::from(most > u32::from(u16::MAX));
+        for (count, more) in self.counts.iter_mut().zip(&other.counts) {
+            let both = sum((count, more));
+            *count = u16::try_from(both.div_ceil(1 << shift)).unwrap_or(u16::MAX);
+        }
+        self.count = self.count.saturating_add(other.count);
+        self.least = self.least.min(other.least);
+        self.greatest = self.greatest.max(other.greatest);
+        self.changes = self.changes.saturating_add(other.changes);
+    }
+
+    /// Number of values.
+    #[must_use]
+    pub const fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// The least value.
+    #[must_use]
+    pub fn least(&self) -> Option<Nanoseconds> {
+        (self.count > 0).then(|| Nanoseconds::from(self.least) * 1_000)
+    }
+
+    /// The value below which the share `share` (0 to 1) of all lies, within a sixteenth of it.
+    #[must_use]
+    pub fn quantile(&self, share: f64) -> Option<Nanoseconds> {
+        let kept: f64 = self.counts.iter().map(|count| f64::from(*count)).sum();
+        if kept <= 0.0 {
+            return None;
+        }
+        let wanted = share.clamp(0.0, 1.0) * kept;
+        let mut below = 0.0;
+        for (index, count) in self.counts.iter().enumerate().filter(|(_, count)| **count > 0) {
+            let count = f64::from(*count);
+            if below + count >= wanted {
+                let (from, to) = (floor(index), floor(index + 1));
+                let value = from + (to - from) * ((wanted - below) / count).clamp(0.0, 1.0);
+                let value = value.clamp(f64::from(self.least), f64::from(self.greatest));
+                #[expect(clippy::cast_possible_truncation, reason = "below 2^24 microseconds")]
+                return Some((value * 1_000.0).round() as Nanoseconds);
+            }
+            below += count;
+        }
+        None
+    }
+
+    /// All that records show; `None` of nothing.
+    #[must_use]
+    pub fn quantiles(&self) -> Option<Quantiles> {
+        let changes = u64::from(self.count.saturating_sub(1)).max(1);
+        Some(Quantiles {
+            count: self.count,
+            least: self.least()?,
+            median: self.quantile(0.5)?,
+            ninth_decile: self.quantile(0.9)?,
+            jitter: i64::try_from(self.changes / changes)
+                .unwrap_or(0)
+                .saturating_mul(1_000),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The sketch of values in microseconds.
+    fn sketch(values: &[u32]) -> Sketch {
+        let mut sketch = Sketch::default();
+        for value in values {
+            sketch.add(i64::from(*value) * 1_000);
+        }
+        sketch
+    }
+
+    #[test]
+    fn every_value_lies_between_the_floors_of_its_bucket() {
+        for value in (0..2_000).chain((0..OCTAVES).flat_map(|bit| [1 << bit, (1 << bit) - 1])) {
+            let index = bucket(value);
+            assert!(index < BUCKETS);
+            assert!(
+                floor(index) <= f64::from(value) && f64::from(value) < floor(index + 1),
+                "{value}"
+            );
+        }
+    }
+
+    #[test]
+    fn nothing_has_no_quantiles_and_a_clock_that_runs_back_adds_nothing() {
+        let mut sketch = Sketch::default();
+        sketch.add(-5);
+        assert_eq!(sketch.quantiles(), None);
+    }
+
+    proptest! {
+        #[test]
+        fn quantiles_are_within_a_sixteenth_of_the_true_ones(values in proptest::collection::vec(0u32..16_000_000, 1..400), hundredths in 0usize..=100) {
+            let sketch = sketch(&values);
+            let mut sorted = values.clone();
+            sorted.sort_unstable();
+            let rank = (sorted.len() * hundredths).div_ceil(100).max(1);
+            let truth = i64::from(sorted[rank - 1]) * 1_000;
+            let share = f64::from(u32::try_from(hundredths).unwrap()) / 100.0;
+            let found = sketch.quantile(share).unwrap();
+            prop_assert!((found - truth).abs() <= truth / 16 + 1_001, "{found} for {truth}");
+            prop_assert_eq!(sketch.least(), sorted.first().map(|least| i64::from(*least) * 1_000));
+        }
+
+        #[test]
+        fn many_values_keep_their_shares(low in 1i64..1_000, high in 2_000i64..1_000_000, times in 1usize..4) {
+            let mut sketch = Sketch::default();
+            for _ in 0..times * 50_000 {
+                sketch.add(low * 1_000);
+                sketch.add(high * 1_000);
+            }
+            prop_assert!(sketch.quantile(0.4).unwrap() < 1_100_000);
+            prop_assert!(sketch.quantile(0.6).unwrap() >= 1_900_000);
+        }
+
+        #[test]
+        fn a_merged_sketch_is_that_of_all_values(one in proptest::collection::vec(0u32..1 << 30, 0..50), other in proptest::collection::vec(0u32..1 << 30, 1..50)) {
+            let mut merged = sketch(&one);
+            merged.merge(&sketch(&other));
+            let whole = sketch(&[one, other].concat());
+            prop_assert_eq!(merged.quantile(0.5), whole.quantile(0.5));
+            prop_assert_eq!(merged.least(), whole.least());
+        }
+    }
+}
