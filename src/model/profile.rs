@@ -14,6 +14,17 @@ use super::time::{SECOND, Timestamp};
 /// Minutes since 1970-01-01T00:00Z, sorted and without repetition.
 pub type Minutes = Vec<u32>;
 
+/// When somebody was active on a machine, as its connections show it (DETECTION 4.1.3).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PersonalMinutes {
+    /// The minutes.
+    pub minutes: Minutes,
+    /// Connections to named sites that this rests on.
+    pub calls: u32,
+    /// Not all of them could be remembered.
+    pub is_cut: bool,
+}
+
 /// Days since 1970-01-01 (UTC), sorted and without repetition.
 pub type Days = Vec<u32>;
 

@@ -12,6 +12,7 @@ pub mod identity;
 pub mod learn;
 pub mod locals;
 pub mod names;
+pub mod presence;
 pub mod streams;
 
 use std::net::IpAddr;
@@ -19,6 +20,7 @@ use std::net::IpAddr;
 use identity::{Host, Identity};
 use locals::{LocalAddress, Locals};
 use names::Names;
+use presence::Presence;
 use streams::Streams;
 
 use crate::model::address::{Address, MacAddress};
@@ -35,6 +37,7 @@ pub struct Observers {
     locals: Locals,
     names: Names,
     identity: Identity,
+    presence: Presence,
     streams: Streams,
 }
 
@@ -49,6 +52,7 @@ impl Observers {
             locals: Locals::new(local, limits.hosts),
             names: Names::new(limits.answers),
             identity: Identity::new(limits.hosts),
+            presence: Presence::new(limits.calls),
             streams: Streams::default(),
         }
     }
@@ -146,6 +150,20 @@ impl Observers {
             .name_of(flow.space, flow.client.address, flow.server.address, flow.start)
     }
 
+    /// Notes a placed flow that belongs to no tool: a site that a machine of ours called by a name.
+    pub fn called(&mut self, observation: &Observation<'_>) {
+        if let ([Some(client), None], Some(name)) = (observation.locals, &observation.server_name) {
+            self.presence
+                .connected(client, &name.name, observation.flow.start);
+        }
+    }
+
+    /// When people were active.
+    #[must_use]
+    pub const fn presence(&self) -> &Presence {
+        &self.presence
+    }
+
     /// Enters the client of a flow that has no local end, because the flow turned out to matter.
     pub fn enter_client(&mut self, flow: &FlowRecord) -> Option<LocalIndex> {
         let local = self.locals.enter(flow.space, flow.client.address)?;
@@ -188,6 +206,10 @@ impl Observers {
     #[must_use]
     pub fn hosts(&self, losses: &mut Losses) -> Vec<Host> {
         losses.add("addresses beyond the bound on hosts", self.locals.refused());
+        losses.add(
+            "connections beyond the bound on traces of people",
+            self.presence.refused,
+        );
         self.identity.resolve(&self.locals)
     }
 

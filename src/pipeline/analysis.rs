@@ -137,7 +137,9 @@ impl<'a> Analysis<'a> {
                 let client = self.observers.enter_client(flow);
                 observation.locals = [client, None];
             }
-            if !recognised.is_empty() {
+            if recognised.is_empty() {
+                self.observers.called(&observation);
+            } else {
                 self.detectors
                     .observe(&observation, &recognised, community_id().as_str());
             }

@@ -268,6 +268,7 @@ fn sight(
             .collect(),
         tenants: concluded.tenants.get(&host.id).cloned().unwrap_or_default(),
         has_asked,
+        active: observers.presence().minutes(&host.locals),
         days: [view.seen.0, view.seen.1].into_iter().map(day).collect(),
     }
 }

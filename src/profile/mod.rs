@@ -4,6 +4,7 @@
 //! arrive with the findings. What cannot be measured yet says so, and why, instead of looking absent.
 
 pub mod minutes;
+mod personal;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,9 +17,12 @@ use crate::model::identity::ContentId;
 use crate::model::observable::Observable;
 use crate::model::profile::{
     Asset, ControllerPlace, ControllerSeen, Egress, Gateway, HostProfile, InstalledTool, Instance,
-    InstanceKind, KvmEvidence, KvmSeen, NetworkKind, RemoteSession, VpnPlace, VpnUse,
+    InstanceKind, KvmEvidence, KvmSeen, NetworkKind, PersonalMinutes, RemoteSession, VpnPlace, VpnUse,
 };
 use crate::model::time::{SECOND, Timestamp};
+
+/// Minutes of a day.
+const MINUTES_A_DAY: u32 = 24 * 60;
 
 /// A machine with everything that was seen of it.
 #[derive(Clone, Debug, Default)]
@@ -43,6 +47,8 @@ pub struct Sight {
     pub tenants: Vec<String>,
     /// Whether it asked any resolver in the clear: without that, absence of tenants says nothing.
     pub has_asked: bool,
+    /// When somebody was active on it.
+    pub active: PersonalMinutes,
     /// Days on which it was seen.
     pub days: BTreeSet<u32>,
 }
@@ -208,6 +214,8 @@ fn profile(
     let viewed_minutes = in_state(&[Activity::Driven, Activity::Viewed]);
     let mut days: BTreeSet<u32> = sight.days.clone();
     days.extend([day(sight.seen.0), day(sight.seen.1)]);
+    days.extend(sight.active.minutes.iter().map(|minute| minute / MINUTES_A_DAY));
+    let activity = personal::judge(&sight.active, &viewed_minutes);
     // Who looks at a KVM's picture is none, and a lead alone makes none.
     let shows_screens = |finding: &Finding| {
         finding.kind == FindingKind::IpKvm
@@ -253,8 +261,9 @@ fn profile(
         installed,
         driven_minutes,
         viewed_minutes,
-        active_minutes: Observable::hidden("human activity outside sessions is not measured yet"),
-        coverage: Observable::hidden("human activity outside sessions is not measured yet"),
+        coverage: activity.coverage,
+        local_use: activity.local_use,
+        active_minutes: activity.minutes,
         tenants: match (sight.tenants.is_empty(), sight.has_asked) {
             (false, _) => Observable::Observed(sight.tenants.clone()),
             (true, true) => Observable::Absent,
@@ -271,7 +280,6 @@ fn profile(
         },
         vpn: vpn(own),
         days: days.into_iter().collect(),
-        local_use: Observable::hidden("human activity outside sessions is not measured yet"),
         boots: Observable::hidden("starts of machines are not followed yet"),
         control_excess_ms: Observable::hidden("the control loop's delay is not measured yet"),
     }

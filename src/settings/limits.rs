@@ -41,6 +41,8 @@ pub struct Limits {
     pub answers: usize,
     /// Local addresses that are kept, and link addresses.
     pub hosts: usize,
+    /// Connections to named sites that are remembered, to tell when people are active.
+    pub calls: usize,
     /// Pairs of host and tool (and peer) whose flows are gathered into findings.
     pub groups: usize,
 }
@@ -86,6 +88,7 @@ impl Default for Limits {
             time_outs: TimeOuts::default(),
             answers: 500_000,
             hosts: 200_000,
+            calls: 2_000_000,
             groups: 50_000,
         }
     }

@@ -229,7 +229,11 @@ fn forbidden_acts(file: &File) -> Vec<Complaint> {
             "reads the clock",
         ),
         // The program sets one option of its allocator, which has no safe interface.
-        (&["unsafe"], &["src/capture/fanout.rs", "src/main.rs"], "is unsafe"),
+        (
+            &["unsafe"],
+            &["src/capture/fanout.rs", "src/main.rs"],
+            "is unsafe",
+        ),
     ];
     let mut complaints = Vec::new();
     for (words, allowed_in, what) in acts {
