@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::activity_state::{self, Judgement};
+use super::delay;
 use super::group::Group;
 use super::sentence::{Told, sentence};
 use super::sessions::Session;
@@ -61,6 +62,22 @@ fn confidence(group: &Group) -> Confidence {
     }
 }
 
+/// Whether the host may be the one whose screen is looked at.
+fn shows_screen(judged: &Judgement) -> bool {
+    matches!(judged.activity, Activity::Viewed | Activity::Driven) && judged.role != Role::Controller
+}
+
+/// Names or addresses of the servers between the two ends.
+fn relays(group: &Group, peer: Option<Address>) -> Vec<String> {
+    if peer.is_some() {
+        return Vec::new();
+    }
+    let peers = group.peers.iter();
+    peers
+        .map(|(address, seen)| seen.name.clone().unwrap_or_else(|| address.to_string()))
+        .collect()
+}
+
 /// Makes the finding of a group, and what the profile wants beside it.
 pub(super) fn finding(
     host: &HostView,
@@ -97,7 +114,10 @@ pub(super) fn finding(
         tool.id.as_bytes(),
         &peer_bytes,
     ]);
-    let evidence = evidence(&group, is_remote);
+    let mut evidence = evidence(&group, is_remote);
+    let shows = is_remote && !is_login && shows_screen(&judged);
+    let delays = delay::told(group.latency.as_deref(), shows, knowledge.at);
+    evidence.extend(delays.evidence);
     let main_peer = match peer {
         Some(peer) => group.peers.iter().find(|(address, _)| **address == peer),
         None => group
@@ -113,15 +133,7 @@ pub(super) fn finding(
         .collect();
     let main_address = main_peer.map(|(address, _)| address.to_ip());
     let sanctioned = knowledge.sanctioned(host, &tool.id, &names, main_address);
-    let relays: Vec<String> = if peer.is_none() {
-        group
-            .peers
-            .iter()
-            .map(|(address, seen)| seen.name.clone().unwrap_or_else(|| address.to_string()))
-            .collect()
-    } else {
-        Vec::new()
-    };
+    let relays = relays(&group, peer);
     let (instance, is_private_server) = instance(tool, &group);
     let mut finding = Finding {
         id,
@@ -151,6 +163,8 @@ pub(super) fn finding(
         evidence,
         peer_geo: main_peer.and_then(|(address, _)| knowledge.place(*address)),
         geo: None,
+        latency: delays.record.map(Box::new),
+        schedule: None,
     };
     finding.summary = summary(host, tool, &finding, &group);
     let session = Session {
@@ -160,6 +174,8 @@ pub(super) fn finding(
         instance,
         is_private_server,
         windows: group.windows,
+        control_excess_ms: delays.excess_ms.ok_or(delays.hidden),
+        transport_ms: delays.transport_ms,
     };
     Some((finding, session))
 }

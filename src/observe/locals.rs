@@ -8,6 +8,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use crate::model::address::{Address, AddressSpace, MacAddress};
 use crate::model::few::Few;
 use crate::model::frame::FrameRef;
+use crate::model::latency::Near;
 use crate::model::observation::LocalIndex;
 use crate::model::time::Timestamp;
 
@@ -50,6 +51,8 @@ pub struct LocalAddress {
     last_through: (MacAddress, u32),
     /// The link address that carried its packets last, and was noted for it.
     pub(super) last_carrier: MacAddress,
+    /// Round trips between it and the capture point, of its connections' handshakes.
+    pub near: Near,
     /// Names that it asked a resolver for, of those that a catalogue knows, are kept by the detectors; here only how many.
     pub questions: u64,
 }

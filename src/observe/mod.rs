@@ -84,6 +84,16 @@ impl Observers {
                 let out = flow.bytes.get(index).copied().unwrap_or(0);
                 let inward = flow.bytes.get(other).copied().unwrap_or(0);
                 self.locals.count(local, flow.start, flow.end, out, inward, sent);
+                if let Some(tcp) = &flow.tcp
+                    && let Some(round_trip) = if index == 0 {
+                        tcp.client_rtt
+                    } else {
+                        tcp.server_rtt
+                    }
+                    && let Some(entry) = self.locals.get_mut(local)
+                {
+                    entry.near.add(flow.start, round_trip);
+                }
             }
         }
         let [_, peer_mac] = flow.macs;
