@@ -56,7 +56,7 @@ impl Conclusion for LatencyMismatches {
 fn longer_loop(host: &HostView, session: &Finding) -> Option<Finding> {
     let latency = session.latency.as_deref()?;
     let judged: &LoopRecord = latency.control_loop.as_ref()?;
-    if judged.verdict != "longer" || judged.excess_ms < FAR_MS || session.role == Role::Controller {
+    if judged.verdict != "longer" || judged.excess_ms < FAR_MS || session.role != Role::Controlled {
         return None;
     }
     let [agreed, alone] = LONGER;

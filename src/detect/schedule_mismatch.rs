@@ -39,7 +39,7 @@ impl Conclusion for ScheduleMismatches {
     fn conclude(&self, hosts: &[HostView], findings: &[Finding], _: &Knowledge<'_>) -> Vec<Finding> {
         let mut driven: BTreeMap<ContentId, Vec<(Timestamp, Timestamp)>> = BTreeMap::new();
         for finding in findings {
-            if finding.kind != FindingKind::RemoteAccess || finding.role == Role::Controller {
+            if finding.kind != FindingKind::RemoteAccess || finding.role != Role::Controlled {
                 continue;
             }
             let intervals = finding.intervals.iter();

@@ -268,7 +268,7 @@ fn control_excess(own: &[(&Finding, Option<&SessionSight>)]) -> Observable<f64> 
         let Some(measured) = session.and_then(|session| session.control_excess_ms) else {
             continue;
         };
-        if finding.kind != FindingKind::RemoteAccess || finding.role == Role::Controller {
+        if finding.kind != FindingKind::RemoteAccess || finding.role != Role::Controlled {
             continue;
         }
         match measured {
@@ -283,7 +283,7 @@ fn control_excess(own: &[(&Finding, Option<&SessionSight>)]) -> Observable<f64> 
 fn transport(own: &[(&Finding, Option<&SessionSight>)]) -> Option<f64> {
     let controlled = own
         .iter()
-        .filter(|(finding, _)| finding.kind == FindingKind::RemoteAccess && finding.role != Role::Controller);
+        .filter(|(finding, _)| finding.kind == FindingKind::RemoteAccess && finding.role == Role::Controlled);
     lower_median(
         controlled
             .filter_map(|(_, session)| session.and_then(|session| session.transport_ms))
