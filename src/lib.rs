@@ -73,6 +73,8 @@
 //!   ([`pipeline::quiet`]): they are nearly all of a large network, and the same can be said of all of them.
 //! * Records say more than was first agreed: an item of evidence has its false-positive `note` apart from `what`, and a host has
 //!   `summary`, `next_question` and `not_observable` as a farm has, because it is judged by itself too.
+//! * Round trips and loops are measured ([`flow::timing`]) of flows that speak remote access or a tunnel, or behave like a
+//!   session for two bins of ten seconds, and of nothing else: one bit in the hot record says so. `detect::hidden_leg` judges them.
 //! * The default database of places is unpacked by the build script: decompressing it at every start cost more than
 //!   the analysis of most captures.
 

@@ -13,6 +13,7 @@ use crate::capture::Source;
 use crate::detect::Knowledge;
 use crate::explain::Circumstances;
 use crate::flow::table::draw_seed;
+use crate::geo::sphere::Coordinates;
 use crate::model::case::Case;
 use crate::model::host::Verdict;
 use crate::model::loss::Losses;
@@ -112,6 +113,10 @@ pub fn run(
             catalogue: &loaded.catalogue,
             geo: &loaded.geo,
             policy: &loaded.policy,
+            at: common
+                .at
+                .and_then(|(latitude, longitude)| Coordinates::new(latitude, longitude))
+                .map(|place| (place, "--at")),
         },
         inventory: loaded.inventory.as_ref(),
         weights: &loaded.weights,

@@ -110,6 +110,7 @@ fn captures(reader: &Reader) -> Vec<CaptureRecord> {
                 })
                 .collect(),
             kernel_dropped: received::dropped(counted),
+            clock: reader.clocks.record(index),
         })
         .collect()
 }

@@ -194,6 +194,8 @@ fn finding(
         evidence,
         peer_geo: None,
         geo: None,
+        latency: None,
+        schedule: None,
     })
 }
 
@@ -211,6 +213,7 @@ mod tests {
             catalogue: &catalogue,
             geo: &geo,
             policy: &policy,
+            at: None,
         };
         Device.conclude(&[host], &[], &knowledge)
     }

@@ -168,5 +168,7 @@ fn mismatch(host: &HostView, sight: &Sight<'_>, knowledge: &Knowledge<'_>) -> Op
             gap_km,
             days: [1, 1],
         }),
+        latency: None,
+        schedule: None,
     })
 }

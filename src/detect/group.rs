@@ -7,6 +7,7 @@ use crate::model::address::Address;
 use crate::model::few::Few;
 use crate::model::frame::FrameRef;
 use crate::model::identity::ContentId;
+use crate::model::latency::Latency;
 use crate::model::time::Timestamp;
 use crate::signatures::entry::RoleHint;
 
@@ -63,6 +64,8 @@ pub(super) struct Group {
     pub(super) led_by_local: u64,
     pub(super) is_answered: bool,
     pub(super) windows: Windows,
+    /// Round trips to the host and to its peers, and the loops of both, the host's first.
+    pub(super) latency: Option<Box<Latency>>,
     pub(super) peers: Few<Address, PeerSeen>,
     pub(super) controllers: Few<(Address, &'static str), FrameRef>,
     pub(super) proto: Option<&'static str>,
@@ -104,6 +107,12 @@ impl Group {
             sum.in_bytes = sum.in_bytes.saturating_add(window.in_bytes);
             sum.out_small = sum.out_small.saturating_add(window.out_small);
             sum.in_small = sum.in_small.saturating_add(window.in_small);
+        }
+        if let Some(more) = other.latency {
+            match &mut self.latency {
+                Some(known) => known.merge(*more),
+                None => self.latency = Some(more),
+            }
         }
         self.peers.extend(other.peers);
         self.controllers.extend(other.controllers);

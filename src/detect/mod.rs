@@ -8,10 +8,14 @@
 //! one line in `CONCLUSIONS`.
 
 pub mod activity_state;
+pub mod delay;
 pub mod device;
 pub mod geo_mismatch;
 mod group;
+pub mod hidden_leg;
+pub mod latency_mismatch;
 pub mod recognise;
+pub mod schedule_mismatch;
 mod sentence;
 mod session_finding;
 pub mod sessions;
@@ -20,6 +24,7 @@ pub mod tenants;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use crate::geo::sphere::Coordinates;
 use crate::geo::{Geo, Place};
 use crate::model::address::{Address, MacAddress};
 use crate::model::fact::{Fact, FieldId};
@@ -27,6 +32,7 @@ use crate::model::finding::{Finding, PlaceRecord};
 use crate::model::flow::FlowRecord;
 use crate::model::frame::FrameRef;
 use crate::model::identity::ContentId;
+use crate::model::latency::Near;
 use crate::model::observation::{EventHeader, LocalIndex, Observation, ServerName};
 use crate::model::profile::Asset;
 use crate::model::time::Timestamp;
@@ -62,6 +68,8 @@ pub struct HostView {
     pub asset: Option<Asset>,
     /// First and last sight.
     pub seen: (Timestamp, Timestamp),
+    /// Round trips between it and the capture point, of its connections' handshakes.
+    pub near: Near,
 }
 
 impl HostView {
@@ -97,6 +105,8 @@ pub struct Knowledge<'a> {
     pub geo: &'a Geo,
     /// What is allowed where.
     pub policy: &'a Policy,
+    /// Where the capture point stands, where that is known, and who says so.
+    pub at: Option<(Coordinates, &'static str)>,
 }
 
 impl Knowledge<'_> {
@@ -165,7 +175,12 @@ pub trait Conclusion: Sync {
 }
 
 /// Every conclusion.
-static CONCLUSIONS: &[&dyn Conclusion] = &[&device::Device, &geo_mismatch::GeoMismatches];
+static CONCLUSIONS: &[&dyn Conclusion] = &[
+    &device::Device,
+    &geo_mismatch::GeoMismatches,
+    &latency_mismatch::LatencyMismatches,
+    &schedule_mismatch::ScheduleMismatches,
+];
 
 /// All detectors of a run.
 #[derive(Debug)]
@@ -327,6 +342,7 @@ mod tests {
             catalogue: &catalogue,
             geo: &geo,
             policy: &policy,
+            at: None,
         };
         let concluded = detectors.conclude(&[host], &knowledge);
         let [finding] = concluded.findings.as_slice() else {

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use super::activity_state::{self, Judgement};
+use super::delay;
 use super::group::{Group, PeerSeen};
 use super::sentence::{Told, sentence};
 use super::sessions::{Joined, Session};
@@ -68,6 +69,22 @@ pub(super) fn identifier(host: &HostView, tool: &Tool, peer: Option<Address>) ->
     ContentId::of(&[b"finding", &host.id.0.to_be_bytes(), tool.id.as_bytes(), &peer])
 }
 
+/// Whether the host may be the one whose screen is looked at.
+fn shows_screen(judged: &Judgement) -> bool {
+    matches!(judged.activity, Activity::Viewed | Activity::Driven) && judged.role != Role::Controller
+}
+
+/// Names or addresses of the servers between the two ends.
+fn relays(group: &Group, peer: Option<Address>) -> Vec<String> {
+    if peer.is_some() {
+        return Vec::new();
+    }
+    let peers = group.peers.iter();
+    peers
+        .map(|(address, seen)| name_or_address(*address, seen))
+        .collect()
+}
+
 /// Makes the finding of a group, and what the profile wants beside it.
 pub(super) fn finding(joined: Joined<'_>, knowledge: &Knowledge<'_>) -> Option<(Finding, Session)> {
     let Joined {
@@ -98,7 +115,10 @@ pub(super) fn finding(joined: Joined<'_>, knowledge: &Knowledge<'_>) -> Option<(
     }
     let confidence = confidence(&group);
     let score = Decibans(f64::from(group.score()));
-    let evidence = evidence(tool, &mut group, is_remote);
+    let mut evidence = evidence(tool, &mut group, is_remote);
+    let shows = is_remote && !is_login && shows_screen(&judged);
+    let delays = delay::told(group.latency.as_deref(), shows, knowledge.at);
+    evidence.extend(delays.evidence);
     let main_peer = match peer {
         Some(peer) => group.peers.iter().find(|(address, _)| **address == peer),
         None => group
@@ -114,15 +134,7 @@ pub(super) fn finding(joined: Joined<'_>, knowledge: &Knowledge<'_>) -> Option<(
         .collect();
     let main_address = main_peer.map(|(address, _)| address.to_ip());
     let sanctioned = knowledge.sanctioned(host, &tool.id, &names, main_address);
-    let relays: Vec<String> = if peer.is_none() {
-        group
-            .peers
-            .iter()
-            .map(|(address, seen)| name_or_address(*address, seen))
-            .collect()
-    } else {
-        Vec::new()
-    };
+    let relays = relays(&group, peer);
     let (instance, is_private_server) = instance(tool, &group);
     let mut finding = Finding {
         id,
@@ -152,6 +164,8 @@ pub(super) fn finding(joined: Joined<'_>, knowledge: &Knowledge<'_>) -> Option<(
         evidence,
         peer_geo: main_peer.and_then(|(address, _)| knowledge.place(*address)),
         geo: None,
+        latency: delays.record.map(Box::new),
+        schedule: None,
     };
     finding.summary = summary(host, tool, &finding, &group);
     let session = Session {
@@ -161,6 +175,8 @@ pub(super) fn finding(joined: Joined<'_>, knowledge: &Knowledge<'_>) -> Option<(
         instance,
         is_private_server,
         windows: group.windows,
+        control_excess_ms: delays.excess_ms.ok_or(delays.hidden),
+        transport_ms: delays.transport_ms,
     };
     Some((finding, session))
 }

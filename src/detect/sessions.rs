@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::activity_state::{self, Windows};
+use super::delay;
 use super::group::{ASKED, Group, Item, MOST_FLOW_IDS, MOST_FRAMES, MOST_PEERS, PeerSeen};
 use super::recognise::{self, PROTOCOL, Recognised};
 use super::{HostView, Knowledge, session_finding};
@@ -56,6 +57,10 @@ pub struct Session {
     pub is_private_server: bool,
     /// Ten-second windows.
     pub windows: Windows,
+    /// By how many milliseconds the loop is longer than the path to the relay; why that is not known.
+    pub control_excess_ms: Result<f64, &'static str>,
+    /// Median round trip to the peer or relay in milliseconds.
+    pub transport_ms: Option<f64>,
 }
 
 /// How a resolver came to be asked about a name.
@@ -195,6 +200,12 @@ impl Sessions {
             group.flow_ids.push(flow.id);
         }
         activity_state::add(&mut group.windows, &flow.activity, local_is_client);
+        if let Some(measured) = delay::of_flow(flow, local_is_client) {
+            match &mut group.latency {
+                Some(known) => known.merge(measured),
+                None => group.latency = Some(Box::new(measured)),
+            }
+        }
         if group.peers.len() < MOST_PEERS || group.peers.contains_key(&other.address) {
             let seen = group.peers.or_insert_with(other.address, PeerSeen::default);
             seen.flows = seen.flows.saturating_add(1);

@@ -31,6 +31,9 @@ const LENGTHS: usize = 6;
 /// What comes so shortly before a burst may have caused it.
 const BEFORE: Nanoseconds = SECOND / 10;
 
+/// Larger packets are a picture or a file that goes the other way, not an answer (DETECTION 4.1.2).
+const LARGEST: u32 = 350;
+
 /// A distance of sequence numbers beyond this is behind, not ahead (RFC 9293, 3.4).
 const HALF: u32 = 1 << 31;
 
@@ -127,7 +130,7 @@ impl Loop {
         if let Some(acknowledgement) = acknowledgement {
             self.acknowledge(at, acknowledgement);
         }
-        if payload == 0 {
+        if payload == 0 || payload > LARGEST {
             return;
         }
         let place = self.place_of(payload);
@@ -315,6 +318,23 @@ mod tests {
             flow.came_back(at(60_000 + number * 33 + 20), Some(end), 10);
         }
         assert!(flow.into_record().bursts <= 1);
+    }
+
+    #[test]
+    fn a_picture_that_goes_the_other_way_is_no_answer() {
+        let mut flow = Loop::default();
+        flow.sent(at(-1_000), 0, 10);
+        for number in 1..30 {
+            let end = 2_000 * u32::try_from(number).unwrap();
+            flow.sent(at(number * 600), end, 2_000);
+            flow.came_back(at(number * 600 + 4), Some(end), 0);
+            flow.came_back(at(number * 600 + 254), Some(end), 1_460);
+        }
+        let record = flow.into_record();
+        assert_eq!(
+            (record.bursts, record.replies.len(), record.all.total()),
+            (29, 0, 0)
+        );
     }
 
     #[test]

@@ -246,12 +246,6 @@ impl TcpFlow {
         (direction.seen & SEEN_SYN != 0).then_some(direction.initial)
     }
 
-    /// Round trips of the handshake: to the client, to the server.
-    #[must_use]
-    pub fn handshake_round_trips(&self) -> [Option<Nanoseconds>; 2] {
-        [self.client_rtt, self.server_rtt].map(|span| (span != 0).then_some(Nanoseconds::from(span)))
-    }
-
     /// What the record says at the end: holes that stayed open are gaps.
     #[must_use]
     pub fn record(&self) -> TcpRecord {
@@ -280,12 +274,11 @@ impl TcpFlow {
                 }
             }
         }
-        let [client_rtt, server_rtt] = self.handshake_round_trips();
         TcpRecord {
             state: self.state,
             sides,
-            client_rtt,
-            server_rtt,
+            client_rtt: (self.client_rtt != 0).then_some(Nanoseconds::from(self.client_rtt)),
+            server_rtt: (self.server_rtt != 0).then_some(Nanoseconds::from(self.server_rtt)),
         }
     }
 }

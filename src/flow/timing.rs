@@ -7,6 +7,7 @@
 use super::Flows;
 use super::control_loop::Loop;
 use super::round_trip::RoundTrips;
+use super::tcp::TcpFlow;
 use crate::model::fact::Side;
 use crate::model::latency::Latency;
 use crate::model::segment::{Layer, Segment, tcp_flag};
@@ -73,11 +74,8 @@ impl Flows {
             speaks_wireguard,
             ..Timing::default()
         };
-        if let Some(tcp) = self.tcp.get(hot.tcp) {
-            for (side, span) in [Side::Client, Side::Server]
-                .into_iter()
-                .zip(tcp.handshake_round_trips())
-            {
+        if let Some(tcp) = self.tcp.get(hot.tcp).map(TcpFlow::record) {
+            for (side, span) in [(Side::Client, tcp.client_rtt), (Side::Server, tcp.server_rtt)] {
                 if let Some(span) = span {
                     timing.round_trips.add(side, span);
                 }

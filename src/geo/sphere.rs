@@ -6,11 +6,28 @@
 
 use serde::Serialize;
 
+use crate::model::latency::milliseconds;
+use crate::model::time::Nanoseconds;
+
 /// Mean radius of the Earth in kilometres (IUGG, R1).
 pub const EARTH_RADIUS_KM: f64 = 6_371.008_8;
 
 /// Share of a distance by which the sphere may be wrong.
 pub const MARGIN: f64 = 0.005;
+
+/// Kilometres of fibre that light covers one way in a millisecond of round trip: two thirds of its speed in the void
+/// (Gueye et al. 2006, constraint-based geolocation). Nothing that is farther away answers in that time.
+const POSSIBLE_KM_PER_MS: f64 = 299_792.458 / 1_000.0 / 2.0 * 2.0 / 3.0;
+
+/// Likewise four ninths, which routed paths seldom exceed (Katz-Bassett et al. 2006).
+const LIKELY_KM_PER_MS: f64 = 299_792.458 / 1_000.0 / 2.0 * 4.0 / 9.0;
+
+/// How far away somebody can be who answers after a round trip, and how far he usually is, in kilometres.
+#[must_use]
+pub fn reach_km(round_trip: Nanoseconds) -> (f64, f64) {
+    let milliseconds = milliseconds(round_trip.max(0));
+    (milliseconds * POSSIBLE_KM_PER_MS, milliseconds * LIKELY_KM_PER_MS)
+}
 
 /// A point on the Earth in degrees.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -80,6 +97,15 @@ mod tests {
             Coordinates::new(-90.0, 77.0).unwrap(),
         );
         assert!((north.distance_km(south) - std::f64::consts::PI * EARTH_RADIUS_KM).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_millisecond_of_round_trip_reaches_a_hundred_kilometres_at_most() {
+        let (possible, likely) = reach_km(1_000_000);
+        assert!((possible - 99.93).abs() < 0.01 && (likely - 66.62).abs() < 0.01);
+        // DETECTION 3.1: Phoenix to Shenyang takes 99.2 ms at least.
+        let (possible, _) = reach_km(99_200_000);
+        assert!((possible - 9_913.0).abs() < 5.0);
     }
 
     #[test]

@@ -4,7 +4,9 @@ use serde::Serialize;
 
 use super::address::Address;
 use super::evidence::{Decibans, Evidence};
+use super::hours::ScheduleRecord;
 use super::identity::ContentId;
+use super::latency::LatencyRecord;
 use super::time::Timestamp;
 
 /// What a finding is about.
@@ -264,4 +266,10 @@ pub struct Finding {
     /// Figures of a geo mismatch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub geo: Option<GeoMismatch>,
+    /// Delays that were measured, and the claim that they contradict.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub latency: Option<Box<LatencyRecord>>,
+    /// Hours that were seen, and those that were declared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<Box<ScheduleRecord>>,
 }

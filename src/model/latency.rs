@@ -1,7 +1,9 @@
 //! How long answers take: round trips on either side of the capture point, and the loop of a remote session.
 
+use serde::Serialize;
+
 use super::sketch::{Quantiles, Sketch};
-use super::time::{Nanoseconds, SECOND};
+use super::time::{Nanoseconds, SECOND, Timestamp};
 
 /// Width of one step of a [`Lags`] histogram.
 pub const LAG_STEP: Nanoseconds = SECOND / 100;
@@ -81,6 +83,24 @@ pub struct Latency {
 }
 
 impl Latency {
+    /// With client and server exchanged.
+    #[must_use]
+    pub fn turned(mut self) -> Self {
+        self.round_trips.swap(0, 1);
+        self.loops.swap(0, 1);
+        self
+    }
+
+    /// Adds another flow's.
+    pub fn merge(&mut self, other: Self) {
+        for (known, more) in self.round_trips.iter_mut().zip(&other.round_trips) {
+            known.merge(more);
+        }
+        for (known, more) in self.loops.iter_mut().zip(other.loops) {
+            known.merge(more);
+        }
+    }
+
     /// Figures of both sides.
     #[must_use]
     pub fn quantiles(&self) -> [Option<Quantiles>; 2] {
@@ -110,3 +130,135 @@ impl ControlLoop {
 
 /// Lengths of replies that a session remembers.
 const MOST_REPLIES: usize = 32;
+
+/// Round trips as records show them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct RoundTripRecord {
+    /// Number of samples.
+    pub count: u32,
+    /// The least, in milliseconds.
+    pub min_ms: f64,
+    /// The median.
+    pub median_ms: f64,
+    /// Nine of ten are no longer.
+    pub p90_ms: f64,
+    /// Mean change from one sample to the next.
+    pub jitter_ms: f64,
+}
+
+impl From<Quantiles> for RoundTripRecord {
+    fn from(quantiles: Quantiles) -> Self {
+        Self {
+            count: quantiles.count,
+            min_ms: milliseconds(quantiles.least),
+            median_ms: milliseconds(quantiles.median),
+            p90_ms: milliseconds(quantiles.ninth_decile),
+            jitter_ms: milliseconds(quantiles.jitter),
+        }
+    }
+}
+
+/// A span in milliseconds with three digits behind the point.
+#[must_use]
+pub fn milliseconds(span: Nanoseconds) -> f64 {
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "microseconds of a round trip are far below 2^52"
+    )]
+    let micros = (span / 1_000) as f64;
+    micros / 1_000.0
+}
+
+/// The loop of a session against the round trip of its transport.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct LoopRecord {
+    /// Bursts of the screen that the transport acknowledged.
+    pub bursts: u32,
+    /// Of these, the ones that the other end's program answered.
+    pub answered: u32,
+    /// Length of its answers in octets.
+    pub answer_length: u32,
+    /// How much later than the transport's acknowledgement nine of ten answers came, at least (estimator E1).
+    pub excess_ms: f64,
+    /// The median of that.
+    pub median_excess_ms: f64,
+    /// Most frequent lag of any packet back (estimator E2), where one stands out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub correlation_ms: Option<f64>,
+    /// Whether the two estimators agree.
+    pub estimators_agree: bool,
+    /// Natural logarithm of the likelihood ratio of a longer loop against a direct one.
+    pub log_likelihood: f64,
+    /// How often a direct session would be called longer, at most.
+    pub false_positive_rate: f64,
+    /// `longer`, `direct` or `undecided`.
+    pub verdict: &'static str,
+}
+
+/// A claimed place against a round trip.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct DistanceRecord {
+    /// Who claims it, in words.
+    pub claimed_by: String,
+    /// Kilometres from the capture point to the claimed place, its uncertainty taken off.
+    pub distance_km: f64,
+    /// Kilometres that light in fibre covers in the least round trip, one way (two thirds of its speed in the void).
+    pub possible_km: f64,
+    /// Kilometres that are usual for it (four ninths of that speed).
+    pub likely_km: f64,
+    /// The least round trip in milliseconds.
+    pub round_trip_ms: f64,
+    /// Samples that it is the least of.
+    pub samples: u32,
+}
+
+/// What was measured of a session's delays, and what it was compared with.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct LatencyRecord {
+    /// Between the capture point and the host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host_side: Option<RoundTripRecord>,
+    /// Between the capture point and the other end of the transport.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peer_side: Option<RoundTripRecord>,
+    /// The loop of the session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub control_loop: Option<LoopRecord>,
+    /// The claimed place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub claim: Option<DistanceRecord>,
+}
+
+/// Round trips between a host and the capture point, by the handshakes of its connections.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Near {
+    /// The least, where there is any.
+    pub least: Option<Nanoseconds>,
+    /// Number of them.
+    pub samples: u32,
+    /// First and last connection.
+    pub span: (Timestamp, Timestamp),
+}
+
+impl Near {
+    /// Takes the round trip of a connection that began at a moment.
+    pub fn add(&mut self, at: Timestamp, round_trip: Nanoseconds) {
+        self.span = match self.least {
+            Some(_) => (self.span.0.min(at), self.span.1.max(at)),
+            None => (at, at),
+        };
+        self.least = Some(self.least.map_or(round_trip, |least| least.min(round_trip)));
+        self.samples = self.samples.saturating_add(1);
+    }
+
+    /// Adds those of another address of the same host.
+    pub fn merge(&mut self, other: Self) {
+        let Some(round_trip) = other.least else {
+            return;
+        };
+        let samples = self.samples.saturating_add(other.samples);
+        self.add(other.span.0, round_trip);
+        self.add(other.span.1, round_trip);
+        self.samples = samples;
+    }
+}

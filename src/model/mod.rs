@@ -16,6 +16,7 @@ pub mod flow;
 pub mod frame;
 pub mod group;
 pub mod host;
+pub mod hours;
 pub mod identity;
 pub mod latency;
 pub mod loss;

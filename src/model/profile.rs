@@ -312,6 +312,8 @@ pub struct HostProfile {
     pub boots: Observable<Vec<Timestamp>>,
     /// Milliseconds by which the control loop is longer than the path to the relay (DETECTION 3.2).
     pub control_excess_ms: Observable<f64>,
+    /// Median round trip to the other end of its sessions in milliseconds.
+    pub transport_ms: Option<f64>,
 }
 
 impl HostProfile {

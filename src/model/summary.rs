@@ -33,6 +33,22 @@ pub struct CaptureRecord {
     /// Packets that the capturing kernel dropped, where it said so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kernel_dropped: Option<u64>,
+    /// How its clock ran, where not evenly.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clock: Option<ClockRecord>,
+}
+
+/// How the clock of a capture ran.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ClockRecord {
+    /// Packets that stand behind a later one, by less than a second.
+    pub out_of_order: u64,
+    /// Steps back by a second or more: the clock was set.
+    pub backward: u64,
+    /// Steps forward by an hour or more: silence, or the clock was set.
+    pub forward: u64,
+    /// The furthest that it went back, in milliseconds.
+    pub furthest_back_ms: u64,
 }
 
 /// One place where a capture could not be read.

@@ -8,8 +8,9 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use crate::model::address::{Address, AddressSpace, MacAddress};
 use crate::model::few::Few;
 use crate::model::frame::FrameRef;
+use crate::model::latency::Near;
 use crate::model::observation::LocalIndex;
-use crate::model::time::Timestamp;
+use crate::model::time::{Nanoseconds, Timestamp};
 
 /// Names that are kept for one address.
 const MOST_NAMES: usize = 64;
@@ -68,6 +69,8 @@ pub struct Tally {
     pub bytes_out: u64,
     /// Bytes that came to it.
     pub bytes_in: u64,
+    /// Round trips between it and the capture point, of its connections' handshakes.
+    pub near: Near,
     /// The link address that carried its packets last, and was noted for it.
     pub(super) last_carrier: MacAddress,
     /// The router and day noted last: nearly every flow is like the one before it.
@@ -81,6 +84,7 @@ impl Default for Tally {
             last_seen: Timestamp(i64::MIN),
             bytes_out: 0,
             bytes_in: 0,
+            near: Near::default(),
             last_carrier: MacAddress::default(),
             last_through: (MacAddress::default(), 0),
         }
@@ -256,6 +260,13 @@ impl Locals {
             tally.last_seen = tally.last_seen.max(end);
             tally.bytes_out = tally.bytes_out.saturating_add(out);
             tally.bytes_in = tally.bytes_in.saturating_add(inward);
+        }
+    }
+
+    /// Notes a round trip between the capture point and an address.
+    pub fn answered_after(&mut self, index: LocalIndex, at: Timestamp, round_trip: Nanoseconds) {
+        if let Some(tally) = self.tallies.get_mut(index.0 as usize) {
+            tally.near.add(at, round_trip);
         }
     }
 

@@ -99,6 +99,16 @@ impl Observers {
                 let out = flow.bytes.get(index).copied().unwrap_or(0);
                 let inward = flow.bytes.get(other).copied().unwrap_or(0);
                 self.locals.count(local, flow.start, flow.end, out, inward);
+                let handshake = flow.tcp.as_ref().and_then(|tcp| {
+                    if index == 0 {
+                        tcp.client_rtt
+                    } else {
+                        tcp.server_rtt
+                    }
+                });
+                if let Some(round_trip) = handshake {
+                    self.locals.answered_after(local, flow.start, round_trip);
+                }
             }
         }
         let [_, peer_mac] = flow.macs;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::host_record::{names, record};
-use super::{quiet, received};
+use super::{declared, quiet, received};
 use crate::cluster;
 use crate::detect::{Concluded, Detectors, HostView, Knowledge, place_record};
 use crate::explain::damage::Received;
@@ -15,6 +15,7 @@ use crate::model::case::Case;
 use crate::model::finding::Finding;
 use crate::model::host::{AssetRecord, HostName, HostRecord};
 use crate::model::identity::ContentId;
+use crate::model::latency::Near;
 use crate::model::loss::Losses;
 use crate::model::profile::{Asset, ControllerPlace, ControllerPlaceKind, NetworkKind};
 use crate::model::time::{SECOND, Timestamp};
@@ -51,7 +52,8 @@ pub fn conclude(
 ) -> Case {
     let hosts = observers.hosts(losses);
     let views: Vec<HostView> = hosts.iter().map(|host| view(host, observers, ending)).collect();
-    let concluded = detectors.conclude(&views, &ending.knowledge);
+    let knowledge = declared::placed(&ending.knowledge, &views, &ending.circumstances);
+    let concluded = detectors.conclude(&views, &knowledge);
     losses.add("sessions beyond the bound on groups", concluded.refused);
     let is_quiet = quiet::judge(&views, &concluded);
     let notable: Vec<(&Host, &HostView)> = (hosts.iter().zip(&views))
@@ -158,12 +160,14 @@ fn view(host: &Host, observers: &Observers, ending: &Ending<'_>) -> HostView {
     let ips = addresses(host, observers);
     let mut seen = (Timestamp(i64::MAX), Timestamp(i64::MIN));
     let mut public = Vec::new();
+    let mut near = Near::default();
     for index in &host.locals {
         let Some(local) = observers.local(*index) else {
             continue;
         };
         let tally = observers.locals().tally(*index);
         seen = (seen.0.min(tally.first_seen), seen.1.max(tally.last_seen));
+        near.merge(tally.near);
         public.extend(
             local
                 .public
@@ -188,7 +192,7 @@ fn view(host: &Host, observers: &Observers, ending: &Ending<'_>) -> HostView {
                 },
                 coordinates: asset.coordinates,
                 region: asset.region.clone(),
-                declared_noon_utc: None,
+                declared_noon_utc: declared::noon_utc(asset, &ending.spans),
                 allowed_tools: asset.allowed_tools.clone(),
                 allowed_egress: asset.allowed_egress.iter().map(ToString::to_string).collect(),
             })
@@ -217,6 +221,7 @@ fn view(host: &Host, observers: &Observers, ending: &Ending<'_>) -> HostView {
             .collect(),
         public,
         asset,
+        near,
         seen: if seen.0 > seen.1 {
             (Timestamp::default(), Timestamp::default())
         } else {
@@ -300,6 +305,8 @@ fn session_sights(views: &[HostView], concluded: &Concluded, ending: &Ending<'_>
                     .clone()
                     .map(|name| (name, session.is_private_server)),
                 controller_place: finding.and_then(|finding| controller_place(finding, host?, ending)),
+                control_excess_ms: Some(session.control_excess_ms),
+                transport_ms: session.transport_ms,
                 is_consumer_vpn: finding
                     .and_then(|finding| ending.knowledge.catalogue.tool(&finding.tool))
                     .is_some_and(|tool| tool.is_consumer_vpn),

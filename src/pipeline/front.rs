@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::clock::Clocks;
 use super::schedule::{Front, Order, Work};
 use super::shard::Routed;
 use crate::capture::{CaptureError, Damage, Progress, Source};
@@ -35,6 +36,8 @@ pub struct Reader {
     pub losses: Losses,
     /// Frames read.
     pub frames: u64,
+    /// How the captures' clocks run.
+    pub clocks: Clocks,
     /// First and last packet.
     pub span: Option<(Timestamp, Timestamp)>,
     stop: Arc<AtomicBool>,
@@ -68,6 +71,7 @@ impl Reader {
             damage: Vec::new(),
             losses: Losses::default(),
             frames: 0,
+            clocks: Clocks::default(),
             span: None,
             stop,
             is_finished: false,
@@ -152,6 +156,7 @@ impl Front for Reader {
             for frame in &work.block.frames {
                 let (first, last) = self.span.unwrap_or((frame.at, frame.at));
                 self.span = Some((first.min(frame.at), last.max(frame.at)));
+                self.clocks.tick(frame.source.capture, frame.at);
             }
             work.order = Order::Take(clock(&work.block).unwrap_or_default());
             self.decoder.decode(&mut work.block, &mut work.segments);

@@ -232,6 +232,8 @@ mod tests {
             evidence: Vec::new(),
             peer_geo: None,
             geo: None,
+            latency: None,
+            schedule: None,
         }
     }
 

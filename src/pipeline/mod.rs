@@ -5,7 +5,9 @@
 //! ```
 
 pub mod analysis;
+pub mod clock;
 pub mod conclude;
+mod declared;
 pub mod front;
 mod heads;
 mod host_record;

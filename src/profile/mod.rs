@@ -81,6 +81,10 @@ pub struct SessionSight {
     pub controller_place: Option<ControllerPlace>,
     /// The tool is sold to consumers for hiding where one is.
     pub is_consumer_vpn: bool,
+    /// By how many milliseconds the session's loop is longer than its transport; why that is not known.
+    pub control_excess_ms: Option<Result<f64, &'static str>>,
+    /// Median round trip to the peer or relay in milliseconds.
+    pub transport_ms: Option<f64>,
 }
 
 /// When captures ran and whether an inventory was given.
@@ -281,8 +285,45 @@ fn profile(
         vpn: vpn(own),
         days: days.into_iter().collect(),
         boots: Observable::hidden("starts of machines are not followed yet"),
-        control_excess_ms: Observable::hidden("the control loop's delay is not measured yet"),
+        control_excess_ms: control_excess(own),
+        transport_ms: transport(own),
     }
+}
+
+/// Median of what the sessions in which the host is controlled say of their loops.
+fn control_excess(own: &[(&Finding, Option<&SessionSight>)]) -> Observable<f64> {
+    let mut known = Vec::new();
+    let mut reason = "no session was seen";
+    for (finding, session) in own {
+        let Some(measured) = session.and_then(|session| session.control_excess_ms) else {
+            continue;
+        };
+        if finding.kind != FindingKind::RemoteAccess || finding.role != Role::Controlled {
+            continue;
+        }
+        match measured {
+            Ok(excess) => known.push(excess),
+            Err(why) => reason = why,
+        }
+    }
+    lower_median(known).map_or_else(|| Observable::hidden(reason), Observable::Observed)
+}
+
+/// Median round trip to the other end of the sessions in which the host is controlled, in milliseconds.
+fn transport(own: &[(&Finding, Option<&SessionSight>)]) -> Option<f64> {
+    let controlled = own
+        .iter()
+        .filter(|(finding, _)| finding.kind == FindingKind::RemoteAccess && finding.role == Role::Controlled);
+    lower_median(
+        controlled
+            .filter_map(|(_, session)| session.and_then(|session| session.transport_ms))
+            .collect(),
+    )
+}
+
+fn lower_median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len().saturating_sub(1) / 2).copied()
 }
 
 /// The inventory's row.

@@ -11,7 +11,6 @@ use crate::model::latency::Latency;
 use crate::model::observation::ServerName;
 use crate::model::segment::Encapsulation;
 use crate::model::sketch::Quantiles;
-use crate::model::time::Nanoseconds;
 
 /// A flow and what was found out about it.
 #[derive(Clone, Copy, Debug)]
@@ -159,15 +158,6 @@ pub(super) fn sort(facts: &FactLog) -> Said<'_> {
         }
     }
     said
-}
-
-pub(super) fn milliseconds(span: Nanoseconds) -> f64 {
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "microseconds of a round trip are far below 2^52"
-    )]
-    let micros = (span / 1_000) as f64;
-    micros / 1_000.0
 }
 
 impl FlowRow<'_> {

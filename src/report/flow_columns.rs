@@ -6,11 +6,12 @@ use std::io::Write as _;
 
 use crate::model::finding::PlaceRecord;
 use crate::model::flow::{FlowRecord, TcpRecord, TcpSide};
+use crate::model::latency::milliseconds;
 use crate::model::segment::Encapsulation;
 use crate::model::sketch::Quantiles;
 use crate::model::time::Timestamp;
 
-use super::flow::{FlowRow, Said, milliseconds, sort};
+use super::flow::{FlowRow, Said, sort};
 
 /// A flow with its facts sorted, as columns take their values from it.
 pub(super) struct Flat<'a> {

@@ -26,6 +26,10 @@ pub struct PairWeights {
     pub tenancy: Tenancy,
     /// Same hours.
     pub schedule: Schedule,
+    /// Sessions that begin where others end.
+    pub handover: Handover,
+    /// Control legs of equal length.
+    pub path: Path,
     /// Same room.
     pub physical: Physical,
     /// Controlling instead of being controlled.
@@ -141,6 +145,36 @@ pub struct Schedule {
     /// Highest value.
     pub ceiling: f64,
     /// Fewest active days of either host.
+    pub least_days: u32,
+}
+
+/// Path twins.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Path {
+    /// Value where both legs are equal.
+    pub twin: f64,
+    /// Milliseconds by which the loops' excess may differ.
+    pub excess_ms: f64,
+    /// Milliseconds by which the round trips to the relay may differ.
+    pub transport_ms: f64,
+    /// Fewest active days of either host.
+    pub least_days: u32,
+}
+
+/// Hand-overs between two machines.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Handover {
+    /// Value when there are more than chance has it.
+    pub together: f64,
+    /// Standard deviations from which there are.
+    pub least_z: f64,
+    /// Fewest hand-overs.
+    pub least_count: u32,
+    /// Minutes without input that do not end a stretch.
+    pub pause_minutes: u32,
+    /// Fewest days of the two together.
     pub least_days: u32,
 }
 

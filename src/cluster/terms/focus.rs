@@ -86,4 +86,124 @@ mod tests {
         let first: Vec<u32> = (0..270).filter(|minute| minute % 2 == 0).collect();
         assert_eq!(statistic(&first, &first, &bounds()), None);
     }
+
+    /// Numbers of chance between 0 and 1, the same in every run (xorshift, Marsaglia 2003).
+    struct Chance(u64);
+
+    impl Chance {
+        fn of(run: u64) -> Self {
+            let mut chance = Self(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(run + 1));
+            for _ in 0..9 {
+                chance.next();
+            }
+            chance
+        }
+
+        fn next(&mut self) -> f64 {
+            self.0 ^= self.0 << 13;
+            self.0 ^= self.0 >> 7;
+            self.0 ^= self.0 << 17;
+            f64::from(u32::try_from(self.0 >> 32).unwrap()) / f64::from(u32::MAX)
+        }
+
+        /// Exponential with this mean, in seconds.
+        fn seconds(&mut self, mean: f64) -> f64 {
+            -mean * (1.0 - self.next()).max(1e-9).ln()
+        }
+    }
+
+    /// Mean time at one machine before turning to the next, in seconds.
+    const TURN: f64 = 150.0;
+
+    /// Marks the minutes that a stretch of seconds touches.
+    fn mark(minutes: &mut Vec<u32>, from: f64, to: f64) {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "days in minutes"
+        )]
+        let minute = |second: f64| (second / 60.0) as u32;
+        minutes.extend(minute(from)..=minute(to));
+    }
+
+    fn sorted(mut list: Vec<u32>) -> Vec<u32> {
+        list.sort_unstable();
+        list.dedup();
+        list
+    }
+
+    /// Five days of eight and a half hours of one person at three machines, of whom two are compared.
+    fn one_person(chance: &mut Chance) -> (Vec<u32>, Vec<u32>) {
+        let mut lists = [Vec::new(), Vec::new(), Vec::new()];
+        for day in 0..5 {
+            let mut now = f64::from(day) * 86_400.0 + 32_400.0;
+            let end = now + 8.5 * 3_600.0;
+            let mut machine = 0;
+            while now < end {
+                let stay = chance.seconds(TURN);
+                mark(&mut lists[machine], now, now + stay);
+                now += stay + chance.seconds(TURN / 4.0);
+                machine = (machine + if chance.next() < 0.5 { 1 } else { 2 }) % 3;
+            }
+        }
+        let [first, second, _] = lists;
+        (sorted(first), sorted(second))
+    }
+
+    /// Five days of one of several people who know nothing of each other; with `lunch` all stop in the middle of the day.
+    fn somebody(chance: &mut Chance, lunch: bool) -> Vec<u32> {
+        let mut list = Vec::new();
+        for day in 0..5 {
+            let mut now = f64::from(day) * 86_400.0 + 32_400.0;
+            let end = now + 8.5 * 3_600.0;
+            // A quarter past and a quarter to the hour: breaks do not keep to blocks.
+            let pause = f64::from(day) * 86_400.0 + 43_200.0 + 900.0;
+            // Nobody begins at the stroke of the hour: the first hour is not looked at.
+            let start = now;
+            now -= 3_600.0;
+            while now < end {
+                let stay = chance.seconds(TURN);
+                let is_seen = now + stay > start;
+                if is_seen && (!lunch || now + stay < pause || now > pause + 3_600.0) {
+                    mark(&mut list, now.max(start), (now + stay).min(end - 1.0));
+                }
+                now += stay + chance.seconds(TURN);
+            }
+        }
+        sorted(list)
+    }
+
+    /// Fifth percentile, median and 95th percentile of Z over many runs.
+    fn spread(pair: impl Fn(&mut Chance) -> (Vec<u32>, Vec<u32>)) -> [f64; 3] {
+        let bounds = bounds();
+        let mut all: Vec<f64> = (0..200)
+            .map(|run| {
+                let (first, second) = pair(&mut Chance::of(run));
+                statistic(&first, &second, &bounds).unwrap()
+            })
+            .collect();
+        all.sort_by(f64::total_cmp);
+        [all[10], all[100], all[190]]
+    }
+
+    #[test]
+    fn the_simulation_of_the_method_is_reproduced() {
+        // DETECTION 4.4: one operator -14.6 (-17.6 to -11.1), independent people 0.0 (-2.3 to 2.4), with a common lunch 2.0 (-0.8 to
+        // 4.0).
+        let [_, median, most] = spread(one_person);
+        assert!(
+            (-17.6..=-11.1).contains(&median) && most < -8.0,
+            "{median} {most}"
+        );
+        let [least, median, most] = spread(|chance| (somebody(chance, false), somebody(chance, false)));
+        assert!(
+            median.abs() < 0.5 && least > -3.0 && most < 3.0,
+            "{least} {median} {most}"
+        );
+        let [least, median, most] = spread(|chance| (somebody(chance, true), somebody(chance, true)));
+        assert!(
+            (1.0..3.0).contains(&median) && least > -2.0 && most < 6.0,
+            "{least} {median} {most}"
+        );
+    }
 }

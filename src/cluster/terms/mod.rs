@@ -2,6 +2,7 @@
 
 mod controller;
 mod focus;
+mod handover;
 mod path;
 mod physical;
 mod place;
@@ -32,6 +33,7 @@ pub const REGISTRY: &[Entry] = &[
     tool::ENTRY,
     tenancy::ENTRY,
     schedule::ENTRY,
+    handover::ENTRY,
     physical::ENTRY,
     role::ENTRY,
     path::ENTRY,

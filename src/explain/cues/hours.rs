@@ -1,6 +1,7 @@
 //! How far the middle of the driven hours lies from the middle of the declared working day (DETECTION 3.8, 4.3).
 
 use crate::explain::subject::{Subject, identifiers, median};
+use crate::model::hours::{self, Hours};
 use crate::model::profile::HostProfile;
 use crate::model::quantity::counted;
 
@@ -19,19 +20,26 @@ fn value(subject: &Subject<'_>) -> Reading {
     }
     let rules = subject.rules;
     let wanted = usize::try_from(rules.hours_days).unwrap_or(usize::MAX);
-    if controlled.iter().all(|one| one.days.len() < wanted) {
-        return Reading::hidden(&format!("capture too short: fewer than {wanted} active days"));
+    let rhythms: Vec<(&HostProfile, Option<Hours>)> = controlled
+        .iter()
+        .map(|machine| (*machine, hours::of(&machine.driven_minutes)))
+        .collect();
+    let days = |rhythm: &Option<Hours>| rhythm.map_or(0, |rhythm| rhythm.days);
+    if rhythms.iter().all(|(_, rhythm)| days(rhythm) < wanted) {
+        return Reading::hidden(&format!(
+            "not enough days: fewer than {wanted} on which somebody was at the controls"
+        ));
     }
     let mut known: Vec<&HostProfile> = Vec::new();
     let mut gaps = Vec::new();
-    for machine in controlled.iter().filter(|one| one.days.len() >= wanted) {
+    let mut widest: f64 = 0.0;
+    for (machine, rhythm) in rhythms.iter().filter(|(_, rhythm)| days(rhythm) >= wanted) {
         let noon = machine.asset.seen().and_then(|asset| asset.declared_noon_utc);
-        let middle = machine.hours.seen().and_then(middle);
-        if let (Some(noon), Some((middle, concentration))) = (noon, middle)
-            && concentration > rules.hours_concentration
+        if let (Some(noon), Some(rhythm)) = (noon, rhythm)
+            && rhythm.concentration > rules.hours_concentration
         {
-            let gap = (middle - noon).rem_euclid(24.0);
-            gaps.push(gap.min(24.0 - gap));
+            gaps.push(hours::difference(noon, rhythm.centre).abs());
+            widest = widest.max(rhythm.half_interval.unwrap_or(12.0));
             known.push(machine);
         }
     }
@@ -46,39 +54,9 @@ fn value(subject: &Subject<'_>) -> Reading {
         ">5h"
     };
     let what = format!(
-        "driven hours lie {gap:.1} h from the declared working day (median of {})",
+        "the centre of the driven hours lies {gap:.1} h from that of the declared working day (median of {}, give or take {widest:.1} h \
+         at most)",
         counted(known.len(), "machine")
     );
     Reading::observed(level, what).shown_by(identifiers(&known), Vec::new())
-}
-
-/// Middle of the day in hours UTC and its concentration: the first circular harmonic.
-fn middle(hours: &[u32; 24]) -> Option<(f64, f64)> {
-    let (mut real, mut imaginary, mut all) = (0.0, 0.0, 0.0);
-    for (hour, minutes) in (0_u32..).zip(hours) {
-        let angle = (f64::from(hour) + 0.5) / 24.0 * std::f64::consts::TAU;
-        real += f64::from(*minutes) * angle.cos();
-        imaginary += f64::from(*minutes) * angle.sin();
-        all += f64::from(*minutes);
-    }
-    (all > 0.0).then(|| {
-        let phase = imaginary.atan2(real).rem_euclid(std::f64::consts::TAU);
-        (phase / std::f64::consts::TAU * 24.0, real.hypot(imaginary) / all)
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_middle_of_a_working_day_across_midnight_is_found() {
-        let mut hours = [0; 24];
-        for hour in [22, 23, 0, 1] {
-            hours[hour] = 60;
-        }
-        let (middle, concentration) = middle(&hours).unwrap();
-        assert!(middle.min(24.0 - middle) < 1e-6);
-        assert!(concentration > 0.8);
-    }
 }

@@ -201,6 +201,8 @@ fn session(id: u64, number: u8) -> Finding {
             gap_km: Some(7_600.0),
             days: [1, 1],
         }),
+        latency: None,
+        schedule: None,
     }
 }
 
@@ -290,6 +292,7 @@ fn summary() -> Summary {
                     cause: "the last packet is cut short".to_owned(),
                 }],
                 kernel_dropped: Some(12),
+                clock: None,
             },
             CaptureRecord {
                 path: "evidence/second.pcap".to_owned(),

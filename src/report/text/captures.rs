@@ -4,6 +4,7 @@ use std::io;
 
 use crate::model::case::Case;
 use crate::model::loss::Losses;
+use crate::model::summary::ClockRecord;
 
 use super::page::Page;
 use crate::report::words;
@@ -35,6 +36,7 @@ pub(super) fn write(page: &mut Page<'_>, case: &Case) -> io::Result<()> {
             "dropped",
             dropped.map(|dropped| format!("{dropped} packets, by the capturing kernel")),
         )?;
+        page.rows("clock", capture.clock.map(|clock| self::clock(&clock)))?;
         page.indent(2);
     }
     let packets = &summary.packets;
@@ -90,4 +92,25 @@ fn causes(losses: &Losses) -> impl Iterator<Item = (String, String)> {
     losses
         .iter()
         .map(|(cause, many)| (format!("{many:>10}  "), cause.to_owned()))
+}
+
+/// How a capture's clock ran, in words.
+fn clock(clock: &ClockRecord) -> String {
+    let mut parts = Vec::new();
+    if clock.out_of_order > 0 {
+        parts.push(format!("{} packets out of order", clock.out_of_order));
+    }
+    if clock.backward > 0 {
+        parts.push(format!("set back {} times", clock.backward));
+    }
+    if clock.out_of_order + clock.backward > 0 {
+        parts.push(format!("by {} ms at most", clock.furthest_back_ms));
+    }
+    if clock.forward > 0 {
+        parts.push(format!(
+            "{} silences or steps forward of an hour or more",
+            clock.forward
+        ));
+    }
+    parts.join(", ")
 }

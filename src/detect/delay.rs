@@ -1,0 +1,273 @@
+//! What the delays of a session's flows say: round trips on both sides, how far the peer can be, and the hidden leg.
+
+use super::hidden_leg::{self, FALSE_POSITIVE_RATE};
+use crate::geo::sphere::{Coordinates, reach_km};
+use crate::model::evidence::{Decibans, Evidence, Family, State};
+use crate::model::fact::{FieldId, Value};
+use crate::model::flow::FlowRecord;
+use crate::model::latency::{Latency, LatencyRecord, LoopRecord};
+use crate::model::time::SECOND;
+
+const ALPN: FieldId = FieldId::of("tls.alpn");
+
+/// Protocols whose answers wait for something else than the screen: mail that is pushed, and streams that share a connection.
+/// A third of the false positives of NDSS 2025 were IMAP.
+const OTHERS: [&str; 4] = ["imap", "pop3", "smtp", "http2"];
+
+/// Delays of one flow, those of the local host first.
+pub(super) fn of_flow(flow: &FlowRecord, local_is_client: bool) -> Option<Latency> {
+    let mut measured = if let Some(measured) = &flow.latency {
+        (**measured).clone()
+    } else {
+        handshake(flow)
+    };
+    if measured.round_trips.iter().all(|sketch| sketch.count() == 0) && flow.latency.is_none() {
+        return None;
+    }
+    if is_shared(flow) {
+        measured.loops = Default::default();
+    }
+    Some(if local_is_client {
+        measured
+    } else {
+        measured.turned()
+    })
+}
+
+/// What a flow that was not measured shows all the same: the round trips of its handshake, or the answer to its question.
+fn handshake(flow: &FlowRecord) -> Latency {
+    let tcp = flow.tcp.as_ref();
+    let mut spans = [
+        tcp.and_then(|tcp| tcp.client_rtt),
+        tcp.and_then(|tcp| tcp.server_rtt),
+    ];
+    if let Some((side, span)) = flow.answer
+        && let Some(place) = spans.get_mut(side.index())
+    {
+        *place = Some(span);
+    }
+    let mut measured = Latency::default();
+    for (sketch, span) in measured.round_trips.iter_mut().zip(spans) {
+        if let Some(span) = span {
+            sketch.add(span);
+        }
+    }
+    measured
+}
+
+/// Whether answers on a flow may belong to something else than a session.
+fn is_shared(flow: &FlowRecord) -> bool {
+    let offers_http2 = || {
+        let mut offers = flow.facts.iter().filter(|fact| fact.field == ALPN);
+        offers.any(|fact| match fact.value {
+            Value::Text { bytes, .. } => bytes.split(|byte| *byte == b',').any(|one| one == b"h2"),
+            Value::Bytes { .. } | Value::Number(_) | Value::Endpoint(..) | Value::Answer { .. } => false,
+        })
+    };
+    OTHERS.iter().any(|name| flow.speaks(name)) || offers_http2()
+}
+
+/// What is said of a session's delays.
+#[derive(Debug, Default)]
+pub(super) struct Delays {
+    pub(super) record: Option<LatencyRecord>,
+    pub(super) evidence: Vec<Evidence>,
+    /// By how many milliseconds the loop is longer than its transport.
+    pub(super) excess_ms: Option<f64>,
+    /// Why that is not known.
+    pub(super) hidden: &'static str,
+    /// Median round trip to the peer in milliseconds.
+    pub(super) transport_ms: Option<f64>,
+}
+
+/// Puts a session's delays into words. `shows_screen` when the host may be the one whose screen is looked at; `at` is where
+/// the capture point stands.
+pub(super) fn told(
+    measured: Option<&Latency>,
+    shows_screen: bool,
+    at: Option<(Coordinates, &'static str)>,
+) -> Delays {
+    let mut delays = Delays {
+        hidden: "no round trips of a session were measured",
+        ..Delays::default()
+    };
+    let Some(measured) = measured else {
+        return delays;
+    };
+    let [host_side, peer_side] = measured.quantiles();
+    let mut record = LatencyRecord {
+        host_side: host_side.map(Into::into),
+        peer_side: peer_side.map(Into::into),
+        ..LatencyRecord::default()
+    };
+    if let Some(peer) = record.peer_side {
+        delays.transport_ms = Some(peer.median_ms);
+        let what = if peer.count == 1 {
+            format!(
+                "round trip from the capture point to the other end of the connection: {:.1} ms",
+                peer.min_ms
+            )
+        } else {
+            format!(
+                "round trips from the capture point to the other end of the connection: {:.1} ms at least, {:.1} ms the median, \
+                 {:.1} ms for nine of ten, of {} ({:.1} ms from one to the next)",
+                peer.min_ms, peer.median_ms, peer.p90_ms, peer.count, peer.jitter_ms
+            )
+        };
+        let mut item = Evidence::observed(Family::Lat, what, Decibans(0.0), &[], None);
+        item.measure = Some("round_trip".to_owned());
+        item.note = Some(match (at, peer_side) {
+            (Some((_, source)), Some(quantiles)) => {
+                let (possible, likely) = reach_km(quantiles.least);
+                format!(
+                    "so it is within {possible:.0} km of the capture point ({source}), and usually within {likely:.0} km"
+                )
+                .into()
+            }
+            _ => "how far that reaches cannot be told: where the capture point stands is not known (--at)"
+                .into(),
+        });
+        delays.evidence.push(item);
+    }
+    if shows_screen {
+        let [of_host, _] = &measured.loops;
+        match hidden_leg::judge(of_host) {
+            Ok(judged) => {
+                if judged.verdict == "undecided" {
+                    delays.hidden =
+                        "the answers to changes of the screen are too few or too mixed to tell a longer loop";
+                } else {
+                    delays.excess_ms = Some(judged.excess_ms);
+                }
+                delays.evidence.push(loop_item(&judged));
+                record.control_loop = Some(judged);
+            }
+            Err(reason) => {
+                delays.hidden = reason;
+                let mut item = Evidence::observed(Family::Lat, reason.to_owned(), Decibans(0.0), &[], None);
+                item.measure = Some("control_loop".to_owned());
+                item.state = State::NotObservable;
+                delays.evidence.push(item);
+            }
+        }
+    } else {
+        delays.hidden = "the host does not show its screen in this session";
+    }
+    delays.record = Some(record);
+    delays
+}
+
+fn loop_item(judged: &LoopRecord) -> Evidence {
+    let counted = format!("{} of {} changes of the screen", judged.answered, judged.bursts);
+    let (state, what) = match judged.verdict {
+        "longer" => (
+            State::Observed,
+            format!(
+                "{counted} are answered by packets of {} octets, {:.0} ms or more after the connection's other end acknowledged \
+                 them (median {:.0} ms): somebody looks on from behind that end",
+                judged.answer_length, judged.excess_ms, judged.median_excess_ms
+            ),
+        ),
+        "direct" => (
+            State::Absent,
+            format!(
+                "{counted} are answered {:.0} ms (median {:.0} ms) after the connection's other end acknowledged them: who looks on \
+                 sits at that end",
+                judged.excess_ms, judged.median_excess_ms
+            ),
+        ),
+        _ => (
+            State::NotObservable,
+            format!(
+                "{counted} are answered, too few or too mixed to tell whether somebody looks on from behind the connection's other end"
+            ),
+        ),
+    };
+    let mut item = Evidence::observed(Family::Lat, what, Decibans(0.0), &[], None);
+    item.state = state;
+    item.measure = Some("control_loop".to_owned());
+    let check = match judged.correlation_ms {
+        Some(lag) if judged.estimators_agree => format!("correlation of all packets agrees ({lag:.0} ms)"),
+        Some(lag) => format!("correlation of all packets says {lag:.0} ms instead"),
+        None => "correlation of all packets shows no peak".to_owned(),
+    };
+    item.note = Some(
+        format!(
+            "at most {:.0} % of direct sessions are called longer; {check}",
+            FALSE_POSITIVE_RATE * 100.0
+        )
+        .into(),
+    );
+    item
+}
+
+/// Fewest samples, over the least time, of which a round trip that is too long says something (DETECTION 3.1).
+pub(super) const ENOUGH: (u32, i64) = (5, 600 * SECOND);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::fact::{Field, Side, Stamp};
+    use crate::model::flow::TcpRecord;
+
+    #[test]
+    fn the_hosts_side_comes_first_whichever_side_it_is() {
+        let flow = FlowRecord {
+            tcp: Some(TcpRecord {
+                client_rtt: Some(1_000_000),
+                server_rtt: Some(30_000_000),
+                ..TcpRecord::default()
+            }),
+            ..FlowRecord::default()
+        };
+        let [host, peer] = of_flow(&flow, true).unwrap().quantiles();
+        assert_eq!(
+            (host.unwrap().least, peer.unwrap().least),
+            (1_000_000, 30_000_000)
+        );
+        let [host, _] = of_flow(&flow, false).unwrap().quantiles();
+        assert_eq!(host.unwrap().least, 30_000_000);
+        assert!(of_flow(&FlowRecord::default(), true).is_none());
+    }
+
+    #[test]
+    fn connections_that_several_streams_share_have_no_loop() {
+        let mut latency = Latency::default();
+        latency.loops[0].bursts = 50;
+        let mut flow = FlowRecord {
+            latency: Some(Box::new(latency)),
+            ..FlowRecord::default()
+        };
+        assert_eq!(of_flow(&flow, true).unwrap().loops[0].bursts, 50);
+        flow.facts.push(
+            &Field::of_flow("tls.alpn"),
+            Stamp::default(),
+            &Value::Text {
+                bytes: b"h2,http/1.1",
+                cut: false,
+            },
+        );
+        assert_eq!(of_flow(&flow, true).unwrap().loops[0].bursts, 0);
+    }
+
+    #[test]
+    fn a_question_that_was_answered_is_a_round_trip_to_who_answered() {
+        let flow = FlowRecord {
+            answer: Some((Side::Server, 12_000_000)),
+            ..FlowRecord::default()
+        };
+        let delays = told(of_flow(&flow, true).as_ref(), false, None);
+        assert_eq!(delays.transport_ms, Some(12.0));
+        assert!(delays.evidence[0].note.as_deref().unwrap().contains("--at"));
+        let phoenix = Coordinates::new(33.45, -112.07).map(|place| (place, "--at"));
+        let delays = told(of_flow(&flow, true).as_ref(), false, phoenix);
+        assert!(
+            delays.evidence[0]
+                .note
+                .as_deref()
+                .unwrap()
+                .contains("within 1199 km"),
+            "{delays:?}"
+        );
+    }
+}

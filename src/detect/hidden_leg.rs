@@ -1,0 +1,180 @@
+//! Does the loop of a remote session go further than its transport? (DETECTION 3.2)
+//!
+//! After CalcuLatency (USENIX Security 2024) and Xue et al. (NDSS 2025): a relay or the exit of a VPN ends the transport's
+//! session, and the program's session goes on behind it. For every burst of the screen the time between the
+//! transport's acknowledgement and the program's answer is known ([`ControlLoop`]).
+//!
+//! Estimator E1 takes the answers of one length: that which answers most bursts, comes in a narrow window and does not come before
+//! bursts, as keys and movements of the mouse do. Its tenth percentile is the floor: programs and people only add. Estimator
+//! E2 takes all packets back, smooths their lags by Laplace's kernel and looks for the peak; it only checks E1.
+//!
+//! The test is a sequential one (Wald 1945): each answer is longer than [`THRESHOLD`] or not, which it is for at most
+//! [`LONG_IF_DIRECT`] of the answers of a direct session. Whenever one stops, the likelihood ratio exceeds `1 / rate` in at most a
+//! share `rate` of direct sessions (Ville's inequality), so it may be asked at the end of a flow as well. Answers that
+//! follow each other depend on each other: as a Markov chain of first order with a correlation of one third they count half.
+//! That several lengths are looked at is paid for in full (Bonferroni).
+
+use crate::model::latency::{ControlLoop, LAG_STEP, LAG_STEPS, Lags, LoopRecord, Reply, milliseconds};
+use crate::model::time::Nanoseconds;
+
+/// An answer that comes this much later than the transport's acknowledgement is a long one: programs take less than 25 ms
+/// (DETECTION 3.2).
+pub const THRESHOLD: Nanoseconds = 40 * 1_000_000;
+
+/// Share of long answers in a direct session, at most (NDSS 2025: 1 - theta 0).
+const LONG_IF_DIRECT: f64 = 0.05;
+
+/// Share of long answers behind a relay, at least (NDSS 2025: theta 1).
+const LONG_IF_LONGER: f64 = 0.5;
+
+/// How often a direct session may be called longer.
+pub const FALSE_POSITIVE_RATE: f64 = 0.01;
+
+/// How often a longer one may be called direct.
+const FALSE_NEGATIVE_RATE: f64 = 0.1;
+
+/// What an answer counts, because the one before it was alike: (1 - r) / (1 + r) for a correlation r of one third.
+const INDEPENDENCE: f64 = 0.5;
+
+/// Fewest answers.
+const LEAST_ANSWERS: u32 = 10;
+
+/// Least share of the bursts that an answer's length must follow.
+const LEAST_SHARE: f64 = 0.5;
+
+/// Most of the bursts before which that length may come.
+const MOST_BEFORE: f64 = 0.5;
+
+/// Steps of a window of 60 ms, in which half of the answers must lie: what people do afterwards is spread wider.
+const WINDOW: usize = 6;
+
+/// Share of the answers in that window.
+const IN_WINDOW: f64 = 0.5;
+
+/// Standard errors by which E2's peak must stand out.
+const PEAK: f64 = 6.0;
+
+/// Lags by which the estimators may differ.
+const AGREEMENT: Nanoseconds = 30 * 1_000_000;
+
+/// Judges a loop; or says why it cannot.
+pub fn judge(seen: &ControlLoop) -> Result<LoopRecord, &'static str> {
+    if seen.bursts < LEAST_ANSWERS {
+        return Err("too few changes of the screen after a pause to follow their answers");
+    }
+    let candidates: Vec<&Reply> = seen
+        .replies
+        .iter()
+        .filter(|reply| answers(reply, seen.bursts))
+        .collect();
+    let best = candidates
+        .iter()
+        .max_by_key(|reply| (reply.lags.total(), std::cmp::Reverse(reply.length)))
+        .ok_or("nothing that comes back answers the changes of the screen")?;
+    let total = best.lags.total();
+    let long = f64::from(above(&best.lags, THRESHOLD));
+    let short = f64::from(total) - long;
+    let log_likelihood = INDEPENDENCE
+        * (long * (LONG_IF_LONGER / LONG_IF_DIRECT).ln()
+            + short * ((1.0 - LONG_IF_LONGER) / (1.0 - LONG_IF_DIRECT)).ln());
+    let asked = f64::from(u32::try_from(seen.replies.len()).unwrap_or(u32::MAX));
+    // Answers to what was sent before the burst come early; those of the burst itself come together.
+    let own = dense(&best.lags);
+    let floor = quantile(&own, 0.1);
+    // Movements of the mouse go on behind the change that they caused: most at once, the rest at any time.
+    let verdict = if log_likelihood >= (asked / FALSE_POSITIVE_RATE).ln() && floor >= THRESHOLD {
+        "longer"
+    } else if log_likelihood <= FALSE_NEGATIVE_RATE.ln() {
+        "direct"
+    } else {
+        "undecided"
+    };
+    let median = quantile(&own, 0.5);
+    let correlation = peak(&seen.all);
+    Ok(LoopRecord {
+        bursts: seen.bursts,
+        answered: total,
+        answer_length: best.length,
+        excess_ms: milliseconds(floor),
+        median_excess_ms: milliseconds(median),
+        correlation_ms: correlation.map(milliseconds),
+        estimators_agree: correlation.is_some_and(|peak| (peak - median).abs() <= AGREEMENT),
+        log_likelihood: (log_likelihood * 10.0).round() / 10.0,
+        false_positive_rate: FALSE_POSITIVE_RATE,
+        verdict,
+    })
+}
+
+/// Whether packets of a length answer bursts, rather than coming anyway.
+fn answers(reply: &Reply, bursts: u32) -> bool {
+    let total = reply.lags.total();
+    let densest = dense(&reply.lags).total();
+    total >= LEAST_ANSWERS
+        && f64::from(total) >= LEAST_SHARE * f64::from(bursts)
+        && f64::from(reply.before) <= MOST_BEFORE * f64::from(bursts)
+        && f64::from(densest) >= IN_WINDOW * f64::from(total)
+}
+
+/// The lags in the window that holds most of them, the earliest of equals.
+fn dense(lags: &Lags) -> Lags {
+    let windows = lags.0.windows(WINDOW).enumerate();
+    let fullest = windows.max_by_key(|(start, window)| {
+        let count: u32 = window.iter().map(|count| u32::from(*count)).sum();
+        (count, std::cmp::Reverse(*start))
+    });
+    let from = fullest.map_or(0, |(start, _)| start);
+    let mut kept = Lags::default();
+    for (place, count) in kept.0.iter_mut().zip(lags.0).skip(from).take(WINDOW) {
+        *place = count;
+    }
+    kept
+}
+
+/// Lags from a span on.
+fn above(lags: &Lags, span: Nanoseconds) -> u32 {
+    let from = usize::try_from(span / LAG_STEP).unwrap_or(LAG_STEPS);
+    lags.0.iter().skip(from).map(|count| u32::from(*count)).sum()
+}
+
+/// The lag below which the share `share` of all lies.
+fn quantile(lags: &Lags, share: f64) -> Nanoseconds {
+    let wanted = share * f64::from(lags.total());
+    let mut below = 0.0;
+    for (step, count) in (0i64..).zip(lags.0) {
+        let count = f64::from(count);
+        if count > 0.0 && below + count >= wanted {
+            #[expect(clippy::cast_possible_truncation, reason = "at most a second")]
+            let part = (((wanted - below) / count).clamp(0.0, 1.0) * 1e7) as i64;
+            return step.saturating_mul(LAG_STEP).saturating_add(part);
+        }
+        below += count;
+    }
+    0
+}
+
+/// The lag at which most packets come back, where it stands out of those that come anyway (estimator E2).
+fn peak(lags: &Lags) -> Option<Nanoseconds> {
+    let smooth: Vec<f64> = (0..LAG_STEPS)
+        .map(|centre| {
+            lags.0
+                .iter()
+                .enumerate()
+                .map(|(step, count)| {
+                    let away = f64::from(u32::try_from(centre.abs_diff(step)).unwrap_or(u32::MAX));
+                    f64::from(*count) * (-away).exp()
+                })
+                .sum()
+        })
+        .collect();
+    let mut sorted = smooth.clone();
+    sorted.sort_by(f64::total_cmp);
+    let base = *sorted.get(LAG_STEPS / 2)?;
+    let (step, height) = (0i64..)
+        .zip(&smooth)
+        .max_by(|(_, one), (_, other)| one.total_cmp(other))?;
+    ((height - base) / (base + 1.0).sqrt() >= PEAK)
+        .then(|| step.saturating_mul(LAG_STEP).saturating_add(LAG_STEP / 2))
+}
+
+#[cfg(test)]
+mod tests;

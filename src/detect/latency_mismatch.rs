@@ -1,0 +1,261 @@
+//! Round trips that contradict a claimed place, and sessions whose loop goes further than their transport (DETECTION 3.1, 3.2).
+//!
+//! Too fast is proof: nothing answers from farther away than light in fibre reaches. Too slow is a cue alone, since every
+//! proxy, tunnel and queue adds delay.
+
+use super::delay::ENOUGH;
+use super::{Conclusion, HostView, Knowledge};
+use crate::geo::sphere::{Coordinates, reach_km};
+use crate::model::evidence::{Decibans, Evidence, Family};
+use crate::model::finding::{Activity, Confidence, Finding, FindingKind, Role};
+use crate::model::identity::ContentId;
+use crate::model::latency::{DistanceRecord, LatencyRecord, LoopRecord, milliseconds};
+use crate::model::time::{Nanoseconds, SECOND, Timestamp};
+
+/// Weight of a place that physics rules out.
+const IMPOSSIBLE: f64 = 15.0;
+
+/// Weight of a round trip that is much longer than the way.
+const SLOW: f64 = 3.0;
+
+/// Weight of a loop that both estimators call longer, and of one that only the first does.
+const LONGER: [f64; 2] = [10.0, 5.0];
+
+/// A loop that is longer by so many milliseconds leads beyond a continent (DETECTION 3.2: more than 80 ms for a controller in
+/// another part of the world behind a near relay).
+const FAR_MS: f64 = 80.0;
+
+/// Round trips beyond what is usual for the way that say something: radio and full queues take tens of milliseconds.
+const SLACK: Nanoseconds = SECOND / 10;
+
+/// The conclusion.
+#[derive(Clone, Copy, Debug)]
+pub struct LatencyMismatches;
+
+impl Conclusion for LatencyMismatches {
+    fn conclude(&self, hosts: &[HostView], findings: &[Finding], knowledge: &Knowledge<'_>) -> Vec<Finding> {
+        let mut list: Vec<Finding> = Vec::new();
+        let mut by_id: Vec<(ContentId, &HostView)> = hosts.iter().map(|host| (host.id, host)).collect();
+        by_id.sort_unstable_by_key(|(id, _)| *id);
+        for finding in findings {
+            let Ok(place) = by_id.binary_search_by_key(&finding.host, |(id, _)| *id) else {
+                continue;
+            };
+            if let Some((_, host)) = by_id.get(place) {
+                list.extend(longer_loop(host, finding));
+            }
+        }
+        if let Some((at, source)) = knowledge.at {
+            list.extend(hosts.iter().filter_map(|host| own_place(host, at, source)));
+        }
+        list
+    }
+}
+
+/// A loop that leads beyond the session's other end.
+fn longer_loop(host: &HostView, session: &Finding) -> Option<Finding> {
+    let latency = session.latency.as_deref()?;
+    let judged: &LoopRecord = latency.control_loop.as_ref()?;
+    if judged.verdict != "longer" || judged.excess_ms < FAR_MS || session.role != Role::Controlled {
+        return None;
+    }
+    let [agreed, alone] = LONGER;
+    let weight = Decibans(if judged.estimators_agree { agreed } else { alone });
+    #[expect(clippy::cast_possible_truncation, reason = "below a second")]
+    let (possible, likely) = reach_km((judged.excess_ms * 1e6) as Nanoseconds);
+    let what = format!(
+        "{} of {} changes of the screen are answered {:.0} ms or more after the connection's other end had them",
+        judged.answered, judged.bursts, judged.excess_ms
+    );
+    let mut evidence = Evidence::observed(Family::Lat, what, weight, &[], Some(session.timestamp));
+    evidence.measure = Some("control_loop".to_owned());
+    evidence.note = Some(format!(
+        "that is a way of at most {possible:.0} km, usually {likely:.0} km, of which programs take a part; at most {:.0} % of direct \
+         sessions are called longer",
+        judged.false_positive_rate * 100.0
+    ).into());
+    let summary = format!(
+        "{}: the loop of its {} session is {:.0} ms longer than the connection, consistent with somebody who works far behind the \
+         relay or VPN exit that the connection ends at",
+        host.label(),
+        session.tool,
+        judged.excess_ms
+    );
+    Some(Finding {
+        id: ContentId::of(&[b"loop", &session.id.0.to_be_bytes()]),
+        kind: FindingKind::LatencyMismatch,
+        confidence: if judged.estimators_agree {
+            Confidence::Medium
+        } else {
+            Confidence::Low
+        },
+        score: weight,
+        summary,
+        benign: vec![
+            "a slow machine or a browser that draws late at the other end, a satellite or mobile line behind the relay, \
+             support by somebody far away"
+                .to_owned(),
+        ],
+        evidence: vec![evidence],
+        role: Role::Unknown,
+        activity: Activity::Unknown,
+        intervals: Vec::new(),
+        geo: None,
+        schedule: None,
+        sanctioned: None,
+        ..session.clone()
+    })
+}
+
+/// The inventory's place of a host against the round trip between it and the capture point.
+fn own_place(host: &HostView, at: Coordinates, source: &str) -> Option<Finding> {
+    let asset = host.asset.as_ref()?;
+    let (latitude, longitude) = asset.coordinates?;
+    let claimed = Coordinates::new(latitude, longitude)?;
+    let least = host.near.least?;
+    let (possible, likely) = reach_km(least);
+    let distance = at.gap_km(0.0, claimed, 0.0);
+    let (first, last) = host.near.span;
+    let is_enough = host.near.samples >= ENOUGH.0 && last.since(first) >= ENOUGH.1;
+    let (_, usual_of_slower) = reach_km(least.saturating_sub(SLACK));
+    let (weight, confidence, is_proof) = if distance > possible {
+        let confidence = if host.near.samples >= ENOUGH.0 {
+            Confidence::High
+        } else {
+            Confidence::Medium
+        };
+        (IMPOSSIBLE, confidence, true)
+    } else if is_enough && least > SLACK && usual_of_slower > distance {
+        (SLOW, Confidence::Low, false)
+    } else {
+        return None;
+    };
+    let claim = DistanceRecord {
+        claimed_by: format!("inventory; capture point by {source}"),
+        distance_km: distance.round(),
+        possible_km: possible.round(),
+        likely_km: likely.round(),
+        round_trip_ms: milliseconds(least),
+        samples: host.near.samples,
+    };
+    let what = if is_proof {
+        format!(
+            "it answers within {:.1} ms, which light in fibre needs for {possible:.0} km, while the place that the inventory gives is \
+             {distance:.0} km from the capture point",
+            claim.round_trip_ms
+        )
+    } else {
+        format!(
+            "it never answers within less than {:.0} ms, although the place that the inventory gives is {distance:.0} km from the \
+             capture point",
+            claim.round_trip_ms
+        )
+    };
+    let benign = if is_proof {
+        "something between that answers in its place (a proxy, an accelerator for satellite lines), a capture point that stands \
+         elsewhere than was said"
+    } else {
+        "a satellite or mobile line, a VPN, a full queue"
+    };
+    let mut evidence = Evidence::observed(Family::Lat, what.clone(), Decibans(weight), &[], Some(first));
+    evidence.measure = Some("distance".to_owned());
+    let subject = if is_proof {
+        "is not where the inventory has it"
+    } else {
+        "answers later than its declared place explains"
+    };
+    Some(Finding {
+        id: ContentId::of(&[b"distance", &host.id.0.to_be_bytes()]),
+        timestamp: first,
+        last_seen: last,
+        kind: FindingKind::LatencyMismatch,
+        tool: "round-trip".to_owned(),
+        protocol: None,
+        role: Role::Unknown,
+        activity: Activity::Unknown,
+        intervals: Vec::<(Timestamp, Timestamp, Activity)>::new(),
+        controller: None,
+        host: host.id,
+        host_ip: host.address(),
+        peer: None,
+        peer_name: None,
+        peer_port: None,
+        proto: None,
+        community_id: None,
+        flow_ids: Vec::new(),
+        flow_count: 0,
+        confidence,
+        score: Decibans(weight),
+        sanctioned: None,
+        summary: format!("{} {subject}: {what}", host.label()),
+        benign: vec![benign.to_owned()],
+        evidence: vec![evidence],
+        peer_geo: None,
+        geo: None,
+        latency: Some(Box::new(LatencyRecord {
+            claim: Some(claim),
+            ..LatencyRecord::default()
+        })),
+        schedule: None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::profile::Asset;
+
+    fn host(round_trip_ms: i64, samples: u32) -> HostView {
+        let mut host = HostView {
+            asset: Some(Asset {
+                // Seattle.
+                coordinates: Some((47.61, -122.33)),
+                ..Asset::default()
+            }),
+            ..HostView::default()
+        };
+        for number in 0..samples {
+            host.near.add(
+                Timestamp(i64::from(number) * 200 * SECOND),
+                round_trip_ms * 1_000_000,
+            );
+        }
+        host
+    }
+
+    fn found(host: &HostView, at: (f64, f64)) -> Option<Finding> {
+        own_place(host, Coordinates::new(at.0, at.1).unwrap(), "--at")
+    }
+
+    const PHOENIX: (f64, f64) = (33.45, -112.07);
+    const TACOMA: (f64, f64) = (47.25, -122.44);
+
+    #[test]
+    fn an_answer_that_is_faster_than_light_rules_the_place_out() {
+        // Seattle to Phoenix takes 18 ms.
+        let finding = found(&host(17, 6), PHOENIX).unwrap();
+        assert_eq!(
+            (finding.confidence, finding.score.0),
+            (Confidence::High, IMPOSSIBLE)
+        );
+        assert!(finding.summary.contains("is not where the inventory has it"));
+        let claim = finding.latency.unwrap().claim.unwrap();
+        assert!((claim.distance_km - 1_785.0).abs() < 15.0, "{claim:?}");
+        assert!(found(&host(19, 6), PHOENIX).is_none());
+    }
+
+    #[test]
+    fn slowness_is_a_cue_and_only_with_enough_samples() {
+        let finding = found(&host(180, 6), TACOMA).unwrap();
+        assert_eq!((finding.confidence, finding.score.0), (Confidence::Low, SLOW));
+        assert!(found(&host(180, 3), TACOMA).is_none());
+        assert!(found(&host(90, 6), TACOMA).is_none());
+        assert!(found(&host(120, 6), PHOENIX).is_none());
+    }
+
+    #[test]
+    fn without_a_place_or_a_round_trip_nothing_is_said() {
+        assert!(found(&HostView::default(), PHOENIX).is_none());
+        assert!(found(&host(1, 0), PHOENIX).is_none());
+    }
+}

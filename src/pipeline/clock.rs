@@ -1,0 +1,93 @@
+//! How the clock of each capture runs: packets that are out of order, and steps.
+//!
+//! Packets that several queues or several interfaces wrote may be a little out of order; a clock that was set goes back by more. A step
+//! forward cannot be told from silence, so long ones are counted as what they may be.
+
+use crate::model::summary::ClockRecord;
+use crate::model::time::{Nanoseconds, SECOND, Timestamp};
+
+/// Back by this much is a clock that was set, not a queue that was slow.
+const STEP: Nanoseconds = SECOND;
+
+/// Forward by this much is a silence, or a clock that was set.
+const SILENCE: Nanoseconds = 3_600 * SECOND;
+
+/// Clocks of all captures.
+#[derive(Debug, Default)]
+pub struct Clocks(Vec<Clock>);
+
+/// Clock of one capture.
+#[derive(Clone, Copy, Debug, Default)]
+struct Clock {
+    last: Option<Timestamp>,
+    record: ClockRecord,
+}
+
+impl Clocks {
+    /// Takes the time of a capture's next packet.
+    pub fn tick(&mut self, capture: u16, at: Timestamp) {
+        let place = usize::from(capture);
+        if place >= self.0.len() {
+            self.0.resize(place.saturating_add(1), Clock::default());
+        }
+        let Some(clock) = self.0.get_mut(place) else {
+            return;
+        };
+        if let Some(last) = clock.last.replace(at) {
+            let passed = at.since(last);
+            if !(0..SILENCE).contains(&passed) {
+                clock.record.count(passed);
+            }
+        }
+    }
+
+    /// What is known of a capture's clock; `None` where it ran evenly.
+    #[must_use]
+    pub fn record(&self, capture: usize) -> Option<ClockRecord> {
+        let clock = self.0.get(capture)?;
+        (clock.record != ClockRecord::default()).then_some(clock.record)
+    }
+}
+
+impl ClockRecord {
+    fn count(&mut self, passed: Nanoseconds) {
+        let counter = if passed >= 0 {
+            &mut self.forward
+        } else {
+            let back = passed.unsigned_abs() / 1_000_000;
+            self.furthest_back_ms = self.furthest_back_ms.max(back);
+            if passed <= -STEP {
+                &mut self.backward
+            } else {
+                &mut self.out_of_order
+            }
+        };
+        *counter = counter.saturating_add(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn disorder_steps_and_silences_are_counted_for_each_capture() {
+        let mut clocks = Clocks::default();
+        for (capture, millisecond) in [
+            (0, 1_000),
+            (0, 1_020),
+            (0, 1_015),
+            (1, 50),
+            (0, 5_000_000),
+            (0, 4_990_000),
+            (1, 60),
+        ] {
+            clocks.tick(capture, Timestamp(millisecond * 1_000_000));
+        }
+        let record = clocks.record(0).unwrap();
+        assert_eq!((record.out_of_order, record.backward, record.forward), (1, 1, 1));
+        assert_eq!(record.furthest_back_ms, 10_000);
+        assert_eq!(clocks.record(1), None);
+        assert_eq!(clocks.record(7), None);
+    }
+}

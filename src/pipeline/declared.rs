@@ -1,0 +1,105 @@
+//! What the user's files declare, brought to the terms of packets: where the capture point stands, and when a working day has its
+//! middle.
+
+use crate::detect::{HostView, Knowledge};
+use crate::explain::Circumstances;
+use crate::geo::sphere::Coordinates;
+use crate::model::time::Timestamp;
+use crate::model::vantage::Vantage;
+use crate::settings::inventory::Asset;
+
+/// Hours that are assumed where only a time zone is declared: 09:00 to 17:00, in minutes of the day.
+const USUAL: (u16, u16) = (540, 1_020);
+
+/// Minutes of a day.
+const DAY: u16 = 1_440;
+
+/// Middle of the declared working day in hours UTC, with the time zone's offset in the middle of the capture.
+pub(super) fn noon_utc(asset: &Asset, spans: &[(Timestamp, Timestamp)]) -> Option<f64> {
+    let first = spans.iter().map(|(first, _)| *first).min()?;
+    let last = spans.iter().map(|(_, last)| *last).max()?;
+    let zone = asset.timezone.as_ref()?;
+    let (start, end) = asset.work_hours.map_or(USUAL, |hours| (hours.start, hours.end));
+    let length = if end > start {
+        end - start
+    } else {
+        end + DAY - start
+    };
+    let local = (f64::from(start) + f64::from(length) / 2.0) / 60.0;
+    let middle = first.plus(last.since(first) / 2);
+    let at = jiff::Timestamp::from_nanosecond(i128::from(middle.0)).ok()?;
+    let offset = f64::from(zone.to_offset(at).seconds()) / 3_600.0;
+    Some((local - offset).rem_euclid(24.0))
+}
+
+/// The knowledge with the place of the capture point: the user's own word, else the one declared site of all hosts that were
+/// captured in its own network.
+pub(super) fn placed<'a>(
+    knowledge: &Knowledge<'a>,
+    hosts: &[HostView],
+    circumstances: &Circumstances,
+) -> Knowledge<'a> {
+    let site = || {
+        let mut common = None;
+        for host in hosts {
+            let name = host.asset.as_ref().and_then(|asset| asset.record.site.as_deref());
+            let Some(site) = name.and_then(|name| knowledge.policy.site(name)) else {
+                continue;
+            };
+            let (latitude, longitude) = site.coordinates?;
+            if common.is_some_and(|before| before != (latitude, longitude)) {
+                return None;
+            }
+            common = Some((latitude, longitude));
+        }
+        let (latitude, longitude) = common?;
+        Some((Coordinates::new(latitude, longitude)?, "the hosts' declared site"))
+    };
+    Knowledge {
+        catalogue: knowledge.catalogue,
+        geo: knowledge.geo,
+        policy: knowledge.policy,
+        at: knowledge
+            .at
+            .or_else(|| (circumstances.vantage == Vantage::Home).then(site).flatten()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::inventory::WorkHours;
+
+    #[test]
+    fn the_middle_of_a_declared_day_follows_the_zone_and_its_summer_time() {
+        let asset = Asset {
+            timezone: jiff::tz::TimeZone::get("America/Chicago").ok(),
+            work_hours: WorkHours::parse("09:00-17:00"),
+            ..Asset::default()
+        };
+        // 2026-01-15 and 2026-07-15, noon UTC.
+        let noon = |seconds| {
+            noon_utc(
+                &asset,
+                &[(
+                    Timestamp::from_parts(seconds, 0),
+                    Timestamp::from_parts(seconds, 0),
+                )],
+            )
+        };
+        assert_eq!(
+            (noon(1_768_478_400), noon(1_784_116_800)),
+            (Some(19.0), Some(18.0))
+        );
+        let night = Asset {
+            work_hours: WorkHours::parse("22:00-06:00"),
+            ..asset
+        };
+        assert_eq!(noon_utc(&night, &[Default::default()]), Some(8.0));
+    }
+
+    #[test]
+    fn without_a_time_zone_nothing_is_declared() {
+        assert_eq!(noon_utc(&Asset::default(), &[Default::default()]), None);
+    }
+}
