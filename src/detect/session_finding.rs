@@ -71,10 +71,9 @@ pub(super) fn finding(
 ) -> Option<(Finding, Session)> {
     let kind = kind_of(tool)?;
     let is_remote = matches!(kind, FindingKind::RemoteAccess | FindingKind::IpKvm);
-    let is_login = tool.class.id == "remote-login";
     let declared = declared_role(kind, peer.is_some(), &group);
-    let mut judged = if is_remote && !is_login {
-        activity_state::judge(&group.windows, declared)
+    let mut judged = if is_remote {
+        activity_state::judge(&group.windows, &tool.id, declared)
     } else {
         Judgement {
             role: declared.unwrap_or_default(),
