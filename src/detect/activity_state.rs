@@ -1,26 +1,47 @@
 //! Is a remote session idle, watched, driven, or moving files? From sizes and times alone (DETECTION 4.1.2).
 //!
-//! Works in windows of ten seconds on all flows of one tool between one pair. Input events are small packets towards the
-//! controlled machine; they are answered by screen updates away from it. Both directions are tried, since with relayed tools
-//! nothing else tells who controls whom.
+//! Works in windows of ten seconds on all flows of one tool between one pair. Whoever watches sends packets of the size
+//! of input too: a request or a receipt, or two, for each update of the screen. Those come in turns, one turn after
+//! each update, while a hand sends without waiting; so what counts as input is what goes beyond the requests of a turn, and
+//! how many these are the windows tell in which the screen moves most undisturbed. Where a tunnel gathers several messages
+//! into one packet, it is what goes beyond one message for each packet of screen. Both directions are tried, since with
+//! relayed tools nothing else tells who controls whom.
 
 use std::collections::BTreeMap;
 
+use super::activity_thresholds::Thresholds;
 use crate::model::finding::{Activity, Role};
 use crate::model::flow::{ActivityBin, BIN};
 use crate::model::time::{Nanoseconds, SECOND, Timestamp};
 
-/// Below this the screen does not move (bytes in ten seconds).
-const QUIET: u64 = 4 << 10;
-
-/// Screen updates that answer input.
-const ANSWERED: u64 = 8 << 10;
-
-/// Input events in a window that a person causes.
-const INPUTS: u32 = 3;
-
 /// Beyond this without input it is a transfer.
 const TRANSFER: u64 = 8 << 20;
+
+/// Somebody who moves the mouse over a still screen gets no answer: he drives if the screen answers him within so many
+/// windows before or after.
+const NEAR: u32 = 3;
+
+/// How long setting up a connection may take: version, security, log-in, first picture.
+const OPENING: Nanoseconds = 5 * SECOND;
+
+/// Most requests that a viewer is believed to send for one update (noVNC sends two).
+const MOST_REQUESTS: u32 = 3;
+
+/// One of so many windows may show fewer requests than there are: an update's request may fall into the next window.
+const OUTLIERS: usize = 10;
+
+/// Messages are taken to be gathered if a packet holds one and a half on average, in halves.
+const GATHERED: u64 = 3;
+
+/// One of so many messages must go beyond the packets of screen: the size of a message is known to a sixth.
+const SURPLUS: u64 = 5;
+
+/// Windows in which the far end of a connection must have been seen driving its opener, before he counts as controlled.
+const REVERSED_WINDOWS: usize = 3;
+
+/// Octets of screen for each input-sized packet, beyond which it is an upload with its receipts (SFTP acknowledges
+/// each write, of 32 KiB as clients make them; SSH's windows are adjusted more rarely still: RFC 4254, 5.2).
+const UPLOAD: u64 = 8 << 10;
 
 /// Windows of one state with less between them than this are one interval.
 const JOIN: Nanoseconds = 120 * SECOND;
@@ -28,49 +49,210 @@ const JOIN: Nanoseconds = 120 * SECOND;
 /// Ratio of the directions' bytes that tells who shows the screen.
 const RATIO: u64 = 4;
 
-/// One window: bytes and input-sized packets out of the local host, and into it.
+/// One direction of a window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Way {
+    /// Payload bytes.
+    pub bytes: u64,
+    /// Input-sized packets.
+    pub small: u32,
+    /// Packets with payload.
+    pub packets: u32,
+    /// Those that follow one of the other side.
+    pub turns: u32,
+}
+
+impl Way {
+    /// Adds what went the same way.
+    pub fn add(&mut self, other: Self) {
+        self.bytes = self.bytes.saturating_add(other.bytes);
+        self.small = self.small.saturating_add(other.small);
+        self.packets = self.packets.saturating_add(other.packets);
+        self.turns = self.turns.saturating_add(other.turns);
+    }
+}
+
+/// One window: what went out of the local host, and what came to it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Window {
-    /// Payload bytes that the host sent.
-    pub out_bytes: u64,
-    /// Payload bytes that came to it.
-    pub in_bytes: u64,
-    /// Input-sized packets that it sent.
-    pub out_small: u32,
-    /// Input-sized packets that came to it.
-    pub in_small: u32,
+    /// What the host sent.
+    pub out: Way,
+    /// What came to it.
+    pub inward: Way,
+    /// A connection was being set up: both sides send small packets then, whoever sits there.
+    pub is_opening: bool,
+}
+
+impl Window {
+    /// Adds what other flows moved in the same ten seconds.
+    pub fn add(&mut self, other: Self) {
+        self.out.add(other.out);
+        self.inward.add(other.inward);
+        self.is_opening |= other.is_opening;
+    }
 }
 
 /// Windows by their number.
 pub type Windows = BTreeMap<u32, Window>;
 
-/// Adds the bins of one flow; `local_is_client` says which direction is out.
-pub fn add(windows: &mut Windows, bins: &[ActivityBin], local_is_client: bool) {
+/// Adds the bins of one flow that began at `start`; `local_is_client` says which direction is out.
+pub fn add(windows: &mut Windows, bins: &[ActivityBin], start: Timestamp, local_is_client: bool) {
+    let opened = start.plus(OPENING).0.div_euclid(BIN);
     for bin in bins {
-        let window = windows.entry(bin.number).or_default();
-        let ([client_bytes, server_bytes], [client_small, server_small]) = (bin.bytes, bin.small);
-        let (out_bytes, in_bytes, out_small, in_small) = if local_is_client {
-            (client_bytes, server_bytes, client_small, server_small)
+        let [client, server] = [0, 1].map(|way: usize| Way {
+            bytes: bin.bytes.get(way).copied().unwrap_or(0).into(),
+            small: bin.small.get(way).copied().unwrap_or(0).into(),
+            packets: bin.packets.get(way).copied().unwrap_or(0).into(),
+            turns: bin.turns.get(way).copied().unwrap_or(0).into(),
+        });
+        let (out, inward) = if local_is_client {
+            (client, server)
         } else {
-            (server_bytes, client_bytes, server_small, client_small)
+            (server, client)
         };
-        window.out_bytes = window.out_bytes.saturating_add(u64::from(out_bytes));
-        window.in_bytes = window.in_bytes.saturating_add(u64::from(in_bytes));
-        window.out_small = window.out_small.saturating_add(u32::from(out_small));
-        window.in_small = window.in_small.saturating_add(u32::from(in_small));
+        windows.entry(bin.number).or_default().add(Window {
+            out,
+            inward,
+            is_opening: i64::from(bin.number) <= opened,
+        });
     }
 }
 
-/// State of a window, if the host shows its screen (`out` is screen).
-fn state(screen: u64, other: u64, inputs: u32) -> Activity {
-    if screen.max(other) > TRANSFER && inputs < INPUTS {
-        Activity::Bulk
-    } else if inputs >= INPUTS && screen >= ANSWERED {
-        Activity::Driven
-    } else if screen >= QUIET {
-        Activity::Viewed
-    } else {
-        Activity::Idle
+/// Windows as the one sees them who takes one of the two sides for the screen.
+struct Reading<'a> {
+    thresholds: &'a Thresholds,
+    /// Packets that a viewer sends for each update.
+    requests: u32,
+    /// Octets of one message of input, where messages are gathered.
+    message: u64,
+    /// Whether the local host shows its screen.
+    shows: bool,
+}
+
+impl<'a> Reading<'a> {
+    fn new(windows: &Windows, thresholds: &'a Thresholds, shows: bool) -> Self {
+        let mut reading = Self {
+            thresholds,
+            requests: 1,
+            message: u64::MAX,
+            shows,
+        };
+        let mut requests: Vec<u32> = windows
+            .values()
+            .map(|window| reading.ways(window))
+            .filter(|(screen, _)| screen.bytes >= thresholds.quiet)
+            .filter_map(|(_, input)| requests_of(input))
+            .collect();
+        requests.sort_unstable();
+        if let Some(fewest) = requests.get(requests.len() / OUTLIERS) {
+            reading.requests = (*fewest).min(MOST_REQUESTS);
+        }
+        let sizes = windows.values().filter_map(|window| {
+            let (_, input) = reading.ways(window);
+            let is_enough = input.small >= thresholds.inputs && input.small == input.packets;
+            is_enough.then(|| input.bytes / u64::from(input.small))
+        });
+        reading.message = sizes.min().unwrap_or(u64::MAX).max(1);
+        reading
+    }
+
+    /// The screen's way and the input's.
+    fn ways(&self, window: &Window) -> (Way, Way) {
+        if self.shows {
+            (window.out, window.inward)
+        } else {
+            (window.inward, window.out)
+        }
+    }
+
+    /// Packets that nothing but a hand explains.
+    fn inputs(&self, screen: Way, input: Way) -> u32 {
+        let small = u64::from(input.small);
+        let is_echo = screen.bytes <= small.saturating_mul(self.thresholds.echo);
+        // What a shell echoes is not less than what was typed, unlike the receipts of an upload.
+        if is_echo && (!self.thresholds.carries || screen.bytes >= input.bytes / 5 * 4) {
+            return input.small;
+        }
+        let unasked = input
+            .small
+            .saturating_sub(input.turns.saturating_mul(self.requests));
+        let messages = input.bytes / self.message;
+        let is_gathered =
+            input.bytes.saturating_mul(2) >= small.saturating_mul(self.message).saturating_mul(GATHERED);
+        if !self.thresholds.carries || !is_gathered {
+            return unasked;
+        }
+        let surplus = messages.saturating_sub(u64::from(screen.packets));
+        if surplus.saturating_mul(SURPLUS) < messages {
+            return unasked;
+        }
+        unasked.max(u32::try_from(surplus).unwrap_or(u32::MAX))
+    }
+
+    /// State of a window; `None` for input that the screen does not answer, or that may be the setting up.
+    fn state(&self, window: &Window) -> Option<Activity> {
+        let (screen, input) = self.ways(window);
+        let limits = self.thresholds;
+        let inputs = self.inputs(screen, input);
+        let has_hand = inputs >= limits.inputs
+            && u64::from(inputs).saturating_mul(100)
+                >= u64::from(input.small).saturating_mul(u64::from(limits.share));
+        if screen.bytes.max(input.bytes) > TRANSFER && !has_hand {
+            Some(Activity::Bulk)
+        } else if has_hand {
+            (screen.bytes >= limits.answered && !window.is_opening).then_some(Activity::Driven)
+        } else {
+            Some(self.without_hand(screen))
+        }
+    }
+
+    const fn without_hand(&self, screen: Way) -> Activity {
+        if screen.bytes >= self.thresholds.quiet {
+            Activity::Viewed
+        } else {
+            Activity::Idle
+        }
+    }
+
+    /// States of all windows, in their order.
+    fn states(&self, windows: &Windows) -> Vec<(u32, Activity)> {
+        let first: Vec<(u32, Option<Activity>)> = windows
+            .iter()
+            .map(|(number, window)| (*number, self.state(window)))
+            .collect();
+        let driven: Vec<u32> = first
+            .iter()
+            .filter(|(_, state)| *state == Some(Activity::Driven))
+            .map(|(number, _)| *number)
+            .collect();
+        let is_near = |number: u32| {
+            let at = driven.partition_point(|other| *other < number);
+            let neighbours = [at.checked_sub(1), Some(at)];
+            neighbours
+                .into_iter()
+                .flatten()
+                .filter_map(|place| driven.get(place))
+                .any(|other| other.abs_diff(number) <= NEAR)
+        };
+        first
+            .into_iter()
+            .zip(windows.values())
+            .map(|((number, state), window)| {
+                let unanswered = || {
+                    let is_driven = if window.is_opening {
+                        driven.binary_search(&number.saturating_add(1)).is_ok()
+                    } else {
+                        is_near(number)
+                    };
+                    if is_driven {
+                        Activity::Driven
+                    } else {
+                        self.without_hand(self.ways(window).0)
+                    }
+                };
+                (number, state.unwrap_or_else(unanswered))
+            })
+            .collect()
     }
 }
 
@@ -85,10 +267,31 @@ pub struct Judgement {
     pub intervals: Vec<(Timestamp, Timestamp, Activity)>,
 }
 
-/// Judges the windows. `declared` is the role where the protocol itself tells it (who listens for RDP is controlled).
+/// Input-sized packets for each turn, a tenth short of the next whole number being that number; `None` where nothing tells.
+fn requests_of(input: Way) -> Option<u32> {
+    if input.small == 0 {
+        return Some(0);
+    }
+    let (small, turns) = (input.small.saturating_mul(10), input.turns);
+    let whole = small
+        .saturating_add(turns)
+        .checked_div(turns.saturating_mul(10))?;
+    Some(whole.max(1))
+}
+
+/// Judges the windows of a tool. `declared` is the role where the protocol itself tells it (who listens for RDP is
+/// controlled).
 #[must_use]
-pub fn judge(windows: &Windows, declared: Option<Role>) -> Judgement {
-    let role = declared.unwrap_or_else(|| role(windows));
+pub fn judge(windows: &Windows, tool: &str, declared: Option<Role>) -> Judgement {
+    let mut thresholds = Thresholds::of(tool);
+    let role = match (declared, Thresholds::reversed(tool)) {
+        (Some(Role::Controller), Some(reversed)) if is_reversed(windows, &reversed) => {
+            thresholds = reversed;
+            Role::Controlled
+        }
+        (Some(role), _) => role,
+        (None, _) => role(windows, &thresholds),
+    };
     if windows.is_empty() {
         return Judgement {
             role,
@@ -97,14 +300,8 @@ pub fn judge(windows: &Windows, declared: Option<Role>) -> Judgement {
         };
     }
     let mut intervals: Vec<(Timestamp, Timestamp, Activity)> = Vec::new();
-    for (number, window) in windows {
-        let is_controller = role == Role::Controller;
-        let state = if is_controller {
-            state(window.in_bytes, window.out_bytes, window.out_small)
-        } else {
-            state(window.out_bytes, window.in_bytes, window.in_small)
-        };
-        let start = Timestamp(i64::from(*number).saturating_mul(BIN));
+    for (number, state) in Reading::new(windows, &thresholds, role != Role::Controller).states(windows) {
+        let start = Timestamp(i64::from(number).saturating_mul(BIN));
         let end = start.plus(BIN);
         match intervals.last_mut() {
             Some((_, last, before)) if *before == state && start.since(*last) <= JOIN => *last = end,
@@ -131,22 +328,23 @@ pub fn judge(windows: &Windows, declared: Option<Role>) -> Judgement {
 }
 
 /// Who shows the screen, over the windows that look driven from one of the two sides.
-fn role(windows: &Windows) -> Role {
-    let mut out = 0u64;
-    let mut inward = 0u64;
-    let mut driven = 0u32;
+fn role(windows: &Windows, thresholds: &Thresholds) -> Role {
+    let [shows, drives] = [true, false].map(|shows| Reading::new(windows, thresholds, shows));
+    let mut sums = [0u64; 2];
     for window in windows.values() {
-        let shows = state(window.out_bytes, window.in_bytes, window.in_small) == Activity::Driven;
-        let drives = state(window.in_bytes, window.out_bytes, window.out_small) == Activity::Driven;
-        if shows || drives {
-            driven = driven.saturating_add(1);
-            out = out.saturating_add(window.out_bytes);
-            inward = inward.saturating_add(window.in_bytes);
+        if [&shows, &drives]
+            .into_iter()
+            .any(|reading| reading.state(window) == Some(Activity::Driven))
+        {
+            let [out, inward] = sums;
+            sums = [
+                out.saturating_add(window.out.bytes),
+                inward.saturating_add(window.inward.bytes),
+            ];
         }
     }
-    if driven == 0 {
-        Role::Unknown
-    } else if out > inward.saturating_mul(RATIO) {
+    let [out, inward] = sums;
+    if out > inward.saturating_mul(RATIO) {
         Role::Controlled
     } else if inward > out.saturating_mul(RATIO) {
         Role::Controller
@@ -155,16 +353,37 @@ fn role(windows: &Windows) -> Role {
     }
 }
 
+/// Whether the far end drives who opened the connection: a tunnel that lets others in (ssh -R). Its screen goes out and
+/// input comes in, several packets without an answer between, which no receipt of an upload does.
+fn is_reversed(windows: &Windows, thresholds: &Thresholds) -> bool {
+    let reading = Reading::new(windows, thresholds, true);
+    let driven = windows.values().filter(|window| {
+        reading.state(window) == Some(Activity::Driven)
+            && window.out.bytes <= u64::from(window.inward.small).saturating_mul(UPLOAD)
+    });
+    let (mut out, mut inward) = (0u64, 0u64);
+    for window in windows.values() {
+        out = out.saturating_add(window.out.bytes);
+        inward = inward.saturating_add(window.inward.bytes);
+    }
+    out > inward.saturating_mul(RATIO) && driven.count() >= REVERSED_WINDOWS
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn window(out_bytes: u64, in_bytes: u64, out_small: u32, in_small: u32) -> Window {
+        let way = |bytes, small| Way {
+            bytes,
+            small,
+            packets: small,
+            turns: 0,
+        };
         Window {
-            out_bytes,
-            in_bytes,
-            out_small,
-            in_small,
+            out: way(out_bytes, out_small),
+            inward: way(in_bytes, in_small),
+            is_opening: false,
         }
     }
 
@@ -176,7 +395,7 @@ mod tests {
             (3, window(90_000, 3_000, 1, 40)),
             (4, window(50_000, 100, 0, 1)),
         ]);
-        let judged = judge(&windows, None);
+        let judged = judge(&windows, "", None);
         assert_eq!(
             (judged.role, judged.activity),
             (Role::Controlled, Activity::Driven)
@@ -189,16 +408,16 @@ mod tests {
     #[test]
     fn the_mirror_image_is_a_controller() {
         let windows = Windows::from([(2, window(4_000, 200_000, 60, 0))]);
-        assert_eq!(judge(&windows, None).role, Role::Controller);
-        assert_eq!(judge(&windows, None).activity, Activity::Driven);
+        assert_eq!(judge(&windows, "", None).role, Role::Controller);
+        assert_eq!(judge(&windows, "", None).activity, Activity::Driven);
     }
 
     #[test]
     fn a_call_with_equal_directions_gives_no_role_and_a_download_is_bulk() {
         let call = Windows::from([(1, window(300_000, 300_000, 400, 400))]);
-        assert_eq!(judge(&call, None).role, Role::Unknown);
+        assert_eq!(judge(&call, "", None).role, Role::Unknown);
         let download = Windows::from([(1, window(20_000, 20 << 20, 0, 0))]);
-        assert_eq!(judge(&download, None).activity, Activity::Bulk);
+        assert_eq!(judge(&download, "", None).activity, Activity::Bulk);
     }
 
     #[test]
@@ -208,6 +427,107 @@ mod tests {
             (10, window(200_000, 4_000, 0, 60)),
             (100, window(200_000, 4_000, 0, 60)),
         ]);
-        assert_eq!(judge(&windows, None).intervals.len(), 2);
+        assert_eq!(judge(&windows, "", None).intervals.len(), 2);
+    }
+
+    /// Updates of a screen, each asked for by so many packets, and a hand's packets beside them.
+    fn watched(updates: u32, octets: u64, requests: u32, hand: u32) -> Window {
+        let small = updates.saturating_mul(requests).saturating_add(hand);
+        Window {
+            out: Way {
+                bytes: u64::from(updates).saturating_mul(octets),
+                small: 0,
+                packets: updates,
+                turns: updates,
+            },
+            inward: Way {
+                bytes: u64::from(small).saturating_mul(40),
+                small,
+                packets: small,
+                turns: updates,
+            },
+            is_opening: false,
+        }
+    }
+
+    fn states(windows: &Windows, tool: &str, declared: Role) -> Vec<Activity> {
+        let judged = judge(windows, tool, Some(declared));
+        judged.intervals.iter().map(|(_, _, state)| *state).collect()
+    }
+
+    #[test]
+    fn a_viewers_requests_are_no_input_however_many_go_with_an_update() {
+        for requests in 0..=2 {
+            let windows = Windows::from([
+                (1, watched(80, 700, requests, 0)),
+                (2, watched(80, 700, requests, 70)),
+            ]);
+            assert_eq!(
+                states(&windows, "vnc", Role::Controlled),
+                [Activity::Viewed, Activity::Driven],
+                "{requests}"
+            );
+        }
+    }
+
+    #[test]
+    fn moving_the_mouse_over_a_still_screen_is_driving_only_beside_what_is_answered() {
+        let pointing = watched(2, 200, 1, 30);
+        let windows = Windows::from([
+            (1, watched(40, 100, 1, 80)),
+            (2, pointing),
+            (3, watched(40, 100, 1, 80)),
+        ]);
+        assert_eq!(states(&windows, "vnc", Role::Controlled), [Activity::Driven]);
+        let alone = Windows::from([(1, pointing), (20, watched(40, 100, 1, 80))]);
+        assert_eq!(
+            states(&alone, "vnc", Role::Controlled),
+            [Activity::Idle, Activity::Driven]
+        );
+    }
+
+    #[test]
+    fn setting_up_a_connection_is_not_driving() {
+        let mut opening = watched(10, 400, 1, 20);
+        opening.is_opening = true;
+        let tried = Windows::from([(1, opening)]);
+        assert_eq!(states(&tried, "rdp", Role::Controlled), [Activity::Idle]);
+    }
+
+    #[test]
+    fn a_tunnel_whose_far_end_drives_is_told_from_a_shell_and_an_upload() {
+        let tunnel: Windows = (1..=4).map(|number| (number, watched(80, 700, 1, 70))).collect();
+        assert_eq!(
+            judge(&tunnel, "ssh", Some(Role::Controller)).role,
+            Role::Controlled
+        );
+        let upload: Windows = (1..=4)
+            .map(|number| (number, watched(80, 32 << 10, 1, 4)))
+            .collect();
+        assert_eq!(
+            judge(&upload, "ssh", Some(Role::Controller)).role,
+            Role::Controller
+        );
+        let typed = Window {
+            out: Way {
+                bytes: 1_000,
+                small: 28,
+                packets: 28,
+                turns: 28,
+            },
+            inward: Way {
+                bytes: 1_500,
+                small: 35,
+                packets: 35,
+                turns: 28,
+            },
+            is_opening: false,
+        };
+        let shell: Windows = (1..=4).map(|number| (number, typed)).collect();
+        let judged = judge(&shell, "ssh", Some(Role::Controller));
+        assert_eq!(
+            (judged.role, judged.activity),
+            (Role::Controller, Activity::Driven)
+        );
     }
 }

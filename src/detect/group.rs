@@ -102,11 +102,7 @@ impl Group {
         self.led_by_local = self.led_by_local.saturating_add(other.led_by_local);
         self.is_answered |= other.is_answered;
         for (number, window) in other.windows {
-            let sum = self.windows.entry(number).or_default();
-            sum.out_bytes = sum.out_bytes.saturating_add(window.out_bytes);
-            sum.in_bytes = sum.in_bytes.saturating_add(window.in_bytes);
-            sum.out_small = sum.out_small.saturating_add(window.out_small);
-            sum.in_small = sum.in_small.saturating_add(window.in_small);
+            self.windows.entry(number).or_default().add(window);
         }
         if let Some(more) = other.latency {
             match &mut self.latency {

@@ -8,6 +8,7 @@
 //! one line in `CONCLUSIONS`.
 
 pub mod activity_state;
+pub mod activity_thresholds;
 pub mod delay;
 pub mod device;
 pub mod geo_mismatch;

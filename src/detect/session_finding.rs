@@ -96,10 +96,9 @@ pub(super) fn finding(joined: Joined<'_>, knowledge: &Knowledge<'_>) -> Option<(
     } = joined;
     let kind = kind_of(tool)?;
     let is_remote = matches!(kind, FindingKind::RemoteAccess | FindingKind::IpKvm);
-    let is_login = tool.class.id == "remote-login";
     let declared = declared_role(kind, peer.is_some(), &group);
-    let mut judged = if is_remote && !is_login {
-        activity_state::judge(&group.windows, declared)
+    let mut judged = if is_remote {
+        activity_state::judge(&group.windows, &tool.id, declared)
     } else {
         Judgement {
             role: declared.unwrap_or_default(),
@@ -116,7 +115,7 @@ pub(super) fn finding(joined: Joined<'_>, knowledge: &Knowledge<'_>) -> Option<(
     let confidence = confidence(&group);
     let score = Decibans(f64::from(group.score()));
     let mut evidence = evidence(tool, &mut group, is_remote);
-    let shows = is_remote && !is_login && shows_screen(&judged);
+    let shows = is_remote && tool.class.id != "remote-login" && shows_screen(&judged);
     let delays = delay::told(group.latency.as_deref(), shows, knowledge.at);
     evidence.extend(delays.evidence);
     let main_peer = match peer {

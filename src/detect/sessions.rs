@@ -199,7 +199,7 @@ impl Sessions {
         if group.flow_ids.len() < MOST_FLOW_IDS {
             group.flow_ids.push(flow.id);
         }
-        activity_state::add(&mut group.windows, &flow.activity, local_is_client);
+        activity_state::add(&mut group.windows, &flow.activity, flow.start, local_is_client);
         if let Some(measured) = delay::of_flow(flow, local_is_client) {
             match &mut group.latency {
                 Some(known) => known.merge(measured),
@@ -315,7 +315,7 @@ impl Sessions {
 /// Whether both ends of a tool call a vendor's servers: then the peer's address is a relay's, not a person's. Names that only
 /// colour (the vendor's pages, his licences) relay nothing. Tor's relays are anybody's.
 fn is_relayed(tool: &Tool) -> bool {
-    if tool.class.finding.as_deref() == Some("tor") {
+    if tool.class.finding.as_deref() == Some("tor") || tool.is_opened_by_both {
         return true;
     }
     let is_name = |field: &String| field == "tls.sni" || field == "dns.query";

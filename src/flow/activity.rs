@@ -1,12 +1,13 @@
-//! What moved in each ten seconds of a flow, in 16 bytes a bin: the raw material of the session state machine
+//! What moved in each ten seconds of a flow, in 24 bytes a bin: the raw material of the session state machine
 //! (DETECTION 4.1.2).
 
 use crate::model::fact::Side;
 use crate::model::flow::{ActivityBin, BIN};
 use crate::model::time::Timestamp;
 
-/// Payloads of these sizes are what input events look like (DETECTION 4.1.2).
-const SMALL: std::ops::RangeInclusive<u32> = 20..=350;
+/// Payloads of these sizes are what input events look like (DETECTION 4.1.2). From 4 and not from 20: an event of RFB has
+/// 6 or 8 octets (RFC 6143, 7.5), one of RDP's fast path 4 (MS-RDPBCGR 2.2.8.1.2). Keep-alive probes of TCP carry one.
+const SMALL: std::ops::RangeInclusive<u32> = 4..=350;
 
 /// Bins of one flow, in order of time.
 #[derive(Clone, Debug, Default)]
@@ -14,6 +15,8 @@ pub struct Activity {
     /// The newest bin: nearly every packet belongs to it.
     newest: Option<ActivityBin>,
     earlier: Vec<ActivityBin>,
+    /// Who sent the last payload.
+    last: Option<Side>,
 }
 
 impl Activity {
@@ -40,11 +43,21 @@ impl Activity {
                 })
             }
         };
-        if let Some(bytes) = bin.bytes.get_mut(side.index()) {
+        let way = side.index();
+        if let Some(bytes) = bin.bytes.get_mut(way) {
             *bytes = bytes.saturating_add(payload);
         }
+        if let Some(packets) = bin.packets.get_mut(way) {
+            *packets = packets.saturating_add(1);
+        }
+        if self.last != Some(side)
+            && let Some(turns) = bin.turns.get_mut(way)
+        {
+            *turns = turns.saturating_add(1);
+        }
+        self.last = Some(side);
         if SMALL.contains(&payload)
-            && let Some(small) = bin.small.get_mut(side.index())
+            && let Some(small) = bin.small.get_mut(way)
         {
             *small = small.saturating_add(1);
         }
@@ -100,7 +113,7 @@ mod tests {
         for (second, side, payload) in [
             (0, Side::Client, 100),
             (9, Side::Server, 1_400),
-            (10, Side::Client, 19),
+            (10, Side::Client, 3),
             (8, Side::Client, 350),
             (60, Side::Client, 351),
         ] {
@@ -109,7 +122,10 @@ mod tests {
         let bins = activity.into_bins();
         assert_eq!(bins.iter().map(|bin| bin.number).collect::<Vec<_>>(), [0, 1, 6]);
         assert_eq!((bins[0].bytes, bins[0].small), ([450, 1_400], [2, 0]));
-        assert_eq!((bins[1].bytes, bins[1].small), ([19, 0], [0, 0]));
+        assert_eq!((bins[0].packets, bins[0].turns), ([2, 1], [1, 1]));
+        assert_eq!((bins[1].bytes, bins[1].small), ([3, 0], [0, 0]));
+        assert_eq!((bins[1].packets, bins[1].turns), ([1, 0], [1, 0]));
+        assert_eq!((bins[2].packets, bins[2].turns), ([1, 0], [0, 0]));
     }
 
     #[test]

@@ -151,8 +151,12 @@ pub struct ActivityBin {
     pub number: u32,
     /// Payload bytes from the client, from the server.
     pub bytes: [u32; 2],
-    /// Packets with 20 to 350 bytes of payload from the client, from the server: the size of input events.
+    /// Packets with 4 to 350 bytes of payload from the client, from the server: the size of input events.
     pub small: [u16; 2],
+    /// Packets with any payload from the client, from the server.
+    pub packets: [u16; 2],
+    /// Of these, those that follow one of the other side: how often each side took its turn.
+    pub turns: [u16; 2],
 }
 
 /// Most protocols that one flow is recorded to have spoken one in another (TLS in RDP, WebSocket in TLS in CONNECT).

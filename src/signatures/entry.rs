@@ -232,6 +232,8 @@ pub struct Tool {
     pub is_consumer_vpn: bool,
     /// The machine that is driven opens the connection to who drives it, and not the other way round.
     pub is_opened_by_controlled: bool,
+    /// Both call a server that somebody runs himself, so that no vendor's name gives the relay away.
+    pub is_opened_by_both: bool,
     /// What innocently explains it, where the class's words do not fit.
     pub benign: Option<String>,
     /// What an analyst should know.

@@ -82,6 +82,7 @@ fn tool(path: &Path, table: &Table<'_>, vocabulary: &Vocabulary) -> Tool {
         (false, true) => table.fault("unseen", "it has indicators"),
         _ => {}
     }
+    let opened_by = opened_by(table);
     let tool = Tool {
         place: 0,
         name: table.text("name").unwrap_or(&id).to_owned(),
@@ -97,7 +98,8 @@ fn tool(path: &Path, table: &Table<'_>, vocabulary: &Vocabulary) -> Tool {
         }),
         protocol: table.text("protocol").map(str::to_owned),
         is_consumer_vpn: table.flag("consumer_vpn").unwrap_or_default(),
-        is_opened_by_controlled: is_opened_by_controlled(table),
+        is_opened_by_controlled: opened_by == Some("controlled"),
+        is_opened_by_both: opened_by == Some("both"),
         benign: table.text("benign").map(str::to_owned),
         note: table.text("note").map(str::to_owned),
         unseen,
@@ -110,15 +112,12 @@ fn tool(path: &Path, table: &Table<'_>, vocabulary: &Vocabulary) -> Tool {
 }
 
 /// Who opens the connection, where that is not who drives.
-fn is_opened_by_controlled(table: &Table<'_>) -> bool {
-    match table.text("opened_by") {
-        Some("controlled") => true,
-        Some("controller") | None => false,
-        Some(_) => {
-            table.fault("opened_by", "expected controller or controlled");
-            false
-        }
+fn opened_by<'d>(table: &Table<'d>) -> Option<&'d str> {
+    let told = table.text("opened_by")?;
+    if !matches!(told, "controlled" | "controller" | "both") {
+        table.fault("opened_by", "expected controller, controlled or both");
     }
+    Some(told)
 }
 
 /// Identifiers are lower case: letters, digits, single hyphens between them.

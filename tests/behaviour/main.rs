@@ -37,4 +37,6 @@ mod real;
 #[cfg(test)]
 mod source;
 #[cfg(test)]
+mod states;
+#[cfg(test)]
 mod vocabulary;
