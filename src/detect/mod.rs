@@ -9,6 +9,7 @@
 
 pub mod activity_state;
 pub mod device;
+mod dns_tunnel;
 pub mod geo_mismatch;
 mod group;
 pub mod recognise;
@@ -22,7 +23,7 @@ use std::net::IpAddr;
 
 use crate::geo::{Geo, Place};
 use crate::model::address::{Address, MacAddress};
-use crate::model::fact::{Fact, FieldId};
+use crate::model::fact::{Fact, FieldId, Value};
 use crate::model::finding::{Finding, PlaceRecord};
 use crate::model::flow::FlowRecord;
 use crate::model::frame::FrameRef;
@@ -34,11 +35,13 @@ use crate::settings::limits::Limits;
 use crate::settings::policy::Policy;
 use crate::signatures::Catalogue;
 
+use dns_tunnel::Questions;
 use recognise::{Recognised, Recogniser};
 use sessions::{Asked, Session, Sessions};
 use tenants::Tenants;
 
 const DNS_QUERY: FieldId = FieldId::of("dns.query");
+const DNS_QTYPE: FieldId = FieldId::of("dns.qtype");
 const DNS_CNAME: FieldId = FieldId::of("dns.cname");
 
 /// A machine as detectors see it, resolved at the end of the input.
@@ -172,6 +175,7 @@ static CONCLUSIONS: &[&dyn Conclusion] = &[&device::Device, &geo_mismatch::GeoMi
 pub struct Detectors {
     recogniser: Recogniser,
     sessions: Sessions,
+    questions: Questions,
     tenants: Tenants,
 }
 
@@ -208,6 +212,7 @@ impl Detectors {
         Self {
             recogniser: Recogniser::new(catalogue),
             sessions: Sessions::new(limits.groups),
+            questions: Questions::new(limits.groups),
             tenants: Tenants::new(limits.hosts),
         }
     }
@@ -223,6 +228,12 @@ impl Detectors {
         let asked = match fact.field {
             DNS_QUERY => Asked::Question,
             DNS_CNAME => Asked::Alias,
+            DNS_QTYPE => {
+                if let Value::Number(kind) = fact.value {
+                    self.questions.of_type(kind);
+                }
+                return;
+            }
             _ => return,
         };
         if let (Some(local), Some(name)) = (local, fact.value.as_text()) {
@@ -231,6 +242,9 @@ impl Detectors {
             if asked == Asked::Question {
                 self.tenants.used(local, name);
             }
+        }
+        if let (Some(local), Asked::Question, Value::Text { bytes, .. }) = (local, asked, fact.value) {
+            self.questions.asked(local, bytes, header);
         }
     }
 
@@ -278,6 +292,7 @@ impl Detectors {
             .filter(|(_, tenants)| !tenants.is_empty())
             .collect();
         let (mut findings, sessions) = self.sessions.conclude(&by_local, knowledge);
+        findings.extend(self.questions.conclude(&by_local, knowledge));
         let further: Vec<Finding> = CONCLUSIONS
             .iter()
             .flat_map(|conclusion| conclusion.conclude(hosts, &findings, knowledge))
