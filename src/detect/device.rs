@@ -194,6 +194,7 @@ fn finding(
         evidence,
         peer_geo: None,
         geo: None,
+        tunnel: None,
     })
 }
 

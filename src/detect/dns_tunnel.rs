@@ -318,6 +318,7 @@ fn finding(host: &HostView, zone_name: &str, zone: &Zone, knowledge: &Knowledge<
         flow_count: 0,
         peer_geo: None,
         geo: None,
+        tunnel: None,
     })
 }
 

@@ -17,6 +17,7 @@ mod sentence;
 mod session_finding;
 pub mod sessions;
 pub mod tenants;
+mod tunnel_use;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -39,6 +40,7 @@ use dns_tunnel::Questions;
 use recognise::{Recognised, Recogniser};
 use sessions::{Asked, Session, Sessions};
 use tenants::Tenants;
+use tunnel_use::Outside;
 
 const DNS_QUERY: FieldId = FieldId::of("dns.query");
 const DNS_QTYPE: FieldId = FieldId::of("dns.qtype");
@@ -176,6 +178,7 @@ pub struct Detectors {
     recogniser: Recogniser,
     sessions: Sessions,
     questions: Questions,
+    outside: Outside,
     tenants: Tenants,
 }
 
@@ -213,6 +216,7 @@ impl Detectors {
             recogniser: Recogniser::new(catalogue),
             sessions: Sessions::new(limits.groups),
             questions: Questions::new(limits.groups),
+            outside: Outside::default(),
             tenants: Tenants::new(limits.hosts),
         }
     }
@@ -268,8 +272,9 @@ impl Detectors {
         self.sessions.observe(observation, recognised, community_id);
     }
 
-    /// Takes any placed flow: whose services a host uses.
-    pub fn used(&mut self, observation: &Observation<'_>) {
+    /// Takes any placed flow with the tools that it may belong to: whose services a host uses, and when it spoke with the outside.
+    pub fn used(&mut self, observation: &Observation<'_>, recognised: &[Recognised<'_>]) {
+        self.outside.add(observation, recognised);
         if let (Some(client), Some(name)) = (
             observation.locals.first().copied().flatten(),
             &observation.server_name,
@@ -292,6 +297,13 @@ impl Detectors {
             .filter(|(_, tenants)| !tenants.is_empty())
             .collect();
         let (mut findings, sessions) = self.sessions.conclude(&by_local, knowledge);
+        let by_id: BTreeMap<ContentId, &HostView> = hosts.iter().map(|host| (host.id, host)).collect();
+        for session in &sessions {
+            if let (Some(host), Some(finding)) = (by_id.get(&session.host), findings.get_mut(session.finding))
+            {
+                finding.tunnel = self.outside.during(finding.kind, &session.windows, &host.locals);
+            }
+        }
         findings.extend(self.questions.conclude(&by_local, knowledge));
         let further: Vec<Finding> = CONCLUSIONS
             .iter()

@@ -151,6 +151,7 @@ pub(super) fn finding(
         evidence,
         peer_geo: main_peer.and_then(|(address, _)| knowledge.place(*address)),
         geo: None,
+        tunnel: None,
     };
     finding.summary = summary(host, tool, &finding, &group);
     let session = Session {
