@@ -223,14 +223,14 @@ pub(super) fn tunnel(name: &str, host: End, server: End) -> Option<Vec<Vec<u8>>>
         "teredo" => udp(3544, v6),
         // draft-massar-v6ops-ayiya-02, 3: an identity of one octet, nothing signed, forward, IPv6.
         "ayiya" => udp(5072, [&[0, 0, 1, 41, 0, 0, 0, 0, 0][..], &v6].concat()),
-        // RFC 4302, 2: 24 octets, then IPv4.
+        // RFC 4302, 2: 24 octets, then UDP.
         "ah" => ip(
             51,
             [
                 &[
-                    4, 4, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9,
+                    17, 4, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9,
                 ][..],
-                &v4,
+                &v4[20..],
             ]
             .concat(),
         ),
