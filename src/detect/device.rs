@@ -196,6 +196,7 @@ fn finding(
         geo: None,
         latency: None,
         schedule: None,
+        tunnel: None,
     })
 }
 

@@ -161,6 +161,7 @@ fn mismatch(host: &HostView, sight: &Sight<'_>, knowledge: &Knowledge<'_>) -> Op
         ],
         evidence: vec![evidence],
         peer_geo: Some(record.clone()),
+        tunnel: None,
         geo: Some(GeoMismatch {
             claimed_country: claimed.to_owned(),
             seen: record,

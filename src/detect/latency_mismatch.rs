@@ -192,6 +192,7 @@ fn own_place(host: &HostView, at: Coordinates, source: &str) -> Option<Finding> 
         evidence: vec![evidence],
         peer_geo: None,
         geo: None,
+        tunnel: None,
         latency: Some(Box::new(LatencyRecord {
             claim: Some(claim),
             ..LatencyRecord::default()

@@ -11,6 +11,7 @@ pub mod activity_state;
 pub mod activity_thresholds;
 pub mod delay;
 pub mod device;
+mod dns_tunnel;
 pub mod geo_mismatch;
 mod group;
 pub mod hidden_leg;
@@ -21,6 +22,7 @@ mod sentence;
 mod session_finding;
 pub mod sessions;
 pub mod tenants;
+mod tunnel_use;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -28,7 +30,7 @@ use std::net::IpAddr;
 use crate::geo::sphere::Coordinates;
 use crate::geo::{Geo, Place};
 use crate::model::address::{Address, MacAddress};
-use crate::model::fact::{Fact, FieldId};
+use crate::model::fact::{Fact, FieldId, Value};
 use crate::model::finding::{Finding, PlaceRecord};
 use crate::model::flow::FlowRecord;
 use crate::model::frame::FrameRef;
@@ -41,11 +43,14 @@ use crate::settings::limits::Limits;
 use crate::settings::policy::Policy;
 use crate::signatures::Catalogue;
 
+use dns_tunnel::Questions;
 use recognise::{Recognised, Recogniser};
 use sessions::{Asked, Session, Sessions};
 use tenants::Tenants;
+use tunnel_use::Outside;
 
 const DNS_QUERY: FieldId = FieldId::of("dns.query");
+const DNS_QTYPE: FieldId = FieldId::of("dns.qtype");
 const DNS_CNAME: FieldId = FieldId::of("dns.cname");
 
 /// A machine as detectors see it, resolved at the end of the input.
@@ -188,6 +193,8 @@ static CONCLUSIONS: &[&dyn Conclusion] = &[
 pub struct Detectors {
     recogniser: Recogniser,
     sessions: Sessions,
+    questions: Questions,
+    outside: Outside,
     tenants: Tenants,
 }
 
@@ -224,6 +231,8 @@ impl Detectors {
         Self {
             recogniser: Recogniser::new(catalogue),
             sessions: Sessions::new(limits.groups),
+            questions: Questions::new(limits.groups),
+            outside: Outside::default(),
             tenants: Tenants::new(limits.hosts),
         }
     }
@@ -239,6 +248,12 @@ impl Detectors {
         let asked = match fact.field {
             DNS_QUERY => Asked::Question,
             DNS_CNAME => Asked::Alias,
+            DNS_QTYPE => {
+                if let Value::Number(kind) = fact.value {
+                    self.questions.of_type(kind);
+                }
+                return;
+            }
             _ => return,
         };
         if let (Some(local), Some(name)) = (local, fact.value.as_text()) {
@@ -247,6 +262,9 @@ impl Detectors {
             if asked == Asked::Question {
                 self.tenants.used(local, name);
             }
+        }
+        if let (Some(local), Asked::Question, Value::Text { bytes, .. }) = (local, asked, fact.value) {
+            self.questions.asked(local, bytes, header);
         }
     }
 
@@ -270,8 +288,9 @@ impl Detectors {
         self.sessions.observe(observation, recognised, community_id);
     }
 
-    /// Takes any placed flow: whose services a host uses.
-    pub fn used(&mut self, observation: &Observation<'_>) {
+    /// Takes any placed flow with the tools that it may belong to: whose services a host uses, and when it spoke with the outside.
+    pub fn used(&mut self, observation: &Observation<'_>, recognised: &[Recognised<'_>]) {
+        self.outside.add(observation, recognised);
         if let (Some(client), Some(name)) = (
             observation.locals.first().copied().flatten(),
             &observation.server_name,
@@ -294,6 +313,14 @@ impl Detectors {
             .filter(|(_, tenants)| !tenants.is_empty())
             .collect();
         let (mut findings, sessions) = self.sessions.conclude(&by_local, knowledge);
+        let by_id: BTreeMap<ContentId, &HostView> = hosts.iter().map(|host| (host.id, host)).collect();
+        for session in &sessions {
+            if let (Some(host), Some(finding)) = (by_id.get(&session.host), findings.get_mut(session.finding))
+            {
+                finding.tunnel = self.outside.during(finding.kind, &session.windows, &host.locals);
+            }
+        }
+        findings.extend(self.questions.conclude(&by_local, knowledge));
         let further: Vec<Finding> = CONCLUSIONS
             .iter()
             .flat_map(|conclusion| conclusion.conclude(hosts, &findings, knowledge))

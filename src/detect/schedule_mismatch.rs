@@ -141,6 +141,7 @@ fn mismatch(host: &HostView, seen: &Hours) -> Option<Finding> {
         evidence,
         peer_geo: None,
         geo: None,
+        tunnel: None,
         latency: None,
         schedule: Some(Box::new(ScheduleRecord {
             centre_utc: rounded(seen.centre),

@@ -165,6 +165,7 @@ pub(super) fn finding(joined: Joined<'_>, knowledge: &Knowledge<'_>) -> Option<(
         geo: None,
         latency: delays.record.map(Box::new),
         schedule: None,
+        tunnel: None,
     };
     finding.summary = summary(host, tool, &finding, &group);
     let session = Session {

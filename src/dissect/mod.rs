@@ -27,6 +27,7 @@ pub mod ldap;
 pub mod lldp;
 pub mod llmnr;
 pub mod mdns;
+pub mod n2n;
 pub mod natpmp;
 pub mod ndp;
 pub mod netbios;

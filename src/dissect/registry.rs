@@ -1,9 +1,9 @@
 //! The list of dissectors, in the order in which they are asked: exact magic first, weak hints last.
 
 use super::{
-    Dissector, arp, cdp, dhcp, dhcpv6, dns, esp, ftp, http, ike, imap, l2tp, ldap, lldp, llmnr, mdns, natpmp,
-    ndp, netbios, nomachine, ntp, openvpn, pop3, postgresql, pptp, proxy, proxy_protocol, quic, rdp, rfb,
-    rsh, rustdesk, smtp, socks, ssdp, ssh, stun, teamviewer, telnet, tls, websocket, wireguard, xmpp,
+    Dissector, arp, cdp, dhcp, dhcpv6, dns, esp, ftp, http, ike, imap, l2tp, ldap, lldp, llmnr, mdns, n2n,
+    natpmp, ndp, netbios, nomachine, ntp, openvpn, pop3, postgresql, pptp, proxy, proxy_protocol, quic, rdp,
+    rfb, rsh, rustdesk, smtp, socks, ssdp, ssh, stun, teamviewer, telnet, tls, websocket, wireguard, xmpp,
 };
 
 /// Every protocol that is dissected.
@@ -59,6 +59,7 @@ pub static DISSECTORS: &[&dyn Dissector] = &[
     &dns::DnsOverTcp,
     &rustdesk::RustDesk,
     &openvpn::OpenVpn,
+    &n2n::N2n,
     &esp::Esp,
     &esp::Ah,
 ];

@@ -198,6 +198,36 @@ pub struct GeoMismatch {
     pub days: [u32; 2],
 }
 
+/// Whether a host in a tunnel sends anything else outside.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Routing {
+    /// Nothing else was seen to leave while it was up.
+    Full,
+    /// Something was.
+    Split,
+    /// Too short to tell.
+    #[default]
+    Unknown,
+}
+
+/// What a tunnel was used for, as far as its outside shows.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct TunnelUse {
+    /// From its first to its last payload, to ten seconds.
+    pub seconds: u32,
+    /// Payload that the host sent through it.
+    pub bytes_out: u64,
+    /// Payload that came to the host through it.
+    pub bytes_in: u64,
+    /// Whether all that the host sends outside goes through it.
+    pub routing: Routing,
+    /// Whole minutes for which it was up.
+    pub whole_minutes: u32,
+    /// Those of them in which the host sent or got something outside beside it.
+    pub minutes_beside: u32,
+}
+
 /// One finding.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Finding {
@@ -272,4 +302,7 @@ pub struct Finding {
     /// Hours that were seen, and those that were declared.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub schedule: Option<Box<ScheduleRecord>>,
+    /// How long and how much, where it is a tunnel.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tunnel: Option<TunnelUse>,
 }

@@ -234,6 +234,7 @@ mod tests {
             geo: None,
             latency: None,
             schedule: None,
+            tunnel: None,
         }
     }
 

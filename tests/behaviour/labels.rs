@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::program::{Labelled, every_record_of, labelled_captures, two_at_a_time};
 
 /// Captures in which a label is not found, and why. Nearly all were crafted to break decoders.
-const NOT_FOUND: [(&str, &str, &str); 27] = [
+const NOT_FOUND: [(&str, &str, &str); 25] = [
     (
         "on-balls.pcap",
         "remote:ssh",
@@ -106,12 +106,6 @@ const NOT_FOUND: [(&str, &str, &str); 27] = [
         "me-faketls-potatovpn.pcap",
         "vpn:potatovpn",
         "hellos with the names of famous sites to hosting networks, and copies of their certificates: nothing names the product",
-    ),
-    ("nd-dns-exf.pcap", "tunnel:dns-exfil", "nothing recognises it yet"),
-    (
-        "nd-dns-tunnel-iodine.pcap",
-        "tunnel:dns-iodine",
-        "nothing recognises it yet",
     ),
     (
         "nd-dns2tcp-tunnel.pcap",

@@ -7,7 +7,15 @@ use serde_json::Value;
 use crate::program::{Run, farmhawk, finish, fixture};
 
 /// Sessions that are not found, or with another role; what must change for each.
-const KNOWN_WRONG: [(&str, &str); 2] = [
+const KNOWN_WRONG: [(&str, &str); 4] = [
+    (
+        "softether",
+        "found by the names that its NAT traversal asks for; that its UDP over DNS is none is not told, so no peer",
+    ),
+    (
+        "shadowsocks",
+        "salt and ciphertext from the first octet on: nothing but a heuristic could tell",
+    ),
     (
         "novnc-tls",
         "all of it is inside TLS on port 443: only the form of the traffic could tell",
@@ -83,7 +91,7 @@ fn every_session_is_found_with_its_role() {
             wrong.push(format!("{name}: nothing is there, but {findings:#?}"));
         }
     }
-    assert!(sessions >= 17, "only {sessions} sessions");
+    assert!(sessions >= 22, "only {sessions} sessions");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 

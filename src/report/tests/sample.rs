@@ -108,6 +108,7 @@ fn explanations() -> Explanations {
 
 fn session(id: u64, number: u8) -> Finding {
     Finding {
+        tunnel: None,
         id: ContentId(id),
         timestamp: at(2),
         last_seen: at(475),
@@ -344,6 +345,7 @@ pub(super) fn case() -> Case {
         sanctioned: None,
         protocol: None,
         geo: None,
+        tunnel: None,
         summary: "192.0.2.2 keeps a WireGuard tunnel to 203.0.113.77".to_owned(),
         peer: Some("203.0.113.77".to_owned()),
         peer_name: None,

@@ -129,6 +129,39 @@ pub(super) fn frames(protocol: &str, host: End, server: End) -> Option<Vec<Vec<u
                 packet(server, host, 50, &bytes),
             ])
         }
+        _ => further(protocol, host, server),
+    }
+}
+
+/// Frames of logins from a reserved port, of a mesh, and of what IPsec only signs.
+fn further(protocol: &str, host: End, server: End) -> Option<Vec<Vec<u8>>> {
+    let at = |port: u16| End { port, ..server };
+    match protocol {
+        // RFC 4302, 2: a header that says to be longer than the packet.
+        "ah" => {
+            let bytes = [4, 20, 0, 0, 0x12, 0x34, 0x56, 0x78, 0, 0, 0, 1];
+            Some(vec![
+                packet(host, server, 51, &bytes),
+                packet(server, host, 51, &bytes),
+            ])
+        }
+        // rshd(8), RFC 1282: from a reserved port.
+        "rsh" | "rlogin" => {
+            let (port, words) = if protocol == "rsh" {
+                (514, both(b"1022\0root\0root\0id\0", b"\0"))
+            } else {
+                (513, both(b"\0user\0user\0vt100/9600\0", b"\0"))
+            };
+            Some(stream(End { port: 1_021, ..host }, at(port), &words))
+        }
+        // n2n_typedefs.h: version 3, two hops, a registration.
+        "n2n" => {
+            let bytes = [&[3, 2, 0, 1][..], b"community\0\0\0\0\0\0\0\0\0\0\0", &mixed(20)].concat();
+            Some(vec![
+                datagram(host, at(7654), &bytes),
+                datagram(at(7654), host, &bytes),
+            ])
+        }
         _ => control_connection(protocol, host, server),
     }
 }
@@ -188,6 +221,19 @@ pub(super) fn tunnel(name: &str, host: End, server: End) -> Option<Vec<Vec<u8>>>
         "l2tp" => udp(1701, [&[0, 2, 0, 7, 0, 8, 0xff, 3, 0, 0x21][..], &v4].concat()),
         // RFC 4380, 5.1.1.
         "teredo" => udp(3544, v6),
+        // draft-massar-v6ops-ayiya-02, 3: an identity of one octet, nothing signed, forward, IPv6.
+        "ayiya" => udp(5072, [&[0, 0, 1, 41, 0, 0, 0, 0, 0][..], &v6].concat()),
+        // RFC 4302, 2: 24 octets, then UDP.
+        "ah" => ip(
+            51,
+            [
+                &[
+                    17, 4, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9,
+                ][..],
+                &v4[20..],
+            ]
+            .concat(),
+        ),
         // RFC 2003.
         "ipip" => ip(4, v4),
         // RFC 4213, 3.5.

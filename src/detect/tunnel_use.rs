@@ -1,0 +1,232 @@
+//! How much goes through a tunnel, for how long, and whether the host sends anything else outside while it is up.
+//!
+//! The last is told by minutes: those in which any flow of the host that is no tunnel carried payload to or from an address that is not
+//! local. In a full tunnel there are none, in a split tunnel there are. What runs inside an opened tunnel does not
+//! count, nor do neighbours and groups.
+
+use super::activity_state::Windows;
+use super::recognise::Recognised;
+use super::session_finding::kind_of;
+use crate::model::address::Address;
+use crate::model::finding::{FindingKind, Routing, TunnelUse};
+use crate::model::flow::BIN;
+use crate::model::observation::{LocalIndex, Observation};
+use crate::model::time::SECOND;
+
+/// Bins of flows in a minute.
+const BINS: u32 = 6;
+const _: () = assert!(60 * SECOND == 6 * BIN);
+/// Fewer whole minutes tell nothing.
+const FEWEST: u32 = 3;
+/// Minutes that are remembered of all hosts together: 32 MB.
+const MOST: usize = 8_000_000;
+
+/// The minutes in which each host spoke with the outside without a tunnel.
+#[derive(Debug, Default)]
+pub(super) struct Outside {
+    /// By index of the local address, each in order of arrival.
+    minutes: Vec<Vec<u32>>,
+    held: usize,
+    /// Whether some were beyond the bound: then nobody is said to send nothing.
+    is_full: bool,
+}
+
+/// Whether findings of this kind carry what a host sends.
+const fn is_tunnel(kind: FindingKind) -> bool {
+    matches!(
+        kind,
+        FindingKind::Vpn | FindingKind::Proxy | FindingKind::Tor | FindingKind::ReverseTunnel
+    )
+}
+
+/// Whether an address is a group's, or everybody's.
+fn is_group(address: Address) -> bool {
+    match address.to_ip() {
+        std::net::IpAddr::V4(ip) => ip.is_multicast() || ip.is_broadcast(),
+        std::net::IpAddr::V6(ip) => ip.is_multicast(),
+    }
+}
+
+impl Outside {
+    /// Takes any placed flow with the tools that it belongs to.
+    pub(super) fn add(&mut self, observation: &Observation<'_>, recognised: &[Recognised<'_>]) {
+        let flow = observation.flow;
+        let (local, other) = match observation.locals {
+            [Some(local), None] => (local, flow.server.address),
+            [None, Some(local)] => (local, flow.client.address),
+            _ => return,
+        };
+        let carries = |one: &Recognised<'_>| kind_of(one.tool).is_some_and(is_tunnel);
+        if flow.tunnels.depth() > 0 || is_group(other) || recognised.iter().any(carries) {
+            return;
+        }
+        let Ok(place) = usize::try_from(local.0) else {
+            return;
+        };
+        if self.minutes.len() <= place {
+            self.minutes.resize_with(place.saturating_add(1), Vec::new);
+        }
+        let Some(minutes) = self.minutes.get_mut(place) else {
+            return;
+        };
+        for bin in &flow.activity {
+            let minute = bin.number / BINS;
+            // Flows end in bursts: the newest few are enough to keep out nearly all that are known.
+            if minutes.iter().rev().take(4).any(|known| *known == minute) {
+                continue;
+            }
+            if self.held >= MOST {
+                self.is_full = true;
+                return;
+            }
+            minutes.push(minute);
+            self.held = self.held.saturating_add(1);
+        }
+    }
+
+    /// What a session of a tunnel, by its windows, was used for by a host of these addresses.
+    pub(super) fn during(
+        &self,
+        kind: FindingKind,
+        windows: &Windows,
+        locals: &[LocalIndex],
+    ) -> Option<TunnelUse> {
+        if !is_tunnel(kind) {
+            return None;
+        }
+        let (first, last) = (*windows.keys().next()?, *windows.keys().next_back()?);
+        let sums = windows.values().fold([0_u64; 2], |[out, inward], window| {
+            [
+                out.saturating_add(window.out.bytes),
+                inward.saturating_add(window.inward.bytes),
+            ]
+        });
+        // The first and the last minute are not the tunnel's alone.
+        let (begins, ends) = ((first / BINS).saturating_add(1), last / BINS);
+        let minutes = ends.saturating_sub(begins);
+        let mut others: Vec<u32> = locals
+            .iter()
+            .filter_map(|local| self.minutes.get(usize::try_from(local.0).ok()?))
+            .flatten()
+            .copied()
+            .filter(|minute| (begins..ends).contains(minute))
+            .collect();
+        others.sort_unstable();
+        others.dedup();
+        let beside = u32::try_from(others.len()).unwrap_or(u32::MAX);
+        let routing = match (minutes, beside) {
+            (..FEWEST, _) => Routing::Unknown,
+            (_, 1..) => Routing::Split,
+            _ if self.is_full => Routing::Unknown,
+            _ => Routing::Full,
+        };
+        Some(TunnelUse {
+            seconds: last
+                .saturating_sub(first)
+                .saturating_add(1)
+                .saturating_mul(60 / BINS),
+            bytes_out: sums.first().copied().unwrap_or(0),
+            bytes_in: sums.last().copied().unwrap_or(0),
+            routing,
+            whole_minutes: minutes,
+            minutes_beside: beside,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detect::activity_state::{Way, Window};
+    use crate::model::flow::{ActivityBin, FlowRecord};
+
+    const LOCAL: LocalIndex = LocalIndex(2);
+
+    /// A flow of the host with payload in these ten-second bins.
+    fn flow(server: [u8; 4], bins: &[u32]) -> FlowRecord {
+        let mut flow = FlowRecord::default();
+        flow.server.address = Address::from_v4(server);
+        flow.activity = bins
+            .iter()
+            .map(|number| ActivityBin {
+                number: *number,
+                bytes: [10, 10],
+                small: [0, 0],
+                ..ActivityBin::default()
+            })
+            .collect();
+        flow
+    }
+
+    fn placed(flow: &FlowRecord, locals: [Option<LocalIndex>; 2]) -> Observation<'_> {
+        Observation {
+            flow,
+            locals,
+            server_name: None,
+        }
+    }
+
+    /// A tunnel that was up from one bin to another.
+    fn tunnel(bins: [u32; 2]) -> Windows {
+        let way = |bytes| Way {
+            bytes,
+            ..Way::default()
+        };
+        let window = Window {
+            out: way(100),
+            inward: way(900),
+            is_opening: false,
+        };
+        bins.into_iter().map(|bin| (bin, window)).collect()
+    }
+
+    fn during(outside: &Outside) -> TunnelUse {
+        outside
+            .during(FindingKind::Vpn, &tunnel([600, 660]), &[LOCAL])
+            .unwrap()
+    }
+
+    #[test]
+    fn a_host_that_sends_nothing_else_outside_is_in_a_full_tunnel() {
+        let mut outside = Outside::default();
+        // Before and after, to a neighbour and to a group.
+        let (before, neighbour, group) = (
+            flow([198, 51, 100, 1], &[1, 599, 600, 665, 700]),
+            flow([192, 168, 1, 9], &[630]),
+            flow([224, 0, 0, 251], &[630]),
+        );
+        outside.add(&placed(&before, [Some(LOCAL), None]), &[]);
+        outside.add(&placed(&neighbour, [Some(LOCAL), Some(LocalIndex(0))]), &[]);
+        outside.add(&placed(&group, [Some(LOCAL), None]), &[]);
+        let used = during(&outside);
+        assert_eq!(
+            (used.routing, used.whole_minutes, used.minutes_beside),
+            (Routing::Full, 9, 0)
+        );
+        assert_eq!((used.seconds, used.bytes_out, used.bytes_in), (610, 200, 1_800));
+    }
+
+    #[test]
+    fn minutes_with_other_traffic_are_counted_once() {
+        let mut outside = Outside::default();
+        let one = flow([198, 51, 100, 1], &[612, 613, 630]);
+        let other = flow([198, 51, 100, 2], &[614, 631]);
+        outside.add(&placed(&one, [Some(LOCAL), None]), &[]);
+        outside.add(&placed(&other, [None, Some(LOCAL)]), &[]);
+        let used = during(&outside);
+        assert_eq!((used.routing, used.minutes_beside), (Routing::Split, 2));
+    }
+
+    #[test]
+    fn a_short_tunnel_tells_nothing_and_what_is_no_tunnel_has_no_use() {
+        let outside = Outside::default();
+        let short = outside
+            .during(FindingKind::Vpn, &tunnel([600, 612]), &[LOCAL])
+            .unwrap();
+        assert_eq!(short.routing, Routing::Unknown);
+        assert_eq!(
+            outside.during(FindingKind::RemoteAccess, &tunnel([600, 660]), &[LOCAL]),
+            None
+        );
+    }
+}
