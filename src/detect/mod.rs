@@ -11,13 +11,14 @@ pub mod activity_state;
 pub mod device;
 pub mod geo_mismatch;
 mod group;
+pub mod presence;
 pub mod recognise;
 mod sentence;
 mod session_finding;
 pub mod sessions;
 pub mod tenants;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use crate::geo::{Geo, Place};
@@ -28,12 +29,13 @@ use crate::model::flow::FlowRecord;
 use crate::model::frame::FrameRef;
 use crate::model::identity::ContentId;
 use crate::model::observation::{EventHeader, LocalIndex, Observation, ServerName};
-use crate::model::profile::Asset;
+use crate::model::profile::{Asset, Minutes};
 use crate::model::time::Timestamp;
 use crate::settings::limits::Limits;
 use crate::settings::policy::Policy;
 use crate::signatures::Catalogue;
 
+use presence::Presence;
 use recognise::{Recognised, Recogniser};
 use sessions::{Asked, Session, Sessions};
 use tenants::Tenants;
@@ -173,6 +175,7 @@ pub struct Detectors {
     recogniser: Recogniser,
     sessions: Sessions,
     tenants: Tenants,
+    presence: Presence,
 }
 
 /// Whether a fact is about who gets the packet, not about who sends it: what a resolver answers.
@@ -197,8 +200,12 @@ pub struct Concluded {
     pub sessions: Vec<Session>,
     /// Organisations by host, of those hosts that have any.
     pub tenants: BTreeMap<ContentId, Vec<String>>,
+    /// Minutes with somebody at a machine, of those hosts that have findings and whose services have names.
+    pub presence: BTreeMap<ContentId, Minutes>,
     /// Groups that were beyond the bound.
     pub refused: u64,
+    /// Conversations that were beyond the bound on calls.
+    pub calls_refused: u64,
 }
 
 impl Detectors {
@@ -209,6 +216,7 @@ impl Detectors {
             recogniser: Recogniser::new(catalogue),
             sessions: Sessions::new(limits.groups),
             tenants: Tenants::new(limits.hosts),
+            presence: Presence::new(limits.calls),
         }
     }
 
@@ -254,8 +262,11 @@ impl Detectors {
         self.sessions.observe(observation, recognised, community_id);
     }
 
-    /// Takes any placed flow: whose services a host uses.
-    pub fn used(&mut self, observation: &Observation<'_>) {
+    /// Takes any placed flow: whose services a host uses, and that somebody uses it where no tool does (`is_tool`).
+    pub fn used(&mut self, observation: &Observation<'_>, is_tool: bool) {
+        if !is_tool {
+            self.presence.called(observation);
+        }
         if let (Some(client), Some(name)) = (
             observation.locals.first().copied().flatten(),
             &observation.server_name,
@@ -266,7 +277,7 @@ impl Detectors {
 
     /// Concludes when everything was seen.
     #[must_use]
-    pub fn conclude(self, hosts: &[HostView], knowledge: &Knowledge<'_>) -> Concluded {
+    pub fn conclude(mut self, hosts: &[HostView], knowledge: &Knowledge<'_>) -> Concluded {
         let by_local: BTreeMap<LocalIndex, &HostView> = hosts
             .iter()
             .flat_map(|host| host.locals.iter().map(move |local| (*local, host)))
@@ -283,7 +294,16 @@ impl Detectors {
             .flat_map(|conclusion| conclusion.conclude(hosts, &findings, knowledge))
             .collect();
         findings.extend(further);
+        let owners: BTreeSet<ContentId> = findings.iter().map(|finding| finding.host).collect();
+        self.presence.sort();
+        let presence = hosts
+            .iter()
+            .filter(|host| owners.contains(&host.id))
+            .filter_map(|host| Some((host.id, self.presence.of(&host.locals)?)))
+            .collect();
         Concluded {
+            presence,
+            calls_refused: self.presence.refused,
             findings,
             sessions,
             tenants,

@@ -138,7 +138,7 @@ impl<'a> Analysis<'a> {
                 self.detectors
                     .observe(&observation, &recognised, community_id().as_str());
             }
-            self.detectors.used(&observation);
+            self.detectors.used(&observation, !recognised.is_empty());
         }
         if self.error.is_none()
             && let Some(sink) = &mut self.sink

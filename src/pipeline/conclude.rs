@@ -12,10 +12,11 @@ use crate::geo::kinds::NetworkKind as GeoKind;
 use crate::model::address::Address;
 use crate::model::case::Case;
 use crate::model::finding::{Activity, Finding, FindingKind, Role};
+use crate::model::group::Group;
 use crate::model::host::{AssetRecord, HostName, HostRecord, HostTool, Verdict};
 use crate::model::identity::ContentId;
 use crate::model::loss::Losses;
-use crate::model::profile::{Asset, ControllerPlace, ControllerPlaceKind, NetworkKind};
+use crate::model::profile::{Asset, ControllerPlace, ControllerPlaceKind, HostProfile, NetworkKind};
 use crate::model::time::{SECOND, Timestamp};
 use crate::observe::Observers;
 use crate::observe::identity::Host;
@@ -40,6 +41,19 @@ pub struct Ending<'a> {
     pub lists_all_hosts: bool,
 }
 
+/// What the verdicts rest on: enough to explain the same hosts with other weights.
+#[derive(Debug)]
+pub struct Grounds {
+    /// Hosts about which something was found.
+    pub profiles: Vec<HostProfile>,
+    /// Which of them belong together.
+    pub groups: Vec<Group>,
+    /// How many hosts there are beside them.
+    pub others: usize,
+    /// Vantage and damage.
+    pub circumstances: Circumstances,
+}
+
 /// Finishes an analysis; the summary is filled by the caller.
 #[must_use]
 pub fn conclude(
@@ -48,10 +62,22 @@ pub fn conclude(
     ending: &Ending<'_>,
     losses: &mut Losses,
 ) -> Case {
+    conclude_with_grounds(observers, detectors, ending, losses).0
+}
+
+/// The same, with what the verdicts rest on.
+#[must_use]
+pub fn conclude_with_grounds(
+    observers: &Observers,
+    detectors: Detectors,
+    ending: &Ending<'_>,
+    losses: &mut Losses,
+) -> (Case, Grounds) {
     let hosts = observers.hosts(losses);
     let views: Vec<HostView> = hosts.iter().map(|host| view(host, observers, ending)).collect();
     let concluded = detectors.conclude(&views, &ending.knowledge);
     losses.add("sessions beyond the bound on groups", concluded.refused);
+    losses.add("conversations beyond the bound on calls", concluded.calls_refused);
     let is_quiet = quiet::judge(&views, &concluded);
     let notable: Vec<(&Host, &HostView)> = (hosts.iter().zip(&views))
         .zip(&is_quiet)
@@ -67,6 +93,7 @@ pub fn conclude(
     let watched = Watched {
         spans: profile::stretches(ending.spans.clone()),
         has_inventory: ending.inventory.is_some(),
+        vantage: ending.circumstances.vantage,
     };
     let profiles = profile::build(&sights, &concluded.findings, &sessions, &watched);
     let clusters = cluster::cluster(&profiles, others, &ending.weights.pairs);
@@ -125,12 +152,18 @@ pub fn conclude(
     case.findings
         .sort_by_cached_key(|finding| (finding.timestamp, finding.id));
     case.summary.remarks.extend(clusters.remarks);
-    if let Some(damage) = circumstances.damage {
+    if let Some(damage) = &circumstances.damage {
         case.summary
             .remarks
             .push(format!("no verdict goes beyond review: {damage}"));
     }
-    case
+    let grounds = Grounds {
+        profiles,
+        groups: clusters.groups,
+        others,
+        circumstances,
+    };
+    (case, grounds)
 }
 
 /// The circumstances, with what the captures and the connections in them are known to lack.
@@ -285,6 +318,7 @@ fn sight(
         tenants: concluded.tenants.get(&host.id).cloned().unwrap_or_default(),
         has_asked,
         days: [view.seen.0, view.seen.1].into_iter().map(day).collect(),
+        presence: concluded.presence.get(&host.id).cloned(),
     }
 }
 

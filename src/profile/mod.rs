@@ -3,6 +3,7 @@
 //! Takes resolved hosts and findings; gives [`HostProfile`]s. Locates nothing and matches no signature: places and tools
 //! arrive with the findings. What cannot be measured yet says so, and why, instead of looking absent.
 
+pub mod coverage;
 pub mod minutes;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,9 +17,10 @@ use crate::model::identity::ContentId;
 use crate::model::observable::Observable;
 use crate::model::profile::{
     Asset, ControllerPlace, ControllerSeen, Egress, Gateway, HostProfile, InstalledTool, Instance,
-    InstanceKind, KvmEvidence, KvmSeen, NetworkKind, RemoteSession, VpnPlace, VpnUse,
+    InstanceKind, KvmEvidence, KvmSeen, Minutes, NetworkKind, RemoteSession, VpnPlace, VpnUse,
 };
 use crate::model::time::{SECOND, Timestamp};
+use crate::model::vantage::Vantage;
 
 /// A machine with everything that was seen of it.
 #[derive(Clone, Debug, Default)]
@@ -45,6 +47,8 @@ pub struct Sight {
     pub has_asked: bool,
     /// Days on which it was seen.
     pub days: BTreeSet<u32>,
+    /// Minutes with somebody at it, where the names of services could be seen.
+    pub presence: Option<Minutes>,
 }
 
 /// A public address of a machine.
@@ -84,6 +88,8 @@ pub struct Watched {
     pub spans: Vec<(Timestamp, Timestamp)>,
     /// Whether there is an inventory at all.
     pub has_inventory: bool,
+    /// Where the captures were taken.
+    pub vantage: Vantage,
 }
 
 impl Watched {
@@ -173,6 +179,15 @@ fn day(at: Timestamp) -> u32 {
     u32::try_from(at.0.div_euclid(86_400 * SECOND)).unwrap_or(0)
 }
 
+/// Days on which it was seen, talked through a router, or was used.
+fn days(sight: &Sight) -> BTreeSet<u32> {
+    let mut days = sight.days.clone();
+    days.extend([day(sight.seen.0), day(sight.seen.1)]);
+    days.extend(sight.gateways.values().flatten());
+    days.extend(sight.presence.iter().flatten().map(|minute| minute / 1_440));
+    days
+}
+
 fn profile(
     sight: &Sight,
     own: &[(&Finding, Option<&SessionSight>)],
@@ -206,8 +221,7 @@ fn profile(
     };
     let driven_minutes = in_state(&[Activity::Driven]);
     let viewed_minutes = in_state(&[Activity::Driven, Activity::Viewed]);
-    let mut days: BTreeSet<u32> = sight.days.clone();
-    days.extend([day(sight.seen.0), day(sight.seen.1)]);
+    let days = days(sight);
     // Who looks at a KVM's picture is none, and a lead alone makes none.
     let shows_screens = |finding: &Finding| {
         finding.kind == FindingKind::IpKvm
@@ -241,7 +255,7 @@ fn profile(
         mac: sight.mac,
         names: sight.names.clone(),
         asset: asset(sight, watched),
-        gateways: gateways(sight),
+        gateways: gateways(sight, watched.vantage),
         egress: egress(sight),
         role: main_role(own),
         hours: hours(&driven_minutes),
@@ -251,10 +265,12 @@ fn profile(
             Observable::Observed(controlled)
         },
         installed,
-        driven_minutes,
-        viewed_minutes,
-        active_minutes: Observable::hidden("human activity outside sessions is not measured yet"),
-        coverage: Observable::hidden("human activity outside sessions is not measured yet"),
+        active_minutes: match &sight.presence {
+            Some(minutes) => Observable::Observed(minutes.clone()),
+            None => Observable::hidden("no names of services could be seen"),
+        },
+        coverage: coverage::coverage(sight.presence.as_ref(), &viewed_minutes),
+        local_use: coverage::local_use(sight.presence.as_ref(), &viewed_minutes),
         tenants: match (sight.tenants.is_empty(), sight.has_asked) {
             (false, _) => Observable::Observed(sight.tenants.clone()),
             (true, true) => Observable::Absent,
@@ -271,7 +287,8 @@ fn profile(
         },
         vpn: vpn(own),
         days: days.into_iter().collect(),
-        local_use: Observable::hidden("human activity outside sessions is not measured yet"),
+        driven_minutes,
+        viewed_minutes,
         boots: Observable::hidden("starts of machines are not followed yet"),
         control_excess_ms: Observable::hidden("the control loop's delay is not measured yet"),
     }
@@ -300,7 +317,11 @@ fn hours(driven_minutes: &[u32]) -> Observable<[u32; 24]> {
     Observable::Observed(hours)
 }
 
-fn gateways(sight: &Sight) -> Observable<Vec<Gateway>> {
+/// Routers through which it talked: at an employer those are the concentrator's or the office's own, and nobody's home.
+fn gateways(sight: &Sight, vantage: Vantage) -> Observable<Vec<Gateway>> {
+    if vantage == Vantage::Employer {
+        return Observable::hidden("an employer's router says nothing of where its machines are");
+    }
     if sight.gateways.is_empty() {
         return Observable::hidden("no link address of a router was seen");
     }
@@ -427,7 +448,7 @@ mod tests {
         );
         let watched = Watched {
             spans,
-            has_inventory: false,
+            ..Watched::default()
         };
         let minutes = |first: i64, last: i64| {
             let sight = Sight {

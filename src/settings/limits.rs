@@ -41,6 +41,8 @@ pub struct Limits {
     pub hosts: usize,
     /// Pairs of host and tool (and peer) whose flows are gathered into findings.
     pub groups: usize,
+    /// Conversations that are remembered to tell when somebody used a machine.
+    pub calls: usize,
 }
 
 /// How long after its last packet a flow ends, by protocol and state.
@@ -84,6 +86,7 @@ impl Default for Limits {
             answers: 500_000,
             hosts: 200_000,
             groups: 50_000,
+            calls: 1_000_000,
         }
     }
 }
