@@ -73,6 +73,10 @@
 //!   ([`pipeline::quiet`]): they are nearly all of a large network, and the same can be said of all of them.
 //! * Records say more than was first agreed: an item of evidence has its false-positive `note` apart from `what`, and a host has
 //!   `summary`, `next_question` and `not_observable` as a farm has, because it is judged by itself too.
+//! * A farm says what clustering by density (HDBSCAN) sees where it does not see the same group (`second_opinion`), and a reason's weight
+//!   stands against the benign explanations that everything else leaves ([`explain::posterior::cue_decibans`]).
+//! * The model is measured by a program beside the crate, `examples/evaluate` (`make evaluate`), on what the laboratory writes; it
+//!   reads the truth only after the analysis.
 //! * The default database of places is unpacked by the build script: decompressing it at every start cost more than
 //!   the analysis of most captures.
 
