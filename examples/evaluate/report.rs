@@ -28,10 +28,13 @@ pub(crate) fn page(outcomes: &[Outcome], mixed: &[Mixed], seeds: u64, hash: &str
     let mut text = format!(
         "# Evaluation\n\nWritten by `make evaluate SEEDS={seeds}`; do not edit. Model {hash}.\n\n\
          Every scenario of the laboratory (`farmhawk lab --list`) is written with the seeds 1 to {seeds} and analysed from its \
-         capture, inventory and policy alone; the truth is read afterwards. Odd seeds were looked at while the model and its \
-         observations were mended; the figures below come from even seeds only, except in the first table, which shows both. \
-         Sizes, hours and turns are drawn from the seed, so both halves cover the same ranges. These are synthetic captures: \
-         the figures say that the parts work together as meant, not how often a farm is found in the world.\n"
+         capture, inventory and policy alone; the truth is read afterwards. The figures below come from even seeds only, except in the first table, which shows both.\n\n\
+         ## What the figures can and cannot say\n\n\
+         - The split is by seed alone: both halves draw sizes and hours from the same ranges, so nothing here is held out by range. The model was mended by hand while seed 1 was read; seed 2 was read once before the page was first kept, and the laboratory (not the model) was changed after it.\n\
+         - The gap that joins remote sessions was raised from 120 s to half an hour after S10 had stopped at review (.79) with seed 1; it then reached likely (.98). The reason given for it holds for any operator with several machines, but these scenarios cannot confirm it.\n\
+         - The scenarios were written with the analyser's thresholds in view: farms work long enough for 300 minutes of activity, take turns that the focus test can use, and send screens above the level that counts as driven. They show that the evidence is read as meant, not that real farms give it.\n\
+         - Where every seed of a scenario gets one verdict, the seeds vary too little to be independent trials; a count such as 3 of 3 bears out no percentage.\n\
+         - These are synthetic captures: how often a farm is found in the world, they do not tell.\n"
     );
     verdicts(&mut text, outcomes);
     let judged: Vec<&Outcome> = outcomes.iter().filter(|outcome| is_judged(outcome)).collect();
