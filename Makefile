@@ -1,17 +1,20 @@
 # What one does with a clone. CI runs the same: .ci/run.
 
 CARGO ?= cargo
+# Seeds of each scenario of `make evaluate`.
+SEEDS ?= 50
 # Seconds a target of `make fuzz`, and which targets (all when empty).
 SECONDS ?= 60
 TARGETS ?=
 
-.PHONY: help setup demo test lint bench fuzz clean
+.PHONY: help setup demo test lint bench evaluate fuzz clean
 
 help:
 	@echo 'make demo    build farmhawk, analyse the demonstration captures, write a case folder'
 	@echo 'make test    run all tests'
 	@echo 'make lint    formatting, clippy, documentation'
 	@echo 'make bench   what each stage costs, beside a bare libpcap loop'
+	@echo 'make evaluate  every scenario of the laboratory over SEEDS=50 seeds against its truth, into EVALUATION.md'
 	@echo 'make fuzz    fuzz every reader, decoder and dissector (needs cargo-fuzz): SECONDS=60 TARGETS="tls quic"'
 	@echo 'make setup   install what the build needs and the machine lacks: libpcap, a C compiler'
 	@echo 'make clean   remove everything that was built'
@@ -36,6 +39,9 @@ lint: setup
 
 bench: setup
 	$(CARGO) bench --locked
+
+evaluate: setup
+	$(CARGO) run --release --locked --example evaluate -- $(SEEDS)
 
 fuzz: setup
 	$(CARGO) fuzz build --sanitizer none

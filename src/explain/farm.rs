@@ -41,6 +41,7 @@ pub fn explain_group(
     members.sort_by_key(|profile| profile.host);
     let subject = Subject {
         members,
+        edges: &group.edges,
         vantage: circumstances.vantage,
         rules: &weights.rules,
         prevalent,

@@ -120,6 +120,7 @@ pub fn explain_host(
 ) -> HostExplanation {
     let subject = Subject {
         members: vec![profile],
+        edges: &[],
         vantage: circumstances.vantage,
         rules: &weights.rules,
         prevalent,

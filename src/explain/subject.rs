@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::evidence::State;
+use crate::model::group::PairLedger;
 use crate::model::identity::ContentId;
 use crate::model::profile::{Asset, HostProfile, RemoteSession};
 use crate::model::vantage::Vantage;
@@ -14,6 +15,8 @@ use super::weights::Rules;
 pub struct Subject<'a> {
     /// All members.
     pub members: Vec<&'a HostProfile>,
+    /// Ledgers of the pairs that hold the members together.
+    pub edges: &'a [PairLedger],
     /// Where the capture was taken.
     pub vantage: Vantage,
     /// What a capture must hold before a cue may speak.

@@ -66,6 +66,8 @@ pub(super) struct Connection {
     opened: Micros,
     messages: Vec<Message>,
     closed: Option<(Micros, Side)>,
+    /// As the network's.
+    pub(super) is_sparse: bool,
 }
 
 impl Connection {
@@ -79,6 +81,7 @@ impl Connection {
             opened: at,
             messages: Vec::new(),
             closed: None,
+            is_sparse: network.is_sparse,
         }
     }
 

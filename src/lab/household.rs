@@ -17,7 +17,7 @@ const ANDROID_CHECK: (&str, &str, &str) = (
 const ANDROID_ONLINE: &str = "HTTP/1.1 204 No Content\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
 /// Names that Windows asks for by itself.
-const BACKGROUND: [&str; 8] = [
+pub(super) const BACKGROUND: [&str; 8] = [
     "settings-win.data.microsoft.com",
     "v10.events.data.microsoft.com",
     "smartscreen-prod.microsoft.com",
@@ -29,7 +29,7 @@ const BACKGROUND: [&str; 8] = [
 ];
 
 /// Pages that people read.
-const PAGES: [&str; 10] = [
+pub(super) const PAGES: [&str; 10] = [
     "news.dailyreader.example",
     "www.weather.example",
     "search.example",

@@ -22,6 +22,7 @@ mod names;
 mod network;
 mod random;
 mod scenarios;
+mod site;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -41,6 +42,8 @@ pub const DEFAULT_SEED: u64 = 1;
 
 /// Name of the inventory beside a capture.
 const INVENTORY: &str = "inventory.csv";
+/// Name of the policy beside a capture, where the scenario has one.
+const POLICY: &str = "policy.toml";
 /// Name of the truth beside a capture.
 const TRUTH: &str = "truth.toml";
 
@@ -121,6 +124,11 @@ fn write_beside(captures: &[(&Scenario, PathBuf)], seed: u64) -> Result<(), LabE
     let Some((_, first)) = captures.first() else {
         return Ok(());
     };
+    let policy: String = captures.iter().map(|(scenario, _)| scenario.policy).collect();
+    if !policy.is_empty() {
+        let path = first.with_file_name(POLICY);
+        fs::write(&path, policy).map_err(|cause| LabError::Write(path, cause))?;
+    }
     for (name, bytes) in [(INVENTORY, &rows), (TRUTH, &facts)] {
         let path = first.with_file_name(name);
         fs::write(&path, bytes).map_err(|cause| LabError::Write(path, cause))?;

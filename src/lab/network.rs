@@ -65,6 +65,8 @@ pub(super) struct Network {
     pub(super) remembered: BTreeMap<(Ipv4Addr, String), Micros>,
     /// The router: gateway, resolver and DHCP server.
     pub(super) router: Host,
+    /// A capture of days: tools keep alive and show their screens seldom enough for its size ([`super::site`]).
+    pub(super) is_sparse: bool,
     /// Chance of jitter, ports and sequence numbers.
     pub(super) random: Random,
     end: Micros,
@@ -89,6 +91,7 @@ impl Network {
             ids: BTreeMap::new(),
             remembered: BTreeMap::new(),
             router,
+            is_sparse: false,
             random: random.fork("network"),
             end,
         }
@@ -150,6 +153,15 @@ impl Network {
         *port
     }
 
+    /// The period of a keep-alive here.
+    pub(super) fn period(&self, usual: Micros) -> Micros {
+        if self.is_sparse {
+            usual.max(30 * MINUTE)
+        } else {
+            usual
+        }
+    }
+
     /// Up to so much later, as queues and radios make it.
     pub(super) fn jitter(&mut self, most: Micros) -> Micros {
         self.random.within(0..=most)
@@ -208,6 +220,12 @@ impl Network {
         let [from, to] = ends;
         let body = frame::udp([from.ip, to.ip], ports, payload);
         self.packet(at, ends, frame::UDP, &body, false);
+    }
+
+    /// Forgets so many of a hundred frames: a mirror port or a disk that could not keep up.
+    pub(super) fn lose(&mut self, percent: u64) {
+        let mut random = self.random.fork("loss");
+        self.passed.retain(|_| !random.percent(percent));
     }
 
     /// What passed so far, in order of time.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::{DEFAULT_SEED, LabError, scenario, scenarios, write, write_folder};
+use super::{DEFAULT_SEED, LabError, scenario, write, write_folder};
 
 #[test]
 fn the_demonstration_in_the_fixtures_is_what_its_seed_gives() {
@@ -26,7 +26,9 @@ fn the_demonstration_in_the_fixtures_is_what_its_seed_gives() {
 
 #[test]
 fn every_scenario_differs_by_seed_and_tells_its_truth_in_toml() {
-    for scenario in scenarios() {
+    // One of each kind: all of them are run by the evaluation.
+    for name in ["farm", "office", "tour", "s15", "s18", "s22"] {
+        let scenario = scenario(name).unwrap();
         let [mut one, mut other, mut rows, mut facts] = [(); 4].map(|()| Vec::new());
         write(scenario, 1, &mut one, &mut rows, &mut facts).unwrap();
         write(scenario, 2, &mut other, &mut Vec::new(), &mut Vec::new()).unwrap();
@@ -34,7 +36,7 @@ fn every_scenario_differs_by_seed_and_tells_its_truth_in_toml() {
         let text = String::from_utf8(facts).unwrap();
         let table: toml::Table = text.parse().unwrap();
         assert_eq!(table["capture"].as_array().unwrap().len(), 1);
-        assert!(rows.is_empty() == (scenario.name == "tour"));
+        assert!(rows.is_empty() == !matches!(name, "farm" | "office"));
     }
 }
 

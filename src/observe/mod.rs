@@ -162,7 +162,10 @@ impl Observers {
 
     /// Notes a placed flow that belongs to no tool: a site that a machine of ours called by a name.
     pub fn called(&mut self, observation: &Observation<'_>) {
-        if let ([Some(client), None], Some(name)) = (observation.locals, &observation.server_name) {
+        let is_web = matches!(observation.flow.server.port, 80 | 443);
+        if let ([Some(client), None], Some(name)) = (observation.locals, &observation.server_name)
+            && is_web
+        {
             self.presence
                 .connected(client, &name.name, observation.flow.start);
         }

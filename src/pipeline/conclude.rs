@@ -13,11 +13,12 @@ use crate::geo::kinds::NetworkKind as GeoKind;
 use crate::model::address::Address;
 use crate::model::case::Case;
 use crate::model::finding::Finding;
+use crate::model::group::Group;
 use crate::model::host::{AssetRecord, HostName, HostRecord};
 use crate::model::identity::ContentId;
 use crate::model::latency::Near;
 use crate::model::loss::Losses;
-use crate::model::profile::{Asset, ControllerPlace, ControllerPlaceKind, NetworkKind};
+use crate::model::profile::{Asset, ControllerPlace, ControllerPlaceKind, HostProfile, NetworkKind};
 use crate::model::time::{SECOND, Timestamp};
 use crate::observe::Observers;
 use crate::observe::identity::Host;
@@ -42,6 +43,19 @@ pub struct Ending<'a> {
     pub lists_all_hosts: bool,
 }
 
+/// What the verdicts rest on: enough to explain the same hosts with other weights.
+#[derive(Debug)]
+pub struct Grounds {
+    /// Hosts about which something was found.
+    pub profiles: Vec<HostProfile>,
+    /// Which of them belong together.
+    pub groups: Vec<Group>,
+    /// How many hosts there are beside them.
+    pub others: usize,
+    /// Vantage and damage.
+    pub circumstances: Circumstances,
+}
+
 /// Finishes an analysis; the summary is filled by the caller.
 #[must_use]
 pub fn conclude(
@@ -50,6 +64,17 @@ pub fn conclude(
     ending: &Ending<'_>,
     losses: &mut Losses,
 ) -> Case {
+    conclude_with_grounds(observers, detectors, ending, losses).0
+}
+
+/// The same, with what the verdicts rest on.
+#[must_use]
+pub fn conclude_with_grounds(
+    observers: &Observers,
+    detectors: Detectors,
+    ending: &Ending<'_>,
+    losses: &mut Losses,
+) -> (Case, Grounds) {
     let hosts = observers.hosts(losses);
     let views: Vec<HostView> = hosts.iter().map(|host| view(host, observers, ending)).collect();
     let knowledge = declared::placed(&ending.knowledge, &views, &ending.circumstances);
@@ -70,6 +95,7 @@ pub fn conclude(
     let watched = Watched {
         spans: profile::stretches(ending.spans.clone()),
         has_inventory: ending.inventory.is_some(),
+        vantage: ending.circumstances.vantage,
     };
     let profiles = profile::build(&sights, &concluded.findings, &sessions, &watched);
     let clusters = cluster::cluster(&profiles, others, &ending.weights.pairs);
@@ -128,12 +154,18 @@ pub fn conclude(
     case.findings
         .sort_by_cached_key(|finding| (finding.timestamp, finding.id));
     case.summary.remarks.extend(clusters.remarks);
-    if let Some(damage) = circumstances.damage {
+    if let Some(damage) = &circumstances.damage {
         case.summary
             .remarks
             .push(format!("no verdict goes beyond review: {damage}"));
     }
-    case
+    let grounds = Grounds {
+        profiles,
+        groups: clusters.groups,
+        others,
+        circumstances,
+    };
+    (case, grounds)
 }
 
 /// The circumstances, with what the captures and the connections in them are known to lack.

@@ -20,6 +20,7 @@ use crate::model::profile::{
     InstanceKind, KvmEvidence, KvmSeen, NetworkKind, PersonalMinutes, RemoteSession, VpnPlace, VpnUse,
 };
 use crate::model::time::{SECOND, Timestamp};
+use crate::model::vantage::Vantage;
 
 /// Minutes of a day.
 const MINUTES_A_DAY: u32 = 24 * 60;
@@ -94,6 +95,8 @@ pub struct Watched {
     pub spans: Vec<(Timestamp, Timestamp)>,
     /// Whether there is an inventory at all.
     pub has_inventory: bool,
+    /// Where the captures were taken.
+    pub vantage: Vantage,
 }
 
 impl Watched {
@@ -183,6 +186,15 @@ fn day(at: Timestamp) -> u32 {
     u32::try_from(at.0.div_euclid(86_400 * SECOND)).unwrap_or(0)
 }
 
+/// Days on which it was seen, talked through a router, or was used.
+fn days(sight: &Sight) -> BTreeSet<u32> {
+    let mut days = sight.days.clone();
+    days.extend([day(sight.seen.0), day(sight.seen.1)]);
+    days.extend(sight.gateways.values().flatten());
+    days.extend(sight.active.minutes.iter().map(|minute| minute / MINUTES_A_DAY));
+    days
+}
+
 fn profile(
     sight: &Sight,
     own: &[(&Finding, Option<&SessionSight>)],
@@ -216,9 +228,7 @@ fn profile(
     };
     let driven_minutes = in_state(&[Activity::Driven]);
     let viewed_minutes = in_state(&[Activity::Driven, Activity::Viewed]);
-    let mut days: BTreeSet<u32> = sight.days.clone();
-    days.extend([day(sight.seen.0), day(sight.seen.1)]);
-    days.extend(sight.active.minutes.iter().map(|minute| minute / MINUTES_A_DAY));
+    let days = days(sight);
     let activity = personal::judge(&sight.active, &viewed_minutes);
     // Who looks at a KVM's picture is none, and a lead alone makes none.
     let shows_screens = |finding: &Finding| {
@@ -253,7 +263,7 @@ fn profile(
         mac: sight.mac,
         names: sight.names.clone(),
         asset: asset(sight, watched),
-        gateways: gateways(sight),
+        gateways: gateways(sight, watched.vantage),
         egress: egress(sight),
         role: main_role(own),
         hours: hours(&driven_minutes),
@@ -349,7 +359,11 @@ fn hours(driven_minutes: &[u32]) -> Observable<[u32; 24]> {
     Observable::Observed(hours)
 }
 
-fn gateways(sight: &Sight) -> Observable<Vec<Gateway>> {
+/// Routers through which it talked: at an employer those are the concentrator's or the office's own, and nobody's home.
+fn gateways(sight: &Sight, vantage: Vantage) -> Observable<Vec<Gateway>> {
+    if vantage == Vantage::Employer {
+        return Observable::hidden("an employer's router says nothing of where its machines are");
+    }
     if sight.gateways.is_empty() {
         return Observable::hidden("no link address of a router was seen");
     }
@@ -476,7 +490,7 @@ mod tests {
         );
         let watched = Watched {
             spans,
-            has_inventory: false,
+            ..Watched::default()
         };
         let minutes = |first: i64, last: i64| {
             let sight = Sight {

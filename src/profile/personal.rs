@@ -15,6 +15,9 @@ const ABSENT: usize = 15;
 /// Minutes of activity below which nothing can be said of where it comes from.
 const LEAST: usize = 60;
 
+/// Minutes around a session that still belong to it: what a page loads late, the grain of the windows.
+const MARGIN: u32 = 1;
+
 /// Hours of activity a day, on average, beyond which programs are mistaken for people.
 const RESTLESS: usize = 20;
 
@@ -27,6 +30,14 @@ pub(super) struct Personal {
     pub(super) minutes: Observable<Minutes>,
     pub(super) coverage: Observable<Coverage>,
     pub(super) local_use: Observable<LocalUse>,
+}
+
+/// Whether a minute is one of those, or beside one.
+fn is_near(minute: u32, sorted: &[u32]) -> bool {
+    let from = sorted.partition_point(|one| one.saturating_add(MARGIN) < minute);
+    sorted
+        .get(from)
+        .is_some_and(|one| *one <= minute.saturating_add(MARGIN))
 }
 
 /// Compares the minutes of activity with those in which a session showed the screen (both sorted).
@@ -57,7 +68,7 @@ pub(super) fn judge(active: &PersonalMinutes, viewed: &Minutes) -> Personal {
     let inside = active
         .minutes
         .iter()
-        .filter(|minute| viewed.binary_search(minute).is_ok())
+        .filter(|minute| is_near(**minute, viewed))
         .count();
     let outside = active.minutes.len().saturating_sub(inside);
     let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
@@ -97,7 +108,7 @@ mod tests {
         let viewed: Minutes = (600..900).collect();
         let judged = judge(&active(590..890), &viewed);
         let coverage = judged.coverage.seen().copied().unwrap();
-        assert!((coverage.share - 290.0 / 300.0).abs() < 1e-9);
+        assert!((coverage.share - 291.0 / 300.0).abs() < 1e-9);
         assert_eq!((coverage.active_minutes, coverage.days), (300, 1));
         assert_eq!(judged.local_use, Observable::Absent);
     }

@@ -3,6 +3,14 @@
 #[path = "../../fuzz/src/lib.rs"]
 pub mod fuzzing;
 
+// The evaluation's way to write, analyse and compare.
+#[allow(dead_code, reason = "the evaluation uses more of it")]
+#[path = "../../examples/evaluate/analysis.rs"]
+mod analysis;
+#[allow(dead_code, reason = "the evaluation uses more of it")]
+#[path = "../../examples/evaluate/runs.rs"]
+mod runs;
+
 // `cfg(test)` always holds here; it tells the lints that what tests share is test code, too.
 #[cfg(test)]
 mod agreement;
@@ -22,6 +30,7 @@ mod formats;
 mod hellos;
 #[cfg(test)]
 mod labels;
+mod laboratory;
 #[cfg(test)]
 mod layering;
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod cover;
 mod ctrl_conc;
 mod ctrl_geo;
 mod dev_vpn;
+mod focus;
 mod hours;
 mod kvm;
 mod local;
@@ -117,6 +118,7 @@ pub const REGISTRY: &[Cue] = &[
     ctrl_conc::CUE,
     dev_vpn::CUE,
     hours::CUE,
+    focus::CUE,
     xrtt::CUE,
     site::CUE,
 ];

@@ -169,6 +169,10 @@ pub struct Rules {
     pub hours_days: u32,
     /// Fewest concentration of the hours (3.8).
     pub hours_concentration: f64,
+    /// Natural log-odds of a pair's focus test from which two machines are driven in turn: Z of -4 at a slope of -.5.
+    pub focus_turns_nats: f64,
+    /// Those down to which they are driven together.
+    pub focus_together_nats: f64,
     /// Homes are apart from this distance on.
     pub assignees_apart_km: f64,
     /// Words in the inventory's `site` that mean "not at a site".

@@ -15,6 +15,8 @@ use crate::lab::truth::{self, Asset, Session, State, Stretch, Truth};
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "farm",
     about: "six laptops of five employers in one house, worked on in turn by one operator through RustDesk with a private server and AnyDesk, two PiKVMs, a television and a phone",
+    policy: "",
+    vantage: "home",
     build,
 };
 

@@ -1,7 +1,10 @@
-//! Scenarios (DETECTION 9.1): who is on the network and what happens, one file a scenario, one line here.
+//! Scenarios (DETECTION 9.1): who is on the network and what happens, one file a family of scenarios, one line here.
 
 mod farm;
+mod farms;
+mod homes;
 mod office;
+mod offices;
 mod tour;
 
 use super::network::Network;
@@ -15,8 +18,43 @@ pub struct Scenario {
     pub name: &'static str,
     /// What happens in it, in one sentence.
     pub about: &'static str,
+    /// The policy that whoever investigates would have (TOML); empty where there is none.
+    pub policy: &'static str,
+    /// Where the capture is taken, in the words of `--vantage`.
+    pub vantage: &'static str,
     pub(super) build: fn(&Random) -> (Network, Truth),
 }
 
+/// What an investigator lists where nothing that matters is allowed: every tool that controls a machine is unlisted.
+pub(super) const NOTHING_ALLOWED: &str = "allowed_tools = [\"freshservice\"]\n";
+
 /// All of them.
-pub(super) const ALL: &[Scenario] = &[farm::SCENARIO, office::SCENARIO, tour::SCENARIO];
+pub(super) const ALL: &[Scenario] = &[
+    farm::SCENARIO,
+    office::SCENARIO,
+    tour::SCENARIO,
+    farms::S01,
+    farms::S02,
+    offices::S03,
+    offices::S04,
+    offices::S05,
+    homes::S06,
+    offices::S07,
+    offices::S08,
+    homes::S09,
+    farms::S10,
+    farms::S12,
+    farms::S13,
+    farms::S15,
+    farms::S16,
+    homes::S17,
+    homes::S18,
+    homes::S19,
+    homes::S21,
+    homes::S22,
+    offices::S24,
+    farms::S25,
+    farms::S29,
+    farms::S31,
+    offices::S34,
+];

@@ -15,6 +15,8 @@ use crate::lab::truth::{self, Asset, Session, Stretch, Truth};
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "office",
     about: "a practice of eight PCs and a server under an IT company's ScreenConnect, one support session, RDP to the terminal server, a phone with NordVPN, a look at TeamViewer's web site",
+    policy: "",
+    vantage: "home",
     build,
 };
 

@@ -17,6 +17,8 @@ use crate::lab::truth::{self, Session, State, Stretch, Truth};
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "tour",
     about: "AnyDesk, RustDesk, ScreenConnect, RDP from outside, a PiKVM and WireGuard, each on a machine of its own for ten minutes",
+    policy: "",
+    vantage: "home",
     build,
 };
 

@@ -52,12 +52,13 @@ impl AnyDesk<'_> {
         let ready = self.begin(&mut line, at, random);
         line.say_cut(ready, Side::Client, tls::encrypted(random, 530));
         line.say_cut(ready + 45 * MS, Side::Server, tls::encrypted(random, 210));
-        let mut beat = ready + HEARTBEAT;
+        let period = network.period(HEARTBEAT);
+        let mut beat = ready + period;
         while beat < end {
             line.say_cut(beat, Side::Client, tls::encrypted(random, BEAT.0));
             let answered = beat + line.round_trip(Side::Server) + random.within(300..=2_000);
             line.say_cut(answered, Side::Server, tls::encrypted(random, BEAT.1));
-            beat += HEARTBEAT + random.within(0..=9 * MS);
+            beat += period + random.within(0..=9 * MS);
         }
         let screen = Screen {
             controlled: Side::Client,

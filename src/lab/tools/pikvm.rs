@@ -59,7 +59,7 @@ impl PiKvm<'_> {
                 [port, STUN_PORT],
                 &second,
             );
-            at += 10 * SECOND + network.jitter(40 * MS);
+            at += network.period(10 * SECOND) + network.jitter(40 * MS);
         }
     }
 

@@ -54,7 +54,7 @@ impl RustDesk<'_> {
                 [RENDEZVOUS, port],
                 &outer(7, &[]),
             );
-            beat += REGISTRATION + network.jitter(60 * MS);
+            beat += network.period(REGISTRATION) + network.jitter(60 * MS);
         }
         for stretches in sessions {
             if let (Some((from, ..)), Some((_, to, _))) = (stretches.first(), stretches.last()) {

@@ -34,6 +34,10 @@ impl Screen {
         random: &mut Random,
     ) {
         for (from, to, state) in stretches {
+            if connection.is_sparse {
+                self.sparse(connection, (*from, *to), *state, random);
+                continue;
+            }
             match state {
                 State::Viewed => self.watched(connection, *from, *to, random),
                 State::Driven => self.driven(connection, *from, *to, random),
@@ -55,6 +59,35 @@ impl Screen {
             self.controlled.other()
         };
         connection.say_cut(at, side, (self.wrap)(random, length));
+    }
+
+    /// As little as shows the state: a cluster of keys with its answer every minute and a half, within ten seconds of the clock.
+    fn sparse(
+        &self,
+        connection: &mut Connection,
+        (from, to): (Micros, Micros),
+        state: State,
+        random: &mut Random,
+    ) {
+        let mut next = from;
+        while next < to {
+            let mut at = next / (10 * SECOND) * (10 * SECOND) + random.within(500 * MS..=4 * SECOND);
+            at = at.max(from);
+            if state == State::Driven {
+                for _ in 0..random.within(4..=6) {
+                    let length = random.count(self.input.0..=self.input.1);
+                    self.say(connection, at, false, length, random);
+                    at += random.within(85 * MS..=290 * MS);
+                }
+            }
+            let drawn = at + connection.round_trip(self.controlled) + random.within(25 * MS..=70 * MS);
+            let length = random.count(8_400..=9_200);
+            self.say(connection, drawn, true, length, random);
+            let answered = drawn + self.circle + random.within(0..=14 * MS);
+            let length = usize::try_from(self.input.0).unwrap_or(20);
+            self.say(connection, answered, false, length, random);
+            next += random.within(75 * SECOND..=100 * SECOND);
+        }
     }
 
     fn watched(&self, connection: &mut Connection, from: Micros, to: Micros, random: &mut Random) {

@@ -39,11 +39,12 @@ impl ScreenConnect<'_> {
         line.say(ready, Side::Client, hello);
         line.say_cut(ready + 46 * MS, Side::Server, random.octets(64));
         line.say_cut(ready + 60 * MS, Side::Client, random.octets(520));
-        let mut beat = ready + KEEP_ALIVE;
+        let period = network.period(KEEP_ALIVE);
+        let mut beat = ready + period;
         while beat < end {
             line.say_cut(beat, Side::Client, random.octets(18));
             line.say_cut(beat + 44 * MS, Side::Server, random.octets(18));
-            beat += KEEP_ALIVE + random.within(0..=30 * MS);
+            beat += period + random.within(0..=30 * MS);
         }
         let screen = Screen {
             controlled: Side::Client,

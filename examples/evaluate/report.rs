@@ -1,0 +1,276 @@
+//! EVALUATION.md: what the runs say, in tables.
+
+use std::fmt::Write as _;
+
+use farmhawk::explain::posterior::FAMILIES;
+use farmhawk::explain::verdict::family_words;
+use farmhawk::model::host::Verdict;
+
+use crate::measure::{self, EDGES, count, share};
+use crate::mixed::Mixed;
+use crate::runs::{Outcome, scenarios};
+
+const VERDICTS: [Verdict; 5] = [
+    Verdict::None,
+    Verdict::Note,
+    Verdict::Review,
+    Verdict::Likely,
+    Verdict::Strong,
+];
+
+/// Which half of the seeds a run belongs to: the model was looked at with odd ones.
+const fn is_judged(outcome: &Outcome) -> bool {
+    outcome.seed.is_multiple_of(2)
+}
+
+/// The whole page.
+pub(crate) fn page(outcomes: &[Outcome], mixed: &[Mixed], seeds: u64, hash: &str) -> String {
+    let mut text = format!(
+        "# Evaluation\n\nWritten by `make evaluate SEEDS={seeds}`; do not edit. Model {hash}.\n\n\
+         Every scenario of the laboratory (`farmhawk lab --list`) is written with the seeds 1 to {seeds} and analysed from its \
+         capture, inventory and policy alone; the truth is read afterwards. The figures below come from even seeds only, except in the first table, which shows both.\n\n\
+         ## What the figures can and cannot say\n\n\
+         - The split is by seed alone: both halves draw sizes and hours from the same ranges, so nothing here is held out by range. The model was mended by hand while seed 1 was read; seed 2 was read once before the page was first kept, and the laboratory (not the model) was changed after it.\n\
+         - The gap that joins remote sessions was raised from 120 s to half an hour after S10 had stopped at review (.79) with seed 1; it then reached likely (.98). The reason given for it holds for any operator with several machines, but these scenarios cannot confirm it.\n\
+         - The scenarios were written with the analyser's thresholds in view: farms work long enough for 300 minutes of activity, take turns that the focus test can use, and send screens above the level that counts as driven. They show that the evidence is read as meant, not that real farms give it.\n\
+         - Where every seed of a scenario gets one verdict, the seeds vary too little to be independent trials; a count such as 3 of 3 bears out no percentage.\n\
+         - These are synthetic captures: how often a farm is found in the world, they do not tell.\n"
+    );
+    verdicts(&mut text, outcomes);
+    let judged: Vec<&Outcome> = outcomes.iter().filter(|outcome| is_judged(outcome)).collect();
+    if judged.is_empty() {
+        text.push_str("\nNo even seed was run: nothing is judged.\n");
+        return text;
+    }
+    gates(&mut text, &judged);
+    by_host(&mut text, &judged);
+    partitions(&mut text, &judged, mixed);
+    calibration(&mut text, &judged);
+    ablation(&mut text, &judged);
+    baselines(&mut text, &judged);
+    text.push_str(MISSING);
+    text
+}
+
+const MISSING: &str = "\n## What is not here\n\nS11, S14, S20, S23, S26, S27, S28, S30, S32 and S33 have no scenario yet. In S06 and S21 another \
+tool stands for TeamViewer and Chrome Remote Desktop, of which the laboratory has no model. The dose-response over loss, jitter, \
+sampling and hours of capture is not measured.\n";
+
+fn verdicts(text: &mut String, outcomes: &[Outcome]) {
+    text.push_str(
+        "\n## Verdicts on the worst group of each capture\n\nOdd seeds + even seeds. In the last column the worst verdict on a single host.\n\n\
+         | scenario | asked for | none | note | review | likely | strong | hosts at likely or above |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n",
+    );
+    for scenario in scenarios() {
+        let own: Vec<&Outcome> = outcomes
+            .iter()
+            .filter(|one| one.scenario == scenario.name)
+            .collect();
+        let Some(first) = own.first() else { continue };
+        let _ = write!(text, "| {} | {} |", scenario.name, first.expected);
+        for verdict in VERDICTS {
+            let of = |judged: bool| {
+                own.iter()
+                    .filter(|one| one.farm == verdict && is_judged(one) == judged)
+                    .count()
+            };
+            let _ = write!(text, " {} + {} |", of(false), of(true));
+        }
+        let hosts = own.iter().filter(|one| one.host >= Verdict::Likely).count();
+        let _ = writeln!(text, " {hosts} of {} |", own.len());
+    }
+}
+
+fn gates(text: &mut String, judged: &[&Outcome]) {
+    text.push_str("\n## Gates\n\n| gate | wanted | measured |\n| --- | --- | --- |\n");
+    let benign: Vec<&&Outcome> = judged.iter().filter(|one| one.is_benign()).collect();
+    let wrong = benign
+        .iter()
+        .filter(|one| one.farm >= Verdict::Likely || one.host >= Verdict::Likely)
+        .count();
+    let _ = writeln!(
+        text,
+        "| benign captures with a group or host at likely or above | 0 | {wrong} of {} ({:.0} per thousand sites) |",
+        benign.len(),
+        1_000.0 * count(wrong) / count(benign.len()).max(1.0)
+    );
+    for (name, least, wanted) in [
+        ("s01", Verdict::Likely, 0.98),
+        ("s02", Verdict::Likely, 0.98),
+        ("s10", Verdict::Likely, 0.98),
+        ("s12", Verdict::Likely, 0.98),
+        ("s13", Verdict::Likely, 0.9),
+        ("s25", Verdict::Likely, 0.9),
+        ("s15", Verdict::Review, 0.5),
+    ] {
+        let own: Vec<&&Outcome> = judged.iter().filter(|one| one.scenario == name).collect();
+        let found = own.iter().filter(|one| one.farm >= least).count();
+        let _ = writeln!(
+            text,
+            "| {name} at {} or above | {:.0} % | {found} of {} |",
+            least.name(),
+            wanted * 100.0,
+            own.len()
+        );
+    }
+}
+
+fn by_host(text: &mut String, judged: &[&Outcome]) {
+    let hosts = judged.iter().flat_map(|one| &one.hosts);
+    let (mut right, mut wrong, mut missed) = (0, 0, 0);
+    let mut scored = Vec::new();
+    for host in hosts {
+        scored.push((host.score, host.is_farm));
+        match (host.group >= Verdict::Likely, host.is_farm) {
+            (true, true) => right += 1,
+            (true, false) => wrong += 1,
+            (false, true) => missed += 1,
+            (false, false) => {}
+        }
+    }
+    let _ = writeln!(
+        text,
+        "\n## Hosts\n\nA host is found when its group is at likely or above. {} hosts, {} of them in farms.\n\n\
+         | precision | recall | area under precision and recall |\n| --- | --- | --- |\n| {:.3} | {:.3} | {:.3} |",
+        scored.len(),
+        right + missed,
+        share(right, right + wrong),
+        share(right, right + missed),
+        measure::average_precision(&scored)
+    );
+}
+
+fn partitions(text: &mut String, judged: &[&Outcome], mixed: &[Mixed]) {
+    let mut items = Vec::new();
+    let (mut drawn_in, mut bystanders) = (0, 0);
+    for one in judged {
+        for (number, host) in one.hosts.iter().enumerate() {
+            let alone = format!("{} {} {number}", one.scenario, one.seed);
+            let truth = if host.is_farm {
+                format!("{} {} farm", one.scenario, one.seed)
+            } else {
+                alone.clone()
+            };
+            let found = host.cluster.map_or(alone, |cluster| {
+                format!("{} {} group {cluster}", one.scenario, one.seed)
+            });
+            items.push((truth, found));
+            if !host.is_farm {
+                bystanders += 1;
+                drawn_in += usize::from(host.cluster.is_some());
+            }
+        }
+    }
+    text.push_str(
+        "\n## Groups against farms\n\nGroups at review or above against the true farms; every other host is a group of its own.\n\n\
+         | captures | adjusted Rand | V-measure | B-cubed F | benign hosts in such a group |\n| --- | --- | --- | --- | --- |\n",
+    );
+    let of = measure::agreement(&items);
+    let _ = writeln!(
+        text,
+        "| each by itself | {:.3} | {:.3} | {:.3} | {drawn_in} of {bystanders} |",
+        of.rand, of.v, of.b_cubed
+    );
+    for one in mixed {
+        let _ = writeln!(
+            text,
+            "| {} sites in one analysis, seed {} | {:.3} | {:.3} | {:.3} | {} of {} |",
+            one.sites,
+            one.seed,
+            one.agreement.rand,
+            one.agreement.v,
+            one.agreement.b_cubed,
+            one.drawn_in,
+            one.bystanders
+        );
+    }
+}
+
+fn calibration(text: &mut String, judged: &[&Outcome]) {
+    let said: Vec<(f64, bool)> = judged
+        .iter()
+        .filter_map(|one| Some((one.probability?, one.is_farm())))
+        .collect();
+    let ratios: Vec<(f64, bool)> = judged
+        .iter()
+        .filter_map(|one| {
+            let probability = one.probability?.clamp(1e-4, 1.0 - 1e-4);
+            Some((probability / (1.0 - probability) / one.prior_odds, one.is_farm()))
+        })
+        .collect();
+    let (bins, error) = measure::reliability(&said);
+    let _ = writeln!(
+        text,
+        "\n## Calibration\n\nPosterior of a farm in the likeliest group of each capture that has one ({} captures). The share of farms among \
+         the scenarios is far above the prior, so the middle bins are expected to lie below what was so; the cost of the \
+         likelihood ratios does not depend on that share.\n\n| said | captures | mean said | was so |\n| --- | --- | --- | --- |",
+        said.len()
+    );
+    for ((mean, so, many), edges) in bins.iter().zip(EDGES.windows(2)) {
+        let _ = writeln!(
+            text,
+            "| {:.2} to {:.2} | {many} | {mean:.3} | {so:.3} |",
+            edges[0],
+            edges[1].min(1.0)
+        );
+    }
+    let _ = writeln!(
+        text,
+        "\nExpected calibration error {error:.3}; Cllr {:.3} (0 is perfect, 1 says nothing).",
+        measure::cllr(&ratios)
+    );
+}
+
+fn ablation(text: &mut String, judged: &[&Outcome]) {
+    text.push_str(
+        "\n## Without one family of evidence\n\nCaptures whose worst group is at likely or above when the model knows nothing of the family.\n\n\
+         | left out | farms found | benign captures |\n| --- | --- | --- |\n",
+    );
+    let farms: Vec<&&Outcome> = judged.iter().filter(|one| one.is_farm()).collect();
+    let benign: Vec<&&Outcome> = judged.iter().filter(|one| one.is_benign()).collect();
+    let mut row = |name: &str, verdict: &dyn Fn(&Outcome) -> Verdict| {
+        let of = |list: &[&&Outcome]| list.iter().filter(|one| verdict(one) >= Verdict::Likely).count();
+        let _ = writeln!(
+            text,
+            "| {name} | {} of {} | {} of {} |",
+            of(&farms),
+            farms.len(),
+            of(&benign),
+            benign.len()
+        );
+    };
+    row("nothing", &|one| one.farm);
+    for (place, family) in FAMILIES.into_iter().enumerate() {
+        row(family_words(family), &|one| {
+            one.without.get(place).copied().unwrap_or_default()
+        });
+    }
+}
+
+fn baselines(text: &mut String, judged: &[&Outcome]) {
+    text.push_str(
+        "\n## Against simple rules\n\n| rule | farms found | benign captures raised |\n| --- | --- | --- |\n",
+    );
+    let farms: Vec<&&Outcome> = judged.iter().filter(|one| one.is_farm()).collect();
+    let benign: Vec<&&Outcome> = judged.iter().filter(|one| one.is_benign()).collect();
+    let mut row = |name: &str, is_raised: &dyn Fn(&Outcome) -> bool| {
+        let of = |list: &[&&Outcome]| list.iter().filter(|one| is_raised(one)).count();
+        let _ = writeln!(
+            text,
+            "| {name} | {} of {} | {} of {} |",
+            of(&farms),
+            farms.len(),
+            of(&benign),
+            benign.len()
+        );
+    };
+    row("farmhawk: a group at likely or above", &|one| {
+        one.farm >= Verdict::Likely
+    });
+    row("farmhawk: a group at review or above", &|one| {
+        one.farm >= Verdict::Review
+    });
+    row("any remote tool on three or more hosts", &|one| one.baselines[0]);
+    row("a conversation of four hours or more", &|one| one.baselines[1]);
+    row("any VPN or proxy service", &|one| one.baselines[2]);
+}

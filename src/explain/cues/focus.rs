@@ -1,0 +1,69 @@
+//! Whether machines are driven in turn, as one person at several of them must (DETECTION 4.4, C4).
+//!
+//! Clustering has tested every pair of the group; this reads the result.
+
+use std::collections::BTreeSet;
+
+use crate::explain::subject::{Subject, identifiers};
+use crate::model::quantity::counted;
+
+use super::{Cue, Reading};
+
+pub(super) const CUE: Cue = Cue {
+    id: "focus",
+    levels: &["in turn", "independent", "together"],
+    value,
+};
+
+/// The term of the pairs' ledgers.
+const TERM: &str = "focus";
+
+fn value(subject: &Subject<'_>) -> Reading {
+    let controlled = subject.controlled();
+    if controlled.len() < 2 {
+        return Reading::inapplicable("fewer than two machines are under remote control");
+    }
+    let is_controlled = |host| controlled.iter().any(|one| one.host == host);
+    let mut tested = BTreeSet::new();
+    let (mut in_turn, mut together) = (BTreeSet::new(), BTreeSet::new());
+    for edge in subject.edges {
+        let (first, second) = edge.hosts;
+        let Some(line) = edge.lines.iter().find(|line| line.term == TERM) else {
+            continue;
+        };
+        if !is_controlled(first) || !is_controlled(second) {
+            continue;
+        }
+        tested.extend([first, second]);
+        if line.said.nats >= subject.rules.focus_turns_nats {
+            in_turn.extend([first, second]);
+        } else if line.said.nats <= subject.rules.focus_together_nats {
+            together.extend([first, second]);
+        }
+    }
+    if tested.is_empty() {
+        return Reading::hidden("too few half hours in which two of the machines are driven");
+    }
+    let is_most = |hosts: &BTreeSet<_>| hosts.len().saturating_mul(2) > tested.len();
+    if is_most(&in_turn) {
+        let what = format!(
+            "{} of {} are driven in turn with another, as if by one person",
+            in_turn.len(),
+            counted(tested.len(), "machine")
+        );
+        return Reading::observed("in turn", what).shown_by(in_turn.into_iter().collect(), Vec::new());
+    }
+    if is_most(&together) {
+        let what = format!(
+            "{} of {} are driven at the same moments as another",
+            together.len(),
+            counted(tested.len(), "machine")
+        );
+        return Reading::observed("together", what).shown_by(together.into_iter().collect(), Vec::new());
+    }
+    Reading::observed(
+        "independent",
+        "the machines are driven independently of each other".to_owned(),
+    )
+    .shown_by(identifiers(&controlled), Vec::new())
+}
