@@ -30,6 +30,7 @@ mod formats;
 mod hellos;
 #[cfg(test)]
 mod labels;
+#[cfg(test)]
 mod laboratory;
 #[cfg(test)]
 mod layering;
