@@ -171,16 +171,8 @@ fn finding(
             Role::Agent
         },
         activity: Activity::Unknown,
-        intervals: Vec::new(),
-        controller: None,
         host: host.id,
         host_ip: host.address(),
-        peer: None,
-        peer_name: None,
-        peer_port: None,
-        proto: None,
-        community_id: None,
-        flow_ids: Vec::new(),
         flow_count: 0,
         confidence,
         score: Decibans(f64::from(score)),
@@ -192,11 +184,7 @@ fn finding(
         ),
         benign: vec![tool.benign().to_owned()],
         evidence,
-        peer_geo: None,
-        geo: None,
-        latency: None,
-        schedule: None,
-        tunnel: None,
+        ..Finding::default()
     })
 }
 

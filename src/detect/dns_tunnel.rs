@@ -308,19 +308,10 @@ fn finding(host: &HostView, zone_name: &str, zone: &Zone, knowledge: &Knowledge<
         benign: vec![tool.benign().to_owned()],
         evidence: evidence.collect(),
         protocol: Some("dns".to_owned()),
-        intervals: Vec::new(),
-        controller: None,
         peer: Some(zone.asked.address.to_string()),
         peer_port: Some(zone.asked.port).filter(|port| *port != 0),
-        proto: None,
-        community_id: None,
-        flow_ids: Vec::new(),
         flow_count: 0,
-        peer_geo: None,
-        geo: None,
-        latency: None,
-        schedule: None,
-        tunnel: None,
+        ..Finding::default()
     })
 }
 

@@ -137,23 +137,17 @@ fn mismatch(host: &HostView, sight: &Sight<'_>, knowledge: &Knowledge<'_>) -> Op
         last_seen: host.seen.1,
         kind: FindingKind::GeoMismatch,
         tool: sight.finding.map_or_else(|| "egress".to_owned(), |finding| finding.tool.clone()),
-        protocol: None,
         role: Role::Unknown,
         activity: Activity::Unknown,
-        intervals: Vec::new(),
         controller: sight.finding.and_then(|finding| finding.controller.clone()),
         host: host.id,
         host_ip: host.address(),
         peer: Some(sight.address.to_string()),
-        peer_name: None,
-        peer_port: None,
-        proto: None,
         community_id: sight.finding.and_then(|finding| finding.community_id.clone()),
         flow_ids: sight.finding.map(|finding| finding.flow_ids.clone()).unwrap_or_default(),
         flow_count: sight.finding.map_or(0, |finding| finding.flow_count),
         confidence: if is_default { Confidence::Low } else { Confidence::Medium },
         score: weight,
-        sanctioned: None,
         summary: format!("{}: {} is placed in {seen}, while the inventory says {claimed}", host.label(), sight.what),
         benign: vec![
             "travel, a home office abroad, a company or consumer VPN whose exit is there, an address that the database places wrongly"
@@ -161,7 +155,6 @@ fn mismatch(host: &HostView, sight: &Sight<'_>, knowledge: &Knowledge<'_>) -> Op
         ],
         evidence: vec![evidence],
         peer_geo: Some(record.clone()),
-        tunnel: None,
         geo: Some(GeoMismatch {
             claimed_country: claimed.to_owned(),
             seen: record,
@@ -169,7 +162,6 @@ fn mismatch(host: &HostView, sight: &Sight<'_>, knowledge: &Knowledge<'_>) -> Op
             gap_km,
             days: [1, 1],
         }),
-        latency: None,
-        schedule: None,
+        ..Finding::default()
     })
 }

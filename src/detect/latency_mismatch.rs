@@ -170,34 +170,22 @@ fn own_place(host: &HostView, at: Coordinates, source: &str) -> Option<Finding> 
         last_seen: last,
         kind: FindingKind::LatencyMismatch,
         tool: "round-trip".to_owned(),
-        protocol: None,
         role: Role::Unknown,
         activity: Activity::Unknown,
         intervals: Vec::<(Timestamp, Timestamp, Activity)>::new(),
-        controller: None,
         host: host.id,
         host_ip: host.address(),
-        peer: None,
-        peer_name: None,
-        peer_port: None,
-        proto: None,
-        community_id: None,
-        flow_ids: Vec::new(),
         flow_count: 0,
         confidence,
         score: Decibans(weight),
-        sanctioned: None,
         summary: format!("{} {subject}: {what}", host.label()),
         benign: vec![benign.to_owned()],
         evidence: vec![evidence],
-        peer_geo: None,
-        geo: None,
-        tunnel: None,
         latency: Some(Box::new(LatencyRecord {
             claim: Some(claim),
             ..LatencyRecord::default()
         })),
-        schedule: None,
+        ..Finding::default()
     })
 }
 

@@ -112,19 +112,10 @@ fn mismatch(host: &HostView, seen: &Hours) -> Option<Finding> {
         last_seen: host.seen.1,
         kind: FindingKind::ScheduleMismatch,
         tool: "hours".to_owned(),
-        protocol: None,
         role: Role::Controlled,
         activity: Activity::Driven,
-        intervals: Vec::new(),
-        controller: None,
         host: host.id,
         host_ip: host.address(),
-        peer: None,
-        peer_name: None,
-        peer_port: None,
-        proto: None,
-        community_id: None,
-        flow_ids: Vec::new(),
         flow_count: 0,
         confidence: if weight >= far {
             Confidence::Medium
@@ -132,17 +123,12 @@ fn mismatch(host: &HostView, seen: &Hours) -> Option<Finding> {
             Confidence::Low
         },
         score: Decibans(weight),
-        sanctioned: None,
         summary: format!("{}: {first}", host.label()),
         benign: vec![
             "shifts, flexible hours, support from another time zone, several people who share a machine, a wrong entry in the inventory"
                 .to_owned(),
         ],
         evidence,
-        peer_geo: None,
-        geo: None,
-        tunnel: None,
-        latency: None,
         schedule: Some(Box::new(ScheduleRecord {
             centre_utc: rounded(seen.centre),
             interval_hours: seen.half_interval.map(rounded),
@@ -154,6 +140,7 @@ fn mismatch(host: &HostView, seen: &Hours) -> Option<Finding> {
             declared_noon_utc: declared.map(rounded),
             gap_hours: gap.map(rounded),
         })),
+        ..Finding::default()
     })
 }
 

@@ -158,14 +158,11 @@ pub(super) fn finding(joined: Joined<'_>, knowledge: &Knowledge<'_>) -> Option<(
         confidence,
         score,
         sanctioned,
-        summary: String::new(),
         benign: vec![tool.benign().to_owned()],
         evidence,
         peer_geo: main_peer.and_then(|(address, _)| knowledge.place(*address)),
-        geo: None,
         latency: delays.record.map(Box::new),
-        schedule: None,
-        tunnel: None,
+        ..Finding::default()
     };
     finding.summary = summary(host, tool, &finding, &group);
     let session = Session {

@@ -108,7 +108,6 @@ fn explanations() -> Explanations {
 
 fn session(id: u64, number: u8) -> Finding {
     Finding {
-        tunnel: None,
         id: ContentId(id),
         timestamp: at(2),
         last_seen: at(475),
@@ -202,8 +201,7 @@ fn session(id: u64, number: u8) -> Finding {
             gap_km: Some(7_600.0),
             days: [1, 1],
         }),
-        latency: None,
-        schedule: None,
+        ..Finding::default()
     }
 }
 
