@@ -202,29 +202,47 @@ fn pass(graph: &Graph, labels: Vec<usize>, resolution: f64, order: &[usize]) -> 
         .collect()
 }
 
-/// Weight of a node's edges to each community among `labels`, sorted by community.
-fn ties(graph: &Graph, node: usize, labels: &[usize]) -> Vec<(usize, f64)> {
-    let mut ties: Vec<(usize, f64)> = graph
-        .neighbours(node)
-        .iter()
-        .filter_map(|(other, weight)| Some((*labels.get(*other)?, *weight)))
-        .collect();
-    ties.sort_by_key(|(label, _)| *label);
-    ties.dedup_by(|next, kept| {
-        let is_same = next.0 == kept.0;
-        if is_same {
-            kept.1 += next.1;
-        }
-        is_same
-    });
-    ties
+/// Weight of one node's edges to each community; emptied for the next node by what was written, not by what there is.
+struct Ties {
+    sums: Vec<f64>,
+    /// Communities that the node has edges to, in the order of its neighbours.
+    near: Vec<usize>,
 }
 
-fn tie(ties: &[(usize, f64)], label: usize) -> f64 {
-    ties.binary_search_by_key(&label, |(one, _)| *one)
-        .ok()
-        .and_then(|place| ties.get(place))
-        .map_or(0.0, |(_, weight)| *weight)
+impl Ties {
+    fn new(labels: usize) -> Self {
+        Self {
+            sums: vec![0.0; labels],
+            near: Vec::new(),
+        }
+    }
+
+    fn look_at(&mut self, graph: &Graph, node: usize, labels: &[usize]) {
+        for label in self.near.drain(..) {
+            if let Some(sum) = self.sums.get_mut(label) {
+                *sum = 0.0;
+            }
+        }
+        for (other, weight) in graph.neighbours(node) {
+            if let Some(label) = labels.get(*other)
+                && let Some(sum) = self.sums.get_mut(*label)
+            {
+                // Weights are positive, so nothing but a new community has none.
+                if *sum <= 0.0 {
+                    self.near.push(*label);
+                }
+                *sum += weight;
+            }
+        }
+    }
+
+    fn to(&self, label: usize) -> f64 {
+        self.sums.get(label).copied().unwrap_or(0.0)
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (usize, f64)> {
+        self.near.iter().map(|label| (*label, self.to(*label)))
+    }
 }
 
 /// Fast local moving: every node goes where it gains most, also alone; who stood near a node that moved is asked again.
@@ -236,6 +254,7 @@ fn move_nodes(graph: &Graph, labels: &mut [usize], resolution: f64, order: &[usi
         .rev()
         .filter(|label| masses.get(*label).is_some_and(|mass| *mass < 0.5))
         .collect();
+    let mut near = Ties::new(masses.len());
     let mut queue: VecDeque<usize> = order.iter().copied().collect();
     let mut is_waiting = vec![true; nodes];
     // Each move gains, so this ends; the bound guards against what rounding could do.
@@ -250,15 +269,15 @@ fn move_nodes(graph: &Graph, labels: &mut [usize], resolution: f64, order: &[usi
         }
         let Some(&own) = labels.get(node) else { continue };
         let size = graph.size(node);
-        let near = ties(graph, node, labels);
+        near.look_at(graph, node, labels);
         let mass = |label: usize| masses.get(label).copied().unwrap_or(0.0);
-        let staying = tie(&near, own) - resolution * size * (mass(own) - size);
+        let staying = near.to(own) - resolution * size * (mass(own) - size);
         let alone = empty.last().copied().filter(|_| mass(own) > size + 0.5);
         let mut best = alone.map(|label| (label, -staying));
         for (label, weight) in near.iter().filter(|(label, _)| *label != own) {
-            let gain = weight - resolution * size * mass(*label) - staying;
+            let gain = weight - resolution * size * mass(label) - staying;
             if best.is_none_or(|(_, most)| gain > most + LEAST_GAIN) {
-                best = Some((*label, gain));
+                best = Some((label, gain));
             }
         }
         let Some((target, _)) = best.filter(|(_, gain)| *gain > LEAST_GAIN) else {
@@ -305,6 +324,7 @@ fn refine(graph: &Graph, labels: &[usize], resolution: f64, order: &[usize]) -> 
         })
         .collect();
     let mut is_alone = vec![true; graph.near.len()];
+    let mut near = Ties::new(graph.near.len());
     for &node in order {
         let Some(&label) = labels.get(node) else { continue };
         if !is_alone.get(node).copied().unwrap_or(false) {
@@ -317,7 +337,8 @@ fn refine(graph: &Graph, labels: &[usize], resolution: f64, order: &[usize]) -> 
             continue;
         }
         let mut best: Option<(usize, f64, f64)> = None;
-        for (target, weight) in ties(graph, node, &fine) {
+        near.look_at(graph, node, &fine);
+        for (target, weight) in near.iter() {
             if target == node || labels.get(target) != Some(&label) {
                 continue;
             }
