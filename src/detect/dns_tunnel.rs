@@ -58,7 +58,7 @@ struct Zone {
     odd_types: u64,
     /// Names with octets that no host name may have, in labels longer than ordinary.
     foreign: u64,
-    histogram: [u64; 256],
+    histogram: [u32; 256],
     first: Timestamp,
     last: Timestamp,
     frames: Vec<FrameRef>,
@@ -71,6 +71,8 @@ struct Zone {
 pub(super) struct Questions {
     zones: BTreeMap<(LocalIndex, String), Zone>,
     most: usize,
+    /// Questions below zones beyond the bound.
+    pub(super) refused: u64,
     /// The zone of the question whose type is told next.
     latest: Option<(LocalIndex, String)>,
 }
@@ -81,6 +83,7 @@ impl Questions {
         Self {
             zones: BTreeMap::new(),
             most,
+            refused: 0,
             latest: None,
         }
     }
@@ -104,6 +107,7 @@ impl Questions {
         }
         let key = (local, String::from_utf8_lossy(zone).into_owned());
         if self.zones.len() >= self.most && !self.zones.contains_key(&key) {
+            self.refused = self.refused.saturating_add(1);
             return;
         }
         let zone = self.zones.entry(key.clone()).or_insert_with(|| Zone::new(header));
@@ -220,9 +224,8 @@ impl Zone {
 
     /// Shannon's entropy of the octets before the zone, in bits an octet.
     fn entropy(&self) -> f64 {
-        let total: u64 = self.histogram.iter().sum();
-        #[expect(clippy::cast_precision_loss, reason = "a share needs no more digits")]
-        let share = |count: u64| count as f64 / total.max(1) as f64;
+        let total: f64 = self.histogram.iter().map(|count| f64::from(*count)).sum();
+        let share = |count: u32| f64::from(count) / total.max(1.0);
         let bits = self.histogram.iter().filter(|count| **count > 0).map(|count| {
             let share = share(*count);
             -share * share.log2()

@@ -222,6 +222,8 @@ pub struct Concluded {
     pub tenants: BTreeMap<ContentId, Vec<String>>,
     /// Groups that were beyond the bound.
     pub refused: u64,
+    /// Questions to resolvers that were not looked at for data, because there were too many zones.
+    pub questions_refused: u64,
 }
 
 impl Detectors {
@@ -231,7 +233,8 @@ impl Detectors {
         Self {
             recogniser: Recogniser::new(catalogue),
             sessions: Sessions::new(limits.groups),
-            questions: Questions::new(limits.groups),
+            // A zone of long names takes some kilobytes, a group some hundred bytes.
+            questions: Questions::new(limits.groups / 16),
             outside: Outside::default(),
             tenants: Tenants::new(limits.hosts),
         }
@@ -320,6 +323,7 @@ impl Detectors {
                 finding.tunnel = self.outside.during(finding.kind, &session.windows, &host.locals);
             }
         }
+        let questions_refused = self.questions.refused;
         findings.extend(self.questions.conclude(&by_local, knowledge));
         let further: Vec<Finding> = CONCLUSIONS
             .iter()
@@ -331,6 +335,7 @@ impl Detectors {
             sessions,
             tenants,
             refused,
+            questions_refused,
         }
     }
 }

@@ -80,6 +80,10 @@ pub fn conclude_with_grounds(
     let knowledge = declared::placed(&ending.knowledge, &views, &ending.circumstances);
     let concluded = detectors.conclude(&views, &knowledge);
     losses.add("sessions beyond the bound on groups", concluded.refused);
+    losses.add(
+        "long names beyond the bound on zones",
+        concluded.questions_refused,
+    );
     let is_quiet = quiet::judge(&views, &concluded);
     let notable: Vec<(&Host, &HostView)> = (hosts.iter().zip(&views))
         .zip(&is_quiet)
