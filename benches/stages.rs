@@ -239,7 +239,9 @@ fn decoding(path: &Path) -> u64 {
 struct Nothing(u64);
 
 impl Back for Nothing {
-    fn conclude(&mut self, outputs: &mut [Output]) {
+    type Notes = ();
+
+    fn conclude(&mut self, outputs: &[Output], (): &mut ()) {
         for output in outputs {
             self.0 += output.flows.len() as u64;
         }
@@ -252,7 +254,7 @@ fn flows(path: &Path) -> u64 {
     let limits = Limits::default();
     let stop = Arc::new(AtomicBool::new(false));
     let reader = Reader::new(source, &limits, SEED, None, stop);
-    pipeline::run(1, reader, &limits, Nothing(0)).map_or(0, |(.., back)| back.0)
+    pipeline::run(1, reader, &limits, Nothing(0), ()).map_or(0, |(_, _, back, ())| back.0)
 }
 
 /// A stage: its name and what runs it.

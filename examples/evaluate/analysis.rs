@@ -18,6 +18,7 @@ use farmhawk::model::vantage::Vantage;
 use farmhawk::pipeline::analysis::Analysis;
 use farmhawk::pipeline::conclude::{self, Ending, Grounds};
 use farmhawk::pipeline::front::Reader;
+use farmhawk::pipeline::rows::Rows;
 use farmhawk::pipeline::{self, received};
 use farmhawk::settings::inventory::Inventory;
 use farmhawk::settings::limits::Limits;
@@ -81,9 +82,10 @@ impl Analyst {
             seen.fetch_max(outward(row.flow), Ordering::Relaxed);
             Ok(())
         });
-        let analysis = Analysis::new(&self.limits, &[], &self.catalogue, &self.geo, Some(sink));
-        let (reader, _, analysis) =
-            pipeline::run(1, reader, &self.limits, analysis).context("a stage of the pipeline was lost")?;
+        let analysis = Analysis::new(&self.limits, &[], &self.catalogue, true);
+        let rows = Rows::new(&self.geo, sink);
+        let (reader, _, analysis, _) = pipeline::run(1, reader, &self.limits, analysis, rows)
+            .context("a stage of the pipeline was lost")?;
         let learnt = analysis.finish();
         let counters = reader.source().captures();
         let spans = counters

@@ -22,6 +22,7 @@ use crate::model::vantage::Vantage as Place;
 use crate::pipeline::analysis::Analysis;
 use crate::pipeline::conclude::{self, Ending};
 use crate::pipeline::front::{Reader, Watch};
+use crate::pipeline::rows::{FlowSink, Rows};
 use crate::pipeline::{self, received};
 use crate::report::case::CaseFolder;
 use crate::report::json::{JsonLines, JsonObject};
@@ -77,30 +78,22 @@ pub fn run(
     let started = folder.is_some().then(wall_clock);
     let wants_flows = common.flows || folder.is_some();
     let (reader, counters, analysis) = {
-        let sink: Option<pipeline::analysis::FlowSink<'_>> = if wants_flows {
-            Some(Box::new(|row| {
-                output.flow(row)?;
-                folder
-                    .as_mut()
-                    .map_or(Ok(()), |folder| folder.flow(row).map_err(io::Error::other))
-            }))
-        } else {
-            None
-        };
-        let analysis = Analysis::new(
-            &loaded.limits,
-            &common.local,
-            &loaded.catalogue,
-            &loaded.geo,
-            sink,
-        );
-        let (reader, counters, analysis) = pipeline::run(threads, reader, &loaded.limits, analysis)
-            .context("a stage of the pipeline was lost")?;
+        let sink: FlowSink<'_> = Box::new(|row| {
+            output.flow(row)?;
+            folder
+                .as_mut()
+                .map_or(Ok(()), |folder| folder.flow(row).map_err(io::Error::other))
+        });
+        let rows = wants_flows.then(|| Rows::new(&loaded.geo, sink));
+        let analysis = Analysis::new(&loaded.limits, &common.local, &loaded.catalogue, wants_flows);
+        let (reader, counters, analysis, rows) =
+            pipeline::run(threads, reader, &loaded.limits, analysis, rows)
+                .context("a stage of the pipeline was lost")?;
+        if let Some(error) = rows.and_then(|rows| rows.error) {
+            return Err(error).context("an output");
+        }
         (reader, counters, analysis.finish())
     };
-    if let Some(error) = analysis.error {
-        return Err(error).context("an output");
-    }
     if let Some(error) = reader.error {
         return Err(error.into());
     }

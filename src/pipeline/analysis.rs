@@ -1,32 +1,24 @@
 //! The back of the pipeline: one thread at a time, everything in one order. Events and ended flows go to the
 //! observers, the detectors and the outputs.
 
-use std::cell::OnceCell;
-use std::io;
-
-use super::places::Places;
+use super::rows::{RowNotes, flow_at};
 use super::schedule::Back;
 use super::shard::Output;
 use crate::detect::{self, Detectors};
 use crate::flow::community_id;
-use crate::geo::Geo;
 use crate::model::flow::FlowRecord;
 use crate::model::frame::FrameRef;
 use crate::model::identity::ContentId;
 use crate::model::segment::Layer;
 use crate::model::time::Timestamp;
 use crate::observe::Observers;
-use crate::report::flow::FlowRow;
 use crate::settings::limits::Limits;
 use crate::signatures::Catalogue;
 
 /// Flows that are brought near before they are taken one by one.
 const NEAR: usize = 16;
 
-/// Takes the row of each flow as it ends.
-pub type FlowSink<'a> = Box<dyn FnMut(&FlowRow<'_>) -> io::Result<()> + Send + 'a>;
-
-/// Observers, detectors and the output of flows.
+/// Observers and detectors.
 pub struct Analysis<'a> {
     /// Names, hosts, addresses.
     pub observers: Observers,
@@ -34,12 +26,8 @@ pub struct Analysis<'a> {
     pub detectors: Detectors,
     /// Flows that ended.
     pub flows: u64,
-    /// The first failure of an output.
-    pub error: Option<io::Error>,
     catalogue: &'a Catalogue,
-    geo: &'a Geo,
-    places: Places,
-    sink: Option<FlowSink<'a>>,
+    wants_rows: bool,
     order: Vec<(Timestamp, FrameRef, u32, u32)>,
     flow_order: Vec<(Timestamp, FrameRef, ContentId, u32)>,
 }
@@ -52,42 +40,30 @@ pub struct Learnt {
     pub detectors: Detectors,
     /// Flows that ended.
     pub flows: u64,
-    /// The first failure of an output.
-    pub error: Option<io::Error>,
 }
 
 impl<'a> Analysis<'a> {
-    /// An analysis whose flows go to `sink`, where there is one.
+    /// An analysis; with `wants_rows` its flows are written.
     #[must_use]
-    pub fn new(
-        limits: &Limits,
-        local: &[ipnet::IpNet],
-        catalogue: &'a Catalogue,
-        geo: &'a Geo,
-        sink: Option<FlowSink<'a>>,
-    ) -> Self {
+    pub fn new(limits: &Limits, local: &[ipnet::IpNet], catalogue: &'a Catalogue, wants_rows: bool) -> Self {
         Self {
             observers: Observers::new(limits, local),
             detectors: Detectors::new(catalogue, limits),
             flows: 0,
-            error: None,
             catalogue,
-            geo,
-            places: Places::default(),
-            sink,
+            wants_rows,
             order: Vec::new(),
             flow_order: Vec::new(),
         }
     }
 
-    /// Lets go of the output; what was learnt stays.
+    /// What was learnt.
     #[must_use]
     pub fn finish(self) -> Learnt {
         Learnt {
             observers: self.observers,
             detectors: self.detectors,
             flows: self.flows,
-            error: self.error,
         }
     }
 
@@ -121,10 +97,8 @@ impl<'a> Analysis<'a> {
         }
     }
 
-    fn flow(&mut self, flow: &FlowRecord) {
+    fn flow(&mut self, flow: &FlowRecord, place: u32, notes: &mut RowNotes) {
         self.flows = self.flows.saturating_add(1);
-        let identifier = OnceCell::new();
-        let community_id = || *identifier.get_or_init(|| community_id::of_record(flow));
         let mut observation = self.observers.flow(flow);
         if flow.layer != Layer::Link {
             let recognised = self
@@ -141,40 +115,21 @@ impl<'a> Analysis<'a> {
                 self.observers.called(&observation);
             } else {
                 self.detectors
-                    .observe(&observation, &recognised, community_id().as_str());
+                    .observe(&observation, &recognised, community_id::of_record(flow).as_str());
             }
             self.detectors.used(&observation, &recognised);
         }
-        if self.error.is_none()
-            && let Some(sink) = &mut self.sink
-        {
-            let places = [flow.client.address, flow.server.address]
-                .map(|address| self.places.place(self.geo, address));
-            let row = FlowRow {
-                flow,
-                server_name: observation.server_name.as_ref(),
-                places: [places[0].as_deref(), places[1].as_deref()],
-                community_id: identifier.get_or_init(|| community_id::of_record(flow)).as_str(),
-            };
-            self.error = sink(&row).err();
+        if self.wants_rows {
+            notes.flows.push((place, observation.server_name));
         }
     }
-}
-
-/// The flow at a place counted through all partitions.
-fn flow_at(outputs: &[Output], place: u32) -> Option<&FlowRecord> {
-    let mut place = place as usize;
-    for output in outputs {
-        match place.checked_sub(output.flows.len()) {
-            Some(rest) => place = rest,
-            None => return output.flows.get(place),
-        }
-    }
-    None
 }
 
 impl Back for Analysis<'_> {
-    fn conclude(&mut self, outputs: &mut [Output]) {
+    type Notes = RowNotes;
+
+    fn conclude(&mut self, outputs: &[Output], notes: &mut RowNotes) {
+        notes.flows.clear();
         self.events(outputs);
         // Records are large: their places are put in order, not they themselves.
         self.flow_order.clear();
@@ -187,9 +142,12 @@ impl Back for Analysis<'_> {
         // Stable, because it makes use of runs: at the end of the input the flows of each partition come in order.
         order.sort();
         for some in order.chunks(NEAR) {
-            let flows = || some.iter().filter_map(|(.., place)| flow_at(outputs, *place));
-            flows().for_each(|flow| self.observers.touch(flow));
-            flows().for_each(|flow| self.flow(flow));
+            let flows = || {
+                some.iter()
+                    .filter_map(|(.., place)| Some((*place, flow_at(outputs, *place)?)))
+            };
+            flows().for_each(|(_, flow)| self.observers.touch(flow));
+            flows().for_each(|(place, flow)| self.flow(flow, place, notes));
         }
         self.flow_order = order;
     }

@@ -1,7 +1,7 @@
 //! The pipeline: which stage is wired to which. Contains no knowledge; it wires, counts and orders.
 //!
 //! ```text
-//! front: capture > decode > route      shard: flow > dissect      back: observe > detect ... (see `analysis`)
+//! front: capture > decode > route      shard: flow > dissect      back: observe > detect (see `analysis`)      writer: `rows`
 //! ```
 
 pub mod analysis;
@@ -14,11 +14,12 @@ mod host_record;
 pub mod places;
 pub mod quiet;
 pub mod received;
+pub mod rows;
 pub mod schedule;
 pub mod shard;
 
 use front::{Drain, Reader};
-use schedule::Back;
+use schedule::{Back, Stages, Writer};
 use shard::Shard;
 
 use crate::settings::limits::Limits;
@@ -39,19 +40,39 @@ pub struct FlowCounters {
     pub untimed: u64,
 }
 
-/// Runs everything that `reader` gives through the partitions to `back`, then ends all flows.
+/// Runs everything that `reader` gives through the partitions to `back` and on to `writer`, then ends all flows.
 ///
 /// `None` only when a stage was lost to a panic, which is raised again before.
-pub fn run<B: Back>(
+pub fn run<B: Back, W: Writer<B::Notes>>(
     threads: usize,
     reader: Reader,
     limits: &Limits,
     back: B,
-) -> Option<(Reader, FlowCounters, B)> {
+    writer: W,
+) -> Option<(Reader, FlowCounters, B, W)> {
     let shards = (0..PARTITIONS).map(|_| Shard::new(limits, PARTITIONS)).collect();
-    let (reader, shards, back) = schedule::run(threads, reader, shards, back)?;
-    let starts = shards.iter().flat_map(Shard::starts).collect();
-    let (_, shards, back) = schedule::run(threads, Drain::new(starts), shards, back)?;
+    let done = schedule::run(
+        threads,
+        Stages {
+            front: reader,
+            shards,
+            back,
+            writer,
+        },
+    )?;
+    let starts = done.shards.iter().flat_map(Shard::starts).collect();
+    let reader = done.front;
+    let Stages {
+        shards, back, writer, ..
+    } = schedule::run(
+        threads,
+        Stages {
+            front: Drain::new(starts),
+            shards: done.shards,
+            back: done.back,
+            writer: done.writer,
+        },
+    )?;
     let mut counters = FlowCounters::default();
     for shard in &shards {
         let [peak, begun, evicted, untimed] = shard.counters();
@@ -60,5 +81,5 @@ pub fn run<B: Back>(
         counters.evicted = counters.evicted.saturating_add(evicted);
         counters.untimed = counters.untimed.saturating_add(untimed);
     }
-    Some((reader, counters, back))
+    Some((reader, counters, back, writer))
 }

@@ -1,7 +1,7 @@
 //! Who works on what: a small scheduler that keeps every thread busy and the result independent of their number.
 //!
 //! Question: how do two threads share work whose stages differ in cost with every capture? Answer: any thread may do any
-//! task. The tasks of block number n are: read and decode it; take it in each of the partitions; conclude it. Each
+//! task. The tasks of block number n are: read and decode it; take it in each of the partitions; conclude it; write it. Each
 //! stage is a value that at most one thread holds at a time, and each takes the blocks in their order, so what it computes
 //! cannot depend on who computed it. Threads take the task furthest downstream, so that memory stays bounded by
 //! the number of blocks in flight. The lock is taken once a task (some hundreds of packets), never once a packet.
@@ -63,8 +63,23 @@ pub trait Front: Send {
 
 /// Concludes work: sees the outputs of all partitions for one block at a time, in order.
 pub trait Back: Send {
-    /// Takes the outputs, in the order of the partitions; `outputs` may be emptied or exchanged.
-    fn conclude(&mut self, outputs: &mut [Output]);
+    /// What it has to say of the outputs to who writes them; kept and emptied for reuse.
+    type Notes: Default + Send;
+
+    /// Takes the outputs, in the order of the partitions.
+    fn conclude(&mut self, outputs: &[Output], notes: &mut Self::Notes);
+}
+
+/// Writes what was concluded: sees the outputs of one block at a time, in order, with the notes on them. Knows nothing that
+/// [`Back`] would have to wait for.
+pub trait Writer<N>: Send {
+    /// Takes the outputs of a block.
+    fn write(&mut self, outputs: &[Output], notes: &N);
+}
+
+/// Nothing is written.
+impl<N> Writer<N> for () {
+    fn write(&mut self, _: &[Output], _: &N) {}
 }
 
 struct Slot {
@@ -73,39 +88,65 @@ struct Slot {
     missing: usize,
 }
 
-struct State<F, B> {
+/// A block that was concluded.
+struct Concluded<N> {
+    outputs: Vec<Output>,
+    notes: N,
+}
+
+/// The stages, as they are given in and given back.
+pub struct Stages<F, B, W> {
+    /// Reads, decodes, routes.
+    pub front: F,
+    /// The partitions.
+    pub shards: Vec<Shard>,
+    /// Observes and detects.
+    pub back: B,
+    /// Writes.
+    pub writer: W,
+}
+
+struct State<F, B: Back, W> {
     front: Option<F>,
     is_exhausted: bool,
     /// A thread panicked: the others stop instead of waiting for what it held.
     has_failed: bool,
     shards: Vec<(Option<Box<Shard>>, u64)>,
     back: Option<B>,
+    writer: Option<W>,
     /// Number of the first block in flight.
     base: u64,
     in_flight: VecDeque<Slot>,
+    concluded: VecDeque<Concluded<B::Notes>>,
     spare_work: Vec<Work>,
     spare_output: Vec<Output>,
+    spare_notes: Vec<B::Notes>,
 }
 
-enum Task<F, B> {
+enum Task<F, B: Back, W> {
     Read(F, Work),
     Take(usize, Box<Shard>, Arc<Work>, u64, Output),
-    Conclude(B, Slot),
+    Conclude(B, Slot, B::Notes),
+    Write(W, Concluded<B::Notes>),
 }
 
-struct Shared<F, B> {
-    state: Mutex<State<F, B>>,
+struct Shared<F, B: Back, W> {
+    state: Mutex<State<F, B, W>>,
     changed: Condvar,
     most_in_flight: usize,
 }
 
-/// Runs front, partitions and back over all work on `threads` threads and gives the stages back.
-pub fn run<F: Front, B: Back>(
+/// Runs all stages over all work on `threads` threads and gives them back.
+pub fn run<F: Front, B: Back, W: Writer<B::Notes>>(
     threads: usize,
-    front: F,
-    shards: Vec<Shard>,
-    back: B,
-) -> Option<(F, Vec<Shard>, B)> {
+    stages: Stages<F, B, W>,
+) -> Option<Stages<F, B, W>> {
+    let Stages {
+        front,
+        shards,
+        back,
+        writer,
+    } = stages;
     let threads = threads.max(1);
     let shared = Shared {
         state: Mutex::new(State {
@@ -117,10 +158,13 @@ pub fn run<F: Front, B: Back>(
                 .map(|shard| (Some(Box::new(shard)), 0))
                 .collect(),
             back: Some(back),
+            writer: Some(writer),
             base: 0,
             in_flight: VecDeque::new(),
+            concluded: VecDeque::new(),
             spare_work: Vec::new(),
             spare_output: Vec::new(),
+            spare_notes: Vec::new(),
         }),
         changed: Condvar::new(),
         // One block for each thread to read ahead and one to conclude: with one thread nothing runs ahead.
@@ -142,18 +186,23 @@ pub fn run<F: Front, B: Back>(
         .into_iter()
         .filter_map(|(shard, _)| shard.map(|shard| *shard))
         .collect();
-    Some((state.front?, shards, state.back?))
+    Some(Stages {
+        front: state.front?,
+        shards,
+        back: state.back?,
+        writer: state.writer?,
+    })
 }
 
-fn lock<F, B>(shared: &Shared<F, B>) -> MutexGuard<'_, State<F, B>> {
+fn lock<F, B: Back, W>(shared: &Shared<F, B, W>) -> MutexGuard<'_, State<F, B, W>> {
     // A poisoned lock means that another thread panicked; the scope raises that panic again when it joins.
     shared.state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Tells the other threads when this one unwinds.
-struct Alarm<'a, F, B>(&'a Shared<F, B>);
+struct Alarm<'a, F, B: Back, W>(&'a Shared<F, B, W>);
 
-impl<F, B> Drop for Alarm<'_, F, B> {
+impl<F, B: Back, W> Drop for Alarm<'_, F, B, W> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             lock(self.0).has_failed = true;
@@ -162,7 +211,7 @@ impl<F, B> Drop for Alarm<'_, F, B> {
     }
 }
 
-fn work<F: Front, B: Back>(shared: &Shared<F, B>) {
+fn work<F: Front, B: Back, W: Writer<B::Notes>>(shared: &Shared<F, B, W>) {
     let _alarm = Alarm(shared);
     let mut state = lock(shared);
     loop {
@@ -170,7 +219,7 @@ fn work<F: Front, B: Back>(shared: &Shared<F, B>) {
             return;
         }
         let Some(task) = next_task(&mut state, shared.most_in_flight) else {
-            if state.is_exhausted && state.in_flight.is_empty() {
+            if state.is_exhausted && state.in_flight.is_empty() && state.concluded.is_empty() {
                 shared.changed.notify_all();
                 return;
             }
@@ -186,13 +235,20 @@ fn work<F: Front, B: Back>(shared: &Shared<F, B>) {
 }
 
 /// The task furthest downstream that can be done now.
-fn next_task<F, B>(state: &mut State<F, B>, most_in_flight: usize) -> Option<Task<F, B>> {
+fn next_task<F, B: Back, W>(state: &mut State<F, B, W>, most_in_flight: usize) -> Option<Task<F, B, W>> {
+    if let Some(writer) = state.writer.take() {
+        if let Some(concluded) = state.concluded.pop_front() {
+            return Some(Task::Write(writer, concluded));
+        }
+        state.writer = Some(writer);
+    }
     if state.in_flight.front().is_some_and(|slot| slot.missing == 0)
         && let Some(back) = state.back.take()
     {
         if let Some(slot) = state.in_flight.pop_front() {
             state.base = state.base.saturating_add(1);
-            return Some(Task::Conclude(back, slot));
+            let notes = state.spare_notes.pop().unwrap_or_default();
+            return Some(Task::Conclude(back, slot, notes));
         }
         state.back = Some(back);
     }
@@ -214,7 +270,7 @@ fn next_task<F, B>(state: &mut State<F, B>, most_in_flight: usize) -> Option<Tas
         return Some(Task::Take(index, shard, Arc::clone(&slot.work), *next, output));
     }
     if !state.is_exhausted
-        && state.in_flight.len() < most_in_flight
+        && state.in_flight.len().saturating_add(state.concluded.len()) < most_in_flight
         && let Some(front) = state.front.take()
     {
         let work = state
@@ -226,13 +282,14 @@ fn next_task<F, B>(state: &mut State<F, B>, most_in_flight: usize) -> Option<Tas
     None
 }
 
-enum Done<F, B> {
+enum Done<F, B: Back, W> {
     Read(F, Option<Work>),
     Take(usize, Box<Shard>, u64, Output),
-    Conclude(B, Slot),
+    Conclude(B, Arc<Work>, Concluded<B::Notes>),
+    Write(W, Concluded<B::Notes>),
 }
 
-fn perform<F: Front, B: Back>(task: Task<F, B>) -> Done<F, B> {
+fn perform<F: Front, B: Back, W: Writer<B::Notes>>(task: Task<F, B, W>) -> Done<F, B, W> {
     match task {
         Task::Read(mut front, mut work) => {
             work.clear();
@@ -247,16 +304,19 @@ fn perform<F: Front, B: Back>(task: Task<F, B>) -> Done<F, B> {
             }
             Done::Take(index, shard, number, output)
         }
-        Task::Conclude(mut back, mut slot) => {
-            let mut outputs: Vec<Output> = slot.outputs.iter_mut().filter_map(Option::take).collect();
-            back.conclude(&mut outputs);
-            slot.outputs = outputs.into_iter().map(Some).collect();
-            Done::Conclude(back, slot)
+        Task::Conclude(mut back, slot, mut notes) => {
+            let outputs: Vec<Output> = slot.outputs.into_iter().flatten().collect();
+            back.conclude(&outputs, &mut notes);
+            Done::Conclude(back, slot.work, Concluded { outputs, notes })
+        }
+        Task::Write(mut writer, concluded) => {
+            writer.write(&concluded.outputs, &concluded.notes);
+            Done::Write(writer, concluded)
         }
     }
 }
 
-fn put_back<F, B>(state: &mut State<F, B>, done: Done<F, B>) {
+fn put_back<F, B: Back, W>(state: &mut State<F, B, W>, done: Done<F, B, W>) {
     match done {
         Done::Read(front, work) => {
             state.front = Some(front);
@@ -284,15 +344,20 @@ fn put_back<F, B>(state: &mut State<F, B>, done: Done<F, B>) {
                 slot.missing = slot.missing.saturating_sub(1);
             }
         }
-        Done::Conclude(back, slot) => {
+        Done::Conclude(back, work, concluded) => {
             state.back = Some(back);
-            for mut output in slot.outputs.into_iter().flatten() {
+            state.concluded.push_back(concluded);
+            if let Ok(work) = Arc::try_unwrap(work) {
+                state.spare_work.push(work);
+            }
+        }
+        Done::Write(writer, concluded) => {
+            state.writer = Some(writer);
+            for mut output in concluded.outputs {
                 output.clear();
                 state.spare_output.push(output);
             }
-            if let Ok(work) = Arc::try_unwrap(slot.work) {
-                state.spare_work.push(work);
-            }
+            state.spare_notes.push(concluded.notes);
         }
     }
 }
@@ -316,35 +381,58 @@ mod tests {
     struct Seen(Vec<usize>);
 
     impl Back for Seen {
-        fn conclude(&mut self, outputs: &mut [Output]) {
+        type Notes = usize;
+
+        fn conclude(&mut self, outputs: &[Output], notes: &mut usize) {
             self.0.push(outputs.len());
+            *notes = self.0.len();
+        }
+    }
+
+    #[derive(Default)]
+    struct Written(Vec<usize>);
+
+    impl Writer<usize> for Written {
+        fn write(&mut self, outputs: &[Output], notes: &usize) {
+            assert_eq!(outputs.len(), 4);
+            self.0.push(*notes);
         }
     }
 
     impl Back for () {
-        fn conclude(&mut self, outputs: &mut [Output]) {
+        type Notes = ();
+
+        fn conclude(&mut self, outputs: &[Output], (): &mut ()) {
             assert!(outputs.is_empty(), "this stage fails on purpose");
+        }
+    }
+
+    fn stages<B, W>(back: B, writer: W) -> Stages<Count, B, W> {
+        Stages {
+            front: Count(0),
+            shards: (0..4).map(|_| Shard::new(&Limits::default(), 4)).collect(),
+            back,
+            writer,
         }
     }
 
     #[test]
     fn a_panic_in_a_stage_ends_the_run_instead_of_hanging_it() {
         for threads in [1, 2, 7] {
-            let shards = (0..4).map(|_| Shard::new(&Limits::default(), 4)).collect();
             let run = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                run(threads, Count(0), shards, ()).is_some()
+                run(threads, stages((), ())).is_some()
             }));
             assert!(run.is_err());
         }
     }
 
     #[test]
-    fn every_block_is_concluded_once_with_all_partitions_for_any_number_of_threads() {
+    fn every_block_is_concluded_and_written_once_in_order_for_any_number_of_threads() {
         for threads in [1, 2, 7] {
-            let shards = (0..4).map(|_| Shard::new(&Limits::default(), 4)).collect();
-            let (front, shards, back) = run(threads, Count(0), shards, Seen::default()).unwrap();
-            assert_eq!((front.0, shards.len()), (501, 4));
-            assert_eq!(back.0, vec![4; 500]);
+            let done = run(threads, stages(Seen::default(), Written::default())).unwrap();
+            assert_eq!((done.front.0, done.shards.len()), (501, 4));
+            assert_eq!(done.back.0, vec![4; 500]);
+            assert_eq!(done.writer.0, (1..=500).collect::<Vec<usize>>());
         }
     }
 }
