@@ -13,6 +13,7 @@ use farmhawk::geo::Geo;
 use farmhawk::model::case::Case;
 use farmhawk::model::flow::FlowRecord;
 use farmhawk::model::loss::Losses;
+use farmhawk::model::threads::Threads;
 use farmhawk::model::time::SECOND;
 use farmhawk::model::vantage::Vantage;
 use farmhawk::pipeline::analysis::Analysis;
@@ -93,6 +94,7 @@ impl Analyst {
             .filter_map(|counted| Some((counted.first?, counted.last?)))
             .collect();
         let ending = Ending {
+            threads: Threads::default(),
             knowledge: Knowledge {
                 at: None,
                 catalogue: &self.catalogue,

@@ -38,6 +38,7 @@ use crate::model::identity::ContentId;
 use crate::model::latency::Near;
 use crate::model::observation::{EventHeader, LocalIndex, Observation, ServerName};
 use crate::model::profile::Asset;
+use crate::model::threads::Threads;
 use crate::model::time::Timestamp;
 use crate::settings::limits::Limits;
 use crate::settings::policy::Policy;
@@ -304,7 +305,7 @@ impl Detectors {
 
     /// Concludes when everything was seen.
     #[must_use]
-    pub fn conclude(self, hosts: &[HostView], knowledge: &Knowledge<'_>) -> Concluded {
+    pub fn conclude(self, hosts: &[HostView], knowledge: &Knowledge<'_>, threads: Threads) -> Concluded {
         let by_local: BTreeMap<LocalIndex, &HostView> = hosts
             .iter()
             .flat_map(|host| host.locals.iter().map(move |local| (*local, host)))
@@ -315,7 +316,7 @@ impl Detectors {
             .map(|host| (host.id, self.tenants.of(&host.locals)))
             .filter(|(_, tenants)| !tenants.is_empty())
             .collect();
-        let (mut findings, sessions) = self.sessions.conclude(&by_local, knowledge);
+        let (mut findings, sessions) = self.sessions.conclude(&by_local, knowledge, threads);
         let by_id: BTreeMap<ContentId, &HostView> = hosts.iter().map(|host| (host.id, host)).collect();
         for session in &sessions {
             if let (Some(host), Some(finding)) = (by_id.get(&session.host), findings.get_mut(session.finding))
@@ -377,7 +378,7 @@ mod tests {
             policy: &policy,
             at: None,
         };
-        let concluded = detectors.conclude(&[host], &knowledge);
+        let concluded = detectors.conclude(&[host], &knowledge, Threads::default());
         let [finding] = concluded.findings.as_slice() else {
             panic!("{} findings", concluded.findings.len());
         };

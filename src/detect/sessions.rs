@@ -20,6 +20,7 @@ use crate::model::flow::FlowRecord;
 use crate::model::frame::FrameRef;
 use crate::model::identity::ContentId;
 use crate::model::observation::{LocalIndex, Observation};
+use crate::model::threads::Threads;
 use crate::model::time::Timestamp;
 use crate::signatures::Catalogue;
 use crate::signatures::entry::Tool;
@@ -275,6 +276,7 @@ impl Sessions {
         self,
         hosts: &BTreeMap<LocalIndex, &HostView>,
         knowledge: &Knowledge<'_>,
+        threads: Threads,
     ) -> (Vec<Finding>, Vec<Session>) {
         let mut groups: Vec<(Key, Group)> = self.groups.into_iter().collect();
         groups.sort_unstable_by_key(|(key, _)| *key);
@@ -301,12 +303,11 @@ impl Sessions {
         joined.sort_unstable_by_key(|one| (one.group.first, one.id));
         let mut findings = Vec::with_capacity(joined.len());
         let mut sessions = Vec::with_capacity(joined.len());
-        for one in joined {
-            if let Some((finding, mut session)) = session_finding::finding(one, knowledge) {
-                session.finding = findings.len();
-                findings.push(finding);
-                sessions.push(session);
-            }
+        let found = threads.map(joined, |one| session_finding::finding(one, knowledge));
+        for (finding, mut session) in found.into_iter().flatten() {
+            session.finding = findings.len();
+            findings.push(finding);
+            sessions.push(session);
         }
         (findings, sessions)
     }

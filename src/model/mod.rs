@@ -28,5 +28,6 @@ pub mod segment;
 pub mod sketch;
 pub mod sphere;
 pub mod summary;
+pub mod threads;
 pub mod time;
 pub mod vantage;

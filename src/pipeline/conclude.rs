@@ -19,6 +19,7 @@ use crate::model::identity::ContentId;
 use crate::model::latency::Near;
 use crate::model::loss::Losses;
 use crate::model::profile::{Asset, ControllerPlace, ControllerPlaceKind, HostProfile, NetworkKind};
+use crate::model::threads::Threads;
 use crate::model::time::{SECOND, Timestamp};
 use crate::observe::Observers;
 use crate::observe::identity::Host;
@@ -39,6 +40,8 @@ pub struct Ending<'a> {
     pub received: Received,
     /// First and last packet of each capture.
     pub spans: Vec<(Timestamp, Timestamp)>,
+    /// How many threads may work.
+    pub threads: Threads,
     /// Whether hosts about which nothing was found are described too, for outputs that list every host.
     pub lists_all_hosts: bool,
 }
@@ -76,9 +79,10 @@ pub fn conclude_with_grounds(
     losses: &mut Losses,
 ) -> (Case, Grounds) {
     let hosts = observers.hosts(losses);
-    let views: Vec<HostView> = hosts.iter().map(|host| view(host, observers, ending)).collect();
+    let threads = ending.threads;
+    let views: Vec<HostView> = threads.map(hosts.iter().collect(), |host| view(host, observers, ending));
     let knowledge = declared::placed(&ending.knowledge, &views, &ending.circumstances);
-    let concluded = detectors.conclude(&views, &knowledge);
+    let concluded = detectors.conclude(&views, &knowledge, threads);
     losses.add("sessions beyond the bound on groups", concluded.refused);
     losses.add(
         "long names beyond the bound on zones",
@@ -91,10 +95,9 @@ pub fn conclude_with_grounds(
         .map(|(host, _)| host)
         .collect();
     let others = hosts.len().saturating_sub(notable.len());
-    let sights: Vec<Sight> = notable
-        .iter()
-        .map(|(host, view)| sight(host, view, observers, &concluded, ending))
-        .collect();
+    let sights: Vec<Sight> = threads.map(notable.clone(), |(host, view)| {
+        sight(host, view, observers, &concluded, ending)
+    });
     let sessions = session_sights(&views, &concluded, ending);
     let watched = Watched {
         spans: profile::stretches(ending.spans.clone()),
@@ -120,20 +123,17 @@ pub fn conclude_with_grounds(
     for finding in &concluded.findings {
         by_owner.entry(finding.host).or_default().push(finding);
     }
-    let mut records: Vec<HostRecord> = notable
-        .iter()
-        .map(|(host, view)| {
-            let own = by_owner.get(&host.id).map(Vec::as_slice).unwrap_or_default();
-            record(
-                host,
-                view,
-                observers,
-                &concluded,
-                own,
-                by_host.get(&host.id).copied(),
-            )
-        })
-        .collect();
+    let mut records: Vec<HostRecord> = threads.map(notable, |(host, view)| {
+        let own = by_owner.get(&host.id).map(Vec::as_slice).unwrap_or_default();
+        record(
+            host,
+            view,
+            observers,
+            &concluded,
+            own,
+            by_host.get(&host.id).copied(),
+        )
+    });
     if ending.lists_all_hosts {
         let mut explainer = quiet::Explainer::new(&watched, ending.weights, &circumstances);
         let quiet = hosts.iter().zip(&views).zip(&is_quiet);

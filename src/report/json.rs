@@ -14,6 +14,7 @@ use super::escape::is_unsafe;
 use super::flow::FlowRow;
 use super::output::Output;
 use super::shown::Shown;
+use crate::model::threads::Threads;
 
 /// Compact JSON in which characters that could steer a terminal or turn text are written as `\uXXXX`.
 ///
@@ -54,6 +55,10 @@ pub fn write_line<W: Write + ?Sized, T: Serialize + ?Sized>(to: &mut W, value: &
     to.write_all(b"\n")
 }
 
+/// Records whose bytes are made at once by one thread, and portions of so many that are held.
+const PORTION: usize = 256;
+const PORTIONS: usize = 8;
+
 /// A record with its kind.
 fn event<'a, T>(event_type: &'static str, record: &'a T) -> Event<'a, T> {
     Event { event_type, record }
@@ -86,17 +91,19 @@ pub struct JsonLines<W> {
     to: W,
     shown: Shown,
     has_flows: bool,
+    threads: Threads,
     /// The line of one flow.
     line: Vec<u8>,
 }
 
 impl<W: Write + Send> JsonLines<W> {
     /// Lines of what is shown; of flows only with `has_flows` (`--flows`).
-    pub fn new(to: W, shown: Shown, has_flows: bool) -> Self {
+    pub fn new(to: W, shown: Shown, has_flows: bool, threads: Threads) -> Self {
         Self {
             to,
             shown,
             has_flows,
+            threads,
             line: Vec::new(),
         }
     }
@@ -115,15 +122,9 @@ impl<W: Write + Send> Output<W> for JsonLines<W> {
 
     fn finish(mut self: Box<Self>, case: &Case) -> io::Result<W> {
         let to = &mut self.to;
-        for farm in self.shown.farms(case) {
-            write_line(to, &event("farm", farm))?;
-        }
-        for host in self.shown.hosts(case) {
-            write_line(to, &event("host", host))?;
-        }
-        for finding in self.shown.findings(case) {
-            write_line(to, &event("finding", finding))?;
-        }
+        records(to, self.threads, b"", "farm", self.shown.farms(case))?;
+        records(to, self.threads, b"", "host", self.shown.hosts(case))?;
+        records(to, self.threads, b"", "finding", self.shown.findings(case))?;
         write_line(to, &event("summary", &case.summary))?;
         Ok(self.to)
     }
@@ -134,6 +135,7 @@ pub struct JsonObject<W> {
     to: W,
     shown: Shown,
     has_flows: bool,
+    threads: Threads,
     is_open: bool,
     rows: u64,
     /// The object of one flow.
@@ -142,11 +144,12 @@ pub struct JsonObject<W> {
 
 impl<W: Write + Send> JsonObject<W> {
     /// An object of what is shown; of flows only with `has_flows` (`--flows`).
-    pub fn new(to: W, shown: Shown, has_flows: bool) -> Self {
+    pub fn new(to: W, shown: Shown, has_flows: bool, threads: Threads) -> Self {
         Self {
             to,
             shown,
             has_flows,
+            threads,
             is_open: false,
             rows: 0,
             object: Vec::new(),
@@ -185,24 +188,64 @@ impl<W: Write + Send> Output<W> for JsonObject<W> {
         let to = &mut self.to;
         to.write_all(b"\"summary\":")?;
         write_value(to, &event("summary", &case.summary))?;
-        array(to, "farms", "farm", shown.farms(case))?;
-        array(to, "hosts", "host", shown.hosts(case))?;
-        array(to, "findings", "finding", shown.findings(case))?;
+        let threads = self.threads;
+        array(to, threads, "farms", "farm", shown.farms(case))?;
+        array(to, threads, "hosts", "host", shown.hosts(case))?;
+        array(to, threads, "findings", "finding", shown.findings(case))?;
         to.write_all(b"}\n")?;
         Ok(self.to)
     }
 }
 
-fn array<'a, T: Serialize + 'a>(
+fn array<'a, T: Serialize + Sync + 'a>(
     to: &mut dyn Write,
+    threads: Threads,
     key: &str,
     event_type: &'static str,
-    records: impl Iterator<Item = &'a T>,
+    list: impl Iterator<Item = &'a T>,
 ) -> io::Result<()> {
     write!(to, ",\n\"{key}\":[")?;
-    for (place, record) in records.enumerate() {
-        to.write_all(if place == 0 { b"\n" } else { b",\n" })?;
-        write_value(to, &event(event_type, record))?;
-    }
+    records(to, threads, b",", event_type, list)?;
     to.write_all(b"]")
+}
+
+/// Writes records, a line each: without `comma` ended, with one begun by a line end and all but the first by the comma. Threads make
+/// the bytes of several portions at once.
+fn records<'a, T: Serialize + Sync + 'a>(
+    to: &mut dyn Write,
+    threads: Threads,
+    comma: &'static [u8],
+    event_type: &'static str,
+    list: impl Iterator<Item = &'a T>,
+) -> io::Result<()> {
+    let list: Vec<&T> = list.collect();
+    let one = |to: &mut dyn Write, place: usize, record: &T| -> io::Result<()> {
+        if comma.is_empty() {
+            return write_line(to, &event(event_type, record));
+        }
+        to.write_all(if place == 0 { b"" } else { comma })?;
+        to.write_all(b"\n")?;
+        write_value(to, &event(event_type, record))
+    };
+    if threads.is_one() {
+        return (list.iter().enumerate()).try_for_each(|(place, record)| one(to, place, record));
+    }
+    for (round, several) in list.chunks(PORTION * PORTIONS).enumerate() {
+        let portions: Vec<(usize, &[&T])> = several
+            .chunks(PORTION)
+            .enumerate()
+            .map(|(number, portion)| ((round * PORTIONS + number) * PORTION, portion))
+            .collect();
+        let made = threads.each(portions, |(first, portion)| -> io::Result<Vec<u8>> {
+            let mut bytes = Vec::new();
+            for (place, record) in (first..).zip(portion) {
+                one(&mut bytes, place, record)?;
+            }
+            Ok(bytes)
+        });
+        for bytes in made {
+            to.write_all(&bytes?)?;
+        }
+    }
+    Ok(())
 }

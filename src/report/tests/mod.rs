@@ -12,6 +12,7 @@ use sample::{HOSTILE, at, case, flow, hostile};
 use crate::model::case::Case;
 use crate::model::finding::PlaceRecord;
 use crate::model::flow::FlowRecord;
+use crate::model::threads::Threads;
 
 use super::escape::is_unsafe;
 use super::flow::{FlowRow, Placed};
@@ -98,7 +99,10 @@ fn the_timeline_is_in_order_of_time() {
 
 #[test]
 fn one_object_holds_what_is_shown_and_the_flows() {
-    let text = finished(JsonObject::new(Vec::new(), Shown::default(), true), 2);
+    let text = finished(
+        JsonObject::new(Vec::new(), Shown::default(), true, Threads::default()),
+        2,
+    );
     let value: serde_json::Value = serde_json::from_str(&text).unwrap();
     for (key, many) in [("flows", 2), ("farms", 1), ("hosts", 2), ("findings", 3)] {
         assert_eq!(value[key].as_array().unwrap().len(), many, "{key}");
@@ -115,18 +119,27 @@ fn one_object_holds_what_is_shown_and_the_flows() {
 
 #[test]
 fn one_object_without_flows_has_no_flows_and_with_none_an_empty_list() {
-    let none = finished(JsonObject::new(Vec::new(), Shown { all: true }, false), 2);
+    let none = finished(
+        JsonObject::new(Vec::new(), Shown { all: true }, false, Threads::default()),
+        2,
+    );
     let none: serde_json::Value = serde_json::from_str(&none).unwrap();
     assert!(none.get("flows").is_none());
     assert_eq!(none["hosts"].as_array().unwrap().len(), 3);
-    let empty = finished(JsonObject::new(Vec::new(), Shown::default(), true), 0);
+    let empty = finished(
+        JsonObject::new(Vec::new(), Shown::default(), true, Threads::default()),
+        0,
+    );
     let empty: serde_json::Value = serde_json::from_str(&empty).unwrap();
     assert_eq!(empty["flows"], serde_json::json!([]));
 }
 
 #[test]
 fn lines_are_flows_farms_hosts_findings_and_the_summary_last() {
-    let text = finished(JsonLines::new(Vec::new(), Shown::default(), true), 2);
+    let text = finished(
+        JsonLines::new(Vec::new(), Shown::default(), true, Threads::default()),
+        2,
+    );
     let kinds: Vec<String> = text
         .lines()
         .map(|line| {
@@ -140,6 +153,25 @@ fn lines_are_flows_farms_hosts_findings_and_the_summary_last() {
             "flow", "flow", "farm", "host", "host", "finding", "finding", "finding", "summary"
         ]
     );
+}
+
+#[test]
+fn json_is_the_same_for_any_number_of_threads() {
+    let mut many = case();
+    many.findings = many.findings.iter().cycle().take(2_500).cloned().collect();
+    many.hosts = many.hosts.iter().cycle().take(300).cloned().collect();
+    let all = Shown { all: true };
+    let lines = |threads| {
+        let output = Box::new(JsonLines::new(Vec::new(), all, false, Threads::new(threads)));
+        output.finish(&many).unwrap()
+    };
+    let object = |threads| {
+        let output = Box::new(JsonObject::new(Vec::new(), all, false, Threads::new(threads)));
+        output.finish(&many).unwrap()
+    };
+    assert!(lines(1) == lines(3) && object(1) == object(3));
+    let value: serde_json::Value = serde_json::from_slice(&object(2)).unwrap();
+    assert_eq!(value["findings"].as_array().unwrap().len(), 2_500);
 }
 
 #[test]
