@@ -1,6 +1,6 @@
 //! What the delays of a session's flows say: round trips on both sides, how far the peer can be, and the hidden leg.
 
-use super::hidden_leg::{self, FALSE_POSITIVE_RATE};
+use super::hidden_leg::{self, FALSE_POSITIVE_RATE, TOO_FEW};
 use crate::geo::sphere::{Coordinates, reach_km};
 use crate::model::evidence::{Decibans, Evidence, Family, State};
 use crate::model::fact::{FieldId, Value};
@@ -25,7 +25,7 @@ pub(super) fn of_flow(flow: &FlowRecord, local_is_client: bool) -> Option<Latenc
         return None;
     }
     if is_shared(flow) {
-        measured.loops = Default::default();
+        measured.loops = None;
     }
     Some(if local_is_client {
         measured
@@ -130,8 +130,8 @@ pub(super) fn told(
         delays.evidence.push(item);
     }
     if shows_screen {
-        let [of_host, _] = &measured.loops;
-        match hidden_leg::judge(of_host) {
+        let of_host = measured.first_loop();
+        match of_host.map_or(Err(TOO_FEW), hidden_leg::judge) {
             Ok(judged) => {
                 if judged.verdict == "undecided" {
                     delays.hidden =
@@ -209,6 +209,7 @@ mod tests {
     use super::*;
     use crate::model::fact::{Field, Side, Stamp};
     use crate::model::flow::TcpRecord;
+    use crate::model::latency::ControlLoop;
 
     #[test]
     fn the_hosts_side_comes_first_whichever_side_it_is() {
@@ -233,12 +234,16 @@ mod tests {
     #[test]
     fn connections_that_several_streams_share_have_no_loop() {
         let mut latency = Latency::default();
-        latency.loops[0].bursts = 50;
+        let of_client = ControlLoop {
+            bursts: 50,
+            ..ControlLoop::default()
+        };
+        latency.loops = Some(Box::new([of_client, ControlLoop::default()]));
         let mut flow = FlowRecord {
             latency: Some(Box::new(latency)),
             ..FlowRecord::default()
         };
-        assert_eq!(of_flow(&flow, true).unwrap().loops[0].bursts, 50);
+        assert_eq!(of_flow(&flow, true).unwrap().first_loop().unwrap().bursts, 50);
         flow.facts.push(
             &Field::of_flow("tls.alpn"),
             Stamp::default(),
@@ -247,7 +252,7 @@ mod tests {
                 cut: false,
             },
         );
-        assert_eq!(of_flow(&flow, true).unwrap().loops[0].bursts, 0);
+        assert!(of_flow(&flow, true).unwrap().first_loop().is_none());
     }
 
     #[test]

@@ -57,10 +57,13 @@ const PEAK: f64 = 6.0;
 /// Lags by which the estimators may differ.
 const AGREEMENT: Nanoseconds = 30 * 1_000_000;
 
+/// Why a loop cannot be judged: the usual reason.
+pub const TOO_FEW: &str = "too few changes of the screen after a pause to follow their answers";
+
 /// Judges a loop; or says why it cannot.
 pub fn judge(seen: &ControlLoop) -> Result<LoopRecord, &'static str> {
     if seen.bursts < LEAST_ANSWERS {
-        return Err("too few changes of the screen after a pause to follow their answers");
+        return Err(TOO_FEW);
     }
     let candidates: Vec<&Reply> = seen
         .replies

@@ -3,6 +3,7 @@
 
 use super::expiry::NOBODY;
 use super::table::HashedKey;
+use super::timing::Measured;
 use super::{Class, Ending, Flows, record, side_of};
 use crate::model::flow::EndReason;
 use crate::model::segment::Segment;
@@ -178,7 +179,7 @@ impl Flows {
         let cold = std::mem::take(cold);
         let tcp = self.tcp.get(hot.tcp);
         let long = hot.long.take();
-        if hot.is_timed {
+        if hot.measured == Measured::Now {
             let [timed, _] = &mut self.timed;
             *timed = timed.saturating_sub(1);
         }

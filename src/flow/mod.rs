@@ -30,7 +30,7 @@ use key::FlowKey;
 use pool::Pool;
 use table::{HashedKey, Index};
 use tcp::TcpFlow;
-use timing::Timing;
+use timing::{MEASURED_FROM, Measured, Timing};
 
 use crate::model::address::MacAddress;
 use crate::model::fact::{FactLog, KeptFacts, Side};
@@ -67,8 +67,8 @@ struct Hot {
     class: Class,
     client_is_upper: bool,
     alive: bool,
-    /// Round trips are measured: [`Long::timing`].
-    is_timed: bool,
+    /// Whether round trips are measured: [`Long::timing`].
+    measured: Measured,
 }
 
 /// What is written at the start and read at the end.
@@ -339,15 +339,18 @@ impl Flows {
             let bin_was_driven =
                 long.activity
                     .count(segment.at, side, segment.payload_on_wire, self.bins_per_flow);
-            if bin_was_driven && !hot.is_timed && hot.tcp != NOTHING {
+            if bin_was_driven && hot.measured == Measured::No && hot.tcp != NOTHING {
                 long.driven_bins = long.driven_bins.saturating_add(1);
                 looks_driven = long.driven_bins == timing::DRIVEN_BINS;
             }
         }
-        if hot.is_timed
-            && let Some(timing) = hot.long.as_mut().and_then(|long| long.timing.as_mut())
-        {
-            timing.follow(segment, side);
+        let mut begins = false;
+        if hot.measured != Measured::No {
+            if let Some(timing) = hot.long.as_mut().and_then(|long| long.timing.as_mut()) {
+                timing.follow(segment, side);
+            } else {
+                begins = there.saturating_add(back) >= MEASURED_FROM;
+            }
         }
         if (is_first_of_side || is_first_payload)
             && let Some(cold) = self.cold.get_mut(flow)
@@ -371,6 +374,9 @@ impl Flows {
         }
         if looks_driven {
             self.time(flow, false);
+        }
+        if begins {
+            self.begin_timing(flow);
         }
         (side, is_closed)
     }

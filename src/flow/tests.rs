@@ -274,6 +274,7 @@ fn no_more_flows_are_measured_than_there_is_room_for_and_the_rest_is_counted() {
     for port in [50_000, 50_001] {
         let flow = conversation(&mut flows, &mut ended, port, 3, 1_400);
         flows.time(flow, false);
+        conversation(&mut flows, &mut ended, port, 6, 1_400);
     }
     assert_eq!(flows.untimed, 1);
     flows.drain(Timestamp(i64::MAX), &mut ended);
@@ -281,6 +282,17 @@ fn no_more_flows_are_measured_than_there_is_room_for_and_the_rest_is_counted() {
         ended.0.iter().filter(|record| record.latency.is_some()).count(),
         1
     );
+}
+
+#[test]
+fn a_short_flow_is_not_measured_whatever_it_speaks() {
+    let (mut flows, mut ended) = (Flows::new(&limits(10), 1, &[]), Ended::default());
+    let flow = conversation(&mut flows, &mut ended, 50_000, 1, 1_400);
+    flows.time(flow, false);
+    conversation(&mut flows, &mut ended, 50_000, 3, 1_400);
+    flows.drain(Timestamp(i64::MAX), &mut ended);
+    let record = ended.0.first().unwrap();
+    assert!(record.packets.iter().sum::<u64>() < 24 && record.latency.is_none());
 }
 
 #[test]

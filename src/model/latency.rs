@@ -78,8 +78,8 @@ pub struct ControlLoop {
 pub struct Latency {
     /// Round trips between the capture point and the client, and the server.
     pub round_trips: [Sketch; 2],
-    /// What answers the bursts of the client, and of the server.
-    pub loops: [ControlLoop; 2],
+    /// What answers the bursts of the client, and of the server; nothing where neither sent any.
+    pub loops: Option<Box<[ControlLoop; 2]>>,
 }
 
 impl Latency {
@@ -87,7 +87,9 @@ impl Latency {
     #[must_use]
     pub fn turned(mut self) -> Self {
         self.round_trips.swap(0, 1);
-        self.loops.swap(0, 1);
+        if let Some(loops) = &mut self.loops {
+            loops.swap(0, 1);
+        }
         self
     }
 
@@ -96,9 +98,22 @@ impl Latency {
         for (known, more) in self.round_trips.iter_mut().zip(&other.round_trips) {
             known.merge(more);
         }
-        for (known, more) in self.loops.iter_mut().zip(other.loops) {
-            known.merge(more);
+        match (&mut self.loops, other.loops) {
+            (Some(loops), Some(others)) => {
+                for (known, more) in loops.iter_mut().zip(*others) {
+                    known.merge(more);
+                }
+            }
+            (loops @ None, others) => *loops = others,
+            (Some(_), None) => {}
         }
+    }
+
+    /// The loop of the side that comes first.
+    #[must_use]
+    pub fn first_loop(&self) -> Option<&ControlLoop> {
+        let [first, _] = self.loops.as_deref()?;
+        Some(first)
     }
 
     /// Figures of both sides.

@@ -2,6 +2,9 @@
 //!
 //! Every power of two of microseconds is cut into sixteen equal buckets, as in G. Tene's high dynamic range histogram, so a
 //! bucket is never wider than a sixteenth of what it holds. Least, greatest and number of values are kept exactly.
+//!
+//! Only buckets that hold something take room: most sessions have the two round trips of a handshake, and tens of thousands
+//! of them are held at once; a long one has some dozens.
 
 use super::time::Nanoseconds;
 
@@ -15,12 +18,14 @@ const PARTS: u32 = 1 << PART_BITS;
 const OCTAVES: u32 = 24;
 
 /// Buckets in all: the first sixteen microseconds each have their own.
-const BUCKETS: usize = ((OCTAVES - PART_BITS + 1) * PARTS) as usize;
+#[cfg(test)]
+const BUCKETS: u32 = (OCTAVES - PART_BITS + 1) * PARTS;
 
 /// The sketch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sketch {
-    counts: [u16; BUCKETS],
+    /// Buckets that hold something, in order, and how many values.
+    counts: Vec<(u16, u16)>,
     count: u32,
     least: u32,
     greatest: u32,
@@ -32,7 +37,7 @@ pub struct Sketch {
 impl Default for Sketch {
     fn default() -> Self {
         Self {
-            counts: [0; BUCKETS],
+            counts: Vec::new(),
             count: 0,
             least: u32::MAX,
             greatest: 0,
@@ -58,18 +63,20 @@ pub struct Quantiles {
 }
 
 /// Bucket of a value in microseconds.
-const fn bucket(value: u32) -> usize {
-    if value < PARTS {
-        return value as usize;
-    }
-    let octave = value.ilog2();
-    let part = (value >> (octave - PART_BITS)) & (PARTS - 1);
-    ((octave - PART_BITS + 1) * PARTS + part) as usize
+fn bucket(value: u32) -> u16 {
+    let number = if value < PARTS {
+        value
+    } else {
+        let octave = value.ilog2();
+        let part = (value >> (octave - PART_BITS)) & (PARTS - 1);
+        (octave - PART_BITS + 1) * PARTS + part
+    };
+    u16::try_from(number).unwrap_or(u16::MAX)
 }
 
 /// Least value of a bucket, in microseconds.
-fn floor(bucket: usize) -> f64 {
-    let bucket = u32::try_from(bucket).unwrap_or(u32::MAX);
+fn floor(bucket: u16) -> f64 {
+    let bucket = u32::from(bucket);
     if bucket < PARTS {
         return f64::from(bucket);
     }
@@ -92,25 +99,47 @@ impl Sketch {
         self.count = self.count.saturating_add(1);
         self.least = self.least.min(value);
         self.greatest = self.greatest.max(value);
-        if let Some(count) = self.counts.get_mut(bucket(value)) {
-            *count = count.saturating_add(1);
-            if *count == u16::MAX {
-                // Halved together, shares stay what they were.
-                self.counts
-                    .iter_mut()
-                    .for_each(|count| *count = count.div_ceil(2));
-            }
+        if self.counts.is_empty() {
+            self.counts.reserve_exact(1);
         }
+        let count = self.count_of(bucket(value));
+        *count = count.saturating_add(1);
+        if *count == u16::MAX {
+            // Halved together, shares stay what they were.
+            self.counts
+                .iter_mut()
+                .for_each(|(_, count)| *count = count.div_ceil(2));
+        }
+    }
+
+    /// The count of a bucket, made where there is none.
+    fn count_of(&mut self, bucket: u16) -> &mut u16 {
+        let place = match self.counts.binary_search_by_key(&bucket, |(known, _)| *known) {
+            Ok(place) => place,
+            Err(place) => {
+                self.counts.insert(place, (bucket, 0));
+                place
+            }
+        };
+        #[expect(clippy::indexing_slicing, reason = "found or inserted just now")]
+        &mut self.counts[place].1
     }
 
     /// Adds another sketch's values.
     pub fn merge(&mut self, other: &Self) {
-        let sum = |(count, more): (&u16, &u16)| u32::from(*count) + u32::from(*more);
-        let most = self.counts.iter().zip(&other.counts).map(sum).max().unwrap_or(0);
-        let shift = u32::from(most > u32::from(u16::MAX));
-        for (count, more) in self.counts.iter_mut().zip(&other.counts) {
-            let both = sum((count, more));
-            *count = u16::try_from(both.div_ceil(1 << shift)).unwrap_or(u16::MAX);
+        let fits = other.counts.iter().all(|(bucket, more)| {
+            let place = self.counts.binary_search_by_key(bucket, |(known, _)| *known);
+            let count = place.ok().and_then(|place| self.counts.get(place));
+            count.is_none_or(|(_, count)| count.checked_add(*more).is_some())
+        });
+        // Halved together, as when values are added.
+        let share = |count: u16| if fits { count } else { count.div_ceil(2) };
+        self.counts
+            .iter_mut()
+            .for_each(|(_, count)| *count = share(*count));
+        for (bucket, more) in &other.counts {
+            let count = self.count_of(*bucket);
+            *count = count.saturating_add(share(*more));
         }
         self.count = self.count.saturating_add(other.count);
         self.least = self.least.min(other.least);
@@ -133,16 +162,16 @@ impl Sketch {
     /// The value below which the share `share` (0 to 1) of all lies, within a sixteenth of it.
     #[must_use]
     pub fn quantile(&self, share: f64) -> Option<Nanoseconds> {
-        let kept: f64 = self.counts.iter().map(|count| f64::from(*count)).sum();
+        let kept: f64 = self.counts.iter().map(|(_, count)| f64::from(*count)).sum();
         if kept <= 0.0 {
             return None;
         }
         let wanted = share.clamp(0.0, 1.0) * kept;
         let mut below = 0.0;
-        for (index, count) in self.counts.iter().enumerate().filter(|(_, count)| **count > 0) {
+        for (bucket, count) in &self.counts {
             let count = f64::from(*count);
             if below + count >= wanted {
-                let (from, to) = (floor(index), floor(index + 1));
+                let (from, to) = (floor(*bucket), floor(bucket.saturating_add(1)));
                 let value = from + (to - from) * ((wanted - below) / count).clamp(0.0, 1.0);
                 let value = value.clamp(f64::from(self.least), f64::from(self.greatest));
                 #[expect(clippy::cast_possible_truncation, reason = "below 2^24 microseconds")]
@@ -187,7 +216,7 @@ mod tests {
     fn every_value_lies_between_the_floors_of_its_bucket() {
         for value in (0..2_000).chain((0..OCTAVES).flat_map(|bit| [1 << bit, (1 << bit) - 1])) {
             let index = bucket(value);
-            assert!(index < BUCKETS);
+            assert!(u32::from(index) < BUCKETS);
             assert!(
                 floor(index) <= f64::from(value) && f64::from(value) < floor(index + 1),
                 "{value}"
