@@ -10,10 +10,11 @@ use super::latency::LatencyRecord;
 use super::time::Timestamp;
 
 /// What a finding is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FindingKind {
     /// A remote-access tool or protocol.
+    #[default]
     RemoteAccess,
     /// An IP KVM reached over the network.
     IpKvm,
@@ -229,7 +230,7 @@ pub struct TunnelUse {
 }
 
 /// One finding.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Finding {
     /// Stable over re-runs of the same input.
     pub id: ContentId,
