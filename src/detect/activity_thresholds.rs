@@ -1,4 +1,4 @@
-//! Thresholds of the state machine by tool: read from `activity_state.tsv`, which says what they were fitted on.
+//! Thresholds of the state machine by tool: read from `activity_state.tsv`, which says what they were chosen on.
 
 /// The table.
 const TABLE: &str = include_str!("activity_state.tsv");

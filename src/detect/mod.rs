@@ -15,6 +15,8 @@ mod dns_tunnel;
 pub mod geo_mismatch;
 mod group;
 pub mod hidden_leg;
+mod kvm_pairing;
+mod kvm_watch;
 pub mod latency_mismatch;
 pub mod recognise;
 pub mod schedule_mismatch;
@@ -45,6 +47,7 @@ use crate::settings::policy::Policy;
 use crate::signatures::Catalogue;
 
 use dns_tunnel::Questions;
+pub use kvm_watch::Drives;
 use recognise::{Recognised, Recogniser};
 use sessions::{Asked, Session, Sessions};
 use tenants::Tenants;
@@ -197,6 +200,7 @@ pub struct Detectors {
     questions: Questions,
     outside: Outside,
     tenants: Tenants,
+    watch: kvm_watch::Watch,
 }
 
 /// Whether a fact is about who gets the packet, not about who sends it: what a resolver answers.
@@ -221,6 +225,8 @@ pub struct Concluded {
     pub sessions: Vec<Session>,
     /// Organisations by host, of those hosts that have any.
     pub tenants: BTreeMap<ContentId, Vec<String>>,
+    /// Which IP KVM drives which host.
+    pub drives: Drives,
     /// Groups that were beyond the bound.
     pub refused: u64,
     /// Questions to resolvers that were not looked at for data, because there were too many zones.
@@ -238,6 +244,7 @@ impl Detectors {
             questions: Questions::new(limits.groups / 16),
             outside: Outside::default(),
             tenants: Tenants::new(limits.hosts),
+            watch: kvm_watch::Watch::default(),
         }
     }
 
@@ -258,7 +265,12 @@ impl Detectors {
                 }
                 return;
             }
-            _ => return,
+            _ => {
+                if let Some(local) = local {
+                    self.watch.announced(local, fact, catalogue);
+                }
+                return;
+            }
         };
         if let (Some(local), Some(name)) = (local, fact.value.as_text()) {
             self.sessions
@@ -295,6 +307,7 @@ impl Detectors {
     /// Takes any placed flow with the tools that it may belong to: whose services a host uses, and when it spoke with the outside.
     pub fn used(&mut self, observation: &Observation<'_>, recognised: &[Recognised<'_>]) {
         self.outside.add(observation, recognised);
+        self.watch.add(observation, recognised);
         if let (Some(client), Some(name)) = (
             observation.locals.first().copied().flatten(),
             &observation.server_name,
@@ -331,10 +344,12 @@ impl Detectors {
             .flat_map(|conclusion| conclusion.conclude(hosts, &findings, knowledge))
             .collect();
         findings.extend(further);
+        let drives = self.watch.conclude(hosts, &mut findings);
         Concluded {
             findings,
             sessions,
             tenants,
+            drives,
             refused,
             questions_refused,
         }

@@ -144,9 +144,11 @@ impl Site {
         own: &[String],
         pause: (Micros, Micros),
         random: &mut Random,
-    ) {
+    ) -> Vec<Micros> {
+        let mut visits = Vec::new();
         let mut at = from;
         while at < to {
+            visits.push(at);
             let is_own = random.percent(45);
             let place = random.count(0..=99);
             let name = match own.get(place % own.len().max(1)) {
@@ -159,22 +161,50 @@ impl Site {
                 .visit(at, machine, glance(Program::Browser, name), random);
             at += random.within(pause.0..=pause.1);
         }
+        visits
+    }
+
+    /// Pages that somebody opens on a machine in one turn, one after another as they are read. Gives when.
+    pub(super) fn reads(
+        &mut self,
+        machine: &Host,
+        (from, to): (Micros, Micros),
+        own: &[String],
+        random: &mut Random,
+    ) -> Vec<Micros> {
+        let first = from + random.within(5 * SECOND..=20 * SECOND);
+        let pause = (15 * SECOND, 60 * SECOND);
+        self.browses(
+            (first, to.saturating_sub(5 * SECOND)),
+            machine,
+            own,
+            pause,
+            random,
+        )
     }
 
     /// What happens at a machine while somebody elsewhere works on it: he uses its services and reads pages.
-    pub(super) fn used_in(&mut self, machine: &Host, turns: &[(Micros, Micros)], own: &[String]) {
+    /// Gives when he opened pages.
+    pub(super) fn used_in(
+        &mut self,
+        machine: &Host,
+        turns: &[(Micros, Micros)],
+        own: &[String],
+    ) -> Vec<Micros> {
+        let mut pages = Vec::new();
         let mut random = self.random.fork(&format!("on {}", machine.name));
         for (from, to) in turns {
             let first = from + random.within(5 * SECOND..=40 * SECOND);
             let last = to.saturating_sub(15 * SECOND);
-            self.browses(
+            pages.extend(self.browses(
                 (first, last),
                 machine,
                 own,
                 (65 * SECOND, 105 * SECOND),
                 &mut random,
-            );
+            ));
         }
+        pages
     }
 
     /// One person at several machines on working days: from this hour of the day for so many minutes, a few minutes a turn,

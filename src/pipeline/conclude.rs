@@ -311,6 +311,8 @@ fn sight(
         has_asked,
         active: observers.presence().minutes(&host.locals),
         days: [view.seen.0, view.seen.1].into_iter().map(day).collect(),
+        driven_by: concluded.drives.of(host.id),
+        kvm_minutes: concluded.drives.minutes(host.id),
     }
 }
 

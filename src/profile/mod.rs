@@ -17,7 +17,8 @@ use crate::model::identity::ContentId;
 use crate::model::observable::Observable;
 use crate::model::profile::{
     Asset, ControllerPlace, ControllerSeen, Egress, Gateway, HostProfile, InstalledTool, Instance,
-    InstanceKind, KvmEvidence, KvmSeen, NetworkKind, PersonalMinutes, RemoteSession, VpnPlace, VpnUse,
+    InstanceKind, KvmEvidence, KvmSeen, Minutes, NetworkKind, PersonalMinutes, RemoteSession, VpnPlace,
+    VpnUse,
 };
 use crate::model::time::{SECOND, Timestamp};
 use crate::model::vantage::Vantage;
@@ -52,6 +53,10 @@ pub struct Sight {
     pub active: PersonalMinutes,
     /// Days on which it was seen.
     pub days: BTreeSet<u32>,
+    /// IP KVMs whose picture follows its traffic.
+    pub driven_by: Observable<Vec<KvmSeen>>,
+    /// Minutes in which somebody watched it through them, in order.
+    pub kvm_minutes: Minutes,
 }
 
 /// A public address of a machine.
@@ -229,7 +234,11 @@ fn profile(
     let driven_minutes = in_state(&[Activity::Driven]);
     let viewed_minutes = in_state(&[Activity::Driven, Activity::Viewed]);
     let days = days(sight);
-    let activity = personal::judge(&sight.active, &viewed_minutes);
+    // Who works through a KVM leaves the traces of somebody at the keyboard.
+    let mut shown_minutes = viewed_minutes.clone();
+    shown_minutes.extend(&sight.kvm_minutes);
+    shown_minutes.sort_unstable();
+    let activity = personal::judge(&sight.active, &shown_minutes);
     // Who looks at a KVM's picture is none, and a lead alone makes none.
     let shows_screens = |finding: &Finding| {
         finding.kind == FindingKind::IpKvm
@@ -290,7 +299,7 @@ fn profile(
             } else {
                 Observable::Observed(near)
             },
-            drives_this: Observable::hidden("a KVM's picture is not compared with the machine's traffic yet"),
+            drives_this: sight.driven_by.clone(),
         },
         vpn: vpn(own),
         days: days.into_iter().collect(),

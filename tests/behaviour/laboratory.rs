@@ -63,6 +63,13 @@ fn farms_are_found_and_nothing_benign_is_raised() {
             "{name}: somebody else of the house is in the group"
         );
     }
+    let through_kvms = of("s13");
+    assert!(
+        through_kvms.farm >= Verdict::Likely,
+        "s13: {:?} {:?}",
+        through_kvms.farm,
+        through_kvms.probability
+    );
     assert_eq!(
         of("s29").farm,
         Verdict::Review,

@@ -72,6 +72,94 @@ impl PiKvm<'_> {
         random: &mut Random,
     ) {
         let (start, end) = span;
+        let ports = self.checks(network, viewer, span, random);
+        let mut video = Video::new(ports, random);
+        let mut at = start + 2 * viewer.one_way + 300 * MS;
+        while at < end {
+            let packets = random.within(1..=4);
+            at = video.send(network, [self.board, viewer], at, packets, random);
+            at += random.within(120 * MS..=420 * MS);
+        }
+        self.input(network, viewer, (span, ports), random);
+    }
+
+    /// The same for longer, as it is seen of somebody at work: the picture mostly stands still, of typing little changes, and when
+    /// a page is opened (`pages`, in order) much of it does, as soon as the page has come.
+    pub(in crate::lab) fn worked_through(
+        &self,
+        network: &mut Network,
+        viewer: &Host,
+        span: (Micros, Micros),
+        pages: &[Micros],
+        random: &mut Random,
+    ) {
+        let (start, end) = span;
+        let ports = self.checks(network, viewer, span, random);
+        let mut changes: Vec<(Micros, u64)> = pages
+            .iter()
+            .filter(|page| (start..end).contains(page))
+            .map(|page| {
+                (
+                    page + random.within(400 * MS..=2_300 * MS),
+                    random.within(24..=70),
+                )
+            })
+            .collect();
+        // Another window, a page that is scrolled: much changes, and nothing is called.
+        let mut at = start + random.within(SECOND..=20 * SECOND);
+        while at < end {
+            let packets = if random.percent(20) {
+                random.within(15..=60)
+            } else {
+                random.within(2..=9)
+            };
+            changes.push((at, packets));
+            at += random.within(3 * SECOND..=25 * SECOND);
+        }
+        // The picture as a whole comes first, and something small of it twice a second.
+        changes.push((start + 300 * MS, 60));
+        let mut at = start + SECOND;
+        while at < end {
+            changes.push((at, 1));
+            at += random.within(300 * MS..=700 * MS);
+        }
+        changes.sort_unstable();
+        let mut video = Video::new(ports, random);
+        for (at, packets) in changes {
+            video.send(network, [self.board, viewer], at, packets, random);
+        }
+        self.input(network, viewer, (span, ports), random);
+    }
+
+    /// The same, thin enough for a capture of days: nothing but the pages and a few movements of a hand with each.
+    pub(in crate::lab) fn glimpsed(
+        &self,
+        network: &mut Network,
+        viewer: &Host,
+        (start, end): (Micros, Micros),
+        pages: &[Micros],
+        random: &mut Random,
+    ) {
+        let ports = self.checks(network, viewer, (start, start + 3 * SECOND), random);
+        let mut video = Video::new(ports, random);
+        video.send(network, [self.board, viewer], start + 300 * MS, 60, random);
+        for page in pages.iter().filter(|page| (start..end).contains(page)) {
+            let after = page + random.within(400 * MS..=2_300 * MS);
+            let packets = random.within(24..=70);
+            video.send(network, [self.board, viewer], after, packets, random);
+            let hand = (page.saturating_sub(2 * SECOND), *page);
+            self.input(network, viewer, (hand, ports), random);
+        }
+    }
+
+    /// ICE's checks of the path, for as long as it is used (RFC 8445, 7; RFC 7675). Gives the ports of both ends.
+    fn checks(
+        &self,
+        network: &mut Network,
+        viewer: &Host,
+        (start, end): (Micros, Micros),
+        random: &mut Random,
+    ) -> [u16; 2] {
         let ports = [network.port(self.board), 50_000 + random.short() % 9_000];
         let [own, theirs] = ports;
         let (out, back) = ([self.board, viewer], [viewer, self.board]);
@@ -93,25 +181,17 @@ impl PiKvm<'_> {
             );
             check += 2_500 * MS + network.jitter(200 * MS);
         }
-        // Secure RTP with H.264 (RFC 3711, RFC 6184), then records of the data channel (DTLS 1.2).
-        let mut sequence = random.short();
-        let source = random.octets(4);
-        let mut at = start + trip + 300 * MS;
-        while at < end {
-            let packets = random.within(1..=4);
-            for _ in 0..packets {
-                sequence = sequence.wrapping_add(1);
-                let mut packet = vec![0x80, 96];
-                packet.extend(sequence.to_be_bytes());
-                packet.extend(u32::try_from((at / 11) & 0xffff_ffff).unwrap_or(0).to_be_bytes());
-                packet.extend(&source);
-                let length = random.count(300..=1_120);
-                packet.extend(random.octets(length));
-                network.datagram_cut(at, out, ports, &packet);
-                at += 180;
-            }
-            at += random.within(120 * MS..=420 * MS);
-        }
+        ports
+    }
+
+    /// Records of the data channel (DTLS 1.2): what a hand sends.
+    fn input(
+        &self,
+        network: &mut Network,
+        viewer: &Host,
+        ((start, end), [own, theirs]): ((Micros, Micros), [u16; 2]),
+        random: &mut Random,
+    ) {
         let mut at = start + SECOND;
         let mut record = 1_u64;
         while at < end {
@@ -121,12 +201,52 @@ impl PiKvm<'_> {
                 packet.extend(record.to_be_bytes().into_iter().skip(2));
                 packet.extend(u16::try_from(length).unwrap_or(0).to_be_bytes());
                 packet.extend(random.octets(length));
-                network.datagram(at, back, [theirs, own], &packet);
+                network.datagram(at, [viewer, self.board], [theirs, own], &packet);
                 record += 1;
                 at += random.within(90 * MS..=260 * MS);
             }
             at += random.within(600 * MS..=2_200 * MS);
         }
+    }
+}
+
+/// Secure RTP with H.264 (RFC 3711, RFC 6184).
+struct Video {
+    ports: [u16; 2],
+    sequence: u16,
+    source: Vec<u8>,
+}
+
+impl Video {
+    fn new(ports: [u16; 2], random: &mut Random) -> Self {
+        Self {
+            ports,
+            sequence: random.short(),
+            source: random.octets(4),
+        }
+    }
+
+    /// So many packets one after another; gives when the last was sent.
+    fn send(
+        &mut self,
+        network: &mut Network,
+        ends: [&Host; 2],
+        mut at: Micros,
+        packets: u64,
+        random: &mut Random,
+    ) -> Micros {
+        for _ in 0..packets {
+            self.sequence = self.sequence.wrapping_add(1);
+            let mut packet = vec![0x80, 96];
+            packet.extend(self.sequence.to_be_bytes());
+            packet.extend(u32::try_from((at / 11) & 0xffff_ffff).unwrap_or(0).to_be_bytes());
+            packet.extend(&self.source);
+            let length = random.count(300..=1_120);
+            packet.extend(random.octets(length));
+            network.datagram_cut(at, ends, self.ports, &packet);
+            at += 180;
+        }
+        at
     }
 }
 
