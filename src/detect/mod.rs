@@ -12,10 +12,10 @@ pub mod activity_thresholds;
 pub mod delay;
 pub mod device;
 mod dns_tunnel;
-pub mod geo_mismatch;
 mod group;
 pub mod hidden_leg;
 pub mod latency_mismatch;
+pub mod place;
 pub mod recognise;
 pub mod schedule_mismatch;
 mod sentence;
@@ -30,6 +30,7 @@ use std::net::IpAddr;
 use crate::geo::sphere::Coordinates;
 use crate::geo::{Geo, Place};
 use crate::model::address::{Address, MacAddress};
+use crate::model::egress::OwnAddress;
 use crate::model::fact::{Fact, FieldId, Value};
 use crate::model::finding::{Finding, PlaceRecord};
 use crate::model::flow::FlowRecord;
@@ -44,6 +45,7 @@ use crate::settings::policy::Policy;
 use crate::signatures::Catalogue;
 
 use dns_tunnel::Questions;
+use place::nested_tunnel::Nested;
 use recognise::{Recognised, Recogniser};
 use sessions::{Asked, Session, Sessions};
 use tenants::Tenants;
@@ -68,8 +70,8 @@ pub struct HostView {
     pub names: Vec<(String, String, FrameRef, Timestamp)>,
     /// What it announced of itself: the field that said it, the text, the first frame.
     pub announced: Vec<(&'static str, String, FrameRef, Timestamp)>,
-    /// Its own public addresses, how each was learnt, and where.
-    pub public: Vec<(Address, String, FrameRef, Timestamp)>,
+    /// Its own public addresses, how each was learnt, and when.
+    pub public: Vec<OwnAddress>,
     /// Row of the inventory.
     pub asset: Option<Asset>,
     /// First and last sight.
@@ -183,7 +185,13 @@ pub trait Conclusion: Sync {
 /// Every conclusion.
 static CONCLUSIONS: &[&dyn Conclusion] = &[
     &device::Device,
-    &geo_mismatch::GeoMismatches,
+    &place::country::OtherCountry,
+    &place::distance::FarFromHome,
+    &place::driven_from::DrivenFrom,
+    &place::hidden_egress::HiddenEgress,
+    &place::impossible_travel::ImpossibleTravel,
+    &place::several_countries::SeveralCountries,
+    &place::shared_address::SharedAddress,
     &latency_mismatch::LatencyMismatches,
     &schedule_mismatch::ScheduleMismatches,
 ];
@@ -195,6 +203,7 @@ pub struct Detectors {
     sessions: Sessions,
     questions: Questions,
     outside: Outside,
+    nested: Nested,
     tenants: Tenants,
 }
 
@@ -233,6 +242,7 @@ impl Detectors {
             sessions: Sessions::new(limits.groups),
             questions: Questions::new(limits.groups),
             outside: Outside::default(),
+            nested: Nested::default(),
             tenants: Tenants::new(limits.hosts),
         }
     }
@@ -291,6 +301,7 @@ impl Detectors {
     /// Takes any placed flow with the tools that it may belong to: whose services a host uses, and when it spoke with the outside.
     pub fn used(&mut self, observation: &Observation<'_>, recognised: &[Recognised<'_>]) {
         self.outside.add(observation, recognised);
+        self.nested.add(observation, recognised);
         if let (Some(client), Some(name)) = (
             observation.locals.first().copied().flatten(),
             &observation.server_name,
@@ -321,11 +332,14 @@ impl Detectors {
             }
         }
         findings.extend(self.questions.conclude(&by_local, knowledge));
+        // After the sessions of the same tools, which say what a tunnel was used for.
+        let nested = self.nested.conclude(&by_local, knowledge);
         let further: Vec<Finding> = CONCLUSIONS
             .iter()
             .flat_map(|conclusion| conclusion.conclude(hosts, &findings, knowledge))
             .collect();
         findings.extend(further);
+        findings.extend(nested);
         Concluded {
             findings,
             sessions,

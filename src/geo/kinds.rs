@@ -28,6 +28,8 @@ pub enum NetworkKind {
     Hosting,
     /// Mobile network.
     Mobile,
+    /// Lines over satellites: the address is that of a ground station.
+    Satellite,
     /// Line of a household, or a provider that mostly serves them.
     Residential,
     /// Line of a company.
@@ -49,6 +51,7 @@ impl NetworkKind {
             Self::EnterpriseGateway => "enterprise-gateway",
             Self::Hosting => "hosting",
             Self::Mobile => "mobile",
+            Self::Satellite => "satellite",
             Self::Residential => "residential",
             Self::Business => "business",
             Self::Education => "education",
@@ -66,7 +69,7 @@ impl NetworkKind {
             | Self::PrivacyRelay
             | Self::EnterpriseGateway
             | Self::Hosting => true,
-            Self::Mobile | Self::Residential | Self::Business | Self::Education => false,
+            Self::Mobile | Self::Satellite | Self::Residential | Self::Business | Self::Education => false,
         }
     }
 }
@@ -115,6 +118,7 @@ fn row(line: &'static str) -> Option<KnownNetwork> {
         "vpn" => NetworkKind::Vpn,
         "enterprise-gateway" => NetworkKind::EnterpriseGateway,
         "hosting" => NetworkKind::Hosting,
+        "satellite" => NetworkKind::Satellite,
         _ => return None,
     };
     let (name, confidence, source) = (columns.next()?, columns.next()?, columns.next()?);

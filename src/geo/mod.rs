@@ -181,6 +181,9 @@ pub struct Place {
     /// Kind of network.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<NetworkKind>,
+    /// Which database, list or table says what kind it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind_source: Option<String>,
     /// Which databases said so, in order of preference.
     pub sources: Vec<PlaceSource>,
 }
@@ -196,6 +199,13 @@ impl Place {
     #[must_use]
     pub fn network_is_default(&self) -> bool {
         self.is_default(Part::Network)
+    }
+
+    /// Whether only the shipped table or the embedded default knows the kind.
+    #[must_use]
+    pub fn kind_is_default(&self) -> bool {
+        let mut sources = self.sources.iter();
+        !sources.any(|source| !source.database.is_default && source.parts.contains(&Part::Kind))
     }
 
     fn is_default(&self, part: Part) -> bool {
@@ -246,6 +256,7 @@ impl Place {
         }
         if self.kind.is_none() && record.kind.is_some() {
             self.kind = record.kind;
+            self.kind_source = Some(format!("{} {}", database.name, database.build_date));
             parts.push(Part::Kind);
         }
         if !parts.is_empty() {
@@ -339,7 +350,10 @@ impl Geo {
             place.fill(record, &database.description);
         }
         if place.kind.is_none() {
-            place.kind = place.asn.and_then(kinds::known_network).map(|known| known.kind);
+            let known = place.asn.and_then(kinds::known_network);
+            place.kind = known.map(|known| known.kind);
+            place.kind_source =
+                known.map(|known| format!("AS{} in the shipped table ({})", known.asn, known.source));
         }
         (!place.sources.is_empty()).then_some(place)
     }

@@ -159,9 +159,8 @@ fn single(
             if !locals.is_local(address)
                 && let Some(local) = locals.place(header.space, header.to.address)
                 && let Some(entry) = locals.get_mut(local)
-                && entry.public.len() < 64
             {
-                entry.public.entry((address, how)).or_insert(sighting);
+                entry.goes_out_from(address, how, sighting);
             }
         }
         (field, value) => {
