@@ -233,6 +233,11 @@ fn view(host: &Host, observers: &Observers, ending: &Ending<'_>) -> HostView {
                 travel: asset.travel.clone(),
             })
     });
+    public.extend(host.leased.iter().map(|(address, seen)| OwnAddress {
+        address: *address,
+        how: "dhcp",
+        seen: seen.clone(),
+    }));
     if asset.is_some() {
         public.extend(global_addresses(&ips, &host.locals, seen, observers));
     }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Contradiction, ENOUGH_DAYS, Standing, claimed_coordinates, is_declared, standing};
 use crate::detect::{Conclusion, HostView, Knowledge};
 use crate::geo::Place;
+use crate::geo::ranges::{Reserved, reserved};
 use crate::geo::sphere::{Coordinates, MARGIN};
 use crate::model::address::Address;
 use crate::model::egress::OwnAddress;
@@ -43,7 +44,8 @@ impl Conclusion for SharedAddress {
                 continue;
             };
             // A machine's own global address is nobody else's; of its network nothing is known.
-            for own in host.public.iter().filter(|own| own.how != "own") {
+            let others = host.public.iter().filter(|own| own.how != "own");
+            for own in others.filter(|own| reserved(own.address.to_ip()) != Some(Reserved::NotGlobal)) {
                 let days = own.seen.days.keys().filter(|day| asset.holds_on(**day));
                 by_line.entry(line(own.address)).or_default().push(Behind {
                     host,
