@@ -47,6 +47,9 @@ pub fn fill(
     let captures = captures(reader);
     let mut remarks = loaded.remarks.clone();
     remarks.append(&mut case.summary.remarks);
+    if let Some((_, last)) = reader.span {
+        remarks.extend(crate::geo::status::old_at(&loaded.geo, last));
+    }
     case.summary = Summary {
         timestamp: reader.span.map(|(_, last)| last).unwrap_or_default(),
         captures,

@@ -12,12 +12,12 @@ pub mod activity_thresholds;
 pub mod delay;
 pub mod device;
 mod dns_tunnel;
-pub mod geo_mismatch;
 mod group;
 pub mod hidden_leg;
 mod kvm_pairing;
 mod kvm_watch;
 pub mod latency_mismatch;
+pub mod place;
 pub mod recognise;
 pub mod schedule_mismatch;
 mod sentence;
@@ -32,6 +32,7 @@ use std::net::IpAddr;
 use crate::geo::sphere::Coordinates;
 use crate::geo::{Geo, Place};
 use crate::model::address::{Address, MacAddress};
+use crate::model::egress::OwnAddress;
 use crate::model::fact::{Fact, FieldId, Value};
 use crate::model::finding::{Finding, PlaceRecord};
 use crate::model::flow::FlowRecord;
@@ -48,6 +49,7 @@ use crate::signatures::Catalogue;
 
 use dns_tunnel::Questions;
 pub use kvm_watch::Drives;
+use place::nested_tunnel::Nested;
 use recognise::{Recognised, Recogniser};
 use sessions::{Asked, Session, Sessions};
 use tenants::Tenants;
@@ -72,8 +74,8 @@ pub struct HostView {
     pub names: Vec<(String, String, FrameRef, Timestamp)>,
     /// What it announced of itself: the field that said it, the text, the first frame.
     pub announced: Vec<(&'static str, String, FrameRef, Timestamp)>,
-    /// Its own public addresses, how each was learnt, and where.
-    pub public: Vec<(Address, String, FrameRef, Timestamp)>,
+    /// Its own public addresses, how each was learnt, and when.
+    pub public: Vec<OwnAddress>,
     /// Row of the inventory.
     pub asset: Option<Asset>,
     /// First and last sight.
@@ -187,7 +189,13 @@ pub trait Conclusion: Sync {
 /// Every conclusion.
 static CONCLUSIONS: &[&dyn Conclusion] = &[
     &device::Device,
-    &geo_mismatch::GeoMismatches,
+    &place::country::OtherCountry,
+    &place::distance::FarFromHome,
+    &place::driven_from::DrivenFrom,
+    &place::hidden_egress::HiddenEgress,
+    &place::impossible_travel::ImpossibleTravel,
+    &place::several_countries::SeveralCountries,
+    &place::shared_address::SharedAddress,
     &latency_mismatch::LatencyMismatches,
     &schedule_mismatch::ScheduleMismatches,
 ];
@@ -199,6 +207,7 @@ pub struct Detectors {
     sessions: Sessions,
     questions: Questions,
     outside: Outside,
+    nested: Nested,
     tenants: Tenants,
     watch: kvm_watch::Watch,
 }
@@ -243,6 +252,7 @@ impl Detectors {
             // A zone of long names takes some kilobytes, a group some hundred bytes.
             questions: Questions::new(limits.groups / 16),
             outside: Outside::default(),
+            nested: Nested::default(),
             tenants: Tenants::new(limits.hosts),
             watch: kvm_watch::Watch::default(),
         }
@@ -308,6 +318,7 @@ impl Detectors {
     pub fn used(&mut self, observation: &Observation<'_>, recognised: &[Recognised<'_>]) {
         self.outside.add(observation, recognised);
         self.watch.add(observation, recognised);
+        self.nested.add(observation, recognised);
         if let (Some(client), Some(name)) = (
             observation.locals.first().copied().flatten(),
             &observation.server_name,
@@ -339,11 +350,14 @@ impl Detectors {
         }
         let questions_refused = self.questions.refused;
         findings.extend(self.questions.conclude(&by_local, knowledge));
+        // After the sessions of the same tools, which say what a tunnel was used for.
+        let nested = self.nested.conclude(&by_local, knowledge);
         let further: Vec<Finding> = CONCLUSIONS
             .iter()
             .flat_map(|conclusion| conclusion.conclude(hosts, &findings, knowledge))
             .collect();
         findings.extend(further);
+        findings.extend(nested);
         let drives = self.watch.conclude(hosts, &mut findings);
         Concluded {
             findings,

@@ -28,6 +28,8 @@ pub enum NetworkKind {
     Hosting,
     /// Mobile network.
     Mobile,
+    /// Lines over satellites: the address is that of a ground station.
+    Satellite,
     /// Line of a household, or a provider that mostly serves them.
     Residential,
     /// Line of a company.
@@ -37,6 +39,22 @@ pub enum NetworkKind {
 }
 
 impl NetworkKind {
+    /// Every kind.
+    pub const ALL: [Self; 12] = [
+        Self::Tor,
+        Self::Vpn,
+        Self::ResidentialProxy,
+        Self::PublicProxy,
+        Self::PrivacyRelay,
+        Self::EnterpriseGateway,
+        Self::Hosting,
+        Self::Mobile,
+        Self::Satellite,
+        Self::Residential,
+        Self::Business,
+        Self::Education,
+    ];
+
     /// The word that records and tables carry.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -49,6 +67,7 @@ impl NetworkKind {
             Self::EnterpriseGateway => "enterprise-gateway",
             Self::Hosting => "hosting",
             Self::Mobile => "mobile",
+            Self::Satellite => "satellite",
             Self::Residential => "residential",
             Self::Business => "business",
             Self::Education => "education",
@@ -66,7 +85,7 @@ impl NetworkKind {
             | Self::PrivacyRelay
             | Self::EnterpriseGateway
             | Self::Hosting => true,
-            Self::Mobile | Self::Residential | Self::Business | Self::Education => false,
+            Self::Mobile | Self::Satellite | Self::Residential | Self::Business | Self::Education => false,
         }
     }
 }
@@ -84,6 +103,8 @@ pub struct KnownNetwork {
     pub confidence: &'static str,
     /// Where the row comes from.
     pub source: &'static str,
+    /// When it was taken from there, `YYYY-MM-DD`.
+    pub read: &'static str,
 }
 
 /// What the table says of `asn`.
@@ -115,15 +136,18 @@ fn row(line: &'static str) -> Option<KnownNetwork> {
         "vpn" => NetworkKind::Vpn,
         "enterprise-gateway" => NetworkKind::EnterpriseGateway,
         "hosting" => NetworkKind::Hosting,
+        "satellite" => NetworkKind::Satellite,
         _ => return None,
     };
-    let (name, confidence, source) = (columns.next()?, columns.next()?, columns.next()?);
+    let (name, confidence) = (columns.next()?, columns.next()?);
+    let (source, read) = (columns.next()?, columns.next()?);
     Some(KnownNetwork {
         asn,
         kind,
         name,
         confidence,
         source,
+        read,
     })
 }
 
@@ -132,7 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_row_reads_once_and_has_a_source() {
+    fn every_row_reads_once_and_has_a_source_and_a_date() {
         let lines = include_str!("kinds.tsv").lines().skip(1);
         assert_eq!(lines.count(), table().len());
         for pair in table().windows(2) {
@@ -140,6 +164,12 @@ mod tests {
         }
         for row in table() {
             assert!(!row.source.is_empty() && !row.name.is_empty(), "AS{}", row.asn);
+            assert!(
+                crate::geo::build::epoch_of(row.read).is_some(),
+                "AS{}: {:?} is no day",
+                row.asn,
+                row.read
+            );
             assert!(
                 ["high", "medium", "low"].contains(&row.confidence),
                 "AS{}",
@@ -152,6 +182,7 @@ mod tests {
     fn well_known_networks_have_their_kind() {
         assert_eq!(known_network(24_940).unwrap().kind, NetworkKind::Hosting);
         assert_eq!(known_network(39_351).unwrap().kind, NetworkKind::Vpn);
+        assert_eq!(known_network(14_593).unwrap().kind, NetworkKind::Satellite);
         assert!(
             known_network(4_766).is_none(),
             "a national carrier is no hoster for one rented rack"

@@ -12,6 +12,7 @@ pub mod countries;
 pub mod embedded;
 mod flat;
 pub mod kinds;
+mod lists;
 mod maxmind;
 pub mod ranges;
 pub mod sphere;
@@ -29,6 +30,7 @@ use serde::Serialize;
 use crate::model::time::Timestamp;
 use countries::CountryCode;
 use kinds::NetworkKind;
+use lists::List;
 use ranges::Reserved;
 use sphere::Coordinates;
 
@@ -102,7 +104,7 @@ pub enum GeoError {
     #[error("{path}: {cause}", path = .0.display(), cause = .1)]
     Unreadable(PathBuf, std::io::Error),
     /// A folder without databases.
-    #[error("{path}: no .mmdb file in this folder", path = .0.display())]
+    #[error("{path}: no .mmdb file and no list of ranges in this folder", path = .0.display())]
     Empty(PathBuf),
     /// Not a database, or a damaged one.
     #[error("{path}: not a readable .mmdb database: {cause}", path = .0.display(), cause = .1)]
@@ -110,6 +112,18 @@ pub enum GeoError {
     /// A database about something else.
     #[error("{path}: database of type {kind:?} holds no country, city, AS or anonymity field that is known here", path = .0.display(), kind = .1)]
     Foreign(PathBuf, String),
+    /// A list of ranges with something wrong in a line, or with line 0 in the whole.
+    #[error("{path}{line}: {what}", path = .0.display(), line = line_of(*.1), what = .2)]
+    List(PathBuf, usize, String),
+}
+
+/// A line as faults name it.
+fn line_of(line: usize) -> String {
+    if line == 0 {
+        String::new()
+    } else {
+        format!(":{line}")
+    }
 }
 
 /// A database that gave a part of a [`Place`].
@@ -181,6 +195,9 @@ pub struct Place {
     /// Kind of network.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<NetworkKind>,
+    /// Which database, list or table says what kind it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind_source: Option<String>,
     /// Which databases said so, in order of preference.
     pub sources: Vec<PlaceSource>,
 }
@@ -196,6 +213,13 @@ impl Place {
     #[must_use]
     pub fn network_is_default(&self) -> bool {
         self.is_default(Part::Network)
+    }
+
+    /// Whether only the shipped table or the embedded default knows the kind.
+    #[must_use]
+    pub fn kind_is_default(&self) -> bool {
+        let mut sources = self.sources.iter();
+        !sources.any(|source| !source.database.is_default && source.parts.contains(&Part::Kind))
     }
 
     fn is_default(&self, part: Part) -> bool {
@@ -246,6 +270,7 @@ impl Place {
         }
         if self.kind.is_none() && record.kind.is_some() {
             self.kind = record.kind;
+            self.kind_source = Some(format!("{} {}", database.name, database.build_date));
             parts.push(Part::Kind);
         }
         if !parts.is_empty() {
@@ -259,6 +284,7 @@ impl Place {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Position {
     reserved: Option<Reserved>,
+    list: Option<usize>,
     records: [Option<usize>; 6],
 }
 
@@ -266,6 +292,8 @@ pub struct Position {
 pub struct Geo {
     /// The user's, finest and newest first.
     databases: Vec<Database>,
+    /// The user's lists of ranges, newest first.
+    lists: Vec<List>,
     /// The embedded one, opened at the first lookup; `None` inside when it could not be.
     default: Option<OnceLock<Option<Database>>>,
     default_description: Arc<DatabaseDescription>,
@@ -277,6 +305,7 @@ impl Geo {
     pub fn embedded() -> Self {
         Self {
             databases: Vec::new(),
+            lists: Vec::new(),
             default: Some(OnceLock::new()),
             default_description: Arc::new(default_description()),
         }
@@ -292,11 +321,23 @@ impl Geo {
             Ok(files) => files.into_iter().map(Ok).collect(),
             Err(error) => vec![Err(error)],
         }) {
-            match path.and_then(|path| open_file(&path)) {
-                Ok(database) => geo.databases.push(database),
-                Err(error) => errors.push(error),
-            }
+            let path = match path {
+                Ok(path) => path,
+                Err(error) => {
+                    errors.push(error);
+                    continue;
+                }
+            };
+            let opened = match lists::open(&path) {
+                Some(list) => list.map(|list| geo.lists.push(list)),
+                None => open_file(&path).map(|database| geo.databases.push(database)),
+            };
+            errors.extend(opened.err());
         }
+        geo.lists.sort_by(|a, b| {
+            let newest_first = b.description.build_epoch.cmp(&a.description.build_epoch);
+            newest_first.then_with(|| a.description.path.cmp(&b.description.path))
+        });
         geo.databases.sort_by(|a, b| {
             let newest_first = b.description.build_epoch.cmp(&a.description.build_epoch);
             fineness(b)
@@ -325,6 +366,14 @@ impl Geo {
             return None;
         }
         let mut place = Place::default();
+        // What the user wrote down himself comes before what anybody sells.
+        if let Some(list) = self.lists.iter().find(|list| list.holds(ip)) {
+            let record = Record {
+                kind: Some(list.kind),
+                ..Record::default()
+            };
+            place.fill(record, &list.description);
+        }
         for database in &self.databases {
             if let Some(record) = database.format.read(database, ip) {
                 place.fill(record, &database.description);
@@ -339,7 +388,14 @@ impl Geo {
             place.fill(record, &database.description);
         }
         if place.kind.is_none() {
-            place.kind = place.asn.and_then(kinds::known_network).map(|known| known.kind);
+            let known = place.asn.and_then(kinds::known_network);
+            place.kind = known.map(|known| known.kind);
+            place.kind_source = known.map(|known| {
+                format!(
+                    "AS{} in the shipped table ({}, {})",
+                    known.asn, known.source, known.read
+                )
+            });
         }
         (!place.sources.is_empty()).then_some(place)
     }
@@ -357,6 +413,7 @@ impl Geo {
         if reserved == Some(Reserved::NotGlobal) {
             return Some(position);
         }
+        position.list = self.lists.iter().position(|list| list.holds(ip));
         let databases = self.databases.iter().chain(self.default_database());
         let mut places = position.records.iter_mut();
         for database in databases {
@@ -377,13 +434,14 @@ impl Geo {
         self.databases
             .iter()
             .map(|database| database.description.as_ref())
+            .chain(self.lists.iter().map(|list| list.description.as_ref()))
             .chain(default)
     }
 
     /// Whether nothing but the embedded default is in use.
     #[must_use]
     pub const fn has_default_only(&self) -> bool {
-        self.databases.is_empty()
+        self.databases.is_empty() && self.lists.is_empty()
     }
 
     fn default_database(&self) -> Option<&Database> {
@@ -417,7 +475,7 @@ fn fineness(database: &Database) -> u8 {
         .map_or(0, |(_, rank)| *rank)
 }
 
-/// The databases at `path`: itself, or the `.mmdb` files of a folder in order of their names.
+/// The databases and lists at `path`: itself, or the `.mmdb`, `.cidr` and `.netset` files of a folder in order of their names.
 fn files(path: &Path) -> Result<Vec<PathBuf>, GeoError> {
     let unreadable = |cause| GeoError::Unreadable(path.to_owned(), cause);
     if !fs::metadata(path).map_err(unreadable)?.is_dir() {
@@ -426,9 +484,10 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, GeoError> {
     let mut found = Vec::new();
     for entry in fs::read_dir(path).map_err(unreadable)? {
         let file = entry.map_err(unreadable)?.path();
-        if file
-            .extension()
-            .is_some_and(|extension| extension.eq_ignore_ascii_case("mmdb"))
+        if lists::has_ending(&file)
+            || file
+                .extension()
+                .is_some_and(|extension| extension.eq_ignore_ascii_case("mmdb"))
         {
             found.push(file);
         }

@@ -147,7 +147,7 @@ pub fn reserved(ip: IpAddr) -> Option<Reserved> {
 }
 
 /// The IPv4 address that an IPv6 address stands for: mapped (RFC 4291, 2.5.5.2), NAT64 with the well-known prefix
-/// (RFC 6052, 2.1) or 6to4 (RFC 3056, 2). Other addresses stand for themselves.
+/// (RFC 6052, 2.1), 6to4 (RFC 3056, 2) or Teredo (RFC 4380, 4). Other addresses stand for themselves.
 #[must_use]
 pub fn embedded_ipv4(ip: IpAddr) -> IpAddr {
     let IpAddr::V6(v6) = ip else { return ip };
@@ -155,6 +155,8 @@ pub fn embedded_ipv4(ip: IpAddr) -> IpAddr {
         [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d]
         | [0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0, a, b, c, d]
         | [0x20, 0x02, a, b, c, d, ..] => IpAddr::V4(Ipv4Addr::new(a, b, c, d)),
+        // The client's address with all bits turned over.
+        [0x20, 0x01, 0, 0, .., a, b, c, d] => IpAddr::V4(Ipv4Addr::new(!a, !b, !c, !d)),
         _ => ip,
     }
 }
@@ -193,6 +195,11 @@ mod tests {
         assert_eq!(embedded_ipv4(ip("64:ff9b::808:808")), ip("8.8.8.8"));
         assert_eq!(embedded_ipv4(ip("2002:808:808::1")), ip("8.8.8.8"));
         assert_eq!(embedded_ipv4(ip("::ffff:8.8.8.8")), ip("8.8.8.8"));
+        // Prefix, server, flags, then the port and the client with their bits turned over.
+        assert_eq!(
+            embedded_ipv4(ip("2001:0:4136:e378:8000:63bf:f7f7:f7f7")),
+            ip("8.8.8.8")
+        );
         assert_eq!(embedded_ipv4(ip("2001:4860::8888")), ip("2001:4860::8888"));
     }
 

@@ -62,6 +62,23 @@ impl DatabaseDescription {
     }
 }
 
+/// What a summary says of the user's databases and lists that are old for a capture that ends at `last`.
+#[must_use]
+pub fn old_at(geo: &Geo, last: Timestamp) -> Vec<String> {
+    let old = geo
+        .databases()
+        .filter(|database| !database.is_default && database.age_days(last) > OLD_DAYS);
+    old.map(|database| {
+        format!(
+            "{} of {} is {} days older than the capture: addresses change hands",
+            database.name,
+            database.build_date,
+            database.age_days(last)
+        )
+    })
+    .collect()
+}
+
 /// The text of `geoip status`. `now` is the caller's clock: this stage reads none.
 #[must_use]
 pub fn status_text(geo: &Geo, now: Timestamp) -> String {

@@ -379,3 +379,35 @@ fn a_disc_is_the_point_or_the_whole_country() {
     place.accuracy_radius_km = Some(20);
     assert!((place.disc().unwrap().1 - 20.0).abs() < f64::EPSILON);
 }
+
+#[test]
+fn a_list_of_ranges_says_the_kind_before_any_database_and_is_called_old() {
+    let folder = TempDir::new().unwrap();
+    let traits = map(&[("traits", map(&[("user_type", "residential".into())]))]);
+    database(&folder, "e.mmdb", "GeoIP2-Enterprise", "2026-11-01", traits);
+    let text = "# name: Example exits\n# kind: vpn\n# date: 2026-06-01\n203.0.113.0/28\n";
+    fs::write(folder.path().join("exits.cidr"), text).unwrap();
+    fs::write(folder.path().join("README.txt"), "no list").unwrap();
+    let geo = only(folder.path());
+    let place = geo.place(ip("203.0.113.9")).unwrap();
+    assert_eq!(place.kind, Some(NetworkKind::Vpn));
+    assert_eq!(place.kind_source.as_deref(), Some("Example exits 2026-06-01"));
+    assert!(!place.kind_is_default());
+    let beside = geo.place(ip("203.0.113.99")).unwrap();
+    assert_eq!(beside.kind, Some(NetworkKind::Residential));
+    assert_ne!(geo.position(ip("203.0.113.9")), geo.position(ip("203.0.113.99")));
+    let at = |date: &str| Timestamp::from_parts(i64::try_from(build::epoch_of(date).unwrap()).unwrap(), 0);
+    assert_eq!(
+        status::old_at(&geo, at("2026-11-20")),
+        ["Example exits of 2026-06-01 is 172 days older than the capture: addresses change hands"]
+    );
+    assert!(status::old_at(&geo, at("2026-07-01")).is_empty());
+    fs::write(folder.path().join("exits.cidr"), "198.51.100.0/24\n").unwrap();
+    let (_, errors) = Geo::open(&[folder.path().join("exits.cidr")]);
+    assert!(
+        errors[0]
+            .to_string()
+            .ends_with("exits.cidr: its head does not say \"# name: ...\""),
+        "{errors:?}"
+    );
+}

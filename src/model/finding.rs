@@ -186,7 +186,8 @@ pub struct Controller {
 /// What was claimed and what was seen, behind a geo mismatch.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct GeoMismatch {
-    /// Country that the inventory or the policy claims.
+    /// Country that the inventory or the policy claims, or an earlier sight shows.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub claimed_country: String,
     /// Place that the packets' address has.
     pub seen: PlaceRecord,

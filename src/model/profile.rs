@@ -4,6 +4,7 @@
 //! judgements are not applied here but where the model's weights are known.
 
 use super::address::{Address, MacAddress};
+use super::egress::Travel;
 use super::evidence::State;
 use super::finding::{Activity, Role};
 use super::host::{AssetRecord, HostName};
@@ -43,6 +44,24 @@ pub struct Asset {
     pub allowed_tools: Vec<String>,
     /// Egress networks that the inventory allows, as written there.
     pub allowed_egress: Vec<String>,
+    /// First and last day on which the row holds, since 1970; open where not declared.
+    pub valid: (Option<u32>, Option<u32>),
+    /// Days on which the person is declared to be elsewhere.
+    pub travel: Vec<Travel>,
+}
+
+impl Asset {
+    /// Whether the row says where the machine is on this day: it holds, and nobody is declared to travel.
+    #[must_use]
+    pub fn holds_on(&self, day: u32) -> bool {
+        let (from, until) = self.valid;
+        from.is_none_or(|from| from <= day)
+            && until.is_none_or(|until| day <= until)
+            && !self
+                .travel
+                .iter()
+                .any(|travel| travel.days.0 <= day && day <= travel.days.1)
+    }
 }
 
 /// A router through which a host talked.

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::locals::{Locals, Sighting};
 use crate::model::address::{Address, MacAddress};
+use crate::model::egress::Sightings;
 use crate::model::few::Few;
 use crate::model::identity::ContentId;
 use crate::model::observation::LocalIndex;
@@ -36,6 +37,8 @@ struct Station {
     /// What it announced of itself, by field.
     announced: BTreeMap<(&'static str, String), Sighting>,
     parameters: Option<String>,
+    /// Public addresses that DHCP gave it.
+    leased: BTreeMap<Address, Sightings>,
 }
 
 /// The link addresses.
@@ -64,6 +67,8 @@ pub struct Host {
     pub announced: BTreeMap<(&'static str, String), Sighting>,
     /// DHCP parameter request list.
     pub parameters: Option<String>,
+    /// Public addresses that DHCP gave it.
+    pub leased: BTreeMap<Address, Sightings>,
     /// It forwards other machines' packets.
     pub is_router: bool,
 }
@@ -153,6 +158,17 @@ impl Identity {
         }
     }
 
+    /// DHCP gave this link address a public address.
+    pub fn leased(&mut self, mac: MacAddress, address: Address, (frame, at): Sighting) {
+        if let Some(station) = self.station(mac) {
+            if let Some(known) = station.leased.get_mut(&address) {
+                known.add(at);
+            } else if station.leased.len() < MOST_SAID {
+                station.leased.insert(address, Sightings::first(frame, at));
+            }
+        }
+    }
+
     /// DHCP parameter request list of this link address.
     pub fn parameters(&mut self, mac: MacAddress, text: &str) {
         if let Some(station) = self.station(mac) {
@@ -219,6 +235,7 @@ impl Identity {
                         host.announced.entry(announcement.clone()).or_insert(*seen);
                     }
                     host.parameters.clone_from(&station.parameters);
+                    host.leased.clone_from(&station.leased);
                 }
             }
         }

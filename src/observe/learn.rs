@@ -38,6 +38,8 @@ const NDP_PREFIX_LENGTH: FieldId = FieldId::of("ndp.prefix_length");
 const STUN_MAPPED: FieldId = FieldId::of("stun.mapped");
 const NATPMP_EXTERNAL: FieldId = FieldId::of("natpmp.external");
 const UPNP_EXTERNAL: FieldId = FieldId::of("upnp.external");
+const DNS_OWN: FieldId = FieldId::of("dns.own_address");
+const HTTP_OWN: FieldId = FieldId::of("http.own_address");
 const LLDP_NAME: FieldId = FieldId::of("lldp.system_name");
 const CDP_NAME: FieldId = FieldId::of("cdp.device");
 
@@ -149,19 +151,20 @@ fn single(
                 identity.named(mac, source, name, sighting);
             }
         }
-        (STUN_MAPPED | NATPMP_EXTERNAL | UPNP_EXTERNAL, Value::Endpoint(address, _)) => {
+        (STUN_MAPPED | NATPMP_EXTERNAL | UPNP_EXTERNAL | DNS_OWN | HTTP_OWN, Value::Endpoint(address, _)) => {
             let how = match fact.field {
                 STUN_MAPPED => "stun",
                 NATPMP_EXTERNAL => "natpmp",
+                DNS_OWN => "dns",
+                HTTP_OWN => "http",
                 _ => "upnp",
             };
             // The answer goes to who asked; what it names is how the asker looks from outside.
             if !locals.is_local(address)
                 && let Some(local) = locals.place(header.space, header.to.address)
                 && let Some(entry) = locals.get_mut(local)
-                && entry.public.len() < 64
             {
-                entry.public.entry((address, how)).or_insert(sighting);
+                entry.goes_out_from(address, how, sighting);
             }
         }
         (field, value) => {
@@ -244,11 +247,14 @@ fn dhcp(header: &EventHeader, facts: FactIter<'_>, locals: &mut Locals, identity
     {
         entry.roles.insert("dhcp_server");
     }
-    if let (Some(mac), Some(address)) = (mac, address)
-        && let Some(local) = locals.place(header.space, address)
-    {
-        locals.heard(local, header.at);
-        identity.owns(mac, local);
+    if let (Some(mac), Some(address)) = (mac, address) {
+        if let Some(local) = locals.place(header.space, address) {
+            locals.heard(local, header.at);
+            identity.owns(mac, local);
+        } else if kind == Some(DHCP_ACK) && !locals.is_local(address) {
+            // The outside of a router, or a network that gives its machines public addresses.
+            identity.leased(mac, address, (header.source, header.at));
+        }
     }
 }
 
@@ -347,15 +353,6 @@ mod tests {
 
     /// What is known after one packet of `protocol` from [`OWN`] that said this.
     fn learnt(protocol: &'static str, said: &[(&'static str, Value<'_>)]) -> (Locals, Identity) {
-        let mut log = FactLog::default();
-        let stamp = Stamp {
-            at: Timestamp(1),
-            source: FrameRef::default(),
-            side: Side::Client,
-        };
-        for (name, value) in said {
-            log.push(&Field::of_event(name), stamp, value);
-        }
         let header = EventHeader {
             protocol,
             macs: [MAC, MacAddress::default()],
@@ -365,10 +362,23 @@ mod tests {
             },
             ..EventHeader::default()
         };
+        learnt_from(&header, said)
+    }
+
+    fn learnt_from(header: &EventHeader, said: &[(&'static str, Value<'_>)]) -> (Locals, Identity) {
+        let mut log = FactLog::default();
+        let stamp = Stamp {
+            at: Timestamp(1),
+            source: FrameRef::default(),
+            side: Side::Client,
+        };
+        for (name, value) in said {
+            log.push(&Field::of_event(name), stamp, value);
+        }
         let mut locals = Locals::new(&[], 10);
         let mut identity = Identity::new(10);
         let mut names = Names::new(10);
-        from_event(&header, log.iter(), &mut locals, &mut names, &mut identity);
+        from_event(header, log.iter(), &mut locals, &mut names, &mut identity);
         (locals, identity)
     }
 
@@ -400,6 +410,53 @@ mod tests {
         let hosts = identity.resolve(&locals);
         let owner = hosts.iter().find(|host| host.locals.contains(&local)).unwrap();
         assert_eq!(owner.mac, Some(MacAddress(mac)));
+    }
+
+    #[test]
+    fn an_answer_about_the_askers_own_address_is_the_askers() {
+        let public = Address::from_v4([203, 0, 113, 7]);
+        for (protocol, field, how) in [
+            ("dns", "dns.own_address", "dns"),
+            ("http", "http.own_address", "http"),
+            ("stun", "stun.mapped", "stun"),
+            ("http", "upnp.external", "upnp"),
+        ] {
+            let header = EventHeader {
+                protocol,
+                to: Endpoint {
+                    address: OWN,
+                    port: 0,
+                },
+                ..EventHeader::default()
+            };
+            let (locals, _) = learnt_from(&header, &[(field, Value::Endpoint(public, 0))]);
+            let (_, own) = locals.iter().next().unwrap();
+            assert_eq!(
+                (own.address, own.public.keys().next()),
+                (OWN, Some(&(public, how))),
+                "{field}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_public_lease_is_the_machines_that_got_it() {
+        let public = Address::from_v4([203, 0, 113, 7]);
+        let lease = |kind| {
+            let mac = Value::Bytes {
+                bytes: &MAC.0,
+                on_wire: 6,
+            };
+            let said = [
+                ("dhcp.type", Value::Number(kind)),
+                ("dhcp.mac", mac),
+                ("dhcp.assigned", Value::Endpoint(public, 0)),
+            ];
+            let (locals, identity) = learnt("dhcp", &said);
+            let hosts = identity.resolve(&locals);
+            hosts.iter().any(|host| host.leased.contains_key(&public))
+        };
+        assert!(lease(5) && !lease(2));
     }
 
     #[test]

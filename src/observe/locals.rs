@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::model::address::{Address, AddressSpace, MacAddress};
+use crate::model::egress::Sightings;
 use crate::model::few::Few;
 use crate::model::frame::FrameRef;
 use crate::model::latency::Near;
@@ -32,7 +33,7 @@ pub struct LocalAddress {
     /// What it announced of itself, by the field that said it (`mdns.service`, `ssdp.server`).
     pub announced: BTreeMap<(&'static str, String), Sighting>,
     /// Its own public addresses and how each was learnt (`stun`, `natpmp`, `upnp`).
-    pub public: BTreeMap<(Address, &'static str), Sighting>,
+    pub public: BTreeMap<(Address, &'static str), Sightings>,
     /// It answered as a router or resolver: `router`, `dns_server`, `dhcp_server`.
     pub roles: BTreeSet<&'static str>,
     /// Link addresses of the routers through which it talked, with the days since 1970.
@@ -47,6 +48,15 @@ impl LocalAddress {
         let name = name.trim_end_matches('\0').trim();
         if !name.is_empty() && self.names.len() < MOST_NAMES {
             self.names.entry((source, name.to_owned())).or_insert(seen);
+        }
+    }
+
+    /// Adds a public address of its own.
+    pub fn goes_out_from(&mut self, address: Address, how: &'static str, (frame, at): Sighting) {
+        if let Some(known) = self.public.get_mut(&(address, how)) {
+            known.add(at);
+        } else if self.public.len() < MOST_NAMES {
+            self.public.insert((address, how), Sightings::first(frame, at));
         }
     }
 

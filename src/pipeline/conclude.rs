@@ -12,15 +12,18 @@ use crate::explain::{self, Circumstances, HostExplanation};
 use crate::geo::kinds::NetworkKind as GeoKind;
 use crate::model::address::Address;
 use crate::model::case::Case;
+use crate::model::egress::{OwnAddress, Sightings, day_of};
 use crate::model::finding::Finding;
+use crate::model::frame::FrameRef;
 use crate::model::group::Group;
 use crate::model::host::{AssetRecord, HostName, HostRecord};
 use crate::model::identity::ContentId;
 use crate::model::latency::Near;
 use crate::model::loss::Losses;
+use crate::model::observation::LocalIndex;
 use crate::model::profile::{Asset, ControllerPlace, ControllerPlaceKind, HostProfile, NetworkKind};
 use crate::model::threads::Threads;
-use crate::model::time::{SECOND, Timestamp};
+use crate::model::time::Timestamp;
 use crate::observe::Observers;
 use crate::observe::identity::Host;
 use crate::profile::{self, EgressSight, SessionSight, Sight, Watched};
@@ -204,19 +207,18 @@ fn view(host: &Host, observers: &Observers, ending: &Ending<'_>) -> HostView {
         let tally = observers.locals().tally(*index);
         seen = (seen.0.min(tally.first_seen), seen.1.max(tally.last_seen));
         near.merge(tally.near);
-        public.extend(
-            local
-                .public
-                .iter()
-                .map(|((address, how), (frame, at))| (*address, (*how).to_owned(), *frame, *at)),
-        );
+        public.extend(local.public.iter().map(|((address, how), seen)| OwnAddress {
+            address: *address,
+            how,
+            seen: seen.clone(),
+        }));
     }
     let named: Vec<HostName> = names(host);
     let hostnames: Vec<&str> = named.iter().map(|name| name.name.as_str()).collect();
     let asset = ending.inventory.and_then(|inventory| {
         let all: Vec<std::net::IpAddr> = ips.iter().map(|ip| ip.to_ip()).collect();
         inventory
-            .find(host.mac, &all, &hostnames)
+            .find(host.mac, &all, &hostnames, (day_of(seen.0), day_of(seen.1)))
             .map(|(asset, how)| Asset {
                 record: AssetRecord {
                     asset: asset.asset.clone(),
@@ -231,8 +233,18 @@ fn view(host: &Host, observers: &Observers, ending: &Ending<'_>) -> HostView {
                 declared_noon_utc: declared::noon_utc(asset, &ending.spans),
                 allowed_tools: asset.allowed_tools.clone(),
                 allowed_egress: asset.allowed_egress.iter().map(ToString::to_string).collect(),
+                valid: asset.valid,
+                travel: asset.travel.clone(),
             })
     });
+    public.extend(host.leased.iter().map(|(address, seen)| OwnAddress {
+        address: *address,
+        how: "dhcp",
+        seen: seen.clone(),
+    }));
+    if asset.is_some() {
+        public.extend(global_addresses(&ips, &host.locals, seen, observers));
+    }
     let mut with_frames: Vec<(String, String, _, _)> = Vec::new();
     for name in &named {
         if let Some((frame, at)) = host
@@ -266,6 +278,34 @@ fn view(host: &Host, observers: &Observers, ending: &Ending<'_>) -> HostView {
     }
 }
 
+/// Addresses of a machine that are on the Internet themselves, with the days on which it was used or seen.
+fn global_addresses(
+    ips: &[Address],
+    locals: &[LocalIndex],
+    (first, last): (Timestamp, Timestamp),
+    observers: &Observers,
+) -> Vec<OwnAddress> {
+    let is_global = |ip: &&Address| {
+        crate::geo::ranges::reserved(ip.to_ip()) != Some(crate::geo::ranges::Reserved::NotGlobal)
+    };
+    let list: Vec<Address> = ips.iter().filter(is_global).copied().collect();
+    if list.is_empty() || first > last {
+        return Vec::new();
+    }
+    let mut seen = Sightings::first(FrameRef::default(), first);
+    for minute in observers.presence().minutes(locals).minutes {
+        seen.add(Timestamp::from_parts(i64::from(minute) * 60, 0));
+    }
+    seen.add(last);
+    list.into_iter()
+        .map(|address| OwnAddress {
+            address,
+            how: "own",
+            seen: seen.clone(),
+        })
+        .collect()
+}
+
 fn sight(
     host: &Host,
     view: &HostView,
@@ -281,7 +321,6 @@ fn sight(
             gateways.entry(*mac).or_default().extend(days);
         }
     }
-    let day = |at: Timestamp| u32::try_from(at.0.div_euclid(86_400 * SECOND)).unwrap_or(0);
     Sight {
         host: host.id,
         seen: view.seen,
@@ -293,14 +332,15 @@ fn sight(
         egress: view
             .public
             .iter()
-            .map(|(address, _, _, at)| {
-                let place = ending.knowledge.geo.place(address.to_ip());
+            .filter(|own| own.how != "own")
+            .map(|own| {
+                let place = ending.knowledge.geo.place(own.address.to_ip());
                 let kind = place.as_ref().and_then(|place| place.kind).and_then(network_kind);
                 let source = place.as_ref().and_then(|place| place_record(place).source);
                 let is_default = place.as_ref().is_some_and(crate::geo::Place::network_is_default);
                 EgressSight {
-                    address: *address,
-                    at: *at,
+                    address: own.address,
+                    days: own.seen.days.keys().copied().collect(),
                     kind,
                     source,
                     is_default_database_only: is_default,
@@ -310,7 +350,7 @@ fn sight(
         tenants: concluded.tenants.get(&host.id).cloned().unwrap_or_default(),
         has_asked,
         active: observers.presence().minutes(&host.locals),
-        days: [view.seen.0, view.seen.1].into_iter().map(day).collect(),
+        days: [view.seen.0, view.seen.1].into_iter().map(day_of).collect(),
         driven_by: concluded.drives.of(host.id),
         kvm_minutes: concluded.drives.minutes(host.id),
     }
@@ -322,7 +362,7 @@ fn network_kind(kind: GeoKind) -> Option<NetworkKind> {
         "hosting" => NetworkKind::Hosting,
         "residential" => NetworkKind::Residential,
         "business" => NetworkKind::Business,
-        "mobile" => NetworkKind::Shared,
+        "mobile" | "satellite" => NetworkKind::Shared,
         _ => return None,
     })
 }

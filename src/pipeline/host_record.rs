@@ -93,7 +93,8 @@ pub(super) fn record(
         public_ips: view
             .public
             .iter()
-            .map(|(address, ..)| address.to_string())
+            .filter(|own| own.how != "own")
+            .map(|own| own.address.to_string())
             .collect::<BTreeSet<String>>()
             .into_iter()
             .collect(),

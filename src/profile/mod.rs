@@ -16,7 +16,7 @@ use crate::model::host::HostName;
 use crate::model::identity::ContentId;
 use crate::model::observable::Observable;
 use crate::model::profile::{
-    Asset, ControllerPlace, ControllerSeen, Egress, Gateway, HostProfile, InstalledTool, Instance,
+    Asset, ControllerPlace, ControllerSeen, Days, Egress, Gateway, HostProfile, InstalledTool, Instance,
     InstanceKind, KvmEvidence, KvmSeen, Minutes, NetworkKind, PersonalMinutes, RemoteSession, VpnPlace,
     VpnUse,
 };
@@ -64,8 +64,8 @@ pub struct Sight {
 pub struct EgressSight {
     /// The address.
     pub address: Address,
-    /// When it was seen.
-    pub at: Timestamp,
+    /// Days on which it was seen, sorted.
+    pub days: Days,
     /// Kind of its network, where something knows it.
     pub kind: Option<NetworkKind>,
     /// Which database or list said so.
@@ -396,7 +396,7 @@ fn egress(sight: &Sight) -> Observable<Vec<Egress>> {
         .iter()
         .map(|seen| Egress {
             address: seen.address,
-            days: vec![day(seen.at)],
+            days: seen.days.clone(),
             kind: seen.kind,
             source: seen.source.clone(),
             is_default_database_only: seen.is_default_database_only,

@@ -5,6 +5,7 @@
 pub(crate) mod answers;
 pub mod message;
 pub mod name;
+pub mod own_address;
 
 use self::answers::say_answers;
 use self::message::{CLASS_IN, Header, Item, Message, OPCODE_QUERY, OPCODE_UPDATE, Section};
@@ -59,7 +60,17 @@ impl Dissector for Dns {
 
     fn fields(&self) -> &'static [&'static Field] {
         &[
-            &NAME, &QUERY, &QTYPE, &ANSWER, &CNAME, &PTR, &UPDATE, &RCODE, &FAILED, &ECH,
+            &NAME,
+            &QUERY,
+            &QTYPE,
+            &ANSWER,
+            &CNAME,
+            &PTR,
+            &UPDATE,
+            &RCODE,
+            &FAILED,
+            &ECH,
+            &own_address::OWN_ADDRESS,
         ]
     }
 
@@ -271,6 +282,7 @@ impl Conversation {
                 if message.header.is_response() {
                     say_rcode(&message, facts);
                     say_answers(&message, facts);
+                    own_address::say(&message, facts);
                 }
             }
             OPCODE_UPDATE if !message.header.is_response() => say_update(&message, facts),

@@ -5,6 +5,7 @@
 
 mod body;
 pub mod http2;
+mod own_address;
 mod request;
 mod response;
 
@@ -92,6 +93,7 @@ impl Dissector for Http {
             &AUTHENTICATE,
             &TITLE,
             &UPNP_EXTERNAL,
+            &own_address::OWN_ADDRESS,
         ]
     }
 
@@ -138,6 +140,8 @@ enum Asked {
     Head,
     /// A success opens a tunnel (RFC 9110, 9.3.6).
     Connect,
+    /// The body is the caller's address.
+    OwnAddress,
 }
 
 /// What a response leads to.
@@ -191,6 +195,8 @@ pub(super) struct Connection {
     exchanges: u8,
     /// Pieces of the current response's body that were searched for a title.
     bodies_searched: u8,
+    /// What the current response answers.
+    answered: Asked,
     /// Whether who is called the client answers; known once a head was seen.
     swapped: Option<bool>,
 }
@@ -254,7 +260,11 @@ impl Connection {
         if direction.body != Body::None {
             if side == Side::Server && self.bodies_searched < 4 {
                 self.bodies_searched = self.bodies_searched.saturating_add(1);
-                body::say_title_or_address(rest, facts);
+                if self.answered == Asked::OwnAddress {
+                    own_address::say(rest, facts);
+                } else {
+                    body::say_title_or_address(rest, facts);
+                }
             }
             return match direction.body.pass(rest) {
                 Some(0) => Step::Wait,
@@ -320,6 +330,7 @@ impl Connection {
         direction.said = None;
         direction.searched = 0;
         self.bodies_searched = 0;
+        self.answered = asked;
         match led {
             Led::To(name) => return Step::HandOver(name, count),
             Led::Interim => {}

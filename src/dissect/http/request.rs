@@ -3,6 +3,7 @@
 use std::mem::MaybeUninit;
 
 use super::body::Body;
+use super::own_address;
 use super::{
     AUTHORIZATION, Asked, HOST, LastSaid, METHOD, MOST_HEADERS, ORIGIN, PATH, PROXY_AUTHORIZATION,
     PROXY_TARGET, Reading, SUBPROTOCOL, TARGET_FORM, UPGRADE, USER_AGENT, VIA, X_FORWARDED_FOR, finished,
@@ -120,9 +121,17 @@ fn read_finished(
     let asked = match method {
         "HEAD" => Asked::Head,
         "CONNECT" => Asked::Connect,
+        "GET" if is_for_own_address(request.headers) => Asked::OwnAddress,
         _ => Asked::Other,
     };
     Reading::Whole((asked, body(request.headers)), length)
+}
+
+/// Whether a service is asked that names the caller's address.
+fn is_for_own_address(headers: &[httparse::Header<'_>]) -> bool {
+    headers
+        .iter()
+        .any(|header| header.name.eq_ignore_ascii_case("host") && own_address::is_service(header.value))
 }
 
 fn say_line(method: &str, target: &str, facts: &mut Facts<'_>) {

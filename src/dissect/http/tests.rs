@@ -152,6 +152,23 @@ fn a_gateway_tells_the_public_address() {
 }
 
 #[test]
+fn a_service_that_names_the_callers_address_is_believed_when_it_was_asked() {
+    let whole = b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n203.0.113.7\n";
+    let chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nc\r\n203.0.113.7\n\r\n0\r\n\r\n";
+    let said = |host: &str, answer: &[u8]| {
+        let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        let said = said_in_stream(&Http, &[(Client, request.as_bytes()), (Server, answer)]);
+        said.iter().any(|fact| fact == "http.own_address=203.0.113.7")
+    };
+    assert!(said("icanhazip.com", whole) && said("api.ipify.org", chunked));
+    assert!(!said("www.example.com", whole));
+    assert!(!said(
+        "icanhazip.com",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\nv 203.0.113.7\n"
+    ));
+}
+
+#[test]
 fn relatives_that_share_its_methods_are_not_taken() {
     for foreign in [
         &b"OPTIONS rtsp://a/ RTSP/1.0\r\n"[..],

@@ -5,6 +5,7 @@
 //! then name.
 
 mod rows;
+mod validity;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -17,10 +18,12 @@ use jiff::tz::TimeZone;
 use super::policy;
 use crate::document::{Fault, Faults};
 use crate::model::address::MacAddress;
+use crate::model::egress::Travel;
 use rows::Row;
+use validity::overlap;
 
 /// Columns that are understood.
-const COLUMNS: [&str; 16] = [
+const COLUMNS: [&str; 19] = [
     "mac",
     "ip",
     "cidr",
@@ -37,6 +40,9 @@ const COLUMNS: [&str; 16] = [
     "employer",
     "allowed_tools",
     "allowed_egress",
+    "valid_from",
+    "valid_until",
+    "travel",
 ];
 
 /// Hours of a working day, in minutes since midnight of the place; an end before the start is a night shift.
@@ -112,6 +118,10 @@ pub struct Asset {
     pub allowed_tools: Vec<String>,
     /// VPN exits sanctioned for it.
     pub allowed_egress: Vec<IpNet>,
+    /// First and last day on which the row holds, since 1970; open where not given.
+    pub valid: (Option<u32>, Option<u32>),
+    /// Days on which the person is elsewhere.
+    pub travel: Vec<Travel>,
     /// Columns that are not understood, as they stand.
     pub other: BTreeMap<String, String>,
 }
@@ -142,15 +152,18 @@ impl MatchedBy {
     }
 }
 
+/// Rows by a key; several where each holds for other days.
+type Index<K> = BTreeMap<K, Vec<usize>>;
+
 /// All rows and what they are found by.
 #[derive(Clone, Debug, Default)]
 pub struct Inventory {
     assets: Vec<Asset>,
-    macs: BTreeMap<MacAddress, usize>,
-    ips: BTreeMap<IpAddr, usize>,
-    networks: BTreeMap<IpNet, usize>,
+    macs: Index<MacAddress>,
+    ips: Index<IpAddr>,
+    networks: Index<IpNet>,
     prefix_lengths: BTreeSet<u8>,
-    hostnames: BTreeMap<String, usize>,
+    hostnames: Index<String>,
     unknown_columns: BTreeSet<String>,
     faults: Vec<Fault>,
 }
@@ -184,38 +197,49 @@ impl Inventory {
         Ok(inventory)
     }
 
-    /// The asset that a host is: by its link address, then one of its addresses, then the narrowest network, then one of
-    /// its names (whole, or the first label where the inventory has no dots).
+    /// The asset that a host is that was seen from one day to another: by its link address, then one of its addresses, then the
+    /// narrowest network, then one of its names (whole, or the first label where the inventory has no dots). Rows that hold for
+    /// none of the days are passed over.
     #[must_use]
     pub fn find(
         &self,
         mac: Option<MacAddress>,
         ips: &[IpAddr],
         hostnames: &[&str],
+        days: (u32, u32),
     ) -> Option<(&Asset, MatchedBy)> {
         let by_mac = mac
-            .and_then(|mac| self.macs.get(&mac))
-            .map(|at| (*at, MatchedBy::Mac));
+            .and_then(|mac| self.held(self.macs.get(&mac), days))
+            .map(|at| (at, MatchedBy::Mac));
         let by_ip = || {
             ips.iter()
-                .find_map(|ip| self.ips.get(ip))
-                .map(|at| (*at, MatchedBy::Ip))
+                .find_map(|ip| self.held(self.ips.get(ip), days))
+                .map(|at| (at, MatchedBy::Ip))
         };
         let by_network = || {
-            let widest = |ip: &IpAddr| self.narrowest(*ip);
             ips.iter()
-                .filter_map(widest)
+                .filter_map(|ip| self.narrowest(*ip, days))
                 .max_by_key(|(length, _)| *length)
                 .map(|(_, at)| (at, MatchedBy::Cidr))
         };
         let by_name = || {
             hostnames
                 .iter()
-                .find_map(|name| self.named(name))
+                .find_map(|name| self.named(name, days))
                 .map(|at| (at, MatchedBy::Hostname))
         };
         let (at, how) = by_mac.or_else(by_ip).or_else(by_network).or_else(by_name)?;
         Some((self.assets.get(at)?, how))
+    }
+
+    /// The first of these rows that holds on one of the days.
+    fn held(&self, rows: Option<&Vec<usize>>, days: (u32, u32)) -> Option<usize> {
+        let holds = |at: &&usize| {
+            self.assets
+                .get(**at)
+                .is_some_and(|asset| overlap(asset.valid, (Some(days.0), Some(days.1))))
+        };
+        rows?.iter().find(holds).copied()
     }
 
     /// All rows that could be read, in the file's order.
@@ -235,20 +259,35 @@ impl Inventory {
         self.unknown_columns.iter().map(String::as_str)
     }
 
-    fn narrowest(&self, ip: IpAddr) -> Option<(u8, usize)> {
+    fn narrowest(&self, ip: IpAddr, days: (u32, u32)) -> Option<(u8, usize)> {
         self.prefix_lengths.iter().rev().find_map(|length| {
             let network = IpNet::new(ip, *length).ok()?.trunc();
-            Some((*length, *self.networks.get(&network)?))
+            Some((*length, self.held(self.networks.get(&network), days)?))
         })
     }
 
-    fn named(&self, name: &str) -> Option<usize> {
+    fn named(&self, name: &str, days: (u32, u32)) -> Option<usize> {
         let name = host_name(name);
         let label = name.split('.').next().unwrap_or_default();
-        self.hostnames
-            .get(&name)
-            .or_else(|| self.hostnames.get(label))
-            .copied()
+        self.held(self.hostnames.get(&name), days)
+            .or_else(|| self.held(self.hostnames.get(label), days))
+    }
+
+    /// The first row of a key that holds on days of `valid` too.
+    fn rival<K: Ord + ToString>(
+        &self,
+        index: &Index<K>,
+        keys: &[K],
+        valid: (Option<u32>, Option<u32>),
+    ) -> Option<(String, usize)> {
+        keys.iter().find_map(|key| {
+            let rows = index.get(key)?.iter().copied();
+            let line = rows
+                .filter_map(|at| self.assets.get(at))
+                .find(|asset| overlap(asset.valid, valid))?
+                .line;
+            Some((key.to_string(), line))
+        })
     }
 
     /// Reads one row; everything wrong in it is named.
@@ -297,6 +336,11 @@ impl Inventory {
                 policy::network,
                 "an address or a network (CIDR)",
             ),
+            valid: (
+                reader.one("valid_from", validity::day, validity::DAY),
+                reader.one("valid_until", validity::day, validity::DAY),
+            ),
+            travel: reader.many("travel", validity::travel, validity::TRAVEL),
             other: row
                 .cells
                 .iter()
@@ -306,6 +350,11 @@ impl Inventory {
         };
         if latitude.is_some() != longitude.is_some() {
             reader.fault("latitude", "latitude and longitude only together");
+        }
+        if let (Some(from), Some(until)) = asset.valid
+            && until < from
+        {
+            reader.fault("valid_until", "before valid_from");
         }
         let has_key = !(asset.macs.is_empty()
             && asset.ips.is_empty()
@@ -322,45 +371,32 @@ impl Inventory {
         }
     }
 
-    /// Takes an asset in, unless an earlier row already has one of its keys.
+    /// Takes an asset in, unless an earlier row already has one of its keys on the same days.
     fn add(&mut self, path: &Path, asset: Asset) {
         let at = self.assets.len();
-        let earlier = asset
-            .macs
-            .iter()
-            .find_map(|key| Some((key.to_string(), *self.macs.get(key)?)));
-        let earlier = earlier.or_else(|| {
-            asset
-                .ips
-                .iter()
-                .find_map(|key| Some((key.to_string(), *self.ips.get(key)?)))
-        });
-        let earlier = earlier.or_else(|| {
-            asset
-                .networks
-                .iter()
-                .find_map(|key| Some((key.to_string(), *self.networks.get(key)?)))
-        });
-        let earlier = earlier.or_else(|| {
-            asset
-                .hostnames
-                .iter()
-                .find_map(|key| Some((key.clone(), *self.hostnames.get(key)?)))
-        });
-        if let Some((key, row)) = earlier {
-            let line = self.assets.get(row).map_or(0, |asset| asset.line);
+        let rival = self
+            .rival(&self.macs, &asset.macs, asset.valid)
+            .or_else(|| self.rival(&self.ips, &asset.ips, asset.valid))
+            .or_else(|| self.rival(&self.networks, &asset.networks, asset.valid))
+            .or_else(|| self.rival(&self.hostnames, &asset.hostnames, asset.valid));
+        if let Some((key, line)) = rival {
             self.faults
                 .extend(refusal(path, asset.line, format!("{key} already stands in line {line}")).0);
             return;
         }
-        self.macs.extend(asset.macs.iter().map(|key| (*key, at)));
-        self.ips.extend(asset.ips.iter().map(|key| (*key, at)));
-        self.networks.extend(asset.networks.iter().map(|key| (*key, at)));
+        enter(&mut self.macs, &asset.macs, at);
+        enter(&mut self.ips, &asset.ips, at);
+        enter(&mut self.networks, &asset.networks, at);
         self.prefix_lengths
             .extend(asset.networks.iter().map(IpNet::prefix_len));
-        self.hostnames
-            .extend(asset.hostnames.iter().map(|key| (key.clone(), at)));
+        enter(&mut self.hostnames, &asset.hostnames, at);
         self.assets.push(asset);
+    }
+}
+
+fn enter<K: Ord + Clone>(index: &mut Index<K>, keys: &[K], at: usize) {
+    for key in keys {
+        index.entry(key.clone()).or_default().push(at);
     }
 }
 

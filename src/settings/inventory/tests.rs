@@ -49,7 +49,7 @@ fn hosts_are_matched_by_mac_then_ip_then_narrowest_network_then_name() {
     let inventory = parse(WHOLE);
     let found = |mac: Option<MacAddress>, ips: &[&str], names: &[&str]| {
         let ips: Vec<IpAddr> = ips.iter().map(|text| ip(text)).collect();
-        let (asset, how) = inventory.find(mac, &ips, names)?;
+        let (asset, how) = inventory.find(mac, &ips, names, (20_000, 20_001))?;
         Some((asset.asset.clone().unwrap(), how.name()))
     };
     let known = Some(MacAddress([0, 0x1a, 0x2b, 0x3c, 0x4d, 0x5f]));
@@ -202,4 +202,36 @@ proptest! {
         let expected = (written.is_present() && !written.is_group()).then_some(written);
         prop_assert_eq!(mac(&written.to_string()), expected);
     }
+}
+
+#[test]
+fn a_row_holds_for_its_days_alone_and_two_may_share_a_key_one_after_the_other() {
+    let text = "\
+ip,assignee,valid_from,valid_until,travel
+192.0.2.1,A,2024-01-01,2024-12-31,2024-11-01/2024-11-10 PT; 2024-12-01/2024-12-02
+192.0.2.1,B,2025-01-01,,
+192.0.2.1,C,2025-06-01,2025-06-02,
+192.0.2.2,D,2025-06-02,2025-06-01,2025-06-03/2025-06-01
+";
+    let inventory = parse(text);
+    let holder = |day: u32| {
+        let (asset, _) = inventory.find(None, &[ip("192.0.2.1")], &[], (day, day))?;
+        asset.assignee.clone()
+    };
+    // 2023-12-31, 2024-01-01, 2024-12-31 and 2025-01-01.
+    assert_eq!(holder(19_722), None);
+    assert_eq!(holder(19_723).as_deref(), Some("A"));
+    assert_eq!(holder(20_088).as_deref(), Some("A"));
+    assert_eq!(holder(20_089).as_deref(), Some("B"));
+    let travel = &inventory.assets()[0].travel;
+    assert_eq!((travel.len(), travel[0].country.as_deref()), (2, Some("PT")));
+    let faults: Vec<String> = inventory.faults().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        faults,
+        [
+            "assets.csv:4: 192.0.2.1 already stands in line 3",
+            "assets.csv:5: travel: \"2025-06-03/2025-06-01\" is not a journey such as 2026-03-01/2026-03-14 or 2026-03-01/2026-03-14 PT",
+            "assets.csv:5: valid_until: before valid_from",
+        ]
+    );
 }

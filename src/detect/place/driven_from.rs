@@ -1,0 +1,184 @@
+//! Who controls a machine sits behind an address in a country that the policy watches or does not expect, or that is not the
+//! one where the inventory has the machine's person.
+//!
+//! The address is that of a line or an exit; an owner on a journey looks the same.
+
+use super::{Contradiction, Standing, source, standing};
+use crate::detect::{Conclusion, HostView, Knowledge};
+use crate::model::egress::day_of;
+use crate::model::finding::{Activity, Confidence, Finding, Role};
+use crate::model::frame::FrameRef;
+
+/// Weight by a user's own database, and where the address cannot carry more.
+const WEIGHTS: [f64; 2] = [15.0, 3.0];
+
+/// The conclusion.
+#[derive(Clone, Copy, Debug)]
+pub struct DrivenFrom;
+
+impl Conclusion for DrivenFrom {
+    fn conclude(&self, hosts: &[HostView], findings: &[Finding], knowledge: &Knowledge<'_>) -> Vec<Finding> {
+        let mut by_id: Vec<&HostView> = hosts.iter().collect();
+        by_id.sort_unstable_by_key(|host| host.id);
+        let of = |finding: &Finding| {
+            let at = by_id.binary_search_by_key(&finding.host, |host| host.id).ok()?;
+            judge(by_id.get(at)?, finding, knowledge)
+        };
+        findings.iter().filter_map(of).collect()
+    }
+}
+
+fn judge(host: &HostView, session: &Finding, knowledge: &Knowledge<'_>) -> Option<Finding> {
+    if session.role != Role::Controlled {
+        return None;
+    }
+    let controller = session.controller.as_ref()?;
+    let ip = controller.address.to_ip();
+    if knowledge.policy.sanctions_egress(ip) || knowledge.policy.site_of(ip).is_some() {
+        return None;
+    }
+    let place = knowledge.geo.place(ip)?;
+    let seen = place.country?.to_string();
+    let day = day_of(session.timestamp);
+    let holds = host.asset.as_ref().is_some_and(|asset| asset.holds_on(day));
+    let claimed = host.asset.as_ref().and_then(|asset| asset.record.country.clone());
+    let is_watched = knowledge.policy.watched_countries.contains(&seen);
+    let is_unexpected = !knowledge.policy.expected_countries.is_empty()
+        && !knowledge.policy.expected_countries.contains(&seen);
+    let differs = claimed
+        .as_ref()
+        .is_some_and(|claimed| !claimed.eq_ignore_ascii_case(&seen));
+    let claim = match (is_watched, is_unexpected, &claimed) {
+        (true, ..) => "the policy watches that country".to_owned(),
+        (_, true, _) => "the policy does not expect that country".to_owned(),
+        (_, _, Some(claimed)) if differs => format!("the inventory says {claimed}"),
+        _ => return None,
+    };
+    let standing = standing(&place);
+    let is_live = matches!(
+        session.activity,
+        Activity::Driven | Activity::Viewed | Activity::Unknown
+    );
+    // Who is declared to be elsewhere may well reach his own machine from there.
+    let is_sure = !place.country_is_default()
+        && matches!(standing, Standing::Line | Standing::Unknown)
+        && is_live
+        && (holds || host.asset.is_none() || is_watched);
+    let [sure, weak] = WEIGHTS;
+    let frames: Vec<FrameRef> = session
+        .evidence
+        .first()
+        .and_then(|evidence| {
+            Some(FrameRef {
+                capture: evidence.capture?,
+                number: *evidence.frames.first()?,
+            })
+        })
+        .into_iter()
+        .collect();
+    Some(
+        Contradiction {
+            host,
+            measure: "driven_from",
+            key: format!("{} {}", session.id.0, controller.address),
+            at: session.timestamp,
+            last: session.last_seen,
+            what: format!(
+                "the controller of its {} session, {}, is placed in {seen} by {}; {claim}",
+                session.tool,
+                controller.address,
+                source(&place)
+            ),
+            note: standing.caution().map(str::to_owned),
+            benign: "an owner on a journey, support from abroad, a company or consumer VPN whose exit is there, an address that the \
+                     database places wrongly",
+            weight: if is_sure { sure } else { weak },
+            confidence: if is_sure { Confidence::Medium } else { Confidence::Low },
+            frames,
+            address: Some(controller.address),
+            place: Some(&place),
+            claimed_country: claimed.unwrap_or_default(),
+            gap_km: super::claimed_coordinates(host).and_then(|claimed_at| {
+                let (centre, radius) = place.disc()?;
+                differs.then(|| claimed_at.gap_km(0.0, centre, radius))
+            }),
+            days: [1, 1],
+            sanctioned: None,
+            session: Some(session),
+        }
+        .into_finding(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detect::place::samples::{Sample, World, address, at};
+    use crate::model::egress::Travel;
+    use crate::model::finding::Controller;
+
+    /// A session in which somebody at this address controls the host.
+    fn session(host: &HostView, from: &str) -> Finding {
+        let other = Sample::of("KP").goes_out("192.0.2.9", &[3]).host();
+        let sample = World::new()
+            .conclude(&super::super::country::OtherCountry, &[other])
+            .remove(0);
+        Finding {
+            host: host.id,
+            role: Role::Controlled,
+            activity: Activity::Driven,
+            timestamp: at(3, 0),
+            tool: "anydesk".to_owned(),
+            controller: Some(Controller {
+                address: address(from),
+                how: "direct".to_owned(),
+                geo: None,
+            }),
+            ..sample
+        }
+    }
+
+    fn found(world: &World, host: &HostView, from: &str) -> Option<Confidence> {
+        let list = world.conclude_with(&DrivenFrom, std::slice::from_ref(host), &[session(host, from)]);
+        assert!(list.len() < 2);
+        list.first().map(|finding| finding.confidence)
+    }
+
+    #[test]
+    fn another_country_than_the_inventorys_is_told_and_its_own_is_not() {
+        let world = World::new();
+        let host = Sample::of("US").host();
+        assert_eq!(found(&world, &host, "203.0.113.9"), Some(Confidence::Medium));
+        assert_eq!(
+            found(&world, &host, "203.0.113.100"),
+            Some(Confidence::Low),
+            "a VPN's exit"
+        );
+        assert_eq!(found(&world, &host, "192.0.2.9"), None);
+        let default = World::with_default_only();
+        assert_eq!(
+            found(&default, &Sample::of("KP").host(), "8.8.8.8"),
+            Some(Confidence::Low)
+        );
+    }
+
+    #[test]
+    fn a_declared_journey_lowers_it_and_the_policy_raises_it() {
+        let mut world = World::new();
+        let mut host = Sample::of("US").host();
+        host.asset.as_mut().unwrap().travel = vec![Travel {
+            days: (2, 4),
+            country: Some("PT".to_owned()),
+        }];
+        assert_eq!(found(&world, &host, "203.0.113.9"), Some(Confidence::Low));
+        host.asset = None;
+        assert_eq!(found(&world, &host, "203.0.113.9"), None);
+        world.policy.expected_countries = vec!["US".to_owned()];
+        assert_eq!(found(&world, &host, "203.0.113.9"), Some(Confidence::Medium));
+        world.policy.expected_countries.clear();
+        world.policy.watched_countries = vec!["PT".to_owned()];
+        assert_eq!(found(&world, &host, "203.0.113.9"), Some(Confidence::Medium));
+        world.policy.allowed_egress = vec!["203.0.113.0/24".parse().unwrap()];
+        assert_eq!(found(&world, &host, "203.0.113.9"), None);
+    }
+}

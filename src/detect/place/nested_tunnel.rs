@@ -1,0 +1,176 @@
+//! A tunnel inside a tunnel that was opened: a VPN, proxy or Tor whose packets travel inside GRE, IP in IP, L2TP, Teredo and the like.
+//!
+//! What providers and mirrors put around packets (MPLS, PPPoE, VXLAN, GTP, ERSPAN) counts as none. Routers between two offices nest
+//! tunnels as a matter of course, so that this is a lead and no more.
+
+use std::collections::BTreeMap;
+
+use super::Contradiction;
+use crate::detect::recognise::Recognised;
+use crate::detect::session_finding::kind_of;
+use crate::detect::{HostView, Knowledge};
+use crate::model::address::Address;
+use crate::model::finding::{Confidence, Finding, FindingKind};
+use crate::model::frame::FrameRef;
+use crate::model::observation::{LocalIndex, Observation};
+use crate::model::segment::Encapsulation;
+use crate::model::time::Timestamp;
+
+const WEIGHT: f64 = 3.0;
+
+/// Pairs of host and tool that are remembered.
+const MOST: usize = 10_000;
+
+/// The tunnels that were seen inside others.
+#[derive(Debug, Default)]
+pub(in crate::detect) struct Nested {
+    seen: BTreeMap<(LocalIndex, String), Inside>,
+}
+
+#[derive(Debug)]
+struct Inside {
+    outer: Encapsulation,
+    frame: FrameRef,
+    first: Timestamp,
+    last: Timestamp,
+    other: Address,
+    flows: u64,
+}
+
+/// Whether hosts or their routers build such a tunnel themselves, to be elsewhere.
+const fn is_built_by_users(encapsulation: Encapsulation) -> bool {
+    matches!(
+        encapsulation,
+        Encapsulation::Ipip
+            | Encapsulation::Sixin4
+            | Encapsulation::Gre
+            | Encapsulation::L2tp
+            | Encapsulation::Teredo
+            | Encapsulation::EtherIp
+            | Encapsulation::Ayiya
+    )
+}
+
+impl Nested {
+    /// Takes any placed flow with the tools that it belongs to.
+    pub(in crate::detect) fn add(&mut self, observation: &Observation<'_>, recognised: &[Recognised<'_>]) {
+        let flow = observation.flow;
+        if recognised.is_empty() || flow.tunnels.depth() == 0 {
+            return;
+        }
+        let Some(outer) = flow.tunnels.iter().find(|outer| is_built_by_users(*outer)) else {
+            return;
+        };
+        let (local, other) = match observation.locals {
+            [Some(local), None] => (local, flow.server.address),
+            [None, Some(local)] => (local, flow.client.address),
+            _ => return,
+        };
+        // A tool that is recognised by the tunnel that its packets open is the inner one of two plain encapsulations, such as GRE in
+        // IP in IP: what routers do.
+        if flow.opened_tunnel != Encapsulation::None {
+            return;
+        }
+        for one in recognised {
+            let is_tunnel = matches!(
+                kind_of(one.tool),
+                Some(FindingKind::Vpn | FindingKind::Proxy | FindingKind::Tor)
+            );
+            let key = (local, one.tool.id.clone());
+            if !is_tunnel || (self.seen.len() >= MOST && !self.seen.contains_key(&key)) {
+                continue;
+            }
+            let inside = self.seen.entry(key).or_insert_with(|| Inside {
+                outer,
+                frame: flow.frames.first,
+                first: flow.start,
+                last: flow.end,
+                other,
+                flows: 0,
+            });
+            inside.first = inside.first.min(flow.start);
+            inside.last = inside.last.max(flow.end);
+            inside.flows = inside.flows.saturating_add(1);
+        }
+    }
+
+    /// The findings, once hosts are known.
+    pub(in crate::detect) fn conclude(
+        &self,
+        by_local: &BTreeMap<LocalIndex, &HostView>,
+        knowledge: &Knowledge<'_>,
+    ) -> Vec<Finding> {
+        let of = |((local, tool), inside): (&(LocalIndex, String), &Inside)| {
+            let host = by_local.get(local)?;
+            let place = knowledge.geo.place(inside.other.to_ip());
+            let name = inside.outer.name();
+            let mut finding = Contradiction {
+                host,
+                measure: "nested_tunnel",
+                key: format!("{tool} {name}"),
+                at: inside.first,
+                last: inside.last,
+                what: format!(
+                    "traffic consistent with {tool} to {} travels inside another tunnel ({name})",
+                    inside.other
+                ),
+                note: None,
+                benign: "routers that join two offices, IPv6 that is brought over IPv4, a VPN that is used from behind a provider's tunnel",
+                weight: WEIGHT,
+                confidence: Confidence::Low,
+                frames: vec![inside.frame],
+                address: Some(inside.other),
+                place: place.as_ref(),
+                claimed_country: String::new(),
+                gap_km: None,
+                days: [0, 0],
+                sanctioned: None,
+                session: None,
+            }
+            .into_finding();
+            finding.tool.clone_from(tool);
+            finding.kind = FindingKind::Vpn;
+            finding.geo = None;
+            finding.flow_count = inside.flows;
+            Some(finding)
+        };
+        self.seen.iter().filter_map(of).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::flow::FlowRecord;
+    use crate::model::segment::TunnelStack;
+    use crate::signatures::Catalogue;
+
+    #[test]
+    fn a_vpn_inside_a_users_tunnel_is_told_and_inside_a_providers_not() {
+        let catalogue = Catalogue::embedded().unwrap();
+        let tool = |id: &str| catalogue.tool(id).unwrap();
+        let told = |outer: Encapsulation, id: &str| {
+            let mut nested = Nested::default();
+            let mut flow = FlowRecord {
+                tunnels: TunnelStack::default().with(outer).unwrap(),
+                ..FlowRecord::default()
+            };
+            flow.server.address = Address::from_v4([198, 51, 100, 1]);
+            let recognised = [Recognised {
+                tool: tool(id),
+                score: 40,
+                seen: Vec::new(),
+            }];
+            let placed = Observation {
+                flow: &flow,
+                locals: [Some(LocalIndex(1)), None],
+                server_name: None,
+            };
+            nested.add(&placed, &recognised);
+            nested.seen.len()
+        };
+        assert_eq!(told(Encapsulation::Gre, "wireguard"), 1);
+        assert_eq!(told(Encapsulation::Vxlan, "wireguard"), 0);
+        assert_eq!(told(Encapsulation::Gre, "rdp"), 0);
+    }
+}

@@ -1,0 +1,314 @@
+//! People who are declared to live apart, behind one public address on the same days (DETECTION 2.2, B1).
+//!
+//! Addresses that many unrelated people share are left out: carriers, exits, gateways, declared sites. What stands against it
+//! is the inventory and the packets alone; databases only say what kind of network it is.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Contradiction, ENOUGH_DAYS, Standing, claimed_coordinates, is_declared, standing};
+use crate::detect::{Conclusion, HostView, Knowledge};
+use crate::geo::Place;
+use crate::geo::ranges::{Reserved, reserved};
+use crate::geo::sphere::{Coordinates, MARGIN};
+use crate::model::address::Address;
+use crate::model::egress::OwnAddress;
+use crate::model::finding::{Confidence, Finding};
+
+/// Kilometres between two homes from which people live apart (DETECTION 4.2, C8).
+const APART_KM: f64 = 50.0;
+
+/// People behind one address beyond which it is an exit of many: a company's, a carrier's, a hotel's.
+const CROWD: usize = 20;
+
+/// Weight of two people on enough days, of more, and otherwise.
+const WEIGHTS: [f64; 3] = [8.0, 12.0, 3.0];
+
+/// The conclusion.
+#[derive(Clone, Copy, Debug)]
+pub struct SharedAddress;
+
+/// A machine behind an address.
+struct Behind<'a> {
+    host: &'a HostView,
+    own: &'a OwnAddress,
+    assignee: &'a str,
+    days: BTreeSet<u32>,
+}
+
+impl Conclusion for SharedAddress {
+    fn conclude(&self, hosts: &[HostView], _: &[Finding], knowledge: &Knowledge<'_>) -> Vec<Finding> {
+        let mut by_line: BTreeMap<Address, Vec<Behind<'_>>> = BTreeMap::new();
+        for host in hosts {
+            let Some(asset) = &host.asset else { continue };
+            let Some(assignee) = asset.record.assignee.as_deref() else {
+                continue;
+            };
+            // A machine's own global address is nobody else's; of its network nothing is known.
+            let others = host.public.iter().filter(|own| own.how != "own");
+            for own in others.filter(|own| reserved(own.address.to_ip()) != Some(Reserved::NotGlobal)) {
+                let days = own.seen.days.keys().filter(|day| asset.holds_on(**day));
+                by_line.entry(line(own.address)).or_default().push(Behind {
+                    host,
+                    own,
+                    assignee,
+                    days: days.copied().collect(),
+                });
+            }
+        }
+        by_line
+            .values()
+            .filter(|behind| behind.len() > 1)
+            .flat_map(|behind| of_line(behind, knowledge))
+            .collect()
+    }
+}
+
+/// What one line has: an IPv4 address, or the /64 of an IPv6 address.
+fn line(address: Address) -> Address {
+    if address.is_v4() {
+        return address;
+    }
+    let mut octets = address.0;
+    octets.iter_mut().skip(8).for_each(|octet| *octet = 0);
+    Address(octets)
+}
+
+/// How far apart two people are declared to live.
+#[derive(Clone, Copy, Debug)]
+enum Apart {
+    Kilometres(f64),
+    Countries,
+}
+
+impl Apart {
+    const fn kilometres(self) -> Option<f64> {
+        match self {
+            Self::Kilometres(distance) => Some(distance),
+            Self::Countries => None,
+        }
+    }
+}
+
+/// Whether two people are declared to live apart.
+fn apart(one: &HostView, other: &HostView) -> Option<Apart> {
+    let (mine, theirs) = (one.asset.as_ref()?, other.asset.as_ref()?);
+    if mine.record.site.is_some() && mine.record.site == theirs.record.site {
+        return None;
+    }
+    if let (Some(here), Some(there)) = (claimed_coordinates(one), claimed_coordinates(other)) {
+        let distance = here.distance_km(there) * (1.0 - MARGIN);
+        return (distance > APART_KM).then_some(Apart::Kilometres(distance));
+    }
+    let countries = (mine.record.country.as_ref()?, theirs.record.country.as_ref()?);
+    (!countries.0.eq_ignore_ascii_case(countries.1)).then_some(Apart::Countries)
+}
+
+/// Whether a host's declared site may be where the address is.
+fn has_site_there(host: &HostView, place: Option<&Place>, knowledge: &Knowledge<'_>) -> bool {
+    let site = || {
+        let name = host.asset.as_ref()?.record.site.as_deref()?;
+        let (latitude, longitude) = knowledge.policy.site(name)?.coordinates?;
+        let (centre, radius) = place?.disc()?;
+        let site = Coordinates::new(latitude, longitude)?;
+        Some(site.gap_km(APART_KM, centre, radius) <= 0.0)
+    };
+    site().unwrap_or(false)
+}
+
+fn of_line(behind: &[Behind<'_>], knowledge: &Knowledge<'_>) -> Vec<Finding> {
+    let Some(first) = behind.first() else {
+        return Vec::new();
+    };
+    let place = knowledge.geo.place(first.own.address.to_ip());
+    let standing = place.as_ref().map_or(Standing::Unknown, standing);
+    if matches!(standing, Standing::Carried | Standing::Hidden)
+        || behind.iter().any(|one| {
+            is_declared(one.host, one.own.address, knowledge)
+                || has_site_there(one.host, place.as_ref(), knowledge)
+        })
+    {
+        return Vec::new();
+    }
+    let people: BTreeSet<&str> = behind.iter().map(|one| one.assignee).collect();
+    let mut told = BTreeSet::new();
+    behind
+        .iter()
+        .filter(|one| told.insert(one.host.id))
+        .filter_map(|one| of_one(one, behind, people.len(), place.as_ref()))
+        .collect()
+}
+
+fn of_one(one: &Behind<'_>, behind: &[Behind<'_>], people: usize, place: Option<&Place>) -> Option<Finding> {
+    let mut others: BTreeMap<&str, Apart> = BTreeMap::new();
+    let mut common: BTreeSet<u32> = BTreeSet::new();
+    for other in behind {
+        if other.assignee == one.assignee {
+            continue;
+        }
+        let mut shared = one.days.intersection(&other.days).copied().peekable();
+        if shared.peek().is_none() {
+            continue;
+        }
+        if let Some(distance) = apart(one.host, other.host) {
+            common.extend(shared);
+            let known = others.entry(other.assignee).or_insert(distance);
+            if distance.kilometres() < known.kilometres() {
+                *known = distance;
+            }
+        }
+    }
+    if others.is_empty() {
+        return None;
+    }
+    let is_crowd = people > CROWD;
+    let is_sure = common.len() >= ENOUGH_DAYS && !is_crowd;
+    let [two, more, weak] = WEIGHTS;
+    let weight = match (is_sure, others.len()) {
+        (true, 1) => two,
+        (true, _) => more,
+        (false, _) => weak,
+    };
+    let nearest = others
+        .values()
+        .filter_map(|apart| apart.kilometres())
+        .reduce(f64::min);
+    let distance = nearest.map_or_else(
+        || "in another country".to_owned(),
+        |km| format!("{km:.0} km away or more"),
+    );
+    let (at, last) = one.own.seen.span();
+    let people_words = if others.len() == 1 {
+        "the machine of another person".to_owned()
+    } else {
+        format!("the machines of {} other people", others.len())
+    };
+    Some(
+        Contradiction {
+            host: one.host,
+            measure: "shared_address",
+            key: line(one.own.address).to_string(),
+            at,
+            last,
+            what: format!(
+                "its public address {} ({}) is also that of {people_words} whom the inventory has {distance}, on {} of {} days \
+                 that show it",
+                one.own.address,
+                one.own.way(),
+                common.len(),
+                one.days.len()
+            ),
+            note: is_crowd.then(|| format!("{people} people go out from it: an exit of many rather than a line")),
+            benign: "couples and flatmates whose inventory rows are old, a hotel or shared office, an exit of a company or carrier that \
+                     nobody declared",
+            weight,
+            confidence: if is_sure { Confidence::Medium } else { Confidence::Low },
+            frames: (one.own.seen.frame.number > 0).then_some(one.own.seen.frame).into_iter().collect(),
+            address: Some(one.own.address),
+            place,
+            claimed_country: one
+                .host
+                .asset
+                .as_ref()
+                .and_then(|asset| asset.record.country.clone())
+                .unwrap_or_default(),
+            gap_km: None,
+            days: [common.len(), one.days.len()],
+            sanctioned: None,
+            session: None,
+        }
+        .into_finding(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detect::place::samples::{Sample, World};
+    use crate::settings::policy::{Site, SiteKind};
+
+    const SEATTLE: (f64, f64) = (47.61, -122.33);
+    const TEMPE: (f64, f64) = (33.43, -111.94);
+
+    fn pair(address: &str, days: [&[u32]; 2], second_home: (f64, f64)) -> Vec<HostView> {
+        let [one, other] = days;
+        vec![
+            Sample::of("US").goes_out(address, one).host(),
+            Sample::of("US")
+                .assigned("B", second_home)
+                .goes_out(address, other)
+                .host(),
+        ]
+    }
+
+    fn found(world: &World, hosts: &[HostView]) -> Vec<Confidence> {
+        let list = world.conclude(&SharedAddress, hosts);
+        list.iter().map(|finding| finding.confidence).collect()
+    }
+
+    const WEEK: &[u32] = &[1, 2, 3, 4, 5];
+
+    #[test]
+    fn two_who_live_apart_behind_one_line_are_told_of_both() {
+        let world = World::new();
+        let both = [Confidence::Medium; 2];
+        assert_eq!(found(&world, &pair("192.0.2.9", [WEEK, WEEK], SEATTLE)), both);
+        let list = world.conclude(&SharedAddress, &pair("192.0.2.9", [WEEK, WEEK], SEATTLE));
+        assert!(list[0].summary.contains("on 5 of 5 days"), "{}", list[0].summary);
+        // Without any database it rests on packets and inventory, too.
+        let bare = World::with_default_only();
+        assert_eq!(found(&bare, &pair("192.0.2.9", [WEEK, WEEK], SEATTLE)), both);
+    }
+
+    #[test]
+    fn neighbours_successors_and_few_days_weigh_little_or_nothing() {
+        let world = World::new();
+        assert!(found(&world, &pair("192.0.2.9", [WEEK, WEEK], TEMPE)).is_empty());
+        assert!(found(&world, &pair("192.0.2.9", [WEEK, &[6, 7, 8, 9, 10]], SEATTLE)).is_empty());
+        let few = pair("192.0.2.9", [WEEK, &[5, 6, 7]], SEATTLE);
+        assert_eq!(found(&world, &few), [Confidence::Low; 2]);
+    }
+
+    #[test]
+    fn carriers_exits_and_declared_sites_are_shared_by_many() {
+        let mut world = World::new();
+        for address in ["203.0.113.200", "203.0.113.100"] {
+            assert!(
+                found(&world, &pair(address, [WEEK, WEEK], SEATTLE)).is_empty(),
+                "{address}"
+            );
+        }
+        world.policy.sites = vec![Site {
+            name: "Desks".to_owned(),
+            kind: SiteKind::Coworking,
+            networks: vec!["192.0.2.9/32".parse().unwrap()],
+            coordinates: Some((33.5, -112.0)),
+            allowed_tools: Vec::new(),
+        }];
+        assert!(found(&world, &pair("192.0.2.9", [WEEK, WEEK], SEATTLE)).is_empty());
+        // Not its address, but the second person's declared site is where the address is.
+        let mut hosts = pair("192.0.2.77", [WEEK, WEEK], SEATTLE);
+        assert_eq!(found(&world, &hosts).len(), 2);
+        hosts[1].asset.as_mut().unwrap().record.site = Some("Desks".to_owned());
+        assert!(found(&world, &hosts).is_empty());
+    }
+
+    #[test]
+    fn a_crowd_is_an_exit() {
+        let world = World::new();
+        let names: Vec<String> = (0..30).map(|number| format!("P{number}")).collect();
+        let hosts: Vec<HostView> = names
+            .iter()
+            .enumerate()
+            .map(|(number, name)| {
+                let home = (25.0 + f64::from(u32::try_from(number).unwrap()), -100.0);
+                Sample::of("US")
+                    .assigned(name, home)
+                    .goes_out("192.0.2.9", WEEK)
+                    .host()
+            })
+            .collect();
+        let list = found(&world, &hosts);
+        assert_eq!(list.len(), 30);
+        assert!(list.iter().all(|confidence| *confidence == Confidence::Low));
+    }
+}
