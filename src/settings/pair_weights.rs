@@ -204,8 +204,8 @@ pub struct Role {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Community {
-    /// Resolution as a share of the median edge weight.
-    pub resolution_of_median: f64,
+    /// Resolution: mean log-odds across two sets from which on they are one community.
+    pub resolution: f64,
     /// Seed.
     pub seed: u64,
     /// Components larger than this are not divided.
