@@ -10,6 +10,8 @@ pub struct PairWeights {
     pub prior: f64,
     /// An edge needs more than this.
     pub edge: f64,
+    /// A controller or private server of at least this weight `ln(N / df)` joins groups at different places into an operation.
+    pub operation: f64,
     /// Each term is clamped to plus or minus this.
     pub clamp: f64,
     /// Candidate pairs.
