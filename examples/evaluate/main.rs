@@ -1,7 +1,7 @@
 //! `make evaluate`: every scenario of the laboratory over many seeds, through the analyser, against the truth; writes EVALUATION.md.
 //!
-//! Arguments: number of seeds (50), and names of scenarios if not all are wanted; with names, the page goes to standard output and
-//! what was said of each group with it.
+//! Arguments: number of seeds (50), and names of scenarios if not all are wanted; with names, the page goes to standard output.
+//! `mixed` among them is the analysis of many sites at once, and tells why groups hold more than one farm.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -63,15 +63,19 @@ fn main() -> anyhow::Result<()> {
         .map(|(_, outcome)| outcome)
         .collect::<anyhow::Result<_>>()?;
     let hash = &analyst.weights().hash;
-    if !names.is_empty() {
-        println!("{}", report::page(&outcomes, &[], seeds, hash));
-        return Ok(());
-    }
     // Even seeds: those that are judged.
+    let is_mixed = names.is_empty() || names.iter().any(|name| name == "mixed");
     let mixed: Vec<mixed::Mixed> = (1..=seeds / 2)
-        .take(usize::try_from(MIXED)?)
+        .take(if is_mixed { usize::try_from(MIXED)? } else { 0 })
         .map(|half| mixed::run(&analyst, half * 2, folder.path()))
         .collect::<anyhow::Result<_>>()?;
+    if !names.is_empty() {
+        println!("{}", report::page(&outcomes, &mixed, seeds, hash));
+        for one in mixed.iter().flat_map(|mixed| &mixed.strange) {
+            println!("{one}");
+        }
+        return Ok(());
+    }
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("EVALUATION.md");
     std::fs::write(path, report::page(&outcomes, &mixed, seeds, hash))?;
     Ok(())

@@ -1,12 +1,14 @@
 //! All home scenarios of one seed in one analysis: many sites, some of them farms.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
 use farmhawk::lab;
+use farmhawk::model::host::Verdict;
 use farmhawk::model::vantage::Vantage;
 
-use crate::analysis::Analyst;
+use crate::analysis::{Analysed, Analyst};
 use crate::measure::{Agreement, agreement};
 use crate::runs::{Truth, hosts, scenarios, vantage, write};
 
@@ -22,6 +24,8 @@ pub(crate) struct Mixed {
     pub(crate) drawn_in: usize,
     /// Benign hosts.
     pub(crate) bystanders: usize,
+    /// Of each group that holds machines of several captures or benign ones: who, and what ties those to the rest.
+    pub(crate) strange: Vec<String>,
 }
 
 /// Writes, analyses and compares.
@@ -74,5 +78,47 @@ pub(crate) fn run(analyst: &Analyst, seed: u64, folder: &Path) -> anyhow::Result
         agreement: agreement(&items),
         drawn_in,
         bystanders,
+        strange: strange(&analysed, &truths),
     })
+}
+
+/// Groups at review or above that are not one farm of one capture, with the pairs that cross its edge.
+fn strange(analysed: &Analysed, truths: &[Truth]) -> Vec<String> {
+    let of = |host| {
+        let record = analysed.case.hosts.iter().find(|record| record.host == host)?;
+        truths.iter().enumerate().find_map(|(site, truth)| {
+            let ip = record.ips.iter().find(|ip| truth.hosts.contains(ip))?;
+            Some((site, truth.farm.contains(ip), ip.clone()))
+        })
+    };
+    let mut told = Vec::new();
+    for farm in (analysed.case.farms.iter()).filter(|farm| farm.verdict >= Verdict::Review) {
+        let members: Vec<_> = farm.hosts.iter().filter_map(|member| of(member.host)).collect();
+        let is_one = |members: &[(usize, bool, String)]| {
+            members
+                .windows(2)
+                .all(|pair| (pair[0].0, pair[0].1) == (pair[1].0, pair[1].1))
+        };
+        if is_one(&members) {
+            continue;
+        }
+        let names: Vec<&str> = members.iter().map(|(.., ip)| ip.as_str()).collect();
+        let mut text = format!("{} {}: {}\n", farm.id, farm.verdict.name(), names.join(" "));
+        let edges = analysed.grounds.groups.iter().filter(|group| group.id == farm.id);
+        for edge in edges.flat_map(|group| &group.edges) {
+            let (Some(one), Some(other)) = (of(edge.hosts.0), of(edge.hosts.1)) else {
+                continue;
+            };
+            if (one.0, one.1) == (other.0, other.1) {
+                continue;
+            }
+            let _ = write!(text, "    {} {} {:.1}:", one.2, other.2, edge.total);
+            for line in &edge.lines {
+                let _ = write!(text, " {} {:.1} ({});", line.term, line.said.nats, line.said.what);
+            }
+            text.push('\n');
+        }
+        told.push(text);
+    }
+    told
 }

@@ -7,11 +7,14 @@
 pub mod candidates;
 pub mod community;
 pub mod graph;
+pub mod operations;
 pub mod pairs;
 pub mod second_opinion;
 pub mod stability;
 pub mod terms;
 pub mod tokens;
+
+use std::collections::BTreeMap;
 
 use crate::model::group::{Group, Member, PairLedger};
 use crate::model::identity::ContentId;
@@ -58,7 +61,13 @@ pub fn cluster(profiles: &[HostProfile], others: usize, weights: &PairWeights) -
         pairs: ledgers.len(),
         ..Clusters::default()
     };
-    let edges = graph::edges(&ledgers, weights.edge);
+    // A group is a place: who is known to be elsewhere belongs to another one, and at most to the same operation.
+    let is_apart = |first: usize, second: usize| match (nodes.get(first), nodes.get(second)) {
+        (Some(first), Some(second)) => terms::place::are_apart(first, second),
+        _ => false,
+    };
+    let mut edges = graph::edges(&ledgers, weights.edge);
+    edges.retain(|edge| !is_apart(edge.first, edge.second));
     for component in graph::components(nodes.len(), &edges) {
         if component.nodes.len() > weights.community.largest_component {
             found.remarks.push(format!(
@@ -73,7 +82,9 @@ pub fn cluster(profiles: &[HostProfile], others: usize, weights: &PairWeights) -
             found.groups.extend(group);
         }
     }
+    tell_apart(&mut found.groups);
     found.groups.sort_by_key(|group| group.id);
+    operations::join(&mut found.groups, &nodes, &rarity, weights.operation);
     found
 }
 
@@ -128,13 +139,12 @@ fn assemble(
         .filter(|(first, second, _)| inside(*first) && inside(*second))
         .map(|(_, _, ledger)| ledger.clone())
         .collect();
-    let first_seen = kept
+    let profiles: Vec<&HostProfile> = kept
         .iter()
-        .filter_map(|(node, ..)| nodes.get(*node))
-        .map(|profile| (profile.first_seen, profile.host))
-        .min()?;
+        .filter_map(|(node, ..)| nodes.get(*node).copied())
+        .collect();
     Some(Group {
-        id: ContentId::of(&[b"group", &first_seen.1.0.to_le_bytes()]),
+        id: identifier(&profiles)?,
         members: kept
             .iter()
             .filter_map(|&(node, membership, is_loose)| {
@@ -153,7 +163,42 @@ fn assemble(
                 .collect::<Vec<_>>(),
             opinion,
         ),
+        operation: None,
     })
+}
+
+/// A group is named after the router behind which most of its members stand, so that it keeps its name when machines come and go
+/// and in the next capture; without one, after the member that was seen first.
+fn identifier(members: &[&HostProfile]) -> Option<ContentId> {
+    let mut routers: BTreeMap<[u8; 6], usize> = BTreeMap::new();
+    for gateway in members.iter().flat_map(|member| member.gateways.list()) {
+        let count = routers.entry(gateway.mac.0).or_default();
+        *count = count.saturating_add(1);
+    }
+    let most = routers
+        .into_iter()
+        .max_by_key(|(mac, count)| (*count, std::cmp::Reverse(*mac)));
+    if let Some((mac, _)) = most.filter(|(_, count)| count.saturating_mul(2) > members.len()) {
+        return Some(ContentId::of(&[b"group at", &mac]));
+    }
+    let first = members
+        .iter()
+        .min_by_key(|member| (member.first_seen, member.host))?;
+    Some(ContentId::of(&[b"group", &first.host.0.to_le_bytes()]))
+}
+
+/// Of several groups behind one router the largest keeps the router's name; the others add that of their first member.
+fn tell_apart(groups: &mut [Group]) {
+    groups.sort_by_key(|group| {
+        let first = group.members.first().map(|member| member.host);
+        (group.id, std::cmp::Reverse(group.members.len()), first)
+    });
+    for same in groups.chunk_by_mut(|one, other| one.id == other.id) {
+        for group in same.iter_mut().skip(1) {
+            let first = group.members.first().map_or(0, |member| member.host.0);
+            group.id = ContentId::of(&[b"group beside", &group.id.0.to_le_bytes(), &first.to_le_bytes()]);
+        }
+    }
 }
 
 #[cfg(test)]

@@ -24,14 +24,13 @@ pub fn firm_communities(
         .iter()
         .filter_map(|edge| ledgers.get(*edge))
         .collect();
-    let resolution = bounds.resolution_of_median * median(all.iter().map(|(_, _, ledger)| ledger.total));
     let local = |node: usize| component.nodes.binary_search(&node).ok();
     let divide = |kept: &dyn Fn(&PairLedger) -> Option<f64>| {
         let edges: Vec<WeightedEdge> = all
             .iter()
             .filter_map(|(first, second, ledger)| Some((local(*first)?, local(*second)?, kept(ledger)?)))
             .collect();
-        communities(component.nodes.len(), &edges, resolution, bounds.seed)
+        communities(component.nodes.len(), &edges, bounds.resolution, bounds.seed)
     };
     let labels = divide(&|ledger| Some(ledger.total));
     let mut runs: Vec<Vec<usize>> = (0..bounds.runs)
@@ -97,13 +96,6 @@ fn together(place: usize, members: &[usize], runs: &[Vec<usize>]) -> f64 {
 fn is_dropped(run: u64, ledger: &PairLedger, chance: f64) -> bool {
     let drawn = ContentId::of_words(&[run, ledger.hosts.0.0, ledger.hosts.1.0]).0 >> 32;
     f64::from(u32::try_from(drawn).unwrap_or(u32::MAX)) < chance * f64::from(u32::MAX)
-}
-
-/// Median; 0 for nothing.
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut sorted: Vec<f64> = values.collect();
-    sorted.sort_by(f64::total_cmp);
-    sorted.get(sorted.len() / 2).copied().unwrap_or(0.0)
 }
 
 /// A count as a number; counts here are far below 2^32.

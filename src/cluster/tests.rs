@@ -258,8 +258,7 @@ fn kvm_switches_tie_the_machines_beside_them_to_one_room() {
     all.push(kvm);
     let found = cluster(&all, 0, &weights());
     assert_eq!(found.groups.len(), 1);
-    // Two edges of 2.0 do not pay for a fourth member at half the median of 4.0: the switch stays beside the group.
-    assert_eq!(found.groups[0].members.len(), 3);
+    assert_eq!(found.groups[0].members.len(), 4, "the switch is part of it");
     let of = |one: &HostProfile, other: &HostProfile| {
         let ledger = total(one, other);
         let line = ledger.lines.iter().find(|line| line.term == "physical").cloned();
@@ -271,14 +270,60 @@ fn kvm_switches_tie_the_machines_beside_them_to_one_room() {
     }
 }
 
+/// Machines from this number on behind a router of their own.
+fn house(router: u8, from: u8, many: u8, controller: &str) -> Vec<HostProfile> {
+    (from..from + many)
+        .map(|number| {
+            let mut profile = machine(number, &format!("firm{number}"), controller);
+            profile.gateways = Observable::Observed(vec![Gateway {
+                mac: MacAddress([2, 0, 0, 0, 0, router]),
+                days: (DAY..DAY + 5).collect(),
+            }]);
+            profile
+        })
+        .collect()
+}
+
 #[test]
-fn a_group_keeps_its_identifier_when_it_grows() {
-    let all: Vec<HostProfile> = (1..=6)
-        .map(|number| machine(number, "firm", "operator"))
-        .collect();
-    let small = cluster(&all[..3], 0, &weights());
-    let large = cluster(&all, 0, &weights());
-    assert_eq!(small.groups[0].id, large.groups[0].id);
+fn two_houses_under_one_controller_are_two_groups_of_one_operation() {
+    let mut all = house(1, 1, 4, "operator");
+    all.extend(house(2, 11, 3, "operator"));
+    all.extend(house(3, 21, 3, "somebody else"));
+    let found = cluster(&all, 0, &weights()).groups;
+    assert_eq!(found.len(), 3);
+    let joined: Vec<&Group> = found.iter().filter(|group| group.operation.is_some()).collect();
+    assert_eq!(joined.len(), 2);
+    assert_eq!(joined[0].operation, joined[1].operation);
+    let operation = joined[0].operation.as_ref().unwrap();
+    assert_eq!(operation.groups, [joined[0].id, joined[1].id]);
+    assert_eq!(operation.shared, ["controller operator"]);
+    // What a policy or an inventory sanctions is a provider's business with its customers.
+    for profile in &mut all {
+        if let Observable::Observed(sessions) = &mut profile.sessions {
+            sessions[0].sanctioned = Some(true);
+        }
+    }
+    let found = cluster(&all, 0, &weights()).groups;
+    assert!(found.iter().all(|group| group.operation.is_none()));
+}
+
+#[test]
+fn a_controller_of_half_the_world_makes_no_operation() {
+    let mut all = Vec::new();
+    for router in 0..24 {
+        all.extend(house(router, router * 10, 4, "support"));
+    }
+    let found = cluster(&all, 0, &weights()).groups;
+    assert!(found.len() > 20 && found.iter().all(|group| group.operation.is_none()));
+}
+
+#[test]
+fn a_group_keeps_its_identifier_when_it_grows_and_when_its_first_machine_has_gone() {
+    let all = house(1, 1, 6, "operator");
+    let of = |some: &[HostProfile]| cluster(some, 0, &weights()).groups[0].id;
+    assert_eq!(of(&all[..3]), of(&all));
+    assert_eq!(of(&all[3..]), of(&all));
+    assert_ne!(of(&house(2, 1, 6, "operator")), of(&all));
 }
 
 proptest! {

@@ -13,6 +13,12 @@ pub fn controller(id: &str) -> u64 {
     ContentId::of(&[b"controller", id.as_bytes()]).0
 }
 
+/// Token of a tool's instance; of the tool itself where the instance has no name.
+#[must_use]
+pub fn instance(tool: &str, name: &str) -> u64 {
+    ContentId::of(&[b"tool", tool.as_bytes(), name.as_bytes()]).0
+}
+
 /// Token of a public address: IPv4 whole, IPv6 by its /64, since a line has one network and many addresses.
 #[must_use]
 pub fn egress(address: Address) -> u64 {
@@ -46,11 +52,9 @@ pub fn of(profile: &HostProfile) -> Vec<u64> {
         for relay in &session.relays {
             tokens.push(ContentId::of(&[b"relay", relay.as_bytes()]).0);
         }
-        let instance = session
-            .instance
-            .as_ref()
-            .map_or("", |instance| instance.name.as_str());
-        tokens.push(ContentId::of(&[b"tool", session.tool.as_bytes(), instance.as_bytes()]).0);
+        let name = session.instance.as_ref();
+        let name = name.map_or("", |instance| instance.name.as_str());
+        tokens.push(instance(&session.tool, name));
     }
     tokens.sort_unstable();
     tokens.dedup();

@@ -81,6 +81,7 @@ pub fn explain_group(
         reasons: reasons(&reads, &bench, &levels),
         shared: shared(&subject),
         second_opinion: group.second_opinion.clone(),
+        operation: group.operation.clone(),
         not_observable: not_observable(&reads),
         next_question: ask(&bench, &levels, &reads).unwrap_or_default(),
         counterfactuals: counterfactuals(&bench, &levels),

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::evidence::{Decibans, State};
+use super::group::Operation;
 use super::host::{Explanations, Verdict};
 use super::identity::ContentId;
 use super::time::Timestamp;
@@ -85,6 +86,9 @@ pub struct Farm {
     /// What another way of clustering says, where it does not see the same group.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub second_opinion: Option<String>,
+    /// The operation that it is a part of: groups at other places that share a controller or a private server with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operation: Option<Operation>,
     /// What could not be seen from this vantage.
     pub not_observable: Vec<String>,
     /// The one observation that would settle most.

@@ -1,5 +1,7 @@
 //! Groups: hosts that belong together, before anybody says what they are.
 
+use serde::Serialize;
+
 use super::identity::ContentId;
 
 /// What one term says about a pair.
@@ -44,10 +46,21 @@ pub struct Member {
     pub is_loose: bool,
 }
 
+/// Groups at different places that are reached from one place.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Operation {
+    /// Stable while what is shared stays the same.
+    pub id: ContentId,
+    /// Its groups, sorted.
+    pub groups: Vec<ContentId>,
+    /// Controllers and private servers that they share, in words, sorted.
+    pub shared: Vec<String>,
+}
+
 /// Hosts that belong together. Being in one is no guilt: an office is one too.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Group {
-    /// Stable while its first-seen member stays in it.
+    /// Stable while its router stays; without one while its first-seen member stays in it.
     pub id: ContentId,
     /// At least two, sorted by identifier.
     pub members: Vec<Member>,
@@ -55,4 +68,6 @@ pub struct Group {
     pub edges: Vec<PairLedger>,
     /// What clustering by density says where it does not see the same group.
     pub second_opinion: Option<String>,
+    /// The operation that it is a part of, where there is more than one group in it.
+    pub operation: Option<Operation>,
 }

@@ -3,7 +3,9 @@
 use crate::model::case::Case;
 use crate::model::evidence::{Evidence, State};
 use crate::model::finding::{Controller, Finding, PlaceRecord};
+use crate::model::group::Operation;
 use crate::model::host::{Explanations, HostRecord, Verdict};
+use crate::model::identity::ContentId;
 pub use crate::model::quantity::{counted, span};
 use crate::model::time::Timestamp;
 
@@ -270,6 +272,24 @@ pub fn hours(hours: &[u8]) -> String {
         })
         .collect();
     texts.join(", ")
+}
+
+/// An operation as one of its groups tells it: which others there are, and what they share.
+#[must_use]
+pub fn operation(operation: &Operation, own: ContentId) -> String {
+    let others: Vec<String> = operation
+        .groups
+        .iter()
+        .filter(|group| **group != own)
+        .map(ToString::to_string)
+        .collect();
+    let shared: Vec<String> = operation.shared.iter().map(|name| shown(name)).collect();
+    format!(
+        "{}: with {} by {}; each keeps its own verdict",
+        operation.id,
+        others.join(", "),
+        shared.join(", ")
+    )
 }
 
 #[cfg(test)]

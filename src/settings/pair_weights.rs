@@ -10,6 +10,8 @@ pub struct PairWeights {
     pub prior: f64,
     /// An edge needs more than this.
     pub edge: f64,
+    /// A controller or private server of at least this weight `ln(N / df)` joins groups at different places into an operation.
+    pub operation: f64,
     /// Each term is clamped to plus or minus this.
     pub clamp: f64,
     /// Candidate pairs.
@@ -204,8 +206,8 @@ pub struct Role {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Community {
-    /// Resolution as a share of the median edge weight.
-    pub resolution_of_median: f64,
+    /// Resolution: mean log-odds across two sets from which on they are one community.
+    pub resolution: f64,
     /// Seed.
     pub seed: u64,
     /// Components larger than this are not divided.

@@ -5,7 +5,7 @@ mod focus;
 mod handover;
 mod path;
 mod physical;
-mod place;
+pub(super) mod place;
 mod role;
 mod schedule;
 mod tenancy;

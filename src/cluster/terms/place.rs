@@ -67,6 +67,16 @@ fn log_odds(one: &HostProfile, other: &HostProfile, scale: &Scale<'_>) -> Option
     })
 }
 
+/// Whether two are known to stand behind different routers throughout: two places, however much else they share.
+pub(in crate::cluster) fn are_apart(one: &HostProfile, other: &HostProfile) -> bool {
+    match (&one.gateways, &other.gateways) {
+        (Observable::Observed(first), Observable::Observed(second)) => {
+            matching(first, second, |mine, yours| mine.mac == yours.mac).is_empty()
+        }
+        _ => false,
+    }
+}
+
 /// Pairs of entries of two lists that are the same place.
 fn matching<'a, T>(first: &'a [T], second: &'a [T], same: impl Fn(&T, &T) -> bool) -> Vec<(&'a T, &'a T)> {
     first

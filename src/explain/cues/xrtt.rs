@@ -1,8 +1,5 @@
-//! How much longer the control loop is than the path to the relay (DETECTION 3.2).
-//!
-//! A connection without a relay has no such difference, whoever is at its other end and however far: a VPN carries the
-//! connection itself to the operator. There only a loop that *is* longer says something, that something on the way ends the
-//! connection.
+//! How far away the operator's end is: behind the relay, by how much longer the control loop is than the path to the relay
+//! (DETECTION 3.2); without a relay, by the whole loop, for then the path to the peer is the operator's own.
 
 use crate::explain::subject::{Subject, identifiers, median, session_findings};
 use crate::model::profile::HostProfile;
@@ -16,63 +13,54 @@ pub(super) const CUE: Cue = Cue {
     value,
 };
 
-/// Milliseconds below which a loop is as long as its path.
-const NEAR_MS: f64 = 40.0;
-
-/// Why a loop that is as long as its path may say nothing.
-const DIRECT: &str =
-    "the sessions run over no relay, so their loops are as long as their paths wherever the operator is";
-
-/// Whether the excess of a machine's sessions tells anything.
-fn says_something(profile: &HostProfile) -> bool {
-    let is_relayed = profile
-        .sessions
-        .list()
-        .iter()
-        .any(|session| !session.relays.is_empty());
-    let excess = profile.control_excess_ms.seen().copied().unwrap_or(0.0);
-    is_relayed || excess >= NEAR_MS
-}
-
 fn value(subject: &Subject<'_>) -> Reading {
     let controlled = subject.controlled();
     if controlled.is_empty() {
         return Reading::inapplicable("no machine is under remote control");
     }
-    let measured: Vec<&HostProfile> = controlled
+    let known: Vec<(&HostProfile, f64)> = controlled
         .iter()
-        .copied()
-        .filter(|one| one.control_excess_ms.seen().is_some())
+        .filter_map(|one| Some((*one, distance_ms(one)?)))
         .collect();
-    let known: Vec<&HostProfile> = measured
-        .iter()
-        .copied()
-        .filter(|one| says_something(one))
-        .collect();
-    if known.is_empty() && !measured.is_empty() {
-        return Reading::hidden(DIRECT);
-    }
-    let Some(excess) = median(
-        known
-            .iter()
-            .filter_map(|one| one.control_excess_ms.seen().copied())
-            .collect(),
-    ) else {
+    let Some(distance) = median(known.iter().map(|(_, distance)| *distance).collect()) else {
         let reason = controlled.iter().find_map(|one| one.control_excess_ms.reason());
         return Reading::hidden(reason.unwrap_or("not measured"));
     };
-    let level = if excess < NEAR_MS {
+    let level = if distance < 40.0 {
         "<40"
-    } else if excess <= 100.0 {
+    } else if distance <= 100.0 {
         "40-100"
     } else {
         ">100"
     };
+    let hosts: Vec<&HostProfile> = known.iter().map(|(host, _)| *host).collect();
+    let is_behind = if hosts.iter().all(|host| is_relayed(host)) {
+        "than the path to the relay"
+    } else if hosts.iter().any(|host| is_relayed(host)) {
+        "than the path to the relay, where there is one"
+    } else {
+        "than to a machine beside the capture point: it comes without a relay"
+    };
     let what = format!(
-        "the control loop takes {excess:.0} ms longer than the path to the relay (median of {})",
-        counted(known.len(), "machine")
+        "the control loop takes {distance:.0} ms longer {is_behind} (median of {})",
+        counted(hosts.len(), "machine")
     );
-    Reading::observed(level, what).shown_by(identifiers(&known), session_findings(&known))
+    Reading::observed(level, what).shown_by(identifiers(&hosts), session_findings(&hosts))
+}
+
+/// Milliseconds from the last point that is known not to be the operator to the operator and back.
+fn distance_ms(profile: &HostProfile) -> Option<f64> {
+    let excess = *profile.control_excess_ms.seen()?;
+    if is_relayed(profile) {
+        Some(excess)
+    } else {
+        Some(excess + profile.transport_ms?)
+    }
+}
+
+/// Whether a live session goes through a relay or a server.
+fn is_relayed(profile: &HostProfile) -> bool {
+    profile.live_sessions().any(|session| !session.relays.is_empty())
 }
 
 #[cfg(test)]
@@ -80,23 +68,32 @@ mod tests {
     use super::*;
     use crate::model::observable::Observable;
     use crate::model::profile::RemoteSession;
+    use crate::model::time::{SECOND, Timestamp};
 
-    fn profile(relays: &[&str], excess_ms: f64) -> HostProfile {
-        let session = RemoteSession {
-            relays: relays.iter().map(|name| (*name).to_owned()).collect(),
-            ..RemoteSession::default()
-        };
+    fn driven(relays: &[&str]) -> HostProfile {
+        let start = Timestamp::from_parts(1_789_344_000, 0);
         HostProfile {
-            sessions: Observable::Observed(vec![session]),
-            control_excess_ms: Observable::Observed(excess_ms),
+            control_excess_ms: Observable::Observed(2.0),
+            transport_ms: Some(180.0),
+            sessions: Observable::Observed(vec![RemoteSession {
+                relays: relays.iter().map(|&relay| relay.to_owned()).collect(),
+                intervals: vec![(
+                    start,
+                    start.plus(600 * SECOND),
+                    crate::model::finding::Activity::Driven,
+                )],
+                ..RemoteSession::default()
+            }]),
             ..HostProfile::default()
         }
     }
 
     #[test]
-    fn a_short_loop_speaks_only_where_a_relay_ends_the_connection() {
-        assert!(!says_something(&profile(&[], 1.0)));
-        assert!(says_something(&profile(&["relay.example"], 1.0)));
-        assert!(says_something(&profile(&[], 150.0)));
+    fn without_a_relay_the_path_to_the_peer_is_the_operators_own() {
+        assert_eq!(distance_ms(&driven(&["relay.example"])), Some(2.0));
+        assert_eq!(distance_ms(&driven(&[])), Some(182.0));
+        let mut unknown = driven(&[]);
+        unknown.transport_ms = None;
+        assert_eq!(distance_ms(&unknown), None);
     }
 }

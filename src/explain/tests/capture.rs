@@ -94,6 +94,7 @@ fn group_of(profiles: &[HostProfile]) -> Vec<Group> {
         members: members.collect(),
         edges: Vec::new(),
         second_opinion: None,
+        operation: None,
     }]
 }
 

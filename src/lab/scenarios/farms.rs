@@ -171,6 +171,8 @@ fn kvm(site: &mut Site, board: usize) {
     let start = 6 * HOUR + random.within(0..=10 * MINUTE);
     kvm.run(&mut site.network, (start, start + 30 * HOUR), &mut random);
     site.truth.host(&host, "IP-KVM");
+    // It stands beside the laptops for nothing else.
+    site.in_farm(&host);
 }
 
 fn drawn(random: &Random, low: u64, high: u64) -> usize {

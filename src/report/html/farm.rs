@@ -57,6 +57,10 @@ pub(super) fn section(hosts: &BTreeMap<ContentId, &HostRecord>, farm: &Farm) -> 
                     dt { "Second opinion" }
                     dd { (words::sentence(said)) }
                 }
+                @if let Some(operation) = &farm.operation {
+                    dt { "Operation" }
+                    dd { (words::operation(operation, farm.id)) }
+                }
                 @if !farm.not_observable.is_empty() {
                     dt { "Not observable" }
                     @for text in &farm.not_observable { dd { (words::sentence(text)) } }

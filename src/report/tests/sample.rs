@@ -252,6 +252,7 @@ fn farm() -> Farm {
             operator_hours: vec![13, 14, 15, 18, 19, 20],
         },
         second_opinion: None,
+        operation: None,
         not_observable: texts(&["xrtt: too few bursts", "assignees: no inventory row for one of the machines"]),
         next_question: "Who are the assignees of these machines, and were they at work on 2026-03-02?".to_owned(),
         counterfactuals: vec![Counterfactual {

@@ -144,6 +144,10 @@ fn group(page: &mut Page<'_>, case: &Case, farm: &Farm) -> io::Result<()> {
         "second opinion",
         farm.second_opinion.iter().map(|said| words::sentence(said)),
     )?;
+    page.rows(
+        "operation",
+        farm.operation.iter().map(|one| words::operation(one, farm.id)),
+    )?;
     not_observable(page, &farm.not_observable)?;
     let otherwise = farm.counterfactuals.iter().map(|one| {
         let change = words::shown(&one.change);
