@@ -19,7 +19,7 @@ use crate::model::identity::ContentId;
 use crate::model::latency::Near;
 use crate::model::loss::Losses;
 use crate::model::profile::{Asset, ControllerPlace, ControllerPlaceKind, HostProfile, NetworkKind};
-use crate::model::time::{SECOND, Timestamp};
+use crate::model::time::{Nanoseconds, SECOND, Timestamp};
 use crate::observe::Observers;
 use crate::observe::identity::Host;
 use crate::profile::{self, EgressSight, SessionSight, Sight, Watched};
@@ -39,6 +39,8 @@ pub struct Ending<'a> {
     pub received: Received,
     /// First and last packet of each capture.
     pub spans: Vec<(Timestamp, Timestamp)>,
+    /// Step of the coarsest clock among them.
+    pub grain: Nanoseconds,
     /// Whether hosts about which nothing was found are described too, for outputs that list every host.
     pub lists_all_hosts: bool,
 }
@@ -77,7 +79,7 @@ pub fn conclude_with_grounds(
 ) -> (Case, Grounds) {
     let hosts = observers.hosts(losses);
     let views: Vec<HostView> = hosts.iter().map(|host| view(host, observers, ending)).collect();
-    let knowledge = declared::placed(&ending.knowledge, &views, &ending.circumstances);
+    let knowledge = declared::placed(&ending.knowledge, &views, &ending.circumstances, ending.grain);
     let concluded = detectors.conclude(&views, &knowledge);
     losses.add("sessions beyond the bound on groups", concluded.refused);
     let is_quiet = quiet::judge(&views, &concluded);
