@@ -110,6 +110,7 @@ impl Analyst {
             },
             received: received::from_captures(&reader),
             spans,
+            grain: reader.clocks.grain(),
             lists_all_hosts: true,
         };
         let mut losses = Losses::default();

@@ -13,7 +13,7 @@ use crate::capture::Source;
 use crate::detect::Knowledge;
 use crate::explain::Circumstances;
 use crate::flow::table::draw_seed;
-use crate::geo::sphere::Coordinates;
+use crate::geo::sphere::CapturePoint;
 use crate::model::case::Case;
 use crate::model::host::Verdict;
 use crate::model::loss::Losses;
@@ -107,10 +107,7 @@ pub fn run(
             catalogue: &loaded.catalogue,
             geo: &loaded.geo,
             policy: &loaded.policy,
-            at: common
-                .at
-                .and_then(|(latitude, longitude)| Coordinates::new(latitude, longitude))
-                .map(|place| (place, "--at")),
+            at: common.at.and_then(|at| CapturePoint::new(at, "--at")),
         },
         inventory: loaded.inventory.as_ref(),
         weights: &loaded.weights,
@@ -122,6 +119,7 @@ pub fn run(
         received: received::from_captures(&reader),
         spans: summary::spans(&reader),
         threads: Threads::new(threads),
+        grain: reader.clocks.grain(),
         lists_all_hosts: common.all || folder.is_some(),
     };
     let mut case = conclude::conclude(&analysis.observers, analysis.detectors, &ending, &mut losses);

@@ -1,7 +1,7 @@
 //! What the delays of a session's flows say: round trips on both sides, how far the peer can be, and the hidden leg.
 
 use super::hidden_leg::{self, FALSE_POSITIVE_RATE, TOO_FEW};
-use crate::geo::sphere::{Coordinates, reach_km};
+use crate::geo::sphere::{CapturePoint, at_most, reach_km};
 use crate::model::evidence::{Decibans, Evidence, Family, State};
 use crate::model::fact::{FieldId, Value};
 use crate::model::flow::FlowRecord;
@@ -82,11 +82,7 @@ pub(super) struct Delays {
 
 /// Puts a session's delays into words. `shows_screen` when the host may be the one whose screen is looked at; `at` is where
 /// the capture point stands.
-pub(super) fn told(
-    measured: Option<&Latency>,
-    shows_screen: bool,
-    at: Option<(Coordinates, &'static str)>,
-) -> Delays {
+pub(super) fn told(measured: Option<&Latency>, shows_screen: bool, at: Option<CapturePoint>) -> Delays {
     let mut delays = Delays {
         hidden: "no round trips of a session were measured",
         ..Delays::default()
@@ -117,10 +113,12 @@ pub(super) fn told(
         let mut item = Evidence::observed(Family::Lat, what, Decibans(0.0), &[], None);
         item.measure = Some("round_trip".to_owned());
         item.note = Some(match (at, peer_side) {
-            (Some((_, source)), Some(quantiles)) => {
-                let (possible, likely) = reach_km(quantiles.least);
+            (Some(at), Some(quantiles)) => {
+                let (possible, likely) = reach_km(at_most(quantiles.least, at.grain));
                 format!(
-                    "so it is within {possible:.0} km of the capture point ({source}), and usually within {likely:.0} km"
+                    "so that end, which need not be where a person sits, is within {possible:.0} km of the capture point ({}), and \
+                     usually within {likely:.0} km",
+                    at.source
                 )
                 .into()
             }
@@ -201,7 +199,7 @@ fn loop_item(judged: &LoopRecord) -> Evidence {
     item
 }
 
-/// Fewest samples, over the least time, of which a round trip that is too long says something (DETECTION 3.1).
+/// Fewest samples, over the least time, of which a round trip says something about a place (DETECTION 3.1).
 pub(super) const ENOUGH: (u32, i64) = (5, 600 * SECOND);
 
 #[cfg(test)]
@@ -264,14 +262,14 @@ mod tests {
         let delays = told(of_flow(&flow, true).as_ref(), false, None);
         assert_eq!(delays.transport_ms, Some(12.0));
         assert!(delays.evidence[0].note.as_deref().unwrap().contains("--at"));
-        let phoenix = Coordinates::new(33.45, -112.07).map(|place| (place, "--at"));
+        let phoenix = CapturePoint::new((33.45, -112.07), "--at");
         let delays = told(of_flow(&flow, true).as_ref(), false, phoenix);
         assert!(
             delays.evidence[0]
                 .note
                 .as_deref()
                 .unwrap()
-                .contains("within 1199 km"),
+                .contains("within 1299 km"),
             "{delays:?}"
         );
     }

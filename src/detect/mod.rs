@@ -29,7 +29,7 @@ mod tunnel_use;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::geo::sphere::Coordinates;
+use crate::geo::sphere::CapturePoint;
 use crate::geo::{Geo, Place};
 use crate::model::address::{Address, MacAddress};
 use crate::model::egress::OwnAddress;
@@ -117,8 +117,8 @@ pub struct Knowledge<'a> {
     pub geo: &'a Geo,
     /// What is allowed where.
     pub policy: &'a Policy,
-    /// Where the capture point stands, where that is known, and who says so.
-    pub at: Option<(Coordinates, &'static str)>,
+    /// Where the capture point stands, where that is known.
+    pub at: Option<CapturePoint>,
 }
 
 impl Knowledge<'_> {

@@ -22,6 +22,40 @@ const POSSIBLE_KM_PER_MS: f64 = 299_792.458 / 1_000.0 / 2.0 * 2.0 / 3.0;
 /// Likewise four ninths, which routed paths seldom exceed (Katz-Bassett et al. 2006).
 const LIKELY_KM_PER_MS: f64 = 299_792.458 / 1_000.0 / 2.0 * 4.0 / 9.0;
 
+/// Least uncertainty of a round trip, whatever the clock: the time that stacks, cards and capture queues take to stamp a
+/// packet. It is a hundred kilometres, so nobody is said to be nearer than that.
+const LEAST_UNCERTAINTY: Nanoseconds = 1_000_000;
+
+/// The longest that a round trip of this length can have been, by a clock that shows every `grain` nanoseconds.
+#[must_use]
+pub fn at_most(round_trip: Nanoseconds, grain: Nanoseconds) -> Nanoseconds {
+    round_trip.max(0).saturating_add(grain.max(LEAST_UNCERTAINTY))
+}
+
+/// Where captures were taken, as far as delays need it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CapturePoint {
+    /// Where it stands.
+    pub place: Coordinates,
+    /// Who says so.
+    pub source: &'static str,
+    /// Step of its clock; the coarsest, where there are several.
+    pub grain: Nanoseconds,
+}
+
+impl CapturePoint {
+    /// The point at these degrees north and east, unless it is none, with a clock that is not known to be coarse.
+    #[must_use]
+    pub fn new((latitude, longitude): (f64, f64), source: &'static str) -> Option<Self> {
+        let place = Coordinates::new(latitude, longitude)?;
+        Some(Self {
+            place,
+            source,
+            grain: 0,
+        })
+    }
+}
+
 /// How far away somebody can be who answers after a round trip, and how far he usually is, in kilometres.
 #[must_use]
 pub fn reach_km(round_trip: Nanoseconds) -> (f64, f64) {
@@ -113,6 +147,15 @@ mod tests {
         for (latitude, longitude) in [(90.1, 0.0), (0.0, 180.5), (f64::NAN, 0.0), (0.0, f64::INFINITY)] {
             assert!(Coordinates::new(latitude, longitude).is_none());
         }
+    }
+
+    #[test]
+    fn nobody_is_nearer_than_the_clock_can_tell() {
+        let (possible, _) = reach_km(at_most(0, 1_000));
+        assert!((possible - 99.93).abs() < 0.01);
+        // Ten milliseconds from one time to the next.
+        let (possible, _) = reach_km(at_most(0, 10_000_000));
+        assert!((possible - 999.3).abs() < 0.1);
     }
 
     proptest! {

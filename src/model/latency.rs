@@ -247,33 +247,64 @@ pub struct LatencyRecord {
 /// Round trips between a host and the capture point, by the handshakes of its connections.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Near {
-    /// The least, where there is any.
-    pub least: Option<Nanoseconds>,
+    /// The least, the shortest first: one alone may be a clock that was set between two packets.
+    shortest: [Option<Nanoseconds>; SHORTEST],
     /// Number of them.
     pub samples: u32,
     /// First and last connection.
     pub span: (Timestamp, Timestamp),
 }
 
+/// How many of the least are kept.
+const SHORTEST: usize = 3;
+
 impl Near {
     /// Takes the round trip of a connection that began at a moment.
     pub fn add(&mut self, at: Timestamp, round_trip: Nanoseconds) {
-        self.span = match self.least {
-            Some(_) => (self.span.0.min(at), self.span.1.max(at)),
-            None => (at, at),
-        };
-        self.least = Some(self.least.map_or(round_trip, |least| least.min(round_trip)));
+        self.widen((at, at));
+        self.keep(round_trip);
         self.samples = self.samples.saturating_add(1);
+    }
+
+    fn widen(&mut self, (first, last): (Timestamp, Timestamp)) {
+        self.span = if self.samples > 0 {
+            (self.span.0.min(first), self.span.1.max(last))
+        } else {
+            (first, last)
+        };
+    }
+
+    fn keep(&mut self, round_trip: Nanoseconds) {
+        let mut longer = round_trip;
+        for place in &mut self.shortest {
+            match place {
+                Some(known) if *known <= longer => {}
+                Some(known) => std::mem::swap(known, &mut longer),
+                None => {
+                    *place = Some(longer);
+                    return;
+                }
+            }
+        }
     }
 
     /// Adds those of another address of the same host.
     pub fn merge(&mut self, other: Self) {
-        let Some(round_trip) = other.least else {
+        if other.samples == 0 {
             return;
-        };
-        let samples = self.samples.saturating_add(other.samples);
-        self.add(other.span.0, round_trip);
-        self.add(other.span.1, round_trip);
-        self.samples = samples;
+        }
+        self.widen(other.span);
+        other
+            .shortest
+            .into_iter()
+            .flatten()
+            .for_each(|round_trip| self.keep(round_trip));
+        self.samples = self.samples.saturating_add(other.samples);
+    }
+
+    /// A round trip that at least three connections stayed within.
+    #[must_use]
+    pub fn confirmed(&self) -> Option<Nanoseconds> {
+        self.shortest.last().copied().flatten()
     }
 }

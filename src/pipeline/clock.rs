@@ -2,6 +2,10 @@
 //!
 //! Packets that several queues or several interfaces wrote may be a little out of order; a clock that was set goes back by more. A step
 //! forward cannot be told from silence, so long ones are counted as what they may be.
+//!
+//! Files promise microseconds where the clock behind them shows ten milliseconds: the grain is taken from the times themselves. It is
+//! the largest power of ten that all of them are multiples of, which after a packet or two is as fine as the file for nearly
+//! every capture, and then nothing is computed any more.
 
 use crate::model::summary::ClockRecord;
 use crate::model::time::{Nanoseconds, SECOND, Timestamp};
@@ -12,6 +16,12 @@ const STEP: Nanoseconds = SECOND;
 /// Forward by this much is a silence, or a clock that was set.
 const SILENCE: Nanoseconds = 3_600 * SECOND;
 
+/// The coarsest grain that is looked for.
+const COARSEST: Nanoseconds = SECOND;
+
+/// The finest: below it other errors are larger by far.
+const FINEST: Nanoseconds = 1_000;
+
 /// Clocks of all captures.
 #[derive(Debug, Default)]
 pub struct Clocks(Vec<Clock>);
@@ -20,6 +30,8 @@ pub struct Clocks(Vec<Clock>);
 #[derive(Clone, Copy, Debug, Default)]
 struct Clock {
     last: Option<Timestamp>,
+    /// Step of the clock, once a packet came.
+    grain: Nanoseconds,
     record: ClockRecord,
 }
 
@@ -33,6 +45,9 @@ impl Clocks {
         let Some(clock) = self.0.get_mut(place) else {
             return;
         };
+        if clock.grain != FINEST {
+            clock.refine(at);
+        }
         if let Some(last) = clock.last.replace(at) {
             let passed = at.since(last);
             if !(0..SILENCE).contains(&passed) {
@@ -41,11 +56,30 @@ impl Clocks {
         }
     }
 
+    /// Step of the coarsest clock, in nanoseconds.
+    #[must_use]
+    pub fn grain(&self) -> Nanoseconds {
+        let grains = self.0.iter().map(|clock| clock.grain);
+        grains.max().unwrap_or_default()
+    }
+
     /// What is known of a capture's clock; `None` where it ran evenly.
     #[must_use]
     pub fn record(&self, capture: usize) -> Option<ClockRecord> {
         let clock = self.0.get(capture)?;
         (clock.record != ClockRecord::default()).then_some(clock.record)
+    }
+}
+
+impl Clock {
+    /// Makes the grain as fine as a time demands.
+    fn refine(&mut self, at: Timestamp) {
+        if self.grain == 0 {
+            self.grain = COARSEST;
+        }
+        while self.grain > FINEST && at.0.checked_rem(self.grain) != Some(0) {
+            self.grain /= 10;
+        }
     }
 }
 
@@ -69,6 +103,19 @@ impl ClockRecord {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_coarsest_clock_is_known_by_its_times() {
+        let mut clocks = Clocks::default();
+        assert_eq!(clocks.grain(), 0);
+        for number in 0..50 {
+            clocks.tick(0, Timestamp(SECOND * 1_700_000_000 + number * 10_000_000));
+            clocks.tick(1, Timestamp(SECOND * 1_700_000_000 + number * 1_234_567));
+        }
+        assert_eq!(clocks.grain(), 10_000_000);
+        clocks.tick(0, Timestamp(SECOND * 1_700_000_001 + 7_001));
+        assert_eq!(clocks.grain(), 1_000);
+    }
 
     #[test]
     fn disorder_steps_and_silences_are_counted_for_each_capture() {

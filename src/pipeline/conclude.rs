@@ -23,7 +23,7 @@ use crate::model::loss::Losses;
 use crate::model::observation::LocalIndex;
 use crate::model::profile::{Asset, ControllerPlace, ControllerPlaceKind, HostProfile, NetworkKind};
 use crate::model::threads::Threads;
-use crate::model::time::Timestamp;
+use crate::model::time::{Nanoseconds, Timestamp};
 use crate::observe::Observers;
 use crate::observe::identity::Host;
 use crate::profile::{self, EgressSight, SessionSight, Sight, Watched};
@@ -45,6 +45,8 @@ pub struct Ending<'a> {
     pub spans: Vec<(Timestamp, Timestamp)>,
     /// How many threads may work.
     pub threads: Threads,
+    /// Step of the coarsest clock among them.
+    pub grain: Nanoseconds,
     /// Whether hosts about which nothing was found are described too, for outputs that list every host.
     pub lists_all_hosts: bool,
 }
@@ -84,7 +86,7 @@ pub fn conclude_with_grounds(
     let hosts = observers.hosts(losses);
     let threads = ending.threads;
     let views: Vec<HostView> = threads.map(hosts.iter().collect(), |host| view(host, observers, ending));
-    let knowledge = declared::placed(&ending.knowledge, &views, &ending.circumstances);
+    let knowledge = declared::placed(&ending.knowledge, &views, &ending.circumstances, ending.grain);
     let concluded = detectors.conclude(&views, &knowledge, threads);
     losses.add("sessions beyond the bound on groups", concluded.refused);
     losses.add(

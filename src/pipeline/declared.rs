@@ -3,8 +3,8 @@
 
 use crate::detect::{HostView, Knowledge};
 use crate::explain::Circumstances;
-use crate::geo::sphere::Coordinates;
-use crate::model::time::Timestamp;
+use crate::geo::sphere::CapturePoint;
+use crate::model::time::{Nanoseconds, Timestamp};
 use crate::model::vantage::Vantage;
 use crate::settings::inventory::Asset;
 
@@ -38,6 +38,7 @@ pub(super) fn placed<'a>(
     knowledge: &Knowledge<'a>,
     hosts: &[HostView],
     circumstances: &Circumstances,
+    grain: Nanoseconds,
 ) -> Knowledge<'a> {
     let site = || {
         let mut common = None;
@@ -52,8 +53,7 @@ pub(super) fn placed<'a>(
             }
             common = Some((latitude, longitude));
         }
-        let (latitude, longitude) = common?;
-        Some((Coordinates::new(latitude, longitude)?, "the hosts' declared site"))
+        CapturePoint::new(common?, "the hosts' declared site")
     };
     Knowledge {
         catalogue: knowledge.catalogue,
@@ -61,7 +61,8 @@ pub(super) fn placed<'a>(
         policy: knowledge.policy,
         at: knowledge
             .at
-            .or_else(|| (circumstances.vantage == Vantage::Home).then(site).flatten()),
+            .or_else(|| (circumstances.vantage == Vantage::Home).then(site).flatten())
+            .map(|at| CapturePoint { grain, ..at }),
     }
 }
 

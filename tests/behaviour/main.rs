@@ -25,6 +25,8 @@ mod corpora;
 #[cfg(test)]
 mod determinism;
 #[cfg(test)]
+mod distance;
+#[cfg(test)]
 mod formats;
 #[cfg(test)]
 mod hellos;
