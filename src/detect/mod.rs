@@ -25,6 +25,7 @@ mod session_finding;
 pub mod sessions;
 pub mod tenants;
 mod tunnel_use;
+pub mod unknown_interactive;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -51,6 +52,7 @@ use recognise::{Recognised, Recogniser};
 use sessions::{Asked, Session, Sessions};
 use tenants::Tenants;
 use tunnel_use::Outside;
+use unknown_interactive::Unknown;
 
 const DNS_QUERY: FieldId = FieldId::of("dns.query");
 const DNS_QTYPE: FieldId = FieldId::of("dns.qtype");
@@ -200,6 +202,7 @@ pub struct Detectors {
     outside: Outside,
     tenants: Tenants,
     watch: kvm_watch::Watch,
+    unknown: Unknown,
 }
 
 /// Whether a fact is about who gets the packet, not about who sends it: what a resolver answers.
@@ -241,6 +244,7 @@ impl Detectors {
             outside: Outside::default(),
             tenants: Tenants::new(limits.hosts),
             watch: kvm_watch::Watch::default(),
+            unknown: Unknown::default(),
         }
     }
 
@@ -304,6 +308,7 @@ impl Detectors {
     pub fn used(&mut self, observation: &Observation<'_>, recognised: &[Recognised<'_>]) {
         self.outside.add(observation, recognised);
         self.watch.add(observation, recognised);
+        self.unknown.add(observation, recognised);
         if let (Some(client), Some(name)) = (
             observation.locals.first().copied().flatten(),
             &observation.server_name,
@@ -319,7 +324,7 @@ impl Detectors {
             .iter()
             .flat_map(|host| host.locals.iter().map(move |local| (*local, host)))
             .collect();
-        let refused = self.sessions.refused;
+        let refused = self.sessions.refused.saturating_add(self.unknown.refused);
         let tenants = hosts
             .iter()
             .map(|host| (host.id, self.tenants.of(&host.locals)))
@@ -333,6 +338,7 @@ impl Detectors {
                 finding.tunnel = self.outside.during(finding.kind, &session.windows, &host.locals);
             }
         }
+        findings.extend(self.unknown.conclude(&by_local, knowledge));
         findings.extend(self.questions.conclude(&by_local, knowledge));
         let further: Vec<Finding> = CONCLUSIONS
             .iter()

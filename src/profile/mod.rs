@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use minutes::minutes;
 
 use crate::model::address::{Address, MacAddress};
-use crate::model::finding::{Activity, Confidence, Finding, FindingKind, Role};
+use crate::model::finding::{Activity, Confidence, Finding, FindingKind, Role, UNKNOWN_INTERACTIVE};
 use crate::model::host::HostName;
 use crate::model::identity::ContentId;
 use crate::model::observable::Observable;
@@ -200,13 +200,19 @@ fn days(sight: &Sight) -> BTreeSet<u32> {
     days
 }
 
+/// Whether a finding counts as remote access: the form of some traffic alone is a lead, and nobody is controlled for it.
+fn is_remote(finding: &Finding) -> bool {
+    let is_lead = finding.tool == UNKNOWN_INTERACTIVE && finding.confidence == Confidence::Low;
+    finding.kind == FindingKind::RemoteAccess && !is_lead
+}
+
 fn profile(
     sight: &Sight,
     own: &[(&Finding, Option<&SessionSight>)],
     kvms: &BTreeMap<Option<MacAddress>, Vec<KvmSeen>>,
     watched: &Watched,
 ) -> HostProfile {
-    let remote = |finding: &&(&Finding, Option<&SessionSight>)| finding.0.kind == FindingKind::RemoteAccess;
+    let remote = |finding: &&(&Finding, Option<&SessionSight>)| is_remote(finding.0);
     let controlled: Vec<RemoteSession> = own
         .iter()
         .filter(remote)
@@ -317,7 +323,7 @@ fn control_excess(own: &[(&Finding, Option<&SessionSight>)]) -> Observable<f64> 
         let Some(measured) = session.and_then(|session| session.control_excess_ms) else {
             continue;
         };
-        if finding.kind != FindingKind::RemoteAccess || finding.role != Role::Controlled {
+        if !is_remote(finding) || finding.role != Role::Controlled {
             continue;
         }
         match measured {
@@ -332,7 +338,7 @@ fn control_excess(own: &[(&Finding, Option<&SessionSight>)]) -> Observable<f64> 
 fn transport(own: &[(&Finding, Option<&SessionSight>)]) -> Option<f64> {
     let controlled = own
         .iter()
-        .filter(|(finding, _)| finding.kind == FindingKind::RemoteAccess && finding.role == Role::Controlled);
+        .filter(|(finding, _)| is_remote(finding) && finding.role == Role::Controlled);
     lower_median(
         controlled
             .filter_map(|(_, session)| session.and_then(|session| session.transport_ms))
@@ -442,10 +448,7 @@ fn remote_session(finding: &Finding, session: Option<&SessionSight>) -> RemoteSe
 /// What a host mostly is in remote sessions, by the time of its live sessions; an idle agent counts least.
 fn main_role(own: &[(&Finding, Option<&SessionSight>)]) -> Role {
     let mut seconds: BTreeMap<Role, i64> = BTreeMap::new();
-    for (finding, _) in own
-        .iter()
-        .filter(|(finding, _)| finding.kind == FindingKind::RemoteAccess)
-    {
+    for (finding, _) in own.iter().filter(|(finding, _)| is_remote(finding)) {
         let live: i64 = finding
             .intervals
             .iter()
