@@ -24,7 +24,7 @@ use crate::model::frame::FrameRef;
 use crate::model::identity::ContentId;
 use crate::model::observation::{LocalIndex, Observation};
 use crate::model::segment::Layer;
-use crate::model::time::Timestamp;
+use crate::model::time::{SECOND, Timestamp};
 
 /// Connections that are remembered: hardly any has the shape.
 const MOST: usize = 1_024;
@@ -260,6 +260,21 @@ impl Unknown {
     }
 }
 
+/// The item that says so.
+pub(super) fn evidence(shape: Shape, decibans: f64, frames: &[FrameRef], at: Option<Timestamp>) -> Evidence {
+    let seconds = |windows: u64| windows.saturating_mul(u64::try_from(BIN / SECOND).unwrap_or(0));
+    let what = format!(
+        "small packets came in as from a hand for {} s of {} s (median {} in ten seconds, some without waiting for an answer, with rests), and the host answered with more octets",
+        seconds(u64::try_from(shape.hand).unwrap_or(0)),
+        seconds(shape.span.into()),
+        shape.packets,
+    );
+    let mut evidence = Evidence::observed(Family::Rc, what, Decibans(decibans), frames, at);
+    evidence.measure = Some("interactive_shape".to_owned());
+    evidence.note = Some("form of the traffic alone: it names no tool".into());
+    evidence
+}
+
 fn finding(host: &HostView, peer: Address, list: &[Candidate], knowledge: &Knowledge<'_>) -> Option<Finding> {
     let first = list.iter().min_by_key(|one| (one.start, one.flow))?;
     let longest = list
@@ -279,20 +294,7 @@ fn finding(host: &HostView, peer: Address, list: &[Candidate], knowledge: &Knowl
     } else {
         (Confidence::Low, Decibans(10.0))
     };
-    let seconds = |windows: usize| {
-        i64::try_from(windows)
-            .unwrap_or(0)
-            .saturating_mul(BIN / crate::model::time::SECOND)
-    };
-    let what = format!(
-        "small packets came in as from a hand for {} s of {} s (median {} in ten seconds, some without waiting for an answer, with rests), and the host answered with more octets",
-        seconds(shape.hand),
-        seconds(usize::try_from(shape.span).unwrap_or(0)),
-        shape.packets,
-    );
-    let mut evidence = Evidence::observed(Family::Rc, what, score, &longest.frames, Some(longest.start));
-    evidence.measure = Some("interactive_shape".to_owned());
-    evidence.note = Some("form of the traffic alone: nothing names a tool".into());
+    let evidence = evidence(shape, score.0, &longest.frames, Some(longest.start));
     let name = list.iter().find_map(|one| one.name.as_deref());
     let shown = name.map_or_else(|| peer.to_string(), |name| format!("{name} ({peer})"));
     let allowed = knowledge.sanctioned(

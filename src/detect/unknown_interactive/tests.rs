@@ -2,7 +2,6 @@ use super::*;
 use crate::detect::activity_state::Way;
 use crate::geo::Geo;
 use crate::model::address::Endpoint;
-use crate::model::time::SECOND;
 use crate::settings::policy::Policy;
 use crate::signatures::Catalogue;
 
