@@ -5,6 +5,7 @@
 
 pub mod minutes;
 mod personal;
+mod unattended;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -213,7 +214,7 @@ fn profile(
     watched: &Watched,
 ) -> HostProfile {
     let remote = |finding: &&(&Finding, Option<&SessionSight>)| is_remote(finding.0);
-    let controlled: Vec<RemoteSession> = own
+    let mut controlled: Vec<RemoteSession> = own
         .iter()
         .filter(remote)
         .filter(|(finding, _)| finding.role == Role::Controlled)
@@ -244,6 +245,10 @@ fn profile(
     let mut shown_minutes = viewed_minutes.clone();
     shown_minutes.extend(&sight.kvm_minutes);
     shown_minutes.sort_unstable();
+    for session in &mut controlled {
+        session.unattended =
+            unattended::judge(&session.intervals, &sight.active, &shown_minutes, sight.seen.0);
+    }
     let activity = personal::judge(&sight.active, &shown_minutes);
     // Who looks at a KVM's picture is none, and a lead alone makes none.
     let shows_screens = |finding: &Finding| {
@@ -255,20 +260,7 @@ fn profile(
         .iter()
         .find(|(finding, _)| shows_screens(finding))
         .map(|(finding, _)| finding.id);
-    let near: Vec<KvmSeen> = if sight.gateways.is_empty() {
-        kvms.get(&None).cloned().unwrap_or_default()
-    } else {
-        let mut list: Vec<KvmSeen> = sight
-            .gateways
-            .keys()
-            .filter_map(|gateway| kvms.get(&Some(*gateway)))
-            .flatten()
-            .cloned()
-            .collect();
-        list.sort();
-        list.dedup();
-        list
-    };
+    let near = near_kvms(sight, kvms);
     HostProfile {
         host: sight.host,
         first_seen: sight.seen.0,
@@ -312,6 +304,24 @@ fn profile(
         boots: Observable::hidden("starts of machines are not followed yet"),
         control_excess_ms: control_excess(own),
         transport_ms: transport(own),
+    }
+}
+
+/// IP KVMs behind the same routers.
+fn near_kvms(sight: &Sight, kvms: &BTreeMap<Option<MacAddress>, Vec<KvmSeen>>) -> Vec<KvmSeen> {
+    if sight.gateways.is_empty() {
+        kvms.get(&None).cloned().unwrap_or_default()
+    } else {
+        let mut list: Vec<KvmSeen> = sight
+            .gateways
+            .keys()
+            .filter_map(|gateway| kvms.get(&Some(*gateway)))
+            .flatten()
+            .cloned()
+            .collect();
+        list.sort();
+        list.dedup();
+        list
     }
 }
 
