@@ -354,7 +354,9 @@ fn role(windows: &Windows, thresholds: &Thresholds) -> Role {
 }
 
 /// Whether the far end drives who opened the connection: a tunnel that lets others in (ssh -R). Its screen goes out and
-/// input comes in, several packets without an answer between, which no receipt of an upload does.
+/// input comes in, several packets without an answer between, which no receipt of an upload does. A tunnel through which the
+/// host is only watched is not told: requests and updates by turns are also what small files and their receipts (SFTP) or posts
+/// and their answers (-L) look like, so that the opener stays the controller there.
 fn is_reversed(windows: &Windows, thresholds: &Thresholds) -> bool {
     let reading = Reading::new(windows, thresholds, true);
     let driven = windows.values().filter(|window| {

@@ -25,6 +25,7 @@ mod session_finding;
 pub mod sessions;
 pub mod tenants;
 mod tunnel_use;
+pub mod unknown_interactive;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -54,6 +55,7 @@ use recognise::{Recognised, Recogniser};
 use sessions::{Asked, Session, Sessions};
 use tenants::Tenants;
 use tunnel_use::Outside;
+use unknown_interactive::Unknown;
 
 const DNS_QUERY: FieldId = FieldId::of("dns.query");
 const DNS_QTYPE: FieldId = FieldId::of("dns.qtype");
@@ -210,6 +212,7 @@ pub struct Detectors {
     nested: Nested,
     tenants: Tenants,
     watch: kvm_watch::Watch,
+    unknown: Unknown,
 }
 
 /// Whether a fact is about who gets the packet, not about who sends it: what a resolver answers.
@@ -255,6 +258,7 @@ impl Detectors {
             nested: Nested::default(),
             tenants: Tenants::new(limits.hosts),
             watch: kvm_watch::Watch::default(),
+            unknown: Unknown::default(),
         }
     }
 
@@ -319,6 +323,7 @@ impl Detectors {
         self.outside.add(observation, recognised);
         self.watch.add(observation, recognised);
         self.nested.add(observation, recognised);
+        self.unknown.add(observation, recognised);
         if let (Some(client), Some(name)) = (
             observation.locals.first().copied().flatten(),
             &observation.server_name,
@@ -334,7 +339,7 @@ impl Detectors {
             .iter()
             .flat_map(|host| host.locals.iter().map(move |local| (*local, host)))
             .collect();
-        let refused = self.sessions.refused;
+        let refused = self.sessions.refused.saturating_add(self.unknown.refused);
         let tenants = hosts
             .iter()
             .map(|host| (host.id, self.tenants.of(&host.locals)))
@@ -349,6 +354,7 @@ impl Detectors {
             }
         }
         let questions_refused = self.questions.refused;
+        findings.extend(self.unknown.conclude(&by_local, knowledge));
         findings.extend(self.questions.conclude(&by_local, knowledge));
         // After the sessions of the same tools, which say what a tunnel was used for.
         let nested = self.nested.conclude(&by_local, knowledge);

@@ -8,7 +8,7 @@ use super::delay;
 use super::group::{Group, PeerSeen};
 use super::sentence::{Told, sentence};
 use super::sessions::{Joined, Session};
-use super::{HostView, Knowledge};
+use super::{HostView, Knowledge, unknown_interactive};
 use crate::model::address::Address;
 use crate::model::evidence::{Decibans, Evidence, Family};
 use crate::model::finding::{Activity, Confidence, Controller, Finding, FindingKind, Role};
@@ -20,6 +20,9 @@ const HIGH: i32 = 40;
 
 /// Score from which it is probably so.
 const MEDIUM: i32 = 25;
+
+/// What the form of remote control adds to a weak name: as much as it weighs alone.
+const FORM: i32 = 10;
 
 /// Kind of the finding that a tool leads to, if it leads to one.
 pub(super) fn kind_of(tool: &Tool) -> Option<FindingKind> {
@@ -61,6 +64,25 @@ fn confidence(group: &Group) -> Confidence {
     } else {
         Confidence::Low
     }
+}
+
+/// What a weak name gains where the connection has the form of remote control: the two have nothing to do with each other. Nothing is
+/// lowered without it, since a tool that nobody uses has no form.
+fn lifted(
+    confidence: Confidence,
+    score: i32,
+    is_remote: bool,
+    group: &Group,
+) -> Option<(Confidence, Evidence)> {
+    let may_gain = confidence == Confidence::Low
+        && is_remote
+        && group.is_answered
+        && score.saturating_add(FORM) >= MEDIUM;
+    let shape = unknown_interactive::shape(&group.windows).filter(|_| may_gain)?;
+    Some((
+        Confidence::Medium,
+        unknown_interactive::evidence(shape, f64::from(FORM), &[], group.first),
+    ))
 }
 
 /// Identifier of the finding of a tool on a host.
@@ -112,9 +134,15 @@ pub(super) fn finding(joined: Joined<'_>, knowledge: &Knowledge<'_>) -> Option<(
     {
         judged.role = Role::Agent;
     }
-    let confidence = confidence(&group);
-    let score = Decibans(f64::from(group.score()));
+    let mut confidence = confidence(&group);
+    let mut score = group.score();
     let mut evidence = evidence(tool, &mut group, is_remote);
+    if let Some((lifted, item)) = lifted(confidence, score, is_remote, &group) {
+        confidence = lifted;
+        score = score.saturating_add(FORM);
+        evidence.push(item);
+    }
+    let score = Decibans(f64::from(score));
     let shows = is_remote && tool.class.id != "remote-login" && shows_screen(&judged);
     let delays = delay::told(group.latency.as_deref(), shows, knowledge.at);
     evidence.extend(delays.evidence);
@@ -294,4 +322,59 @@ fn summary(host: &HostView, tool: &Tool, finding: &Finding, group: &Group) -> St
         peer: peer.as_deref(),
         peers: group.peers.len(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detect::activity_state::{Way, Window};
+
+    /// A minute of a hand in every two, for so many minutes.
+    fn driven(minutes: u32) -> Group {
+        let window = |out, inward| Window {
+            out,
+            inward,
+            is_opening: false,
+        };
+        let way = |bytes, small, packets, turns| Way {
+            bytes,
+            small,
+            packets,
+            turns,
+        };
+        let hand = window(way(20_000, 3, 60, 40), way(4_000, 90, 90, 50));
+        let still = window(way(600, 0, 2, 1), way(60, 1, 1, 1));
+        Group {
+            windows: (0..minutes * 6)
+                .map(|number| (number, if number / 6 % 2 == 0 { hand } else { still }))
+                .collect(),
+            is_answered: true,
+            ..Group::default()
+        }
+    }
+
+    #[test]
+    fn a_weak_name_gains_by_the_form_of_remote_control_and_nothing_else_does() {
+        let group = driven(6);
+        let (confidence, evidence) = lifted(Confidence::Low, 20, true, &group).unwrap();
+        assert_eq!(
+            (confidence, evidence.measure.as_deref()),
+            (Confidence::Medium, Some("interactive_shape"))
+        );
+        assert!(lifted(Confidence::Low, 10, true, &group).is_none(), "too weak");
+        assert!(
+            lifted(Confidence::Medium, 30, true, &group).is_none(),
+            "no higher"
+        );
+        assert!(lifted(Confidence::Low, 20, false, &group).is_none(), "a tunnel");
+        assert!(
+            lifted(Confidence::Low, 20, true, &driven(1)).is_none(),
+            "too short"
+        );
+        let unanswered = Group {
+            is_answered: false,
+            ..group
+        };
+        assert!(lifted(Confidence::Low, 20, true, &unanswered).is_none());
+    }
 }

@@ -9,6 +9,9 @@ use super::identity::ContentId;
 use super::latency::LatencyRecord;
 use super::time::Timestamp;
 
+/// Stands for the tool in findings of remote control by a tool that the catalogue does not name.
+pub const UNKNOWN_INTERACTIVE: &str = "unknown-interactive";
+
 /// What a finding is about.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]

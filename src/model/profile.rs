@@ -178,7 +178,7 @@ pub struct RemoteSession {
     pub relays: Vec<String>,
     /// When what happened, in order of time.
     pub intervals: Vec<(Timestamp, Timestamp, Activity)>,
-    /// Whether sessions began without anybody at the machine, where that can be told.
+    /// Whether sessions began without anybody at the machine, three a day on three days; `None` where that cannot be told.
     pub unattended: Option<bool>,
     /// The finding.
     pub finding: ContentId,

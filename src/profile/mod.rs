@@ -5,13 +5,14 @@
 
 pub mod minutes;
 mod personal;
+mod unattended;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use minutes::minutes;
 
 use crate::model::address::{Address, MacAddress};
-use crate::model::finding::{Activity, Confidence, Finding, FindingKind, Role};
+use crate::model::finding::{Activity, Confidence, Finding, FindingKind, Role, UNKNOWN_INTERACTIVE};
 use crate::model::host::HostName;
 use crate::model::identity::ContentId;
 use crate::model::observable::Observable;
@@ -200,14 +201,20 @@ fn days(sight: &Sight) -> BTreeSet<u32> {
     days
 }
 
+/// Whether a finding counts as remote access: the form of some traffic alone is a lead, and nobody is controlled for it.
+fn is_remote(finding: &Finding) -> bool {
+    let is_lead = finding.tool == UNKNOWN_INTERACTIVE && finding.confidence == Confidence::Low;
+    finding.kind == FindingKind::RemoteAccess && !is_lead
+}
+
 fn profile(
     sight: &Sight,
     own: &[(&Finding, Option<&SessionSight>)],
     kvms: &BTreeMap<Option<MacAddress>, Vec<KvmSeen>>,
     watched: &Watched,
 ) -> HostProfile {
-    let remote = |finding: &&(&Finding, Option<&SessionSight>)| finding.0.kind == FindingKind::RemoteAccess;
-    let controlled: Vec<RemoteSession> = own
+    let remote = |finding: &&(&Finding, Option<&SessionSight>)| is_remote(finding.0);
+    let mut controlled: Vec<RemoteSession> = own
         .iter()
         .filter(remote)
         .filter(|(finding, _)| finding.role == Role::Controlled)
@@ -238,6 +245,10 @@ fn profile(
     let mut shown_minutes = viewed_minutes.clone();
     shown_minutes.extend(&sight.kvm_minutes);
     shown_minutes.sort_unstable();
+    for session in &mut controlled {
+        session.unattended =
+            unattended::judge(&session.intervals, &sight.active, &shown_minutes, sight.seen.0);
+    }
     let activity = personal::judge(&sight.active, &shown_minutes);
     // Who looks at a KVM's picture is none, and a lead alone makes none.
     let shows_screens = |finding: &Finding| {
@@ -249,20 +260,7 @@ fn profile(
         .iter()
         .find(|(finding, _)| shows_screens(finding))
         .map(|(finding, _)| finding.id);
-    let near: Vec<KvmSeen> = if sight.gateways.is_empty() {
-        kvms.get(&None).cloned().unwrap_or_default()
-    } else {
-        let mut list: Vec<KvmSeen> = sight
-            .gateways
-            .keys()
-            .filter_map(|gateway| kvms.get(&Some(*gateway)))
-            .flatten()
-            .cloned()
-            .collect();
-        list.sort();
-        list.dedup();
-        list
-    };
+    let near = near_kvms(sight, kvms);
     HostProfile {
         host: sight.host,
         first_seen: sight.seen.0,
@@ -309,6 +307,24 @@ fn profile(
     }
 }
 
+/// IP KVMs behind the same routers.
+fn near_kvms(sight: &Sight, kvms: &BTreeMap<Option<MacAddress>, Vec<KvmSeen>>) -> Vec<KvmSeen> {
+    if sight.gateways.is_empty() {
+        kvms.get(&None).cloned().unwrap_or_default()
+    } else {
+        let mut list: Vec<KvmSeen> = sight
+            .gateways
+            .keys()
+            .filter_map(|gateway| kvms.get(&Some(*gateway)))
+            .flatten()
+            .cloned()
+            .collect();
+        list.sort();
+        list.dedup();
+        list
+    }
+}
+
 /// Median of what the sessions in which the host is controlled say of their loops.
 fn control_excess(own: &[(&Finding, Option<&SessionSight>)]) -> Observable<f64> {
     let mut known = Vec::new();
@@ -317,7 +333,7 @@ fn control_excess(own: &[(&Finding, Option<&SessionSight>)]) -> Observable<f64> 
         let Some(measured) = session.and_then(|session| session.control_excess_ms) else {
             continue;
         };
-        if finding.kind != FindingKind::RemoteAccess || finding.role != Role::Controlled {
+        if !is_remote(finding) || finding.role != Role::Controlled {
             continue;
         }
         match measured {
@@ -332,7 +348,7 @@ fn control_excess(own: &[(&Finding, Option<&SessionSight>)]) -> Observable<f64> 
 fn transport(own: &[(&Finding, Option<&SessionSight>)]) -> Option<f64> {
     let controlled = own
         .iter()
-        .filter(|(finding, _)| finding.kind == FindingKind::RemoteAccess && finding.role == Role::Controlled);
+        .filter(|(finding, _)| is_remote(finding) && finding.role == Role::Controlled);
     lower_median(
         controlled
             .filter_map(|(_, session)| session.and_then(|session| session.transport_ms))
@@ -442,10 +458,7 @@ fn remote_session(finding: &Finding, session: Option<&SessionSight>) -> RemoteSe
 /// What a host mostly is in remote sessions, by the time of its live sessions; an idle agent counts least.
 fn main_role(own: &[(&Finding, Option<&SessionSight>)]) -> Role {
     let mut seconds: BTreeMap<Role, i64> = BTreeMap::new();
-    for (finding, _) in own
-        .iter()
-        .filter(|(finding, _)| finding.kind == FindingKind::RemoteAccess)
-    {
+    for (finding, _) in own.iter().filter(|(finding, _)| is_remote(finding)) {
         let live: i64 = finding
             .intervals
             .iter()

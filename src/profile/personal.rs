@@ -33,7 +33,7 @@ pub(super) struct Personal {
 }
 
 /// Whether a minute is one of those, or beside one.
-fn is_near(minute: u32, sorted: &[u32]) -> bool {
+pub(super) fn is_near(minute: u32, sorted: &[u32]) -> bool {
     let from = sorted.partition_point(|one| one.saturating_add(MARGIN) < minute);
     sorted
         .get(from)

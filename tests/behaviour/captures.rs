@@ -1,6 +1,7 @@
 //! The program over every real capture: it ends well, names no tool as probable that no label speaks of, and finds nothing
 //! probable in captures without any. What it must find is in `labels.rs`.
 
+use farmhawk::model::finding::UNKNOWN_INTERACTIVE;
 use serde_json::Value;
 
 use crate::labels::{labelled_tools, names};
@@ -26,6 +27,15 @@ fn complaints(capture: &Labelled) -> Vec<String> {
     let findings = findings(&run);
     let labelled = labelled_tools(capture);
     let is_weighed = capture.has("none") || !labelled.is_empty();
+    for finding in findings
+        .iter()
+        .filter(|finding| finding["tool"] == UNKNOWN_INTERACTIVE)
+    {
+        wrong.push(format!(
+            "{name}: nobody drives anybody here, but {}",
+            finding["summary"]
+        ));
+    }
     for finding in findings.iter().filter(|finding| finding["confidence"] != "low") {
         let is_labelled = labelled.iter().any(|tool| names(finding, tool));
         let is_true = TRUE_ALL_THE_SAME

@@ -51,4 +51,6 @@ mod source;
 #[cfg(test)]
 mod states;
 #[cfg(test)]
+mod unknown;
+#[cfg(test)]
 mod vocabulary;

@@ -22,7 +22,7 @@ const KNOWN_WRONG: [(&str, &str); 4] = [
     ),
     (
         "ssh-tunnels",
-        "the reverse tunnel's typing is not told from a session that the laptop opened",
+        "typing into a shell through -R has the sizes and turns of typing from the laptop: who was first is not in the windows",
     ),
 ];
 

@@ -65,8 +65,8 @@ fn value(subject: &Subject<'_>) -> Reading {
         .count();
     let nobody = match unattended {
         0 => String::new(),
-        1 if machines.len() == 1 => ", without anybody at the machine".to_owned(),
-        many => format!(", {many} without anybody at the machine"),
+        1 if machines.len() == 1 => ", without a trace of anybody at the machine".to_owned(),
+        many => format!(", {many} without a trace of anybody at the machine"),
     };
     let which = if machines.len() == 1 {
         String::new()

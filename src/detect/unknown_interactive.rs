@@ -1,0 +1,343 @@
+//! Remote control by a tool that nothing names: a long connection in which the host sends a screen and a hand answers it.
+//!
+//! Question: what does a hand do that no program does? In ten seconds it sends a score of small packets and more, and nothing else;
+//! several come without waiting for an answer; the screen answers, with little as long as it stands still otherwise; and a hand
+//! rests. Each half of that belongs to something else, too: receipts of an upload are small, but come for many octets each;
+//! the sound of a call comes without waiting, but never rests; requests of a page or a dashboard wait for their answers, or are
+//! not small; a shell or a chat that the host uses itself sends less than it gets. Calls and games over UDP are not looked at.
+//!
+//! Numbers: what the recordings in `fixtures/states` show at 2, 40 and 160 ms and no other capture does; they are of three kinds
+//! of programs, so that the finding is a lead and hardly more. Looked at is a flow that no entry of the catalogue names, once, when it ends.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::activity_state::{self, Window, Windows};
+use super::recognise::Recognised;
+use super::{HostView, Knowledge};
+use crate::model::address::Address;
+use crate::model::evidence::{Decibans, Evidence, Family};
+use crate::model::fact::{FieldId, Value};
+use crate::model::finding::{Confidence, Finding, FindingKind, Role, UNKNOWN_INTERACTIVE};
+use crate::model::flow::{ActivityBin, BIN, FlowRecord};
+use crate::model::frame::FrameRef;
+use crate::model::identity::ContentId;
+use crate::model::observation::{LocalIndex, Observation};
+use crate::model::segment::Layer;
+use crate::model::time::{SECOND, Timestamp};
+
+/// Connections that are remembered: hardly any has the shape.
+const MOST: usize = 1_024;
+
+/// Flows that a finding lists.
+const MOST_FLOW_IDS: usize = 32;
+
+/// Windows of a hand: a minute. Fewer are not looked for in a flow.
+const LEAST_HAND: usize = 6;
+
+/// Windows from first to last: three minutes.
+const LEAST_SPAN: u32 = 18;
+
+/// Windows in which the hand rests.
+const LEAST_REST: usize = 2;
+
+/// Of a hand's packets there are at least so many fewer when it rests.
+const REST: u32 = 4;
+
+/// Packets that a hand sends in ten seconds; two keys a second have their presses and releases.
+const PACKETS: u32 = 20;
+
+/// Percent of what comes in that must be small.
+const SMALL: u64 = 95;
+
+/// Octets of a packet of input, on average: an event or two, in TLS.
+const EVENT: u64 = 120;
+
+/// Percent of the small packets that come without an answer between.
+const UNASKED: u64 = 15;
+
+/// Octets of screen that answer in ten seconds.
+const ANSWER: u64 = 1 << 10;
+
+/// Octets of screen for each packet of input while the screen stands still otherwise: a receipt stands for a full segment and more.
+const STILL: u64 = 1_000;
+
+/// The same at most, whatever moves on the screen.
+const MOVING: u64 = 8 << 10;
+
+/// The screen has so many times the octets of the input.
+const RATIO: u64 = 2;
+
+/// Windows of a hand, and from first to last, from which a connection that the host opened is probable: ten minutes of
+/// half an hour.
+const ENOUGH: (usize, u32) = (60, 180);
+
+/// Protocols inside which anything may be.
+const OPAQUE: [&str; 2] = ["tls", "websocket"];
+
+const PAYLOADS: [FieldId; 2] = [FieldId::of("payload.to_server"), FieldId::of("payload.to_client")];
+
+/// What shows the hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// Ten-second windows of a hand.
+    pub hand: usize,
+    /// From first to last.
+    pub span: u32,
+    /// Median of packets of input in a window of a hand.
+    pub packets: u32,
+}
+
+/// A connection that has the shape.
+#[derive(Clone, Debug)]
+struct Candidate {
+    flow: ContentId,
+    start: Timestamp,
+    end: Timestamp,
+    is_opened_by_host: bool,
+    port: u16,
+    name: Option<Arc<str>>,
+    frames: Vec<FrameRef>,
+    windows: Windows,
+    shape: Shape,
+}
+
+/// The detector.
+#[derive(Debug, Default)]
+pub(super) struct Unknown {
+    found: BTreeMap<(LocalIndex, Address), Vec<Candidate>>,
+    held: usize,
+    /// Connections beyond the bound.
+    pub(super) refused: u64,
+}
+
+/// Whether a window is one of a hand that drives who sends `out`.
+fn has_hand(window: &Window) -> bool {
+    let (screen, input) = (window.out, window.inward);
+    let small = u64::from(input.small);
+    let packets = u64::from(input.packets);
+    let unasked = small.saturating_sub(input.turns.into());
+    input.packets >= PACKETS
+        && small.saturating_mul(100) >= packets.saturating_mul(SMALL)
+        && input.bytes <= packets.saturating_mul(EVENT)
+        && unasked.saturating_mul(100) >= small.saturating_mul(UNASKED)
+        && screen.bytes >= ANSWER
+        && screen.bytes <= small.saturating_mul(MOVING)
+}
+
+/// The shape of a connection in whose windows the host is `out`, if it is that of remote control.
+#[must_use]
+pub fn shape(windows: &Windows) -> Option<Shape> {
+    let used: Vec<(u32, &Window)> = windows
+        .iter()
+        .filter(|(_, window)| !window.is_opening)
+        .map(|(number, window)| (*number, window))
+        .collect();
+    let hand: Vec<&Window> = used
+        .iter()
+        .map(|(_, window)| *window)
+        .filter(|window| has_hand(window))
+        .collect();
+    if hand.len() < LEAST_HAND {
+        return None;
+    }
+    let span = used.last()?.0.saturating_sub(used.first()?.0).saturating_add(1);
+    let mut packets: Vec<u32> = hand.iter().map(|window| window.inward.packets).collect();
+    packets.sort_unstable();
+    let packets = packets.get(packets.len() / 2).copied()?;
+    let moves = |window: &&(u32, &Window)| window.1.inward.packets.saturating_mul(REST) > packets;
+    let moving = used.iter().filter(moves).count();
+    let rests = usize::try_from(span).ok()?.saturating_sub(moving);
+    let still = hand
+        .iter()
+        .filter(|window| window.out.bytes <= u64::from(window.inward.small).saturating_mul(STILL))
+        .count();
+    let sum = |of: fn(&Window) -> u64, list: &mut dyn Iterator<Item = &Window>| {
+        list.map(of).fold(0, u64::saturating_add)
+    };
+    let screen = sum(|window| window.out.bytes, &mut hand.iter().copied());
+    let input = sum(|window| window.inward.bytes, &mut hand.iter().copied());
+    let all = || used.iter().map(|(_, window)| *window);
+    let small = sum(|window| window.inward.small.into(), &mut all());
+    let came = sum(|window| window.inward.packets.into(), &mut all());
+    let fits = span >= LEAST_SPAN
+        && rests >= LEAST_REST
+        && still.saturating_mul(2) >= hand.len()
+        && screen >= input.saturating_mul(RATIO)
+        && small.saturating_mul(100) >= came.saturating_mul(SMALL);
+    fits.then_some(Shape {
+        hand: hand.len(),
+        span,
+        packets,
+    })
+}
+
+/// The windows of a flow's bins as the host sees them.
+#[must_use]
+pub fn windows(bins: &[ActivityBin], start: Timestamp, host_is_client: bool) -> Windows {
+    let mut windows = Windows::new();
+    activity_state::add(&mut windows, bins, start, host_is_client);
+    windows
+}
+
+/// Whether what was first said can be read: then it is no secret what is spoken, and somebody would have named it.
+fn is_readable(flow: &FlowRecord) -> bool {
+    let is_text = |octet: &u8| octet.is_ascii_graphic() || octet.is_ascii_whitespace();
+    flow.facts
+        .iter()
+        .filter(|fact| PAYLOADS.contains(&fact.field))
+        .any(|fact| matches!(fact.value, Value::Bytes { bytes, .. } if !bytes.is_empty() && bytes.iter().all(is_text)))
+}
+
+impl Unknown {
+    /// Takes any placed flow with the tools that it may belong to.
+    pub(super) fn add(&mut self, observation: &Observation<'_>, recognised: &[Recognised<'_>]) {
+        let flow = observation.flow;
+        if flow.activity.len() < LEAST_HAND || flow.layer != Layer::Tcp || !recognised.is_empty() {
+            return;
+        }
+        let (local, is_opened_by_host, other) = match observation.locals {
+            [Some(local), None] => (local, true, flow.server.address),
+            [None, Some(local)] => (local, false, flow.client.address),
+            _ => return,
+        };
+        let is_opaque = flow.app_proto.is_none_or(|name| OPAQUE.contains(&name));
+        if !is_opaque || flow.tunnels.depth() > 0 {
+            return;
+        }
+        let windows = windows(&flow.activity, flow.start, is_opened_by_host);
+        let Some(shape) = shape(&windows).filter(|_| !is_readable(flow)) else {
+            return;
+        };
+        if self.held >= MOST {
+            self.refused = self.refused.saturating_add(1);
+            return;
+        }
+        self.held = self.held.saturating_add(1);
+        let frames = [Some(flow.frames.first), Some(flow.frames.last)];
+        self.found.entry((local, other)).or_default().push(Candidate {
+            flow: flow.id,
+            start: flow.start,
+            end: flow.end,
+            is_opened_by_host,
+            port: flow.server.port,
+            name: observation
+                .server_name
+                .as_ref()
+                .map(|name| Arc::clone(&name.name)),
+            frames: frames.into_iter().flatten().collect(),
+            windows,
+            shape,
+        });
+    }
+
+    /// Makes findings, in order of host and peer.
+    pub(super) fn conclude(
+        self,
+        hosts: &BTreeMap<LocalIndex, &HostView>,
+        knowledge: &Knowledge<'_>,
+    ) -> Vec<Finding> {
+        // A port that several call is a service of the host: of a game, of a page.
+        let mut callers: BTreeMap<(LocalIndex, u16), BTreeSet<Address>> = BTreeMap::new();
+        for ((local, peer), list) in &self.found {
+            for one in list.iter().filter(|one| !one.is_opened_by_host) {
+                callers.entry((*local, one.port)).or_default().insert(*peer);
+            }
+        }
+        let mut findings = Vec::new();
+        for ((local, peer), mut list) in self.found {
+            list.retain(|one| {
+                one.is_opened_by_host
+                    || callers
+                        .get(&(local, one.port))
+                        .is_some_and(|peers| peers.len() == 1)
+            });
+            if let Some(host) = hosts.get(&local) {
+                findings.extend(finding(host, peer, &list, knowledge));
+            }
+        }
+        findings
+    }
+}
+
+/// The item that says so.
+pub(super) fn evidence(shape: Shape, decibans: f64, frames: &[FrameRef], at: Option<Timestamp>) -> Evidence {
+    let seconds = |windows: u64| windows.saturating_mul(u64::try_from(BIN / SECOND).unwrap_or(0));
+    let what = format!(
+        "small packets came in as from a hand for {} s of {} s (median {} in ten seconds, some without waiting for an answer, with rests), and the host answered with more octets",
+        seconds(u64::try_from(shape.hand).unwrap_or(0)),
+        seconds(shape.span.into()),
+        shape.packets,
+    );
+    let mut evidence = Evidence::observed(Family::Rc, what, Decibans(decibans), frames, at);
+    evidence.measure = Some("interactive_shape".to_owned());
+    evidence.note = Some("form of the traffic alone: it names no tool".into());
+    evidence
+}
+
+fn finding(host: &HostView, peer: Address, list: &[Candidate], knowledge: &Knowledge<'_>) -> Option<Finding> {
+    let first = list.iter().min_by_key(|one| (one.start, one.flow))?;
+    let longest = list
+        .iter()
+        .max_by_key(|one| (one.shape.hand, one.shape.span, one.flow))?;
+    let mut windows = Windows::new();
+    for one in list {
+        for (number, window) in &one.windows {
+            windows.entry(*number).or_default().add(*window);
+        }
+    }
+    let judged = activity_state::judge(&windows, UNKNOWN_INTERACTIVE, Some(Role::Controlled));
+    let shape = longest.shape;
+    let is_enough = longest.is_opened_by_host && shape.hand >= ENOUGH.0 && shape.span >= ENOUGH.1;
+    let (confidence, score) = if is_enough {
+        (Confidence::Medium, Decibans(25.0))
+    } else {
+        (Confidence::Low, Decibans(10.0))
+    };
+    let evidence = evidence(shape, score.0, &longest.frames, Some(longest.start));
+    let name = list.iter().find_map(|one| one.name.as_deref());
+    let shown = name.map_or_else(|| peer.to_string(), |name| format!("{name} ({peer})"));
+    let allowed = knowledge.sanctioned(
+        host,
+        UNKNOWN_INTERACTIVE,
+        &name.into_iter().collect::<Vec<_>>(),
+        Some(peer.to_ip()),
+    );
+    Some(Finding {
+        id: ContentId::of(&[b"unknown-interactive", &host.id.0.to_be_bytes(), &peer.0]),
+        timestamp: first.start,
+        last_seen: list.iter().map(|one| one.end).max()?,
+        kind: FindingKind::RemoteAccess,
+        tool: UNKNOWN_INTERACTIVE.to_owned(),
+        role: Role::Controlled,
+        activity: judged.activity,
+        intervals: judged.intervals,
+        host: host.id,
+        host_ip: host.address(),
+        peer: Some(peer.to_string()),
+        peer_name: name.map(str::to_owned),
+        peer_port: Some(longest.port),
+        proto: Some("TCP".to_owned()),
+        flow_ids: list.iter().take(MOST_FLOW_IDS).map(|one| one.flow).collect(),
+        flow_count: u64::try_from(list.len()).unwrap_or(u64::MAX),
+        confidence,
+        score,
+        // What nothing names is on nobody's list, for or against.
+        sanctioned: allowed.filter(|is_allowed| *is_allowed),
+        summary: format!(
+            "{}: traffic consistent with being controlled by a tool that nothing names; {} with {shown}",
+            host.label(),
+            crate::model::quantity::counted(u64::try_from(list.len()).unwrap_or(u64::MAX), "flow"),
+        ),
+        benign: vec![
+            "a program with a protocol of its own whose user sits at the other end, such as a game or a page that the host serves"
+                .to_owned(),
+        ],
+        evidence: vec![evidence],
+        peer_geo: knowledge.place(peer),
+        ..Finding::default()
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,132 @@
+//! Do sessions begin on a machine at which nobody is? Three a day on three days that begin without anybody there within ten
+//! minutes are the pattern (DETECTION 4.1.2); a click of consent is not seen in traffic.
+
+use std::collections::BTreeMap;
+
+use super::MINUTES_A_DAY;
+use super::personal::is_near;
+use crate::model::finding::Activity;
+use crate::model::profile::{Minutes, PersonalMinutes};
+use crate::model::time::{SECOND, Timestamp};
+
+/// Minutes before a session in which nobody may have been active at the machine.
+const BEFORE: u32 = 10;
+
+/// Sessions of a day, and days with so many.
+const PATTERN: (usize, usize) = (3, 3);
+
+/// Whether the sessions of these intervals (in order) have the pattern; `None` where there are too few to tell, or where activity
+/// at the machine would not show. `shown` are the minutes in which anybody elsewhere had the screen, `first_seen` when the
+/// machine was.
+pub(super) fn judge(
+    intervals: &[(Timestamp, Timestamp, Activity)],
+    active: &PersonalMinutes,
+    shown: &Minutes,
+    first_seen: Timestamp,
+) -> Option<bool> {
+    if active.calls == 0 || active.is_cut {
+        return None;
+    }
+    let minute = |at: Timestamp| u32::try_from(at.0.div_euclid(60 * SECOND)).unwrap_or(0);
+    let known_from = minute(first_seen).saturating_add(BEFORE);
+    let local: Vec<u32> = active
+        .minutes
+        .iter()
+        .copied()
+        .filter(|one| !is_near(*one, shown))
+        .collect();
+    let mut days: BTreeMap<u32, [usize; 2]> = BTreeMap::new();
+    let mut last_end: Option<u32> = None;
+    for (start, end, state) in intervals {
+        if !matches!(state, Activity::Driven | Activity::Viewed) {
+            continue;
+        }
+        let (start, end) = (minute(*start), minute(*end));
+        // A short pause is no new session.
+        let is_new = last_end.is_none_or(|last| start > last.saturating_add(BEFORE));
+        last_end = Some(last_end.map_or(end, |last| last.max(end)));
+        if !is_new || start < known_from {
+            continue;
+        }
+        let from = local.partition_point(|one| one.saturating_add(BEFORE) < start);
+        let is_attended = local.get(from).is_some_and(|one| *one < start);
+        let [all, alone] = days.entry(start / MINUTES_A_DAY).or_default();
+        *all = all.saturating_add(1);
+        *alone = alone.saturating_add(usize::from(!is_attended));
+    }
+    let with_enough = |of: fn(&[usize; 2]) -> usize| {
+        days.values().filter(|counts| of(counts) >= PATTERN.0).count() >= PATTERN.1
+    };
+    with_enough(|[all, _]| *all).then(|| with_enough(|[_, alone]| *alone))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: i64 = 1_440;
+
+    fn at(minute: i64) -> Timestamp {
+        Timestamp(minute * 60 * SECOND)
+    }
+
+    /// Sessions of twenty minutes at these hours of so many days.
+    fn sessions(days: i64, hours: &[i64]) -> Vec<(Timestamp, Timestamp, Activity)> {
+        let starts = (0..days).flat_map(|day| hours.iter().map(move |hour| day * DAY + hour * 60));
+        starts
+            .flat_map(|start| {
+                [
+                    (at(start), at(start + 15), Activity::Driven),
+                    (at(start + 16), at(start + 20), Activity::Viewed),
+                    (at(start + 21), at(start + 50), Activity::Idle),
+                ]
+            })
+            .collect()
+    }
+
+    fn active(minutes: &[i64]) -> PersonalMinutes {
+        PersonalMinutes {
+            minutes: minutes
+                .iter()
+                .map(|minute| u32::try_from(*minute).unwrap())
+                .collect(),
+            calls: 500,
+            is_cut: false,
+        }
+    }
+
+    fn of(days: i64, hours: &[i64], minutes: &[i64]) -> Option<bool> {
+        judge(&sessions(days, hours), &active(minutes), &Vec::new(), at(0))
+    }
+
+    #[test]
+    fn three_a_day_on_three_days_with_nobody_there_are_the_pattern() {
+        assert_eq!(of(3, &[8, 10, 14], &[]), Some(true));
+        assert_eq!(of(2, &[8, 10, 14], &[]), None, "two days");
+        assert_eq!(of(9, &[8, 10], &[]), None, "two a day");
+        // Somebody was there five minutes before one of the three.
+        let there: Vec<i64> = (0..3).map(|day| day * DAY + 10 * 60 - 5).collect();
+        assert_eq!(of(3, &[8, 10, 14], &there), Some(false));
+        assert_eq!(of(3, &[8, 10, 14], &[10 * 60 - 11]), Some(true), "long before");
+    }
+
+    #[test]
+    fn what_is_done_through_the_session_before_is_not_somebody_there() {
+        let list = sessions(3, &[8, 10, 14]);
+        let done: Vec<i64> = (0..3).map(|day| day * DAY + 10 * 60 - 5).collect();
+        let shown: Minutes = done
+            .iter()
+            .map(|minute| u32::try_from(*minute).unwrap())
+            .collect();
+        assert_eq!(judge(&list, &active(&done), &shown, at(0)), Some(true));
+    }
+
+    #[test]
+    fn where_activity_does_not_show_nothing_is_said() {
+        let list = sessions(3, &[8, 10, 14]);
+        let blind = PersonalMinutes::default();
+        assert_eq!(judge(&list, &blind, &Vec::new(), at(0)), None);
+        // The first session was under way when the machine was first seen.
+        assert_eq!(judge(&list, &active(&[]), &Vec::new(), at(8 * 60 - 3)), None);
+    }
+}
