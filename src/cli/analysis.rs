@@ -93,7 +93,8 @@ pub fn run(
             &loaded.catalogue,
             &loaded.geo,
             sink,
-        );
+        )
+        .with_heuristics(loaded.policy.heuristics);
         let (reader, counters, analysis) = pipeline::run(threads, reader, &loaded.limits, analysis)
             .context("a stage of the pipeline was lost")?;
         (reader, counters, analysis.finish())

@@ -12,6 +12,7 @@ pub mod activity_thresholds;
 pub mod delay;
 pub mod device;
 mod dns_tunnel;
+mod encrypted_start;
 mod group;
 pub mod hidden_leg;
 pub mod latency_mismatch;
@@ -41,10 +42,11 @@ use crate::model::observation::{EventHeader, LocalIndex, Observation, ServerName
 use crate::model::profile::Asset;
 use crate::model::time::Timestamp;
 use crate::settings::limits::Limits;
-use crate::settings::policy::Policy;
+use crate::settings::policy::{Heuristics, Policy};
 use crate::signatures::Catalogue;
 
 use dns_tunnel::Questions;
+use encrypted_start::EncryptedStarts;
 use place::nested_tunnel::Nested;
 use recognise::{Recognised, Recogniser};
 use sessions::{Asked, Session, Sessions};
@@ -204,6 +206,7 @@ pub struct Detectors {
     questions: Questions,
     outside: Outside,
     nested: Nested,
+    encrypted_starts: EncryptedStarts,
     tenants: Tenants,
 }
 
@@ -243,8 +246,14 @@ impl Detectors {
             questions: Questions::new(limits.groups),
             outside: Outside::default(),
             nested: Nested::default(),
+            encrypted_starts: EncryptedStarts::default(),
             tenants: Tenants::new(limits.hosts),
         }
+    }
+
+    /// Looks for what the policy wants looked for although much else looks the same.
+    pub fn look_for(&mut self, heuristics: Heuristics) {
+        self.encrypted_starts.is_wanted = heuristics.encrypted_start;
     }
 
     /// Takes a fact about hosts; `local` is whom it is about: who said it, or for an answer who gets it.
@@ -302,6 +311,9 @@ impl Detectors {
     pub fn used(&mut self, observation: &Observation<'_>, recognised: &[Recognised<'_>]) {
         self.outside.add(observation, recognised);
         self.nested.add(observation, recognised);
+        if recognised.is_empty() {
+            self.encrypted_starts.add(observation);
+        }
         if let (Some(client), Some(name)) = (
             observation.locals.first().copied().flatten(),
             &observation.server_name,
@@ -334,12 +346,14 @@ impl Detectors {
         findings.extend(self.questions.conclude(&by_local, knowledge));
         // After the sessions of the same tools, which say what a tunnel was used for.
         let nested = self.nested.conclude(&by_local, knowledge);
+        let encrypted = self.encrypted_starts.conclude(&by_local, knowledge);
         let further: Vec<Finding> = CONCLUSIONS
             .iter()
             .flat_map(|conclusion| conclusion.conclude(hosts, &findings, knowledge))
             .collect();
         findings.extend(further);
         findings.extend(nested);
+        findings.extend(encrypted);
         Concluded {
             findings,
             sessions,

@@ -29,6 +29,8 @@ mod formats;
 #[cfg(test)]
 mod hellos;
 #[cfg(test)]
+mod heuristics;
+#[cfg(test)]
 mod labels;
 #[cfg(test)]
 mod laboratory;
