@@ -12,6 +12,7 @@ pub mod activity_thresholds;
 pub mod delay;
 pub mod device;
 mod dns_tunnel;
+mod encrypted_start;
 mod group;
 pub mod hidden_leg;
 mod kvm_pairing;
@@ -45,10 +46,11 @@ use crate::model::profile::Asset;
 use crate::model::threads::Threads;
 use crate::model::time::Timestamp;
 use crate::settings::limits::Limits;
-use crate::settings::policy::Policy;
+use crate::settings::policy::{Heuristics, Policy};
 use crate::signatures::Catalogue;
 
 use dns_tunnel::Questions;
+use encrypted_start::EncryptedStarts;
 pub use kvm_watch::Drives;
 use place::nested_tunnel::Nested;
 use recognise::{Recognised, Recogniser};
@@ -210,6 +212,7 @@ pub struct Detectors {
     questions: Questions,
     outside: Outside,
     nested: Nested,
+    encrypted_starts: EncryptedStarts,
     tenants: Tenants,
     watch: kvm_watch::Watch,
     unknown: Unknown,
@@ -256,10 +259,16 @@ impl Detectors {
             questions: Questions::new(limits.groups / 16),
             outside: Outside::default(),
             nested: Nested::default(),
+            encrypted_starts: EncryptedStarts::default(),
             tenants: Tenants::new(limits.hosts),
             watch: kvm_watch::Watch::default(),
             unknown: Unknown::default(),
         }
+    }
+
+    /// Looks for what the policy wants looked for although much else looks the same.
+    pub fn look_for(&mut self, heuristics: Heuristics) {
+        self.encrypted_starts.is_wanted = heuristics.encrypted_start;
     }
 
     /// Takes a fact about hosts; `local` is whom it is about: who said it, or for an answer who gets it.
@@ -324,6 +333,9 @@ impl Detectors {
         self.watch.add(observation, recognised);
         self.nested.add(observation, recognised);
         self.unknown.add(observation, recognised);
+        if recognised.is_empty() {
+            self.encrypted_starts.add(observation);
+        }
         if let (Some(client), Some(name)) = (
             observation.locals.first().copied().flatten(),
             &observation.server_name,
@@ -358,12 +370,14 @@ impl Detectors {
         findings.extend(self.questions.conclude(&by_local, knowledge));
         // After the sessions of the same tools, which say what a tunnel was used for.
         let nested = self.nested.conclude(&by_local, knowledge);
+        let encrypted = self.encrypted_starts.conclude(&by_local, knowledge);
         let further: Vec<Finding> = CONCLUSIONS
             .iter()
             .flat_map(|conclusion| conclusion.conclude(hosts, &findings, knowledge))
             .collect();
         findings.extend(further);
         findings.extend(nested);
+        findings.extend(encrypted);
         let drives = self.watch.conclude(hosts, &mut findings);
         Concluded {
             findings,

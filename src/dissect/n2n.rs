@@ -1,7 +1,7 @@
 //! n2n, a mesh of Ethernet over UDP: header and the name of the community, versions 1 to 3.
 //!
 //! Version 1 (n2n 1.3, n2n.h: type, hops, whether a supernode sent it, a name of 16 octets), 2 (n2n 2, n2n_wire.h: hops, flags, 16
-//! octets) and 3 (n2n 3, n2n_typedefs.h: 20 octets). The header alone is weak: two datagrams must name the same community.
+//! octets) and 3 (n2n 3, n2n_define.h: 20 octets, eleven types). The header alone is weak: two datagrams must name the same community.
 
 use super::cursor::Cursor;
 use super::{Dissection, Dissector, Head, Input, Next, Probe};
@@ -13,7 +13,7 @@ pub const COMMUNITY: Field = Field::of_flow("n2n.community");
 
 /// Shortest message: the header of version 2 and three octets of an address.
 const SHORTEST: u32 = 23;
-/// Most hops that a message is given: edges begin with 2, supernodes with no more than 8 (`N2N_DEFAULT_TTL`).
+/// Most hops that a message is given: edges begin with 2 (`N2N_DEFAULT_TTL`, n2n_define.h), the rest is room.
 const MOST_HOPS: u8 = 8;
 
 /// Recognises n2n.
@@ -55,9 +55,9 @@ fn community(bytes: &[u8]) -> Option<(u8, &[u8])> {
     let [first, second, third] = [cursor.u8()?, cursor.u8()?, cursor.u8()?];
     let (is_header, length) = match version {
         1 => (matches!(first, 1..=5) && second <= MOST_HOPS && third <= 1, 16),
-        // Flags: three bits above the type, which is 1 to 10.
+        // Flags: three bits above the type, which is 1 to 11.
         2 | 3 => (
-            first <= MOST_HOPS && second == 0 && matches!(third & 0x1f, 1..=10),
+            first <= MOST_HOPS && second == 0 && matches!(third & 0x1f, 1..=11),
             if version == 2 { 16 } else { 20 },
         ),
         _ => return None,

@@ -13,6 +13,7 @@ use crate::model::segment::Layer;
 use crate::model::time::Timestamp;
 use crate::observe::Observers;
 use crate::settings::limits::Limits;
+use crate::settings::policy::Heuristics;
 use crate::signatures::Catalogue;
 
 /// Flows that are brought near before they are taken one by one.
@@ -55,6 +56,13 @@ impl<'a> Analysis<'a> {
             order: Vec::new(),
             flow_order: Vec::new(),
         }
+    }
+
+    /// With what the policy wants looked for although much else looks the same.
+    #[must_use]
+    pub fn with_heuristics(mut self, heuristics: Heuristics) -> Self {
+        self.detectors.look_for(heuristics);
+        self
     }
 
     /// What was learnt.

@@ -22,6 +22,9 @@
 //! [thresholds]
 //! confidence = "medium"
 //! verdict = "review"
+//!
+//! [heuristics]                               # tests that much else meets too; off by default
+//! encrypted_start = true
 //! ```
 
 use std::fs;
@@ -119,6 +122,15 @@ pub struct Policy {
     pub least_confidence: Option<String>,
     /// Least verdict of a farm or host that is shown.
     pub least_verdict: Option<String>,
+    /// Tests that much else meets too.
+    pub heuristics: Heuristics,
+}
+
+/// Tests that much else meets too: each off unless it is asked for, and what it finds is of low confidence.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Heuristics {
+    /// Streams that are encrypted from their first octet.
+    pub encrypted_start: bool,
 }
 
 const CONFIDENCES: [&str; 3] = ["low", "medium", "high"];
@@ -159,6 +171,7 @@ impl Policy {
                 .collect(),
             least_confidence: None,
             least_verdict: None,
+            heuristics: Heuristics::default(),
         };
         if let Some(country) = policy
             .watched_countries
@@ -174,6 +187,10 @@ impl Policy {
             policy.least_confidence = one_of(&thresholds, "confidence", &CONFIDENCES);
             policy.least_verdict = one_of(&thresholds, "verdict", &VERDICTS);
             thresholds.refuse_unknown();
+        }
+        if let Some(heuristics) = root.table("heuristics") {
+            policy.heuristics.encrypted_start = heuristics.flag("encrypted_start").unwrap_or(false);
+            heuristics.refuse_unknown();
         }
         root.refuse_unknown();
         drop(root);
@@ -406,6 +423,8 @@ networks = ["192.0.2.128/25"]
 [thresholds]
 confidence = "medium"
 verdict = "review"
+[heuristics]
+encrypted_start = true
 "#,
         )
         .unwrap();
@@ -420,6 +439,7 @@ verdict = "review"
         assert!(!policy.sanctions_instance("screenconnect", &["relay.example"], None));
         assert!(policy.sanctions_instance("screenconnect", &[], Some(ip("203.0.113.5"))));
         assert!(!policy.sanctions_instance("anydesk", &["a.relay.example"], Some(ip("203.0.113.5"))));
+        assert!(policy.heuristics.encrypted_start);
         assert_eq!(policy.watched_countries, ["KP", "CN"]);
         assert_eq!(policy.site_of(ip("192.0.2.200")).unwrap().name, "Lab");
         assert_eq!(policy.site_of(ip("192.0.2.1")).unwrap().kind, SiteKind::Office);

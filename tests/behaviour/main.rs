@@ -31,6 +31,8 @@ mod formats;
 #[cfg(test)]
 mod hellos;
 #[cfg(test)]
+mod heuristics;
+#[cfg(test)]
 mod labels;
 #[cfg(test)]
 mod laboratory;

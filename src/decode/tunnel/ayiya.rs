@@ -1,4 +1,7 @@
 //! AYIYA (draft-massar-v6ops-ayiya-02, 3): IPv6 in UDP with an identity and a signature in front of it.
+//!
+//! That there is such a draft, with an identity of given length and type and a signature, was looked up; the places of single bits
+//! are from memory, so that every field is tested before anything is opened.
 
 use crate::model::segment::Encapsulation;
 
