@@ -14,7 +14,7 @@ use crate::model::address::{Address, MacAddress};
 use crate::model::fact::{Fact, FactIter, Field, FieldId, Value};
 use crate::model::frame::FrameRef;
 use crate::model::observation::EventHeader;
-use crate::model::time::Timestamp;
+use crate::model::time::{SECOND, Timestamp};
 
 const DNS_ANSWER: FieldId = FieldId::of("dns.answer");
 const DNS_QUERY: FieldId = FieldId::of("dns.query");
@@ -40,6 +40,9 @@ const NATPMP_EXTERNAL: FieldId = FieldId::of("natpmp.external");
 const UPNP_EXTERNAL: FieldId = FieldId::of("upnp.external");
 const LLDP_NAME: FieldId = FieldId::of("lldp.system_name");
 const CDP_NAME: FieldId = FieldId::of("cdp.device");
+
+/// Days kept of each public address: more than a year.
+const MOST_DAYS: usize = 400;
 
 /// What a device says of itself in packets from its own address.
 const OF_ADDRESS: [Field; 3] = [
@@ -159,9 +162,13 @@ fn single(
             if !locals.is_local(address)
                 && let Some(local) = locals.place(header.space, header.to.address)
                 && let Some(entry) = locals.get_mut(local)
-                && entry.public.len() < 64
+                && (entry.public.len() < 64 || entry.public_days.contains_key(&address))
             {
                 entry.public.entry((address, how)).or_insert(sighting);
+                let days = entry.public_days.entry(address).or_default();
+                if days.len() < MOST_DAYS {
+                    days.extend(day(sighting.1));
+                }
             }
         }
         (field, value) => {
@@ -170,6 +177,10 @@ fn single(
             }
         }
     }
+}
+
+fn day(at: Timestamp) -> Option<u32> {
+    u32::try_from(at.0.div_euclid(86_400 * SECOND)).ok()
 }
 
 /// What a device announces of itself, in words of its own.

@@ -33,6 +33,8 @@ pub struct LocalAddress {
     pub announced: BTreeMap<(&'static str, String), Sighting>,
     /// Its own public addresses and how each was learnt (`stun`, `natpmp`, `upnp`).
     pub public: BTreeMap<(Address, &'static str), Sighting>,
+    /// Days since 1970 on which each of them was named.
+    pub public_days: BTreeMap<Address, BTreeSet<u32>>,
     /// It answered as a router or resolver: `router`, `dns_server`, `dhcp_server`.
     pub roles: BTreeSet<&'static str>,
     /// Link addresses of the routers through which it talked, with the days since 1970.

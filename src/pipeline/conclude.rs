@@ -270,9 +270,13 @@ fn sight(
     ending: &Ending<'_>,
 ) -> Sight {
     let mut gateways: BTreeMap<_, BTreeSet<u32>> = BTreeMap::new();
+    let mut public: BTreeMap<Address, BTreeSet<u32>> = BTreeMap::new();
     let mut has_asked = false;
     for local in host.locals.iter().filter_map(|local| observers.local(*local)) {
         has_asked |= local.questions > 0;
+        for (address, days) in &local.public_days {
+            public.entry(*address).or_default().extend(days);
+        }
         for (mac, days) in local.gateways.iter() {
             gateways.entry(*mac).or_default().extend(days);
         }
@@ -286,17 +290,16 @@ fn sight(
         names: names(host),
         asset: view.asset.clone(),
         gateways,
-        egress: view
-            .public
-            .iter()
-            .map(|(address, _, _, at)| {
+        egress: public
+            .into_iter()
+            .map(|(address, days)| {
                 let place = ending.knowledge.geo.place(address.to_ip());
                 let kind = place.as_ref().and_then(|place| place.kind).and_then(network_kind);
                 let source = place.as_ref().and_then(|place| place_record(place).source);
                 let is_default = place.as_ref().is_some_and(crate::geo::Place::network_is_default);
                 EgressSight {
-                    address: *address,
-                    at: *at,
+                    address,
+                    days,
                     kind,
                     source,
                     is_default_database_only: is_default,

@@ -59,8 +59,8 @@ pub struct Sight {
 pub struct EgressSight {
     /// The address.
     pub address: Address,
-    /// When it was seen.
-    pub at: Timestamp,
+    /// Days since 1970 on which it was seen.
+    pub days: BTreeSet<u32>,
     /// Kind of its network, where something knows it.
     pub kind: Option<NetworkKind>,
     /// Which database or list said so.
@@ -387,7 +387,7 @@ fn egress(sight: &Sight) -> Observable<Vec<Egress>> {
         .iter()
         .map(|seen| Egress {
             address: seen.address,
-            days: vec![day(seen.at)],
+            days: seen.days.iter().copied().collect(),
             kind: seen.kind,
             source: seen.source.clone(),
             is_default_database_only: seen.is_default_database_only,
