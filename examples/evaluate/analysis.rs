@@ -14,7 +14,7 @@ use farmhawk::model::case::Case;
 use farmhawk::model::flow::FlowRecord;
 use farmhawk::model::loss::Losses;
 use farmhawk::model::threads::Threads;
-use farmhawk::model::time::SECOND;
+use farmhawk::model::time::{SECOND, Timestamp};
 use farmhawk::model::vantage::Vantage;
 use farmhawk::pipeline::analysis::Analysis;
 use farmhawk::pipeline::conclude::{self, Ending, Grounds};
@@ -63,6 +63,18 @@ impl Analyst {
         policy: &str,
         vantage: Vantage,
     ) -> anyhow::Result<Analysed> {
+        self.analyse_until(captures, inventory, policy, vantage, None)
+    }
+
+    /// The same as if captures had ended at this moment.
+    pub(crate) fn analyse_until(
+        &self,
+        captures: &[PathBuf],
+        inventory: &str,
+        policy: &str,
+        vantage: Vantage,
+        until: Option<Timestamp>,
+    ) -> anyhow::Result<Analysed> {
         let tools: Vec<&str> = self.catalogue.ids().collect();
         let policy = Policy::parse(Path::new("policy.toml"), policy, &tools)
             .map_err(|faults| anyhow::anyhow!("{faults}"))?;
@@ -73,6 +85,7 @@ impl Analyst {
         let list = inputs::expand(captures)?;
         let reading = Reading {
             limits: self.limits.clone(),
+            until,
             ..Reading::default()
         };
         let source = capture::open(&list.captures, &reading)?;

@@ -30,10 +30,12 @@ pub(crate) fn page(outcomes: &[Outcome], mixed: &[Mixed], seeds: u64, hash: &str
          Every scenario of the laboratory (`farmhawk lab --list`) is written with the seeds 1 to {seeds} and analysed from its \
          capture, inventory and policy alone; the truth is read afterwards. The figures below come from even seeds only, except in the first table, which shows both.\n\n\
          ## What the figures can and cannot say\n\n\
-         - The split is by seed alone: both halves draw sizes and hours from the same ranges, so nothing here is held out by range. The model was mended by hand while seed 1 was read; seed 2 was read once before the page was first kept, and the laboratory (not the model) was changed after it.\n\
+         - Odd and even seeds draw from different ranges: numbers of laptops, employers, laptops of one operator, IP KVMs and staff, hours, lengths of turns and \
+         sessions, days, delays, jitter, frames lost, pauses, things of the household. The even ranges are wider and reach beyond the odd ones on both sides or one; \
+         they overlap. Nobody has fitted a weight to either; mechanisms were mended while seeds 1 to 4 were read, and the rules for the distance of a direct \
+         controller, the resolution and the usual public address came out of that.\n\
          - The gap that joins remote sessions was raised from 120 s to half an hour after S10 had stopped at review (.79) with seed 1; it then reached likely (.98). The reason given for it holds for any operator with several machines, but these scenarios cannot confirm it.\n\
          - The scenarios were written with the analyser's thresholds in view: farms work long enough for 300 minutes of activity, take turns that the focus test can use, and send screens above the level that counts as driven. They show that the evidence is read as meant, not that real farms give it.\n\
-         - Where every seed of a scenario gets one verdict, the seeds vary too little to be independent trials; a count such as 3 of 3 bears out no percentage.\n\
          - These are synthetic captures: how often a farm is found in the world, they do not tell.\n"
     );
     verdicts(&mut text, outcomes);
@@ -52,9 +54,15 @@ pub(crate) fn page(outcomes: &[Outcome], mixed: &[Mixed], seeds: u64, hash: &str
     text
 }
 
-const MISSING: &str = "\n## What is not here\n\nS11, S14, S20, S23, S26, S27, S28, S30, S32 and S33 have no scenario yet. In S06 and S21 another \
-tool stands for TeamViewer and Chrome Remote Desktop, of which the laboratory has no model. The dose-response over loss, jitter, \
-sampling and hours of capture is not measured.\n";
+const MISSING: &str = "\n## What falls short, and why\n\n\
+- S13 (laptops behind IP KVMs without any remote software) is not found: nothing compares a KVM's picture with a laptop's traffic yet, so no machine counts as \
+remotely controlled. It is what keeps the adjusted Rand of the mixed captures down.\n\
+- S14 (the same, seen by the employer) stays at note: three assignees behind one address is all that shows there.\n\
+- S32 (a farm behind its address translation) is not raised: devices behind one address are not counted, and many machines at once on one host look like \
+presence of its user.\n\
+- In S06 and S21 another tool stands for TeamViewer and Chrome Remote Desktop, in S26 another VPN for Astrill, of which the laboratory has no model. S23 is written \
+with its floor declared. S30 floods with 15,000 to 40,000 frames and not with millions.\n\
+- The dose-response over loss, jitter, sampling and hours of capture is not measured.\n";
 
 fn verdicts(text: &mut String, outcomes: &[Outcome]) {
     text.push_str(
@@ -147,7 +155,7 @@ fn partitions(text: &mut String, judged: &[&Outcome], mixed: &[Mixed]) {
         for (number, host) in one.hosts.iter().enumerate() {
             let alone = format!("{} {} {number}", one.scenario, one.seed);
             let truth = if host.is_farm {
-                format!("{} {} farm", one.scenario, one.seed)
+                format!("{} {} farm at {}", one.scenario, one.seed, host.place)
             } else {
                 alone.clone()
             };

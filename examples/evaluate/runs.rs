@@ -29,6 +29,8 @@ pub(crate) struct Truth {
 pub(crate) struct HostOutcome {
     /// Whether it belongs to a farm.
     pub(crate) is_farm: bool,
+    /// Its network: machines of one operation in two houses are two groups.
+    pub(crate) place: String,
     /// Posterior of a farm of its group, times its membership; 0 without a group.
     pub(crate) score: f64,
     /// Verdict of its group.
@@ -189,8 +191,10 @@ pub(crate) fn hosts(analysed: &Analysed, truth: &Truth) -> Vec<HostOutcome> {
                 said.get(address.as_str())
                     .copied()
                     .unwrap_or((0.0, Verdict::None, None));
+            let (place, _) = address.rsplit_once('.').unwrap_or_default();
             HostOutcome {
                 is_farm: truth.farm.contains(address),
+                place: place.to_owned(),
                 score,
                 group,
                 cluster,

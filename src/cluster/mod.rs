@@ -50,24 +50,24 @@ pub fn cluster(profiles: &[HostProfile], others: usize, weights: &PairWeights) -
         weights,
         rarity: &rarity,
     };
+    // A group is a place: who is known to be elsewhere belongs to another one, and at most to the same operation. A ledger that
+    // makes no edge is forgotten at once: there are millions of them where hosts are many.
     let ledgers: Vec<(usize, usize, PairLedger)> = candidates
         .iter()
         .filter_map(|&(first, second)| {
-            let ledger = pairs::ledger(nodes.get(first)?, nodes.get(second)?, &scale);
-            Some((first, second, ledger))
+            let (one, other) = (nodes.get(first)?, nodes.get(second)?);
+            if terms::place::are_apart(one, other) {
+                return None;
+            }
+            let ledger = pairs::ledger(one, other, &scale);
+            (ledger.total > weights.edge).then_some((first, second, ledger))
         })
         .collect();
     let mut found = Clusters {
-        pairs: ledgers.len(),
+        pairs: candidates.len(),
         ..Clusters::default()
     };
-    // A group is a place: who is known to be elsewhere belongs to another one, and at most to the same operation.
-    let is_apart = |first: usize, second: usize| match (nodes.get(first), nodes.get(second)) {
-        (Some(first), Some(second)) => terms::place::are_apart(first, second),
-        _ => false,
-    };
-    let mut edges = graph::edges(&ledgers, weights.edge);
-    edges.retain(|edge| !is_apart(edge.first, edge.second));
+    let edges = graph::edges(&ledgers, weights.edge);
     for component in graph::components(nodes.len(), &edges) {
         if component.nodes.len() > weights.community.largest_component {
             found.remarks.push(format!(

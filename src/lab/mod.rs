@@ -18,6 +18,7 @@ mod connection;
 mod frame;
 mod household;
 mod lease;
+mod mirror;
 mod names;
 mod network;
 mod random;

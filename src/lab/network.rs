@@ -47,17 +47,17 @@ pub(super) struct Host {
 }
 
 /// A frame with its place in time.
-struct Passed {
-    at: Micros,
-    order: usize,
-    bytes: Vec<u8>,
-    length_on_wire: u32,
+pub(super) struct Passed {
+    pub(super) at: Micros,
+    pub(super) order: usize,
+    pub(super) bytes: Vec<u8>,
+    pub(super) length_on_wire: u32,
 }
 
 /// The network.
 pub(super) struct Network {
     start: i64,
-    passed: Vec<Passed>,
+    pub(super) passed: Vec<Passed>,
     services: BTreeMap<String, Host>,
     ports: BTreeMap<Ipv4Addr, u16>,
     ids: BTreeMap<Ipv4Addr, u16>,
@@ -69,7 +69,7 @@ pub(super) struct Network {
     pub(super) is_sparse: bool,
     /// Chance of jitter, ports and sequence numbers.
     pub(super) random: Random,
-    end: Micros,
+    pub(super) end: Micros,
 }
 
 impl Network {

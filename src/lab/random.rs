@@ -7,32 +7,55 @@ use std::ops::RangeInclusive;
 
 /// A stream of numbers.
 #[derive(Clone, Debug)]
-pub(super) struct Random([u64; 4]);
+pub(super) struct Random {
+    state: [u64; 4],
+    /// Whether its seed is even: a model is judged by even seeds and fitted on odd ones, so the two draw from different ranges.
+    is_judging: bool,
+}
 
 impl Random {
     /// The stream of a seed.
     pub(super) fn new(seed: u64) -> Self {
         let mut state = seed;
-        Self([(); 4].map(|()| {
+        let filled = [(); 4].map(|()| {
             state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
             let z = (state ^ state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
             let z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
             z ^ z >> 31
-        }))
+        });
+        Self {
+            state: filled,
+            is_judging: seed.is_multiple_of(2),
+        }
     }
 
     /// A stream for somebody with this name, so that what one actor draws moves nobody else's numbers.
     pub(super) fn fork(&self, name: &str) -> Self {
-        let [first, ..] = self.0;
+        let [first, ..] = self.state;
         let fold = |hash: u64, octet: u8| (hash ^ u64::from(octet)).wrapping_mul(0x0100_0000_01b3);
-        Self::new(name.bytes().fold(0xcbf2_9ce4_8422_2325 ^ first, fold))
+        Self {
+            is_judging: self.is_judging,
+            ..Self::new(name.bytes().fold(0xcbf2_9ce4_8422_2325 ^ first, fold))
+        }
+    }
+
+    /// A trait of a scenario, drawn from the range for odd seeds (on which a model may be fitted) or that for even ones (by which
+    /// it is judged). The same name gives the same number.
+    pub(super) fn held_out(
+        &self,
+        name: &str,
+        fitting: RangeInclusive<u64>,
+        judging: RangeInclusive<u64>,
+    ) -> u64 {
+        let range = if self.is_judging { judging } else { fitting };
+        self.fork(name).within(range)
     }
 
     /// The next number.
     pub(super) fn next(&mut self) -> u64 {
-        let [a, b, c, d] = self.0;
+        let [a, b, c, d] = self.state;
         let (c, d) = (c ^ a, d ^ b);
-        self.0 = [a ^ d, b ^ c, c ^ b << 17, d.rotate_left(45)];
+        self.state = [a ^ d, b ^ c, c ^ b << 17, d.rotate_left(45)];
         b.wrapping_mul(5).rotate_left(7).wrapping_mul(9)
     }
 
@@ -114,6 +137,14 @@ mod tests {
         let source = Random::new(1);
         assert_ne!(source.fork("one").next(), source.fork("two").next());
         assert_eq!(source.fork("one").next(), source.fork("one").next());
+    }
+
+    #[test]
+    fn odd_and_even_seeds_draw_from_ranges_of_their_own() {
+        for seed in 0..40 {
+            let drawn = Random::new(seed).fork("house").held_out("size", 2..=4, 5..=9);
+            assert_eq!(seed.is_multiple_of(2), drawn >= 5, "{drawn}");
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use super::network::{Host, MINUTE, MS, Micros, Network, SECOND, Stack};
 use super::random::Random;
 use super::tls::Program;
 use super::tools::anydesk::AnyDesk;
+use super::tools::pikvm::{STUN_PORT, STUN_SERVER, mapped, stun};
 use super::tools::rdp::Rdp;
 use super::tools::rustdesk::RustDesk;
 use super::tools::screenconnect::ScreenConnect;
@@ -47,6 +48,38 @@ pub(super) struct Site {
     pub(super) truth: Truth,
     random: Random,
     days: u64,
+    habits: Habits,
+}
+
+/// What differs from place to place whatever happens there. Ranges for odd seeds and for even ones.
+#[derive(Clone, Copy, Debug)]
+struct Habits {
+    /// Pauses between pages in per cent of what is usual.
+    pause: u64,
+    /// Most microseconds that a machine's radio costs.
+    radio: u64,
+    /// Milliseconds from a picture to the operator's answer beyond the relay: least and most.
+    circle: (u64, u64),
+    /// Frames in a hundred that the mirror port loses.
+    loss: u64,
+    /// Hours by which people begin later than is usual, from one early on.
+    later: u64,
+    /// Things of the household beside those that the scenario names.
+    things: u64,
+}
+
+impl Habits {
+    fn of(random: &Random) -> Self {
+        let least = random.held_out("circle", 140..=170, 110..=210);
+        Self {
+            pause: random.held_out("pause", 90..=110, 70..=160),
+            radio: random.held_out("radio", 1_200..=2_400, 2_400..=9_000),
+            circle: (least, least + random.held_out("spread", 60..=110, 30..=180)),
+            loss: random.held_out("loss", 0..=1, 0..=3),
+            later: random.held_out("later", 1..=1, 0..=2),
+            things: random.held_out("things", 0..=1, 0..=4),
+        }
+    }
 }
 
 impl Site {
@@ -65,6 +98,7 @@ impl Site {
             truth,
             random: random.fork("site"),
             days,
+            habits: Habits::of(&random.fork("habits")),
         }
     }
 
@@ -76,7 +110,7 @@ impl Site {
     /// A Windows machine that is switched on in the first morning and stays on.
     pub(super) fn machine(&mut self, name: &str, octet: u8, role: &'static str) -> Host {
         let mut random = self.random.fork(name);
-        let wifi = random.within(300..=2_400);
+        let wifi = random.within(300..=self.habits.radio);
         let machine = self.network.machine(name, octet, Stack::Windows, wifi);
         let on = 6 * HOUR + random.within(0..=20 * MINUTE);
         let (vendor_class, parameters) = WINDOWS;
@@ -131,8 +165,9 @@ impl Site {
     pub(super) fn works_at(&mut self, machine: &Host, hours: (u64, u64), own: &[String]) {
         let mut random = self.random.fork(&format!("at {}", machine.name));
         for day in 0..self.days {
-            let from = day * DAY + hours.0 * HOUR + random.within(0..=25 * MINUTE);
-            let to = day * DAY + hours.1 * HOUR;
+            let morning = (day * DAY + self.habits.later * HOUR).saturating_sub(HOUR);
+            let from = morning + hours.0 * HOUR + random.within(0..=25 * MINUTE);
+            let to = morning + hours.1 * HOUR;
             self.browses((from, to), machine, own, (5 * MINUTE, 12 * MINUTE), &mut random);
         }
     }
@@ -159,7 +194,7 @@ impl Site {
             };
             self.network
                 .visit(at, machine, glance(Program::Browser, name), random);
-            at += random.within(pause.0..=pause.1);
+            at += random.within(pause.0..=pause.1) * self.habits.pause / 100;
         }
         visits
     }
@@ -200,7 +235,7 @@ impl Site {
                 (first, last),
                 machine,
                 own,
-                (65 * SECOND, 105 * SECOND),
+                (60 * SECOND, 100 * SECOND),
                 &mut random,
             ));
         }
@@ -251,7 +286,7 @@ impl Site {
             .iter()
             .map(|(from, to)| (*from, *to, State::Driven))
             .collect();
-        let circle = random.within(150..=260) * MS;
+        let circle = random.within(self.habits.circle.0..=self.habits.circle.1) * MS;
         let (tool, seen, relay) = match reach {
             Reach::AnyDesk => {
                 let digits = random.hex(8);
@@ -317,6 +352,20 @@ impl Site {
         }
     }
 
+    /// A video call begins on a machine: its client asks a STUN server how it looks from outside (RFC 8489).
+    pub(super) fn calls(&mut self, at: Micros, machine: &Host, public: Ipv4Addr) {
+        let mut random = self.random.fork(&format!("call {} {at}", machine.name));
+        let (server, asked) = self.network.look_up(at, machine, STUN_SERVER, 11 * MS);
+        let port = self.network.port(machine);
+        let request = stun(0x0001, random.array(), &[]);
+        self.network
+            .datagram(asked, [machine, &server], [port, STUN_PORT], &request);
+        let answer = mapped(&request, public, port);
+        let answered = asked + 2 * server.one_way;
+        self.network
+            .datagram(answered, [&server, machine], [STUN_PORT, port], &answer);
+    }
+
     /// A row of the inventory: where the assignee lives by (country, region, latitude, longitude, zone), site, employer, tools.
     pub(super) fn declared(
         &mut self,
@@ -357,7 +406,12 @@ impl Site {
     }
 
     /// What was written.
-    pub(super) fn done(self) -> (Network, Truth) {
+    pub(super) fn done(mut self) -> (Network, Truth) {
+        for thing in 0..self.habits.things {
+            let octet = 230 + u8::try_from(thing).unwrap_or(0);
+            self.appliance(&format!("thing-{octet}"), octet, "something of the household");
+        }
+        self.network.lose(self.habits.loss);
         (self.network, self.truth)
     }
 }

@@ -316,12 +316,20 @@ fn sight(
     ending: &Ending<'_>,
 ) -> Sight {
     let mut gateways: BTreeMap<_, BTreeSet<u32>> = BTreeMap::new();
+    let mut public: BTreeMap<Address, BTreeSet<u32>> = BTreeMap::new();
     let mut has_asked = false;
     for local in host.locals.iter().filter_map(|local| observers.local(*local)) {
         has_asked |= local.questions > 0;
         for (mac, days) in local.gateways.iter() {
             gateways.entry(*mac).or_default().extend(days);
         }
+    }
+    // An address that is the machine's own on its network says nothing of where it goes out.
+    for own in view.public.iter().filter(|own| own.how != "own") {
+        public
+            .entry(own.address)
+            .or_default()
+            .extend(own.seen.days.keys());
     }
     Sight {
         host: host.id,
@@ -331,18 +339,16 @@ fn sight(
         names: names(host),
         asset: view.asset.clone(),
         gateways,
-        egress: view
-            .public
-            .iter()
-            .filter(|own| own.how != "own")
-            .map(|own| {
-                let place = ending.knowledge.geo.place(own.address.to_ip());
+        egress: public
+            .into_iter()
+            .map(|(address, days)| {
+                let place = ending.knowledge.geo.place(address.to_ip());
                 let kind = place.as_ref().and_then(|place| place.kind).and_then(network_kind);
                 let source = place.as_ref().and_then(|place| place_record(place).source);
                 let is_default = place.as_ref().is_some_and(crate::geo::Place::network_is_default);
                 EgressSight {
-                    address: own.address,
-                    days: own.seen.days.keys().copied().collect(),
+                    address,
+                    days: days.into_iter().collect(),
                     kind,
                     source,
                     is_default_database_only: is_default,

@@ -5,9 +5,11 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use farmhawk::model::host::Verdict;
+use farmhawk::model::time::{SECOND as ONE_SECOND, Timestamp};
+use farmhawk::model::vantage::Vantage;
 
 use crate::analysis::Analyst;
-use crate::runs::{Outcome, run, scenarios};
+use crate::runs::{Outcome, run, scenarios, write};
 
 /// An odd seed: one of those that the evaluation does not judge by.
 const SEED: u64 = 3;
@@ -45,7 +47,7 @@ fn farms_are_found_and_nothing_benign_is_raised() {
         );
     }
     let of = |name: &str| outcomes.iter().find(|one| one.scenario == name).unwrap();
-    for name in ["s01", "s02", "s10", "s12"] {
+    for name in ["s01", "s02", "s10", "s11", "s12", "s27", "s30", "s33"] {
         let one = of(name);
         assert!(
             one.farm >= Verdict::Likely,
@@ -75,4 +77,51 @@ fn farms_are_found_and_nothing_benign_is_raised() {
         Verdict::Review,
         "a capture with gaps carries no more"
     );
+}
+
+#[test]
+fn two_houses_under_one_server_are_one_operation_of_two_groups() {
+    let folder = tempfile::tempdir().unwrap();
+    let analyst = Analyst::new().unwrap();
+    let scenario = scenarios().find(|one| one.name == "s27").unwrap();
+    let (path, inventory, _) = write(scenario, SEED, folder.path()).unwrap();
+    let case = analyst
+        .analyse(&[path], &inventory, scenario.policy, Vantage::Home)
+        .unwrap()
+        .case;
+    let raised: Vec<_> = case
+        .farms
+        .iter()
+        .filter(|farm| farm.verdict >= Verdict::Review)
+        .collect();
+    assert_eq!(raised.len(), 2);
+    let operation = raised[0].operation.as_ref().expect("an operation");
+    assert_eq!(raised[1].operation.as_ref(), Some(operation));
+    assert_eq!(operation.groups.len(), 2);
+}
+
+#[test]
+fn a_farm_that_grows_keeps_its_identifier_and_its_verdict_falls_at_no_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let analyst = Analyst::new().unwrap();
+    let scenario = scenarios().find(|one| one.name == "s31").unwrap();
+    let (path, inventory, _) = write(scenario, SEED, folder.path()).unwrap();
+    let captures = [path];
+    // Monday 14 September 2026, 00:00 UTC, is when the laboratory's days begin.
+    let start = Timestamp::from_parts(1_789_344_000, 0);
+    let mut seen = Vec::new();
+    for days in [4, 7, 10] {
+        let until = Some(start.plus(days * 86_400 * ONE_SECOND));
+        let analysed = analyst.analyse_until(&captures, &inventory, scenario.policy, Vantage::Home, until);
+        let farms = analysed.unwrap().case.farms;
+        let worst = farms.iter().max_by_key(|farm| farm.verdict).unwrap();
+        seen.push((worst.verdict, worst.hosts.len(), worst.id));
+    }
+    assert!(seen.iter().all(|(_, _, id)| *id == seen[0].2), "{seen:?}");
+    assert!(
+        seen.windows(2)
+            .all(|pair| pair[0].0 <= pair[1].0 && pair[0].1 <= pair[1].1),
+        "{seen:?}"
+    );
+    assert!(seen[0].1 < seen[2].1, "{seen:?}");
 }

@@ -16,6 +16,7 @@ use farmhawk::model::time::Timestamp;
 use farmhawk::pipeline;
 use farmhawk::pipeline::analysis::Analysis;
 use farmhawk::pipeline::front::Reader;
+use farmhawk::pipeline::rows::Rows;
 use farmhawk::settings::limits::Limits;
 use farmhawk::signatures::Catalogue;
 
@@ -105,8 +106,8 @@ fn connections(capture: &Path) -> Vec<Nameless> {
         }
         Ok(())
     });
-    let analysis = Analysis::new(&limits, &[], &catalogue, &geo, Some(sink));
-    pipeline::run(1, reader, &limits, analysis).unwrap();
+    let analysis = Analysis::new(&limits, &[], &catalogue, true);
+    pipeline::run(1, reader, &limits, analysis, Rows::new(&geo, sink)).unwrap();
     Arc::into_inner(kept).unwrap().into_inner().unwrap()
 }
 

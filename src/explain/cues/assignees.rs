@@ -1,9 +1,9 @@
 //! Assignees who should live apart and go out through one place (DETECTION 4.2, B1).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::explain::subject::{Subject, identifiers};
-use crate::model::profile::{Asset, HostProfile};
+use crate::model::profile::{Asset, Egress, HostProfile};
 use crate::model::quantity::counted;
 use crate::model::sphere::great_circle_km;
 
@@ -36,6 +36,9 @@ fn value(subject: &Subject<'_>) -> Reading {
         }
         declared = declared.saturating_add(1);
         for egress in machine.egress.list() {
+            if !is_usual(machine, egress, subject.rules.usual_place_share) {
+                continue;
+            }
             places
                 .entry(egress.address.to_string())
                 .or_default()
@@ -68,6 +71,19 @@ fn value(subject: &Subject<'_>) -> Reading {
         counted(homes, "declared home")
     );
     Reading::observed(level, what).shown_by(identifiers(there), Vec::new())
+}
+
+/// Whether a machine goes out through this address on enough of the days on which its address is known: who is given another
+/// one every day, as a carrier's customers are, shares each with strangers at times.
+fn is_usual(machine: &HostProfile, egress: &Egress, least: f64) -> bool {
+    let known: BTreeSet<u32> = machine
+        .egress
+        .list()
+        .iter()
+        .flat_map(|one| one.days.iter().copied())
+        .collect();
+    let count = |many: usize| f64::from(u32::try_from(many).unwrap_or(u32::MAX));
+    count(egress.days.len()) >= least * count(known.len())
 }
 
 /// Where an asset is declared: coordinates, or country and region.

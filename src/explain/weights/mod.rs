@@ -175,6 +175,8 @@ pub struct Rules {
     pub focus_together_nats: f64,
     /// Homes are apart from this distance on.
     pub assignees_apart_km: f64,
+    /// Share of the days with a known public address from which on one address is a machine's place.
+    pub usual_place_share: f64,
     /// Words in the inventory's `site` that mean "not at a site".
     pub remote_sites: Vec<String>,
     /// A tool on more than this share of an employer's machines is policy.

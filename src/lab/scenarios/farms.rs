@@ -82,27 +82,70 @@ pub(super) const S31: Scenario = Scenario {
 };
 
 /// What differs between farms.
-struct Plan {
+pub(super) struct Plan {
     /// Second octet of the network.
-    number: u8,
-    days: u64,
-    laptops: usize,
-    employers: usize,
-    /// Laptops of one operator.
-    each: usize,
-    /// Hour at which an operator begins (by his number), and minutes that he works.
-    hours: fn(usize) -> u64,
-    minutes: u64,
-    reach: fn(&mut Site, usize) -> Reach,
-    boards: usize,
+    pub(super) number: u8,
+    pub(super) laptops: usize,
+    pub(super) employers: usize,
+    /// Laptops of one operator at most.
+    pub(super) each: usize,
+    /// How operators work.
+    pub(super) work: Work,
+    /// Hour at which an operator begins, by the usual hour and his number.
+    pub(super) hours: fn(u64, usize) -> u64,
+    pub(super) reach: fn(&mut Site, usize) -> Reach,
+    pub(super) boards: usize,
 }
 
-fn day_shift(operator: usize) -> u64 {
-    13 + u64::try_from(operator % 2).unwrap_or(0)
+/// How operators work: drawn for the farm, from other ranges for odd seeds than for even ones.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Work {
+    pub(super) days: u64,
+    /// Hour at which the first begins.
+    pub(super) begins: u64,
+    pub(super) minutes: u64,
+    /// Seconds at a machine before turning to the next.
+    pub(super) turn: (u64, u64),
 }
 
-fn anydesk(_: &mut Site, _: usize) -> Reach {
+impl Work {
+    pub(super) fn of(random: &Random) -> Self {
+        Self {
+            days: random.held_out("days", WEEK..=WEEK, WEEK..=WEEK + 1),
+            begins: random.held_out("begins", 13..=14, 11..=15),
+            minutes: random.held_out("minutes", 300..=340, 270..=420),
+            turn: (
+                random.held_out("least turn", 160..=200, 120..=260),
+                random.held_out("most turn", 380..=460, 300..=900),
+            ),
+        }
+    }
+}
+
+fn day_shift(begins: u64, operator: usize) -> u64 {
+    begins + u64::try_from(operator % 2).unwrap_or(0)
+}
+
+pub(super) fn anydesk(_: &mut Site, _: usize) -> Reach {
     Reach::AnyDesk
+}
+
+/// One tool of two for the whole farm.
+fn one_tool(site: &mut Site, _: usize) -> Reach {
+    if site.chance("tool").percent(60) {
+        Reach::AnyDesk
+    } else {
+        Reach::ScreenConnect("f4rw0k")
+    }
+}
+
+/// Every operator has his tool.
+fn any_tool(site: &mut Site, operator: usize) -> Reach {
+    if site.chance(&format!("tool {operator}")).percent(60) {
+        Reach::AnyDesk
+    } else {
+        Reach::ScreenConnect("f4rw0k")
+    }
 }
 
 /// Addresses of operators, as servers see them: exits of VPNs, of each farm its own.
@@ -120,15 +163,15 @@ fn server(site: &mut Site, number: u8) -> Host {
     server
 }
 
-fn run(random: &Random, plan: &Plan, verdict: &'static str) -> Site {
-    let mut site = Site::new(random, plan.number, plan.days, verdict);
+pub(super) fn run(random: &Random, plan: &Plan, verdict: &'static str) -> Site {
+    let mut site = Site::new(random, plan.number, plan.work.days, verdict);
     let mut left = plan.laptops;
     let mut laptop = 0;
     let mut operator = 0;
     while left > 0 {
         let own = plan.each.min(left);
-        let hours = ((plan.hours)(operator), plan.minutes);
-        let turns = site.turns(&format!("operator {operator}"), own, hours, (170, 420));
+        let hours = ((plan.hours)(plan.work.begins, operator), plan.work.minutes);
+        let turns = site.turns(&format!("operator {operator}"), own, hours, plan.work.turn);
         for turns in &turns {
             let organisation = ORGANISATIONS
                 .get(laptop % plan.employers)
@@ -175,37 +218,41 @@ fn kvm(site: &mut Site, board: usize) {
     site.in_farm(&host);
 }
 
-fn drawn(random: &Random, low: u64, high: u64) -> usize {
-    random.fork("size").count(low..=high)
+fn many(drawn: u64) -> usize {
+    usize::try_from(drawn).unwrap_or(usize::MAX)
+}
+
+pub(super) fn large(random: &Random, number: u8) -> Plan {
+    Plan {
+        number,
+        laptops: many(random.held_out("size", 11..=12, 12..=15)),
+        employers: many(random.held_out("employers", 5..=6, 5..=9)),
+        each: many(random.held_out("each", 3..=3, 2..=4)),
+        work: Work::of(random),
+        hours: day_shift,
+        reach: anydesk,
+        boards: many(random.held_out("boards", 2..=3, 1..=5)),
+    }
 }
 
 fn s01(random: &Random) -> (Network, Truth) {
-    let plan = Plan {
-        number: 101,
-        days: WEEK,
-        laptops: drawn(random, 11, 13),
-        employers: random.fork("employers").count(5..=8),
-        each: 3,
-        hours: day_shift,
-        minutes: 310,
-        reach: anydesk,
-        boards: 3,
-    };
-    run(random, &plan, "strong").done()
+    run(random, &large(random, 101), "strong").done()
 }
 
 fn s02(random: &Random) -> (Network, Truth) {
     fn direct(site: &mut Site, operator: usize) -> Reach {
-        Reach::Rdp(site.network.outside("operator", exit(102, operator), 90 * MS))
+        let away = site.chance("away").held_out("ms", 80..=95, 60..=120);
+        Reach::Rdp(site.network.outside("operator", exit(102, operator), away * MS))
     }
+    let mut work = Work::of(random);
+    work.minutes += random.held_out("longer", 60..=90, 0..=120);
     let plan = Plan {
         number: 102,
-        days: WEEK,
-        laptops: drawn(random, 7, 9),
-        employers: random.fork("employers").count(5..=7),
-        each: 4,
+        laptops: many(random.held_out("size", 7..=8, 8..=11)),
+        employers: many(random.held_out("employers", 5..=6, 5..=8)),
+        each: many(random.held_out("each", 4..=4, 3..=5)),
+        work,
         hours: day_shift,
-        minutes: 400,
         reach: direct,
         boards: 0,
     };
@@ -219,12 +266,11 @@ fn private(site: &mut Site, operator: usize) -> Reach {
 fn s10(random: &Random) -> (Network, Truth) {
     let plan = Plan {
         number: 110,
-        days: WEEK,
-        laptops: drawn(random, 5, 7),
-        employers: random.fork("employers").count(4..=6),
-        each: 3,
+        laptops: many(random.held_out("size", 5..=6, 6..=8)),
+        employers: many(random.held_out("employers", 4..=5, 4..=7)),
+        each: many(random.held_out("each", 3..=3, 2..=4)),
+        work: Work::of(random),
         hours: day_shift,
-        minutes: 310,
         reach: private,
         boards: 0,
     };
@@ -232,18 +278,18 @@ fn s10(random: &Random) -> (Network, Truth) {
 }
 
 fn s12(random: &Random) -> (Network, Truth) {
-    fn shifts(operator: usize) -> u64 {
-        [2, 9, 16].get(operator % 3).copied().unwrap_or(9)
+    fn shifts(begins: u64, operator: usize) -> u64 {
+        let apart = u64::try_from(operator % 3).unwrap_or(0) * 7;
+        (begins + 13 + apart) % 24
     }
     let plan = Plan {
         number: 112,
-        days: WEEK,
-        laptops: 9,
-        employers: random.fork("employers").count(5..=7),
-        each: 3,
+        laptops: many(random.held_out("size", 8..=9, 9..=12)),
+        employers: many(random.held_out("employers", 5..=6, 5..=8)),
+        each: many(random.held_out("each", 3..=3, 3..=4)),
+        work: Work::of(random),
         hours: shifts,
-        minutes: 310,
-        reach: anydesk,
+        reach: any_tool,
         boards: 0,
     };
     run(random, &plan, "strong").done()
@@ -254,8 +300,10 @@ fn s12(random: &Random) -> (Network, Truth) {
 const SHOWN_TURNS: usize = 6;
 
 fn s13(random: &Random) -> (Network, Truth) {
-    let mut site = Site::new(random, 113, WEEK, "likely");
-    let turns = site.turns("operator", 4, (13, 360), (400, 900));
+    let work = Work::of(random);
+    let mut site = Site::new(random, 113, work.days, "likely");
+    let laptops = many(random.held_out("size", 4..=4, 3..=5));
+    let turns = site.turns("operator", laptops, (work.begins, work.minutes + 40), (400, 900));
     for (laptop, turns) in turns.iter().enumerate() {
         let organisation = ORGANISATIONS.get(laptop).copied().unwrap_or("northwind-example");
         let machine = one(&mut site, laptop, organisation);
@@ -287,14 +335,15 @@ fn s13(random: &Random) -> (Network, Truth) {
 }
 
 fn s15(random: &Random) -> (Network, Truth) {
+    let mut work = Work::of(random);
+    work.minutes = random.held_out("fewer", 230..=250, 180..=270);
     let plan = Plan {
         number: 115,
-        days: WEEK,
         laptops: 2,
         employers: 2,
         each: 2,
+        work,
         hours: day_shift,
-        minutes: 240,
         reach: anydesk,
         boards: 0,
     };
@@ -302,65 +351,74 @@ fn s15(random: &Random) -> (Network, Truth) {
 }
 
 fn s16(random: &Random) -> (Network, Truth) {
+    let laptops = random.held_out("size", 6..=6, 5..=7);
     let plan = Plan {
         number: 116,
-        days: WEEK,
-        laptops: 6,
-        employers: 5,
-        each: 3,
+        laptops: many(laptops),
+        employers: many(random.held_out("employers", 5..=5, 4..=6)),
+        each: many(random.held_out("each", 3..=3, 2..=4)),
+        work: Work::of(random),
         hours: day_shift,
-        minutes: 310,
         reach: anydesk,
         boards: 0,
     };
     let mut site = run(random, &plan, "review");
     let mut decoy = random.fork("decoy");
-    for laptop in 0..6_u8 {
-        let machine = site.network.machine("decoy", 21 + laptop, Stack::Windows, 900);
-        let hour = 8 + decoy.within(0..=1);
-        site.works_at(&machine, (hour, hour + 3), &[]);
+    let hours = random.held_out("decoy hours", 2..=3, 1..=4);
+    for laptop in 0..laptops {
+        let octet = 21 + u8::try_from(laptop).unwrap_or(0);
+        let machine = site.network.machine("decoy", octet, Stack::Windows, 900);
+        let hour = 7 + decoy.within(0..=1);
+        site.works_at(&machine, (hour, hour + hours), &[]);
     }
     site.done()
 }
 
 fn s25(random: &Random) -> (Network, Truth) {
+    let laptops = many(random.held_out("size", 5..=5, 5..=6));
     let plan = Plan {
         number: 125,
-        days: WEEK,
-        laptops: 5,
-        employers: 5,
-        each: random.fork("each").count(2..=3),
+        laptops,
+        employers: laptops,
+        each: many(random.held_out("each", 2..=3, 2..=4)),
+        work: Work::of(random),
         hours: day_shift,
-        minutes: 310,
-        reach: anydesk,
+        reach: one_tool,
         boards: 0,
     };
     run(random, &plan, "likely").done()
 }
 
 fn s29(random: &Random) -> (Network, Truth) {
+    let mut work = Work::of(random);
+    work.days = 3;
     let plan = Plan {
         number: 129,
-        days: 3,
-        laptops: 6,
+        laptops: many(random.held_out("size", 6..=6, 5..=8)),
         employers: 5,
         each: 3,
+        work,
         hours: day_shift,
-        minutes: 310,
         reach: anydesk,
         boards: 1,
     };
     let (mut network, truth) = run(random, &plan, "review").done();
-    network.lose(30);
+    network.lose(random.held_out("missing", 28..=32, 24..=45));
     (network, truth)
 }
 
 fn s31(random: &Random) -> (Network, Truth) {
-    let days = 10;
+    let days = random.held_out("days", 10..=10, 9..=11);
+    let work = Work::of(random);
     let mut site = Site::new(random, 131, days, "likely");
     for pair in 0..3_usize {
         let begins = u64::try_from(pair).unwrap_or(0) * 3 * DAY;
-        let turns = site.turns(&format!("operator {pair}"), 2, (14, 200), (170, 420));
+        let turns = site.turns(
+            &format!("operator {pair}"),
+            2,
+            (work.begins, work.minutes * 2 / 3),
+            work.turn,
+        );
         for (second, turns) in turns.iter().enumerate() {
             // The first day has one laptop.
             let from = begins + u64::try_from(second).unwrap_or(0) * DAY;

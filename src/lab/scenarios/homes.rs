@@ -75,8 +75,9 @@ fn evenings(random: &mut Random, days: u64, percent: u64, minutes: (u64, u64)) -
 
 fn s06(random: &Random) -> (Network, Truth) {
     let mut site = Site::new(random, 6, 4, "none");
-    let people = random.fork("size").count(6..=8);
-    for number in 0..people {
+    let people = random.held_out("size", 6..=7, 4..=10);
+    let percent = random.held_out("helped", 55..=65, 30..=100);
+    for number in 0..usize::try_from(people).unwrap_or(0) {
         let octet = 21 + u8::try_from(number).unwrap_or(0);
         let machine = site.machine(&format!("student-{octet}"), octet, "student's laptop");
         let own = services(
@@ -87,7 +88,7 @@ fn s06(random: &Random) -> (Network, Truth) {
         );
         site.works_at(&machine, (16, 23), &own);
         if number == 0 {
-            let turns = evenings(&mut random.fork("help"), 4, 60, (5, 20));
+            let turns = evenings(&mut random.fork("help"), 4, percent, (5, 20));
             site.reached(&machine, &Reach::AnyDesk, &turns, "203.0.113.152");
         }
     }
@@ -118,7 +119,9 @@ fn s17(random: &Random) -> (Network, Truth) {
     let mut site = Site::new(random, 17, WEEK, "none");
     let machine = site.machine("study-pc", 21, "owner's PC");
     site.works_at(&machine, (7, 10), &[]);
-    let turns = evenings(&mut random.fork("evenings"), WEEK, 60, (30, 90));
+    let percent = random.held_out("evenings", 55..=65, 30..=100);
+    let longest = random.held_out("longest", 80..=100, 60..=160);
+    let turns = evenings(&mut random.fork("evenings"), WEEK, percent, (30, longest));
     site.used_in(&machine, &turns, &[]);
     site.reached(&machine, &Reach::AnyDesk, &turns, "203.0.113.153");
     site.appliance("LivingRoom-TV", 201, "television");
@@ -127,7 +130,8 @@ fn s17(random: &Random) -> (Network, Truth) {
 
 fn s18(random: &Random) -> (Network, Truth) {
     let mut site = Site::new(random, 18, 3, "none");
-    for number in 0..3_u8 {
+    for number in 0..random.held_out("size", 3..=3, 2..=6) {
+        let number = u8::try_from(number).unwrap_or(0);
         let machine = site.machine(
             &format!("lab-node-{number}"),
             21 + number,
@@ -157,7 +161,9 @@ fn s18(random: &Random) -> (Network, Truth) {
 
 fn s19(random: &Random) -> (Network, Truth) {
     let mut site = Site::new(random, 19, 3, "none");
-    for number in 0..24_usize {
+    let tenants = usize::try_from(random.held_out("size", 22..=26, 16..=40)).unwrap_or(0);
+    let helped = usize::try_from(random.held_out("helped", 12..=12, 6..=14)).unwrap_or(1);
+    for number in 0..tenants {
         let octet = 21 + u8::try_from(number).unwrap_or(0);
         let machine = site.machine(&format!("guest-{octet}"), octet, "tenant's laptop");
         let own = services(
@@ -167,7 +173,7 @@ fn s19(random: &Random) -> (Network, Truth) {
                 .unwrap_or("northwind-example"),
         );
         site.works_at(&machine, (14, 20), &own);
-        if number % 12 == 5 {
+        if number % helped == 5 {
             let turns = evenings(&mut random.fork(&machine.name), 3, 80, (10, 40));
             site.reached(&machine, &Reach::AnyDesk, &turns, "203.0.113.155");
         }
@@ -178,7 +184,8 @@ fn s19(random: &Random) -> (Network, Truth) {
 fn s21(random: &Random) -> (Network, Truth) {
     let mut site = Site::new(random, 21, WEEK, "solo");
     let machine = site.machine("contractor-lt", 21, "laptop worked on from elsewhere");
-    let all = site.turns("operator", 1, (13, 420), (1_200, 2_400));
+    let minutes = random.held_out("minutes", 400..=440, 330..=500);
+    let all = site.turns("operator", 1, (13, minutes), (1_200, 2_400));
     let turns = all.first().cloned().unwrap_or_default();
     site.used_in(&machine, &turns, &services("northwind-example"));
     let (first, second): (Vec<_>, Vec<_>) = turns.iter().partition(|(at, _)| (at / DAY).is_multiple_of(2));
@@ -213,7 +220,8 @@ fn s22(random: &Random) -> (Network, Truth) {
         site.works_at(&machine, (14, 22), &services(organisation));
         if number == 0 {
             let at = random.fork("support").within(15 * HOUR..=20 * HOUR) + DAY;
-            let turns = [(at, at + 18 * MINUTE)];
+            let length = random.held_out("length", 15..=20, 5..=45);
+            let turns = [(at, at + length * MINUTE)];
             site.reached(&machine, &Reach::AnyDesk, &turns, "203.0.113.156");
         }
     }

@@ -1,11 +1,13 @@
 //! Scenarios (DETECTION 9.1): who is on the network and what happens, one file a family of scenarios, one line here.
 
+mod captures;
 mod farm;
 mod farms;
 mod homes;
 mod office;
 mod offices;
 mod tour;
+mod views;
 
 use super::network::Network;
 use super::random::Random;
@@ -43,18 +45,28 @@ pub(super) const ALL: &[Scenario] = &[
     offices::S08,
     homes::S09,
     farms::S10,
+    views::S11,
     farms::S12,
     farms::S13,
+    views::S14,
     farms::S15,
     farms::S16,
     homes::S17,
     homes::S18,
     homes::S19,
+    views::S20,
     homes::S21,
     homes::S22,
+    views::S23,
     offices::S24,
     farms::S25,
+    views::S26,
+    captures::S27,
+    views::S28,
     farms::S29,
+    captures::S30,
     farms::S31,
+    captures::S32,
+    captures::S33,
     offices::S34,
 ];

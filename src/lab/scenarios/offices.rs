@@ -63,6 +63,10 @@ pub(super) const S34: Scenario = Scenario {
     build: s34,
 };
 
+fn many(drawn: u64) -> usize {
+    usize::try_from(drawn).unwrap_or(usize::MAX)
+}
+
 /// Support: one or two short visits to some machines in the week. Gives each machine's turns.
 fn support(random: &mut Random, machines: usize, days: u64, percent: u64) -> Vec<Vec<(Micros, Micros)>> {
     (0..machines)
@@ -81,8 +85,9 @@ fn support(random: &mut Random, machines: usize, days: u64, percent: u64) -> Vec
 
 fn practice(random: &Random, number: u8, is_declared: bool) -> (Network, Truth) {
     let mut site = Site::new(random, number, 3, "none");
-    let machines = random.fork("size").count(6..=9);
-    let visits = support(&mut random.fork("support"), machines, 3, 50);
+    let machines = many(random.held_out("size", 6..=8, 5..=14));
+    let percent = random.held_out("visits", 45..=55, 15..=90);
+    let visits = support(&mut random.fork("support"), machines, 3, percent);
     let own = services("bridgedental-example");
     for (number, turns) in visits.iter().enumerate() {
         let octet = 21 + u8::try_from(number).unwrap_or(0);
@@ -113,7 +118,8 @@ fn s04(random: &Random) -> (Network, Truth) {
 
 fn s05(random: &Random) -> (Network, Truth) {
     let mut site = Site::new(random, 5, 3, "none");
-    for number in 0..10_u8 {
+    for number in 0..random.held_out("size", 9..=11, 6..=16) {
+        let number = u8::try_from(number).unwrap_or(0);
         let machine = site.machine(
             &format!("staff-{number}"),
             21 + number,
@@ -174,7 +180,8 @@ fn s07(random: &Random) -> (Network, Truth) {
         .network
         .outside("ts.callhost.example", Ipv4Addr::new(203, 0, 113, 60), 18 * MS);
     let mut own = random.fork("shifts");
-    for number in 0..6_u8 {
+    for number in 0..random.held_out("size", 6..=7, 4..=11) {
+        let number = u8::try_from(number).unwrap_or(0);
         let machine = site.machine(&format!("THIN-{number}"), 21 + number, "thin client");
         let turns = shift(&mut own, 2, (13, 21));
         rdp(&mut site, &machine, &server, &turns, &mut own);
@@ -187,7 +194,8 @@ fn s08(random: &Random) -> (Network, Truth) {
     let server = site.machine("TS-01", 10, "terminal server");
     site.declared(&server, HOMES[2], "plant", "oakline-example", "rdp");
     let mut own = random.fork("shifts");
-    for number in 0..6_u8 {
+    for number in 0..random.held_out("size", 6..=7, 4..=11) {
+        let number = u8::try_from(number).unwrap_or(0);
         let machine = site.machine(&format!("DESK-{number}"), 21 + number, "workplace");
         let turns = shift(&mut own, 2, (12, 20));
         rdp(&mut site, &machine, &server, &turns, &mut own);
@@ -198,7 +206,8 @@ fn s08(random: &Random) -> (Network, Truth) {
 
 fn s24(random: &Random) -> (Network, Truth) {
     let mut site = Site::new(random, 24, 3, "none");
-    for number in 0..4_u8 {
+    for number in 0..random.held_out("size", 4..=4, 2..=7) {
+        let number = u8::try_from(number).unwrap_or(0);
         let machine = site.machine(&format!("QA-{number}"), 21 + number, "machine under test");
         site.works_at(&machine, (14, 19), &services("riverton-example"));
         site.declared(&machine, HOMES[4], "qa-lab", "riverton-example", "pikvm");
@@ -218,7 +227,9 @@ fn s24(random: &Random) -> (Network, Truth) {
 
 fn s34(random: &Random) -> (Network, Truth) {
     let mut site = Site::new(random, 34, 2, "none");
-    let visits = support(&mut random.fork("support"), 30, 2, 14);
+    let machines = many(random.held_out("size", 28..=32, 24..=44));
+    let percent = random.held_out("visits", 12..=16, 6..=30);
+    let visits = support(&mut random.fork("support"), machines, 2, percent);
     for (number, turns) in visits.iter().enumerate() {
         let octet = 21 + u8::try_from(number).unwrap_or(0);
         let machine = site.machine(&format!("corp-{octet}"), octet, "laptop");

@@ -7,8 +7,8 @@ use crate::lab::lease::{Client, NETWORKD};
 use crate::lab::network::{Host, MINUTE, MS, Micros, Network, SECOND};
 use crate::lab::random::Random;
 
-const STUN_SERVER: &str = "stun.l.google.com";
-const STUN_PORT: u16 = 19_302;
+pub(in crate::lab) const STUN_SERVER: &str = "stun.l.google.com";
+pub(in crate::lab) const STUN_PORT: u16 = 19_302;
 const COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
 
 /// A board beside a laptop.
@@ -250,7 +250,7 @@ impl Video {
     }
 }
 
-fn stun(kind: u16, transaction: [u8; 12], attributes: &[u8]) -> Vec<u8> {
+pub(in crate::lab) fn stun(kind: u16, transaction: [u8; 12], attributes: &[u8]) -> Vec<u8> {
     let mut message = kind.to_be_bytes().to_vec();
     message.extend(u16::try_from(attributes.len()).unwrap_or(0).to_be_bytes());
     message.extend(COOKIE);
@@ -260,7 +260,7 @@ fn stun(kind: u16, transaction: [u8; 12], attributes: &[u8]) -> Vec<u8> {
 }
 
 /// The answer to a request: the asker's address, masked with the cookie.
-fn mapped(request: &[u8], ip: Ipv4Addr, port: u16) -> Vec<u8> {
+pub(in crate::lab) fn mapped(request: &[u8], ip: Ipv4Addr, port: u16) -> Vec<u8> {
     let transaction = request
         .get(8..)
         .and_then(|rest| rest.first_chunk())

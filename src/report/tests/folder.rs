@@ -7,7 +7,8 @@ use std::path::Path;
 use sha2::{Digest as _, Sha256};
 
 use super::row;
-use super::sample::{at, case, flow};
+use super::sample::{at, case};
+use super::sample_flow::flow;
 use super::us;
 use crate::report::case::{CaseError, CaseFolder};
 use crate::report::manifest::{FileRecord, Provenance};

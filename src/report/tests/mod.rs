@@ -3,11 +3,13 @@
 mod documents;
 mod folder;
 mod sample;
+mod sample_flow;
 mod tables;
 
 use std::io::Write;
 
-use sample::{HOSTILE, at, case, flow, hostile};
+use sample::{HOSTILE, at, case, hostile};
+use sample_flow::flow;
 
 use crate::model::case::Case;
 use crate::model::finding::PlaceRecord;

@@ -6,7 +6,8 @@ use std::io::Write as _;
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use parquet::record::{Field, Row};
 
-use super::sample::{HOSTILE, case, flow};
+use super::sample::{HOSTILE, case};
+use super::sample_flow::flow;
 use super::{row, us};
 use crate::model::case::Case;
 use crate::model::fact::{Field as FactField, Stamp, Value};
