@@ -7,7 +7,7 @@ SEEDS ?= 50
 SECONDS ?= 60
 TARGETS ?=
 
-.PHONY: help setup demo test lint bench evaluate fuzz clean
+.PHONY: help setup demo test lint bench evaluate legs fuzz clean
 
 help:
 	@echo 'make demo    build farmhawk, analyse the demonstration captures, write a case folder'
@@ -15,6 +15,7 @@ help:
 	@echo 'make lint    formatting, clippy, documentation'
 	@echo 'make bench   what each stage costs, beside a bare libpcap loop'
 	@echo 'make evaluate  every scenario of the laboratory over SEEDS=50 seeds against its truth, into EVALUATION.md'
+	@echo 'make legs    round trips and hidden legs of the recorded sessions, the table of BENCHMARKS.md'
 	@echo 'make fuzz    fuzz every reader, decoder and dissector (needs cargo-fuzz): SECONDS=60 TARGETS="tls quic"'
 	@echo 'make setup   install what the build needs and the machine lacks: libpcap, a C compiler'
 	@echo 'make clean   remove everything that was built'
@@ -42,6 +43,9 @@ bench: setup
 
 evaluate: setup
 	$(CARGO) run --release --locked --example evaluate -- $(SEEDS)
+
+legs: setup
+	$(CARGO) test --locked --test behaviour legs -- --nocapture
 
 fuzz: setup
 	$(CARGO) fuzz build --sanitizer none

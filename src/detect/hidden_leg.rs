@@ -4,9 +4,12 @@
 //! session, and the program's session goes on behind it. For every burst of the screen the time between the
 //! transport's acknowledgement and the program's answer is known ([`ControlLoop`]).
 //!
-//! Estimator E1 takes the answers of one length: that which answers most bursts, comes in a narrow window and does not come before
-//! bursts, as keys and movements of the mouse do. Its tenth percentile is the floor: programs and people only add. Estimator
+//! Estimator E1 takes the answers of one length: that which answers most bursts, comes in a narrow window and is no key or movement of
+//! the mouse, which come before bursts too. Its tenth percentile is the floor: programs and people only add. Estimator
 //! E2 takes all packets back, smooths their lags by Laplace's kernel and looks for the peak; it only checks E1.
+//!
+//! The thresholds for what is an answer were set on the recordings `fixtures/legs/*-{10,90,10-90}`; the others are what they are judged on
+//! (tests/behaviour/legs.rs, BENCHMARKS.md).
 //!
 //! The test is a sequential one (Wald 1945): each answer is longer than [`THRESHOLD`] or not, which it is for at most
 //! [`LONG_IF_DIRECT`] of the answers of a direct session. Whenever one stops, the likelihood ratio exceeds `1 / rate` in at most a
@@ -36,14 +39,25 @@ const FALSE_NEGATIVE_RATE: f64 = 0.1;
 /// What an answer counts, because the one before it was alike: (1 - r) / (1 + r) for a correlation r of one third.
 const INDEPENDENCE: f64 = 0.5;
 
-/// Fewest answers.
-const LEAST_ANSWERS: u32 = 10;
+/// Fewest changes of the screen.
+const LEAST_BURSTS: u32 = 10;
 
-/// Least share of the bursts that an answer's length must follow.
-const LEAST_SHARE: f64 = 0.5;
+/// Fewest answers. Eight in a row that are all long are beyond the test's bound.
+const LEAST_ANSWERS: u32 = 8;
 
-/// Most of the bursts before which that length may come.
-const MOST_BEFORE: f64 = 0.5;
+/// Least share of the bursts that an answer's length must follow. Most answers are lost to what is sent before they come.
+const LEAST_SHARE: f64 = 0.1;
+
+/// Share of the bursts before which a length may come without being taken for input.
+const MOST_BEFORE: f64 = 0.3;
+
+/// What may be a key has to come this late: keys are seldom held for longer.
+const HELD: Nanoseconds = 120 * 1_000_000;
+
+/// Least share of the bursts between which and the next one a length comes exactly once, where it comes before most of them all the same:
+/// the next picture waits for the answer to the one before. Of keys there are two (in recordings a tenth to a fifth of
+/// the bursts have one alone; answers three quarters and more).
+const ALONE: f64 = 0.6;
 
 /// Steps of a window of 60 ms, in which half of the answers must lie: what people do afterwards is spread wider.
 const WINDOW: usize = 6;
@@ -62,27 +76,24 @@ pub const TOO_FEW: &str = "too few changes of the screen after a pause to follow
 
 /// Judges a loop; or says why it cannot.
 pub fn judge(seen: &ControlLoop) -> Result<LoopRecord, &'static str> {
-    if seen.bursts < LEAST_ANSWERS {
+    if seen.bursts < LEAST_BURSTS {
         return Err(TOO_FEW);
     }
-    let candidates: Vec<&Reply> = seen
+    let (best_length, best) = seen
         .replies
         .iter()
-        .filter(|reply| answers(reply, seen.bursts))
-        .collect();
-    let best = candidates
-        .iter()
-        .max_by_key(|reply| (reply.lags.total(), std::cmp::Reverse(reply.length)))
+        .filter_map(|reply| Some((reply.length, answers(reply, seen.bursts)?)))
+        .max_by_key(|(length, lags)| (lags.total(), std::cmp::Reverse(*length)))
         .ok_or("nothing that comes back answers the changes of the screen")?;
-    let total = best.lags.total();
-    let long = f64::from(above(&best.lags, THRESHOLD));
+    let total = best.total();
+    let long = f64::from(above(&best, THRESHOLD));
     let short = f64::from(total) - long;
     let log_likelihood = INDEPENDENCE
         * (long * (LONG_IF_LONGER / LONG_IF_DIRECT).ln()
             + short * ((1.0 - LONG_IF_LONGER) / (1.0 - LONG_IF_DIRECT)).ln());
     let asked = f64::from(u32::try_from(seen.replies.len()).unwrap_or(u32::MAX));
     // Answers to what was sent before the burst come early; those of the burst itself come together.
-    let own = dense(&best.lags);
+    let own = dense(&best);
     let floor = quantile(&own, 0.1);
     // Movements of the mouse go on behind the change that they caused: most at once, the rest at any time.
     let verdict = if log_likelihood >= (asked / FALSE_POSITIVE_RATE).ln() && floor >= THRESHOLD {
@@ -97,7 +108,7 @@ pub fn judge(seen: &ControlLoop) -> Result<LoopRecord, &'static str> {
     Ok(LoopRecord {
         bursts: seen.bursts,
         answered: total,
-        answer_length: best.length,
+        answer_length: best_length,
         excess_ms: milliseconds(floor),
         median_excess_ms: milliseconds(median),
         correlation_ms: correlation.map(milliseconds),
@@ -108,14 +119,22 @@ pub fn judge(seen: &ControlLoop) -> Result<LoopRecord, &'static str> {
     })
 }
 
-/// Whether packets of a length answer bursts, rather than coming anyway.
-fn answers(reply: &Reply, bursts: u32) -> bool {
-    let total = reply.lags.total();
-    let densest = dense(&reply.lags).total();
-    total >= LEAST_ANSWERS
-        && f64::from(total) >= LEAST_SHARE * f64::from(bursts)
-        && f64::from(reply.before) <= MOST_BEFORE * f64::from(bursts)
-        && f64::from(densest) >= IN_WINDOW * f64::from(total)
+/// The lags of a length whose packets answer bursts, rather than coming anyway.
+fn answers(reply: &Reply, bursts: u32) -> Option<Lags> {
+    let share = |count: u32, least: f64| f64::from(count) >= least * f64::from(bursts);
+    let is_alone = share(reply.alone, ALONE);
+    let mut lags = reply.lags.clone();
+    if is_alone {
+        lags.merge(&reply.behind_its_own);
+    }
+    let total = lags.total();
+    let densest = dense(&lags);
+    let may_be_input = !is_alone && f64::from(reply.before) > MOST_BEFORE * f64::from(bursts);
+    let is_answer = total >= LEAST_ANSWERS
+        && share(total, LEAST_SHARE)
+        && f64::from(densest.total()) >= IN_WINDOW * f64::from(total)
+        && (!may_be_input || quantile(&densest, 0.1) >= HELD);
+    is_answer.then_some(lags)
 }
 
 /// The lags in the window that holds most of them, the earliest of equals.

@@ -7,7 +7,12 @@
 //!
 //! Question: which packet back is the answer? Whoever works sends keys and movements of the mouse all the time, and the first
 //! packet behind a burst is often one of these. An answer has one length, though; so lags are counted by the length of the packet,
-//! the most frequent lengths, and judged at the end: a length that comes *before* most bursts causes them.
+//! the most frequent lengths, and judged at the end: a length that comes *before* most bursts causes them, unless it comes once
+//! from burst to burst, as where the next picture waits for the answer to the one before; of a key there are two, down and up.
+//!
+//! Only what comes before the side sends anything else is an answer to the burst. A change of the screen that is longer than the
+//! transport's window goes out in several parts, a round trip apart, and an encoder that is slow makes parts as well; the viewer
+//! answers the last, so a lag behind the first would show a leg that is not there.
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
 use crate::model::latency::{ControlLoop, Lags, Reply};
@@ -28,8 +33,9 @@ const BURSTS: usize = 4;
 /// Lengths that are told apart.
 const LENGTHS: usize = 6;
 
-/// What comes so shortly before a burst may have caused it.
-const BEFORE: Nanoseconds = SECOND / 10;
+/// What comes so shortly before a burst may have caused it: a key that changes the screen is still down then, and its release behind the
+/// burst is no answer. Keys are held for 50 to 150 ms.
+const BEFORE: Nanoseconds = SECOND / 5;
 
 /// Larger packets are a picture or a file that goes the other way, not an answer (DETECTION 4.1.2).
 const LARGEST: u32 = 350;
@@ -47,8 +53,9 @@ struct Burst {
     /// When the transport acknowledged all of it.
     acknowledged: Option<Timestamp>,
     is_counted: bool,
-    is_open: bool,
     is_awaited: bool,
+    /// Nothing else was sent since.
+    is_last: bool,
     /// Lengths that came after it, as bits of their places.
     answered: u8,
     /// Lengths that came shortly before it.
@@ -64,7 +71,12 @@ struct Length {
     last: Timestamp,
     answered: u32,
     before: u32,
-    lags: Lags,
+    /// Bursts between which and the next it came once.
+    alone: u32,
+    /// How often it came since the last burst.
+    since: u8,
+    /// Behind bursts before which it did not come, and behind the others.
+    lags: [Lags; 2],
 }
 
 /// The bursts of one side and what came back.
@@ -85,12 +97,13 @@ impl Loop {
         let pause = self.last_payload.map(|last| at.since(last));
         self.last_payload = Some(at);
         if pause.is_some_and(|pause| pause >= QUIET) {
+            self.bursts.iter_mut().for_each(|burst| burst.is_last = false);
             self.begin(at, end, octets);
         } else if let Some(burst) = self.bursts.get_mut(self.newest)
-            && burst.is_open
+            && burst.is_last
         {
             if at.since(burst.last) > PAUSE || end.wrapping_sub(burst.end) >= HALF {
-                burst.is_open = false;
+                burst.is_last = false;
             } else {
                 burst.octets = burst.octets.saturating_add(octets);
                 burst.end = end;
@@ -102,10 +115,15 @@ impl Loop {
 
     fn begin(&mut self, at: Timestamp, end: u32, octets: u32) {
         let mut before = 0u8;
-        for (place, known) in self.lengths.iter().enumerate() {
+        let was_counted = self.bursts.get(self.newest).is_some_and(|burst| burst.is_counted);
+        for (place, known) in self.lengths.iter_mut().enumerate() {
             if known.count > 0 && (0..=BEFORE).contains(&at.since(known.last)) {
                 before |= bit(place);
             }
+            if was_counted && known.since == 1 {
+                known.alone = known.alone.saturating_add(1);
+            }
+            known.since = 0;
         }
         self.newest = self.newest.wrapping_add(1) % BURSTS;
         if let Some(place) = self.bursts.get_mut(self.newest) {
@@ -113,8 +131,8 @@ impl Loop {
                 end,
                 octets,
                 last: at,
-                is_open: true,
                 is_awaited: true,
+                is_last: true,
                 before,
                 ..Burst::default()
             };
@@ -138,6 +156,7 @@ impl Loop {
             return;
         };
         length.last = at;
+        length.since = length.since.saturating_add(1);
         for burst in self.bursts.iter_mut().filter(|burst| burst.is_awaited) {
             let Some(since) = burst.acknowledged else {
                 continue;
@@ -147,10 +166,16 @@ impl Loop {
                 burst.is_awaited = false;
                 continue;
             }
-            if burst.answered & bit(place) == 0 {
+            if burst.is_last && burst.answered & bit(place) == 0 {
                 burst.answered |= bit(place);
                 length.answered = length.answered.saturating_add(1);
-                length.lags.add(lag);
+                let [own, other] = &mut length.lags;
+                let lags = if burst.before & bit(place) == 0 {
+                    own
+                } else {
+                    other
+                };
+                lags.add(lag);
             }
         }
     }
@@ -216,11 +241,16 @@ impl Loop {
             .lengths
             .into_iter()
             .filter(|length| length.answered > 0)
-            .map(|length| Reply {
-                length: length.octets,
-                answered: length.answered,
-                before: length.before,
-                lags: length.lags,
+            .map(|length| {
+                let [lags, behind_its_own] = length.lags;
+                Reply {
+                    length: length.octets,
+                    answered: length.answered,
+                    before: length.before,
+                    alone: length.alone,
+                    lags,
+                    behind_its_own,
+                }
             })
             .collect();
         replies.sort_unstable_by_key(|reply| (std::cmp::Reverse(reply.answered), reply.length));
@@ -278,6 +308,25 @@ mod tests {
     }
 
     #[test]
+    fn a_picture_in_parts_is_not_answered_behind_the_first() {
+        let mut flow = Loop::default();
+        let mut end = 0;
+        flow.sent(at(-1_000), end, 10);
+        for number in 0..30 {
+            let start = number * 1_000;
+            // The window lets the second part go when the first is acknowledged, a round trip of 180 ms later.
+            for part in [start, start + 181] {
+                end += 14_000;
+                flow.sent(at(part), end, 14_000);
+                flow.came_back(at(part + 180), Some(end), 0);
+            }
+            flow.came_back(at(start + 365), Some(end), 10);
+        }
+        let record = flow.into_record();
+        assert_eq!((record.bursts, record.replies.len()), (30, 0), "{record:?}");
+    }
+
+    #[test]
     fn what_comes_before_bursts_is_told_from_what_answers_them() {
         let mut flow = Loop::default();
         let mut end = 0;
@@ -301,6 +350,32 @@ mod tests {
         // The first of its kind was not known yet when the first burst began.
         assert!(of(8).before >= 29);
         assert_eq!((of(40).before, of(40).answered), (0, 30));
+    }
+
+    #[test]
+    fn an_answer_that_lets_the_next_picture_go_comes_once_between_two_and_a_key_twice() {
+        let mut flow = Loop::default();
+        let mut end = 0;
+        flow.sent(at(-1_000), end, 10);
+        for number in 0..30 {
+            let start = number * 600;
+            flow.came_back(at(start - 40), Some(end), 8);
+            end += 2_000;
+            flow.sent(at(start), end, 2_000);
+            flow.came_back(at(start + 4), Some(end), 0);
+            flow.came_back(at(start + 40), Some(end), 8);
+            flow.came_back(at(start + 530), Some(end), 23);
+        }
+        let record = flow.into_record();
+        let of = |length| {
+            record
+                .replies
+                .iter()
+                .find(|reply| reply.length == length)
+                .unwrap()
+        };
+        assert!(of(8).before >= 29 && of(23).before >= 28);
+        assert!(of(8).alone <= 1 && of(23).alone >= 29, "{:?}", record.replies);
     }
 
     #[test]

@@ -54,12 +54,16 @@ impl Lags {
 pub struct Reply {
     /// Length of the payload in octets.
     pub length: u32,
-    /// Bursts behind which one came within a second.
+    /// Bursts behind which one came within a second, before anything else was sent.
     pub answered: u32,
-    /// Bursts before which one came within a tenth of a second: what causes bursts rather than answering them.
+    /// Bursts before which one came within a fifth of a second: what causes bursts rather than answering them.
     pub before: u32,
-    /// Time from the acknowledgement of the burst by the transport to the first of this length.
+    /// Bursts between which and the next one exactly one came.
+    pub alone: u32,
+    /// Time from the acknowledgement of the burst by the transport to the first of this length, of bursts before which none came.
     pub lags: Lags,
+    /// The same of bursts before which one came: if it caused the burst, this may be the key's way up.
+    pub behind_its_own: Lags,
 }
 
 /// What came back after the bursts of one side (DETECTION 3.2).
@@ -134,7 +138,9 @@ impl ControlLoop {
                 Some(known) => {
                     known.answered = known.answered.saturating_add(reply.answered);
                     known.before = known.before.saturating_add(reply.before);
+                    known.alone = known.alone.saturating_add(reply.alone);
                     known.lags.merge(&reply.lags);
+                    known.behind_its_own.merge(&reply.behind_its_own);
                 }
                 None if has_room => self.replies.push(reply),
                 None => {}

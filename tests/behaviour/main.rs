@@ -39,6 +39,8 @@ mod laboratory;
 #[cfg(test)]
 mod layering;
 #[cfg(test)]
+mod legs;
+#[cfg(test)]
 mod loss;
 #[cfg(test)]
 mod oracle;

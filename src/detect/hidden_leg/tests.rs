@@ -150,7 +150,9 @@ fn what_comes_at_any_time_answers_nothing() {
         length: 20,
         answered: 500,
         before: 0,
+        alone: 0,
         lags: even.clone(),
+        behind_its_own: Lags::default(),
     };
     let seen = ControlLoop {
         bursts: 500,
