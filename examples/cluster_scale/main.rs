@@ -4,6 +4,7 @@
 //! account of this process (Linux, proc(5)), so peak memory is meaningful for one number a run.
 #![allow(
     clippy::print_stdout,
+    clippy::disallowed_methods,
     clippy::indexing_slicing,
     reason = "a program of its own, over its own data"
 )]

@@ -123,5 +123,6 @@ fn a_farm_that_grows_keeps_its_identifier_and_its_verdict_falls_at_no_time() {
             .all(|pair| pair[0].0 <= pair[1].0 && pair[0].1 <= pair[1].1),
         "{seen:?}"
     );
-    assert!(seen[0].1 < seen[2].1, "{seen:?}");
+    // The laptops stand there from the first day on; what grows is how many of them somebody works on.
+    assert!(seen[0].0 < seen[2].0, "{seen:?}");
 }

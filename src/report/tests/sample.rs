@@ -212,20 +212,17 @@ fn farm() -> Farm {
         hosts: vec![ContentId(1), ContentId(2)],
         findings: vec![ContentId(0xa1)],
     };
+    let member = |host, label: &str, membership| FarmMember {
+        host: ContentId(host),
+        label: label.to_owned(),
+        membership,
+    };
     Farm {
         id: ContentId(0xfa),
         timestamp: at(0),
         hosts: vec![
-            FarmMember {
-                host: ContentId(1),
-                label: "lt-01 (192.0.2.1)".to_owned(),
-                membership: 1.0,
-            },
-            FarmMember {
-                host: ContentId(2),
-                label: "lt-02 (192.0.2.2)".to_owned(),
-                membership: 0.87,
-            },
+            member(1, "lt-01 (192.0.2.1)", 1.0),
+            member(2, "lt-02 (192.0.2.2)", 0.87),
         ],
         verdict: Verdict::Likely,
         explanations: explanations(),
