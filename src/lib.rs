@@ -35,7 +35,7 @@
 //! | --- | --- | --- |
 //! | a protocol | `dissect/<protocol>.rs`: [`dissect::Dissector`] and [`dissect::Dissection`] | `dissect/registry.rs` |
 //! | a tool | none: an entry in `signatures/catalogue/<class>.toml` | |
-//! | a conclusion about hosts | `detect/<what>.rs`: [`detect::Conclusion`] | `detect/mod.rs` |
+//! | a conclusion about hosts | `detect/<what>.rs` or `detect/place/<what>.rs`: [`detect::Conclusion`] | `detect/mod.rs` |
 //! | a term between two hosts | `cluster/terms/<term>.rs` | `cluster/terms/mod.rs` |
 //! | a cue of the model | `explain/cues/<cue>.rs` and its rows in `explain/weights.toml` | `explain/cues/mod.rs` |
 //! | an output of a case folder | `report/<format>.rs` | `report/registry.rs` |
@@ -58,6 +58,12 @@
 //!   pipeline saves the copy that handing packets to another thread would cost.
 //! * There is no queue between fixed threads: any thread takes any stage's next block (see [`pipeline::schedule`]).
 //!   Stages differ in cost with every capture, and with two threads fixed roles leave one idle.
+//! * Rows of flows are written by a stage of their own behind the analysis ([`pipeline::rows`]), and the end of an analysis builds its records
+//!   by several threads ([`model::threads`]): on a mirror port both were what a second thread waited for.
+//! * The program keeps freed memory instead of giving it back to the system: clearing the same pages again for every block cost
+//!   a fifth of the time of many short flows. It is the one unsafe call of the program (`main.rs`).
+//! * When people are active is learnt from one connection a minute, not two as the design had it: activity that is counted in vain
+//!   speaks for whoever uses the machine, activity that is missed against him ([`observe::presence`]).
 //! * What a flow's bytes said travels in the flow's record; only what is about hosts (answers, leases, announcements) is told
 //!   at once. A detector then sees names and volume together, and a million flows need no table of facts.
 //! * SHA-256 of a capture is computed when a case folder is written or the captures are small (`--digest`): it costs

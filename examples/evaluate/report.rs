@@ -32,7 +32,7 @@ pub(crate) fn page(outcomes: &[Outcome], mixed: &[Mixed], seeds: u64, hash: &str
          ## What the figures can and cannot say\n\n\
          - Odd and even seeds draw from different ranges: numbers of laptops, employers, laptops of one operator, IP KVMs and staff, hours, lengths of turns and \
          sessions, days, delays, jitter, frames lost, pauses, things of the household. The even ranges are wider and reach beyond the odd ones on both sides or one; \
-         they overlap. Nobody has fitted a weight to either; mechanisms were mended while seeds 1 to 4 were read, and the rules for the distance of a direct \
+         they overlap. Nobody has fitted a weight to either; mechanisms were mended while seeds 1 to 6 were read, and the rules for the distance of a direct \
          controller, the resolution and the usual public address came out of that.\n\
          - The gap that joins remote sessions was raised from 120 s to half an hour after S10 had stopped at review (.79) with seed 1; it then reached likely (.98). The reason given for it holds for any operator with several machines, but these scenarios cannot confirm it.\n\
          - The scenarios were written with the analyser's thresholds in view: farms work long enough for 300 minutes of activity, take turns that the focus test can use, and send screens above the level that counts as driven. They show that the evidence is read as meant, not that real farms give it.\n\
@@ -55,11 +55,10 @@ pub(crate) fn page(outcomes: &[Outcome], mixed: &[Mixed], seeds: u64, hash: &str
 }
 
 const MISSING: &str = "\n## What falls short, and why\n\n\
-- S13 (laptops behind IP KVMs without any remote software) is not found: nothing compares a KVM's picture with a laptop's traffic yet, so no machine counts as \
-remotely controlled. It is what keeps the adjusted Rand of the mixed captures down.\n\
+- S13 (laptops behind IP KVMs without any remote software) rests on pairing a KVM's picture with a laptop's connections, and its traffic was shaped together \
+with that detector: what the table says of it shows that the path works, nothing more.\n\
 - S14 (the same, seen by the employer) stays at note: three assignees behind one address is all that shows there.\n\
-- S32 (a farm behind its address translation) is not raised: devices behind one address are not counted, and many machines at once on one host look like \
-presence of its user.\n\
+- S32 (a farm behind its address translation) is not raised: devices behind one address are not counted.\n\
 - In S06 and S21 another tool stands for TeamViewer and Chrome Remote Desktop, in S26 another VPN for Astrill, of which the laboratory has no model. S23 is written \
 with its floor declared. S30 floods with 15,000 to 40,000 frames and not with millions.\n\
 - The dose-response over loss, jitter, sampling and hours of capture is not measured.\n";

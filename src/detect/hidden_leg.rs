@@ -12,7 +12,7 @@
 //! (tests/behaviour/legs.rs, BENCHMARKS.md).
 //!
 //! The test is a sequential one (Wald 1945): each answer is longer than [`THRESHOLD`] or not, which it is for at most
-//! [`LONG_IF_DIRECT`] of the answers of a direct session. Whenever one stops, the likelihood ratio exceeds `1 / rate` in at most a
+//! `LONG_IF_DIRECT` of the answers of a direct session. Whenever one stops, the likelihood ratio exceeds `1 / rate` in at most a
 //! share `rate` of direct sessions (Ville's inequality), so it may be asked at the end of a flow as well. Answers that
 //! follow each other depend on each other: as a Markov chain of first order with a correlation of one third they count half.
 //! That several lengths are looked at is paid for in full (Bonferroni).
