@@ -30,7 +30,10 @@ const DAYS: u32 = 5;
 /// Machines of a farm.
 const FARM: usize = 10;
 
-#[expect(clippy::disallowed_methods, reason = "it measures time; nothing that is analysed depends on it")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "it measures time; nothing that is analysed depends on it"
+)]
 fn main() -> anyhow::Result<()> {
     let weights = Weights::embedded()?.pairs;
     let numbers: Vec<usize> = std::env::args()
