@@ -73,8 +73,8 @@ pub fn components(nodes: usize, edges: &[Edge]) -> Vec<Component> {
         .collect()
 }
 
-/// The representative of a node.
-fn root(parents: &mut [usize], mut node: usize) -> usize {
+/// The representative of a node among those joined with it; shortens the way for the next question.
+pub(super) fn root(parents: &mut [usize], mut node: usize) -> usize {
     while let Some(&parent) = parents.get(node) {
         if parent == node {
             break;

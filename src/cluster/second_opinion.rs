@@ -3,6 +3,8 @@
 //! Works on the distance `exp(-L / 4)` of the pairs that have a ledger; others are never near. Groups of two are allowed, and so
 //! is one group of all. It decides nothing: where it disagrees with the communities, the record of the group says so.
 
+use super::graph::root;
+
 /// A pair and how far apart it is, above 0.
 pub type Distance = (usize, usize, f64);
 
@@ -96,20 +98,6 @@ fn merges(nodes: usize, distances: &[Distance]) -> Vec<Merge> {
         merges.push(Merge { parts, distance: far });
     }
     merges
-}
-
-fn root(parents: &mut [usize], mut node: usize) -> usize {
-    while let Some(&parent) = parents.get(node) {
-        if parent == node {
-            break;
-        }
-        let above = parents.get(parent).copied().unwrap_or(parent);
-        if let Some(slot) = parents.get_mut(node) {
-            *slot = above;
-        }
-        node = above;
-    }
-    node
 }
 
 /// A group of the condensed tree.

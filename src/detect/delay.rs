@@ -149,7 +149,7 @@ pub(super) fn told(measured: Option<&Latency>, shows_screen: bool, at: Option<Ca
             }
         }
     } else {
-        delays.hidden = "the host does not show its screen in this session";
+        delays.hidden = "the host does not show its screen while it is connected";
     }
     delays.record = Some(record);
     delays
