@@ -15,9 +15,12 @@ mod dns_tunnel;
 mod encrypted_start;
 mod group;
 pub mod hidden_leg;
+mod icmp_tunnel;
 mod kvm_pairing;
 mod kvm_watch;
 pub mod latency_mismatch;
+mod lead;
+mod nested_tls;
 pub mod place;
 pub mod recognise;
 pub mod schedule_mismatch;
@@ -197,6 +200,8 @@ static DETECTORS: &[Detector] = &[
     Detector::Concluding(&schedule_mismatch::ScheduleMismatches),
     Detector::Watching(place::nested_tunnel::watch),
     Detector::WhereWanted(|heuristics| heuristics.encrypted_start, encrypted_start::watch),
+    Detector::WhereWanted(|heuristics| heuristics.nested_tls, nested_tls::watch),
+    Detector::Watching(icmp_tunnel::watch),
     Detector::Watching(kvm_watch::watch),
     Detector::Watching(tenants::watch),
 ];
