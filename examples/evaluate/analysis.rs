@@ -111,6 +111,7 @@ impl Analyst {
             threads: Threads::default(),
             knowledge: Knowledge {
                 at: None,
+                reverse_names: None,
                 catalogue: &self.catalogue,
                 geo: &self.geo,
                 policy: &policy,

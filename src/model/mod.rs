@@ -25,6 +25,7 @@ pub mod observable;
 pub mod observation;
 pub mod profile;
 pub mod quantity;
+pub mod reverse_name;
 pub mod segment;
 pub mod sketch;
 pub mod sphere;

@@ -86,7 +86,13 @@ pub fn conclude_with_grounds(
     let hosts = observers.hosts(losses);
     let threads = ending.threads;
     let views: Vec<HostView> = threads.map(hosts.iter().collect(), |host| view(host, observers, ending));
-    let knowledge = declared::placed(&ending.knowledge, &views, &ending.circumstances, ending.grain);
+    let knowledge = declared::placed(
+        &ending.knowledge,
+        &views,
+        &ending.circumstances,
+        ending.grain,
+        observers.reverse_names(),
+    );
     let concluded = detectors.conclude(&views, &knowledge, threads);
     losses.add("sessions beyond the bound on groups", concluded.refused);
     losses.add(

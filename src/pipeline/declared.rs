@@ -4,6 +4,7 @@
 use crate::detect::{HostView, Knowledge};
 use crate::explain::Circumstances;
 use crate::geo::sphere::CapturePoint;
+use crate::model::reverse_name::ReverseNames;
 use crate::model::time::{Nanoseconds, Timestamp};
 use crate::model::vantage::Vantage;
 use crate::settings::inventory::Asset;
@@ -39,6 +40,7 @@ pub(super) fn placed<'a>(
     hosts: &[HostView],
     circumstances: &Circumstances,
     grain: Nanoseconds,
+    reverse_names: &'a ReverseNames,
 ) -> Knowledge<'a> {
     let site = || {
         let mut common = None;
@@ -59,6 +61,7 @@ pub(super) fn placed<'a>(
         catalogue: knowledge.catalogue,
         geo: knowledge.geo,
         policy: knowledge.policy,
+        reverse_names: Some(reverse_names),
         at: knowledge
             .at
             .or_else(|| (circumstances.vantage == Vantage::Home).then(site).flatten())

@@ -101,7 +101,7 @@ impl Nested {
     fn found(&self, by_local: &BTreeMap<LocalIndex, &HostView>, knowledge: &Knowledge<'_>) -> Vec<Finding> {
         let of = |((local, tool), inside): (&(LocalIndex, String), &Inside)| {
             let host = by_local.get(local)?;
-            let place = knowledge.geo.place(inside.other.to_ip());
+            let place = knowledge.place_of(inside.other);
             let name = inside.outer.name();
             let mut finding = Contradiction {
                 host,

@@ -4,11 +4,15 @@
 //! is the inventory and the packets alone; databases only say what kind of network it is.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
+
+use ipnet::Ipv4Net;
 
 use super::{Contradiction, ENOUGH_DAYS, Standing, claimed_coordinates, is_declared, standing};
 use crate::detect::{Conclusion, HostView, Knowledge};
 use crate::geo::Place;
 use crate::geo::ranges::{Reserved, reserved};
+use crate::geo::reverse::Says;
 use crate::geo::sphere::{Coordinates, MARGIN};
 use crate::model::address::Address;
 use crate::model::egress::OwnAddress;
@@ -19,6 +23,9 @@ const APART_KM: f64 = 50.0;
 
 /// People behind one address beyond which it is an exit of many: a company's, a carrier's, a hotel's.
 const CROWD: usize = 20;
+
+/// Addresses between a carrier's customers and its translator (RFC 6598).
+const BETWEEN: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(100, 64, 0, 0), 10);
 
 /// Weight of two people on enough days, of more, and otherwise.
 const WEIGHTS: [f64; 3] = [8.0, 12.0, 3.0];
@@ -115,11 +122,38 @@ fn has_site_there(host: &HostView, place: Option<&Place>, knowledge: &Knowledge<
     site().unwrap_or(false)
 }
 
+/// Whether a carrier's translator stands before the address, and what says so: then its customers need not live together. Only what the
+/// capture shows of it: an address between customer and carrier (RFC 6598), or the reverse name.
+fn shared_by_carrier(behind: &[Behind<'_>], knowledge: &Knowledge<'_>) -> Option<String> {
+    let first = behind.first()?;
+    if let Some((named, word, Says::Shared)) = knowledge.reverse_word(first.own.address) {
+        return Some(format!(
+            "its reverse name {} speaks of an address that a carrier's customers share ({})",
+            named.name, word.source
+        ));
+    }
+    let between = |address: &Address| match address.to_ip() {
+        IpAddr::V4(ip) => BETWEEN.contains(&ip),
+        IpAddr::V6(_) => false,
+    };
+    let of_host = |host: &HostView| {
+        let learnt = host.public.iter().map(|own| own.address);
+        host.ips.iter().copied().chain(learnt).find(between)
+    };
+    behind.iter().find_map(|one| {
+        let address = of_host(one.host)?;
+        Some(format!(
+            "{} has {address} between itself and its carrier (RFC 6598): customers of the carrier share public addresses",
+            one.host.label()
+        ))
+    })
+}
+
 fn of_line(behind: &[Behind<'_>], knowledge: &Knowledge<'_>) -> Vec<Finding> {
     let Some(first) = behind.first() else {
         return Vec::new();
     };
-    let place = knowledge.geo.place(first.own.address.to_ip());
+    let place = knowledge.place_of(first.own.address);
     let standing = place.as_ref().map_or(Standing::Unknown, standing);
     if matches!(standing, Standing::Carried | Standing::Hidden)
         || behind.iter().any(|one| {
@@ -129,16 +163,23 @@ fn of_line(behind: &[Behind<'_>], knowledge: &Knowledge<'_>) -> Vec<Finding> {
     {
         return Vec::new();
     }
+    let by_carrier = shared_by_carrier(behind, knowledge);
     let people: BTreeSet<&str> = behind.iter().map(|one| one.assignee).collect();
     let mut told = BTreeSet::new();
     behind
         .iter()
         .filter(|one| told.insert(one.host.id))
-        .filter_map(|one| of_one(one, behind, people.len(), place.as_ref()))
+        .filter_map(|one| of_one(one, behind, people.len(), place.as_ref(), by_carrier.as_deref()))
         .collect()
 }
 
-fn of_one(one: &Behind<'_>, behind: &[Behind<'_>], people: usize, place: Option<&Place>) -> Option<Finding> {
+fn of_one(
+    one: &Behind<'_>,
+    behind: &[Behind<'_>],
+    people: usize,
+    place: Option<&Place>,
+    shared_by_carrier: Option<&str>,
+) -> Option<Finding> {
     let mut others: BTreeMap<&str, Apart> = BTreeMap::new();
     let mut common: BTreeSet<u32> = BTreeSet::new();
     for other in behind {
@@ -161,7 +202,7 @@ fn of_one(one: &Behind<'_>, behind: &[Behind<'_>], people: usize, place: Option<
         return None;
     }
     let is_crowd = people > CROWD;
-    let is_sure = common.len() >= ENOUGH_DAYS && !is_crowd;
+    let is_sure = common.len() >= ENOUGH_DAYS && !is_crowd && shared_by_carrier.is_none();
     let [two, more, weak] = WEIGHTS;
     let weight = match (is_sure, others.len()) {
         (true, 1) => two,
@@ -197,7 +238,9 @@ fn of_one(one: &Behind<'_>, behind: &[Behind<'_>], people: usize, place: Option<
                 common.len(),
                 one.days.len()
             ),
-            note: is_crowd.then(|| format!("{people} people go out from it: an exit of many rather than a line")),
+            note: is_crowd
+                .then(|| format!("{people} people go out from it: an exit of many rather than a line"))
+                .or_else(|| shared_by_carrier.map(str::to_owned)),
             benign: "couples and flatmates whose inventory rows are old, a hotel or shared office, an exit of a company or carrier that \
                      nobody declared",
             weight,
@@ -290,6 +333,28 @@ mod tests {
         assert_eq!(found(&world, &hosts).len(), 2);
         hosts[1].asset.as_mut().unwrap().record.site = Some("Desks".to_owned());
         assert!(found(&world, &hosts).is_empty());
+    }
+
+    #[test]
+    fn customers_behind_a_carriers_translator_are_a_lead_at_most() {
+        let mut world = World::new();
+        let mut hosts = pair("192.0.2.9", [WEEK, WEEK], SEATTLE);
+        hosts[0]
+            .ips
+            .push(crate::detect::place::samples::address("100.64.7.9"));
+        let list = world.conclude(&SharedAddress, &hosts);
+        assert_eq!(found(&world, &hosts), [Confidence::Low; 2]);
+        let note = list[0].evidence[0].note.as_deref().unwrap();
+        assert!(note.contains("100.64.7.9"), "{note}");
+        // Its reverse name says so as well.
+        let hosts = pair("192.0.2.9", [WEEK, WEEK], SEATTLE);
+        assert_eq!(found(&world, &hosts), [Confidence::Medium; 2]);
+        let line = crate::detect::place::samples::address("192.0.2.9");
+        let name = "cgnat-192-0-2-9.provider.example";
+        world
+            .reverse_names
+            .learn(line, name, crate::model::frame::FrameRef::default());
+        assert_eq!(found(&world, &hosts), [Confidence::Low; 2]);
     }
 
     #[test]
