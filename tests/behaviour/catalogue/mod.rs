@@ -2,6 +2,7 @@
 //! is known.
 
 mod link;
+mod look_alike;
 mod proof;
 mod samples;
 mod tls;

@@ -36,7 +36,7 @@ pub(super) struct Proof<'c> {
 }
 
 /// The host and its server with this number: private addresses, and addresses for measurements (RFC 2544, appendix C.2.2).
-fn ends(number: u32) -> [End; 2] {
+pub(super) fn ends(number: u32) -> [End; 2] {
     let [_, high, middle, low] = (number + 0x0001_0101).to_be_bytes();
     let host = End {
         mac: [2, 0x10, 0, high, middle, low],
