@@ -11,7 +11,6 @@ use super::load::{self, Loaded};
 use super::{Outcome, summary};
 use crate::capture::Source;
 use crate::detect::Knowledge;
-use crate::explain::Circumstances;
 use crate::flow::table::draw_seed;
 use crate::geo::sphere::CapturePoint;
 use crate::model::case::Case;
@@ -117,11 +116,8 @@ pub fn run(
         },
         inventory: loaded.inventory.as_ref(),
         weights: &loaded.weights,
-        circumstances: Circumstances {
-            vantage: place(common.vantage),
-            is_incident: false,
-            damage: None,
-        },
+        vantage: place(common.vantage),
+        is_incident: false,
         received: received::from_captures(&reader),
         spans: summary::spans(&reader),
         threads: Threads::new(threads),
@@ -186,11 +182,12 @@ fn inputs(common: &Common) -> anyhow::Result<Vec<FileRecord>> {
         .collect()
 }
 
-/// What a vantage of the command line means; `auto` is a house until the traffic says otherwise.
-fn place(vantage: Vantage) -> Place {
+/// What a vantage of the command line means; with `auto` it is judged from the captures.
+fn place(vantage: Vantage) -> Option<Place> {
     match vantage {
-        Vantage::Home | Vantage::Auto => Place::Home,
-        Vantage::Employer => Place::Employer,
+        Vantage::Home => Some(Place::Home),
+        Vantage::Employer => Some(Place::Employer),
+        Vantage::Auto => None,
     }
 }
 

@@ -234,7 +234,8 @@ impl<'a> Reading<'a> {
                 .filter_map(|place| driven.get(place))
                 .any(|other| other.abs_diff(number) <= NEAR)
         };
-        first
+        let is_opening: Vec<bool> = windows.values().map(|window| window.is_opening).collect();
+        let mut states = first
             .into_iter()
             .zip(windows.values())
             .map(|((number, state), window)| {
@@ -252,7 +253,17 @@ impl<'a> Reading<'a> {
                 };
                 (number, state.unwrap_or_else(unanswered))
             })
-            .collect()
+            .collect::<Vec<(u32, Activity)>>();
+        // A log-in is an exchange of keys of the size of a screen, and most that scanners try end with it: what a connection opens
+        // with is looked at only where looking goes on.
+        let mut goes_on = None;
+        for ((number, state), is_opening) in states.iter_mut().zip(is_opening).rev() {
+            if *state == Activity::Viewed && is_opening && goes_on != Some(number.saturating_add(1)) {
+                *state = Activity::Idle;
+            }
+            goes_on = matches!(state, Activity::Viewed | Activity::Driven).then_some(*number);
+        }
+        states
     }
 }
 

@@ -80,6 +80,8 @@ pub struct HostView {
     pub asset: Option<Asset>,
     /// First and last sight.
     pub seen: (Timestamp, Timestamp),
+    /// Whether it answers its neighbours' DNS questions, and so asks them of others: what it asks says nothing about it.
+    pub is_resolver: bool,
     /// Round trips between it and the capture point, of its connections' handshakes.
     pub near: Near,
 }
