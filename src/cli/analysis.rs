@@ -86,8 +86,11 @@ pub fn run(
                 .map_or(Ok(()), |folder| folder.flow(row).map_err(io::Error::other))
         });
         let rows = wants_flows.then(|| Rows::new(&loaded.geo, sink));
-        let analysis = Analysis::new(&loaded.limits, &common.local, &loaded.catalogue, wants_flows)
+        let mut analysis = Analysis::new(&loaded.limits, &common.local, &loaded.catalogue, wants_flows)
             .with_heuristics(loaded.policy.heuristics);
+        if let Some(renewal) = &loaded.renewal {
+            analysis = analysis.renewed_from(Arc::clone(renewal));
+        }
         let (reader, counters, analysis, rows) =
             pipeline::run(threads, reader, &loaded.limits, analysis, rows)
                 .context("a stage of the pipeline was lost")?;
@@ -102,10 +105,11 @@ pub fn run(
     for damage in &reader.damage {
         tracing::warn!("{}", crate::report::escape::escape(&damage.to_string()));
     }
+    let catalogue = analysis.newer.as_deref().unwrap_or(&loaded.catalogue);
     let mut losses = Losses::default();
     let ending = Ending {
         knowledge: Knowledge {
-            catalogue: &loaded.catalogue,
+            catalogue,
             geo: &loaded.geo,
             policy: &loaded.policy,
             at: common.at.and_then(|at| CapturePoint::new(at, "--at")),
@@ -126,6 +130,7 @@ pub fn run(
     let mut case = conclude::conclude(&analysis.observers, analysis.detectors, &ending, &mut losses);
     case.summary.remarks.extend(remarks);
     summary::fill(&mut case, &reader, counters, analysis.flows, &losses, loaded);
+    catalogue.version().clone_into(&mut case.summary.signatures);
     if let Some(folder) = folder {
         let run = started.map(|started| [started, wall_clock()]);
         folder.finish(

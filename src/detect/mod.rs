@@ -18,6 +18,7 @@ pub mod hidden_leg;
 mod kvm_pairing;
 mod kvm_watch;
 pub mod latency_mismatch;
+mod media;
 pub mod place;
 pub mod recognise;
 pub mod schedule_mismatch;
@@ -192,7 +193,6 @@ pub trait Conclusion: Sync {
 
 /// Every conclusion.
 static CONCLUSIONS: &[&dyn Conclusion] = &[
-    &device::Device,
     &place::country::OtherCountry,
     &place::distance::FarFromHome,
     &place::driven_from::DrivenFrom,
@@ -216,6 +216,7 @@ pub struct Detectors {
     tenants: Tenants,
     watch: kvm_watch::Watch,
     unknown: Unknown,
+    media: media::Media,
 }
 
 /// Whether a fact is about who gets the packet, not about who sends it: what a resolver answers.
@@ -263,6 +264,7 @@ impl Detectors {
             tenants: Tenants::new(limits.hosts),
             watch: kvm_watch::Watch::default(),
             unknown: Unknown::default(),
+            media: media::Media::default(),
         }
     }
 
@@ -291,6 +293,7 @@ impl Detectors {
             _ => {
                 if let Some(local) = local {
                     self.watch.announced(local, fact, catalogue);
+                    self.media.event(local, header, fact);
                 }
                 return;
             }
@@ -305,6 +308,12 @@ impl Detectors {
         if let (Some(local), Asked::Question, Value::Text { bytes, .. }) = (local, asked, fact.value) {
             self.questions.asked(local, bytes, header);
         }
+    }
+
+    /// From now on another catalogue counts. What was found is kept, unless the new one has no such tool.
+    pub fn renew(&mut self, now: &Catalogue, next: &Catalogue) {
+        self.recogniser = Recogniser::new(next);
+        self.sessions.renew(now, next);
     }
 
     /// The tools that a flow may belong to: once for each flow, for [`Detectors::observe`].
@@ -333,6 +342,7 @@ impl Detectors {
         self.watch.add(observation, recognised);
         self.nested.add(observation, recognised);
         self.unknown.add(observation, recognised);
+        self.media.add(observation);
         if recognised.is_empty() {
             self.encrypted_starts.add(observation);
         }
@@ -357,7 +367,7 @@ impl Detectors {
             .map(|host| (host.id, self.tenants.of(&host.locals)))
             .filter(|(_, tenants)| !tenants.is_empty())
             .collect();
-        let (mut findings, sessions) = self.sessions.conclude(&by_local, knowledge, threads);
+        let (mut findings, mut sessions) = self.sessions.conclude(&by_local, knowledge, threads);
         let by_id: BTreeMap<ContentId, &HostView> = hosts.iter().map(|host| (host.id, host)).collect();
         for session in &sessions {
             if let (Some(host), Some(finding)) = (by_id.get(&session.host), findings.get_mut(session.finding))
@@ -365,6 +375,11 @@ impl Detectors {
                 finding.tunnel = self.outside.during(finding.kind, &session.windows, &host.locals);
             }
         }
+        self.media.tell(&by_id, &mut findings, &mut sessions, knowledge);
+        // Devices before what is concluded from findings: who looks through a KVM counts as any controller.
+        let mut devices = device::Device.conclude(hosts, &findings, knowledge);
+        self.media.tell(&by_id, &mut devices, &mut [], knowledge);
+        findings.extend(devices);
         let questions_refused = self.questions.refused;
         findings.extend(self.unknown.conclude(&by_local, knowledge));
         findings.extend(self.questions.conclude(&by_local, knowledge));

@@ -51,6 +51,8 @@ mod published;
 #[cfg(test)]
 mod real;
 #[cfg(test)]
+mod renewal;
+#[cfg(test)]
 mod source;
 #[cfg(test)]
 mod states;
