@@ -41,6 +41,8 @@ mod layering;
 #[cfg(test)]
 mod legs;
 #[cfg(test)]
+mod look_alikes;
+#[cfg(test)]
 mod loss;
 #[cfg(test)]
 mod oracle;
