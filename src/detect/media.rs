@@ -11,8 +11,10 @@
 use std::collections::BTreeMap;
 
 use super::activity_state::{self, Windows};
+use super::recognise::Recognised;
 use super::sessions::Session;
-use super::{HostView, Knowledge};
+use super::watcher::{Ended, Watcher};
+use super::{Concluded, HostView, Knowledge};
 use crate::model::address::Address;
 use crate::model::evidence::{Decibans, Evidence, Family};
 use crate::model::fact::{Fact, FieldId, Value};
@@ -22,6 +24,8 @@ use crate::model::identity::ContentId;
 use crate::model::observation::{EventHeader, LocalIndex, Observation};
 use crate::model::segment::Layer;
 use crate::model::time::{Nanoseconds, SECOND, Timestamp};
+use crate::settings::limits::Limits;
+use crate::signatures::Catalogue;
 
 /// A peer, named to a relay.
 const PEER: FieldId = FieldId::of("stun.peer");
@@ -63,7 +67,7 @@ struct Permission {
 
 /// The memory.
 #[derive(Debug, Default)]
-pub(super) struct Media {
+struct Media {
     ways: BTreeMap<LocalIndex, Vec<Way>>,
     permissions: BTreeMap<LocalIndex, Vec<Permission>>,
     held: usize,
@@ -90,7 +94,7 @@ fn is_public(address: Address) -> bool {
 
 impl Media {
     /// Takes what a host said to a relay.
-    pub(super) fn event(&mut self, local: LocalIndex, header: &EventHeader, fact: &Fact<'_>) {
+    fn permit(&mut self, local: LocalIndex, header: &EventHeader, fact: &Fact<'_>) {
         if fact.field != PEER || self.held >= MOST {
             return;
         }
@@ -112,7 +116,7 @@ impl Media {
     }
 
     /// Takes any placed flow: those that carry checks, or a relay's data, and enough for a picture.
-    pub(super) fn add(&mut self, observation: &Observation<'_>) {
+    fn add(&mut self, observation: &Observation<'_>) {
         let flow = observation.flow;
         let [sent, got] = flow.payload_bytes;
         if flow.layer != Layer::Udp || sent.max(got) < PICTURE || !flow.speaks("stun") {
@@ -181,7 +185,7 @@ impl Media {
     }
 
     /// Says in the findings of tools with such pictures who is at the other end, and what was seen of them. `sessions` are those behind the findings.
-    pub(super) fn tell(
+    fn tell(
         &self,
         hosts: &BTreeMap<ContentId, &HostView>,
         findings: &mut [Finding],
@@ -209,6 +213,31 @@ impl Media {
             let session = sessions.iter_mut().find(|session| session.finding == place);
             say(finding, session, &other, knowledge);
         }
+    }
+}
+
+/// Watches ways of pictures.
+pub(super) fn watch(_: &Limits) -> Box<dyn Watcher> {
+    Box::<Media>::default()
+}
+
+impl Watcher for Media {
+    fn flow(&mut self, observation: &Observation<'_>, _: &[Recognised<'_>]) {
+        self.add(observation);
+    }
+
+    fn fact(&mut self, about: LocalIndex, header: &EventHeader, fact: &Fact<'_>, _: &Catalogue) {
+        self.permit(about, header, fact);
+    }
+
+    fn conclude(&mut self, ended: &Ended<'_>, concluded: &mut Concluded) {
+        let by_id: BTreeMap<ContentId, &HostView> = ended.hosts.iter().map(|host| (host.id, host)).collect();
+        self.tell(
+            &by_id,
+            &mut concluded.findings,
+            &mut concluded.sessions,
+            ended.knowledge,
+        );
     }
 }
 

@@ -5,9 +5,7 @@ use crate::model::address::Endpoint;
 use crate::model::fact::{FactLog, Field, Side, Stamp};
 use crate::model::flow::{ActivityBin, FlowRecord};
 use crate::model::threads::Threads;
-use crate::settings::limits::Limits;
-use crate::settings::policy::Policy;
-use crate::signatures::Catalogue;
+use crate::settings::policy::{Heuristics, Policy};
 
 const LOCAL: LocalIndex = LocalIndex(0);
 const LAPTOP: [u8; 4] = [192, 168, 77, 21];
@@ -80,7 +78,7 @@ fn picture(other: [u8; 4], username: Option<&'static str>, octets: [u32; 2]) -> 
 /// Findings about the laptop after these flows, and these peers that it named to the relay.
 fn concluded(flows: &[FlowRecord], permitted: &[[u8; 4]]) -> Vec<Finding> {
     let (catalogue, geo, policy) = (Catalogue::embedded().unwrap(), Geo::embedded(), Policy::default());
-    let mut detectors = Detectors::new(&catalogue, &Limits::default());
+    let mut detectors = Detectors::new(&catalogue, &Limits::default(), Heuristics::default());
     let header = EventHeader {
         at: Timestamp(9 * SECOND),
         to: Endpoint {
