@@ -18,6 +18,12 @@ const CAPTURES: usize = 21;
 /// Captures held out: seven sessions, two round trips.
 const HELD_OUT: usize = 14;
 
+/// The same of each of the last collection: a clock that is drawn anew through a tunnel counts as something to look at.
+const LEAST_OF_LATER: usize = 75;
+
+/// Captures held out after these: seven sessions, one round trip.
+const HELD_OUT_LATER: usize = 7;
+
 /// Both ends call a server: who looks at the screen is not seen.
 const RELAYED: [&str; 1] = ["meshcentral"];
 
@@ -76,7 +82,7 @@ fn said<'a>(finding: &'a Value, window: &Logged) -> &'a str {
 }
 
 /// What the program says of the recordings of a collection, a line a session, and what of it is wrong.
-fn judged(collection: &str, captures: usize) -> (String, Vec<String>) {
+fn judged(collection: &str, captures: usize, least: usize) -> (String, Vec<String>) {
     let mut table = String::from("session          agree  of  wrong (logged > said)\n");
     let mut wrong = Vec::new();
     let mut folders: Vec<_> = fs::read_dir(fixture(collection))
@@ -127,7 +133,7 @@ fn judged(collection: &str, captures: usize) -> (String, Vec<String>) {
         let agree = windows.len() - misses.len();
         let (of, misses) = (windows.len(), misses.join(", "));
         writeln!(table, "{name:16} {agree:5} {of:3}  {misses}").unwrap();
-        if agree * 100 < AGREEMENT * windows.len() {
+        if agree * 100 < least * windows.len() {
             wrong.push(format!("{name}: {agree} of {} windows", windows.len()));
         }
     }
@@ -136,17 +142,33 @@ fn judged(collection: &str, captures: usize) -> (String, Vec<String>) {
 
 #[test]
 fn states_agree_with_the_log_of_who_drove() {
-    let (table, wrong) = judged("states", CAPTURES);
+    let (table, wrong) = judged("states", CAPTURES, AGREEMENT);
     println!("{table}");
     assert!(wrong.is_empty(), "{}\n{table}", wrong.join("\n"));
 }
 
-/// By these recordings no rule was chosen: they were made when the rules stood (`fixtures/README.md`).
+/// These were held out until the rules were mended by them (`fixtures/README.md`).
 #[test]
-fn states_agree_with_the_log_of_what_was_held_out() {
-    let (table, wrong) = judged("held-out", HELD_OUT);
+fn states_agree_with_the_log_of_what_was_held_out_first() {
+    let (table, wrong) = judged("held-out", HELD_OUT, AGREEMENT);
     println!("{table}");
     assert!(wrong.is_empty(), "{}\n{table}", wrong.join("\n"));
+}
+
+/// By these no rule was chosen: they were made after the last change, and judged once. All of them together, and each a little less.
+#[test]
+fn states_agree_with_the_log_of_what_was_held_out_later() {
+    let (table, wrong) = judged("held-out-later", HELD_OUT_LATER, LEAST_OF_LATER);
+    println!("{table}");
+    assert!(wrong.is_empty(), "{}\n{table}", wrong.join("\n"));
+    let [agree, of] = [1, 2].map(|column| {
+        let numbers = table.lines().skip(1).filter_map(|line| {
+            let number = line.split_whitespace().nth(column)?;
+            number.parse::<usize>().ok()
+        });
+        numbers.sum::<usize>()
+    });
+    assert!(agree * 100 >= AGREEMENT * of, "{agree} of {of}\n{table}");
 }
 
 /// The cable of the recordings is as long as they say, and the program measures it: within 2 ms or 5 %.
