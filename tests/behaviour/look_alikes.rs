@@ -19,8 +19,9 @@ const INNOCENT: [&str; 7] = [
     "upload-tls",
 ];
 
-/// VNC inside TLS of stunnel, which the operator calls; and inside a WebSocket over TLS, which the laptop calls.
-const HIDDEN: [&str; 2] = ["hidden-stunnel", "hidden-websocket"];
+/// MeshCentral over TLS 1.3, which shows no certificate; VNC inside TLS of stunnel, which the operator calls; and inside a WebSocket over
+/// TLS, which the laptop calls.
+const HIDDEN: [&str; 3] = ["hidden-meshcentral", "hidden-stunnel", "hidden-websocket"];
 
 /// Windows of ten seconds that an innocent recording lasts at least, so that its form could be seen.
 const LEAST: usize = 18;
