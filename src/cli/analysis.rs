@@ -85,13 +85,16 @@ pub fn run(
                 .map_or(Ok(()), |folder| folder.flow(row).map_err(io::Error::other))
         });
         let rows = wants_flows.then(|| Rows::new(&loaded.geo, sink));
-        let analysis = Analysis::new(
+        let mut analysis = Analysis::new(
             &loaded.limits,
             &common.local,
             &loaded.catalogue,
             loaded.policy.heuristics,
             wants_flows,
         );
+        if let Some(renewal) = &loaded.renewal {
+            analysis = analysis.renewed_from(Arc::clone(renewal));
+        }
         let (reader, counters, analysis, rows) =
             pipeline::run(threads, reader, &loaded.limits, analysis, rows)
                 .context("a stage of the pipeline was lost")?;
@@ -106,10 +109,11 @@ pub fn run(
     for damage in &reader.damage {
         tracing::warn!("{}", crate::report::escape::escape(&damage.to_string()));
     }
+    let catalogue = analysis.newer.as_deref().unwrap_or(&loaded.catalogue);
     let mut losses = Losses::default();
     let ending = Ending {
         knowledge: Knowledge {
-            catalogue: &loaded.catalogue,
+            catalogue,
             geo: &loaded.geo,
             policy: &loaded.policy,
             at: common.at.and_then(|at| CapturePoint::new(at, "--at")),
@@ -127,6 +131,7 @@ pub fn run(
     let mut case = conclude::conclude(&analysis.observers, analysis.detectors, &ending, &mut losses);
     case.summary.remarks.extend(remarks);
     summary::fill(&mut case, &reader, counters, analysis.flows, &losses, loaded);
+    catalogue.version().clone_into(&mut case.summary.signatures);
     if let Some(folder) = folder {
         let run = started.map(|started| [started, wall_clock()]);
         folder.finish(

@@ -18,6 +18,7 @@ pub mod hidden_leg;
 mod kvm_pairing;
 mod kvm_watch;
 pub mod latency_mismatch;
+mod media;
 pub mod place;
 pub mod recognise;
 pub mod schedule_mismatch;
@@ -188,6 +189,7 @@ static DETECTORS: &[Detector] = &[
     Detector::Watching(unknown_interactive::watch),
     Detector::Watching(dns_tunnel::watch),
     Detector::Concluding(&device::Device),
+    Detector::Watching(media::watch),
     Detector::Concluding(&place::country::OtherCountry),
     Detector::Concluding(&place::distance::FarFromHome),
     Detector::Concluding(&place::driven_from::DrivenFrom),
@@ -282,6 +284,12 @@ impl Detectors {
         }
         self.watchers()
             .for_each(|watcher| watcher.fact(local, header, fact, catalogue));
+    }
+
+    /// From now on another catalogue counts. What was found is kept, unless the new one has no such tool.
+    pub fn renew(&mut self, now: &Catalogue, next: &Catalogue) {
+        self.recogniser = Recogniser::new(next);
+        self.sessions.renew(now, next);
     }
 
     /// The tools that a flow may belong to: once for each flow, for [`Detectors::observe`].
