@@ -113,7 +113,7 @@ pub enum CaptureError {
     NotFound(PathBuf),
     /// It exists, but the operating system does not let us read it.
     #[error("{path}: {cause}", path = .0.display(), cause = .1)]
-    Open(PathBuf, #[source] io::Error),
+    Open(PathBuf, io::Error),
     /// Its first bytes belong to no format that we read.
     #[error("{path}: not a capture (starts with {start:02x?})", path = .0.display(), start = .1)]
     UnknownFormat(PathBuf, Vec<u8>),
