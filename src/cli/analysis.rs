@@ -136,7 +136,9 @@ pub fn run(
         folder.finish(
             &case,
             &Provenance {
-                command_line: std::env::args().collect(),
+                command_line: std::env::args_os()
+                    .map(|argument| argument.to_string_lossy().into_owned())
+                    .collect(),
                 inputs: inputs(common)?,
                 run,
             },
