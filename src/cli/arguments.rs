@@ -69,8 +69,12 @@ pub enum Command {
         /// Which shell
         shell: Shell,
     },
-    /// Print the manual page
-    Man,
+    /// Print the manual page, or that of a command: `farmhawk man analyze` prints farmhawk-analyze(1)
+    Man {
+        /// The command; none for the program itself
+        #[arg(value_name = "COMMAND")]
+        command: Vec<String>,
+    },
 }
 
 /// `farmhawk analyze`.

@@ -76,7 +76,7 @@ fn dispatch(arguments: &Arguments) -> anyhow::Result<Outcome> {
         Command::Geoip { action } => geoip::run(action),
         Command::Lab(lab) => lab::run(lab),
         Command::Completions { shell } => generate::completions(*shell),
-        Command::Man => generate::manual(),
+        Command::Man { command } => generate::manual(command),
     }
 }
 
