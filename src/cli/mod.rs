@@ -94,7 +94,9 @@ fn styles(color: Color) -> Styles {
         Color::Always => true,
         Color::Never => false,
         Color::Auto => {
-            io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+            io::stdout().is_terminal()
+                && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+                && !is_dumb_terminal()
         }
     };
     if is_wanted {
@@ -102,6 +104,11 @@ fn styles(color: Color) -> Styles {
     } else {
         Styles::plain()
     }
+}
+
+/// Whether the terminal says of itself that it understands no escape sequences.
+fn is_dumb_terminal() -> bool {
+    std::env::var_os("TERM").is_some_and(|term| term == "dumb")
 }
 
 fn log(arguments: &Arguments) {
