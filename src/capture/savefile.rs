@@ -301,6 +301,9 @@ impl Source for SaveFile {
             if self.finished {
                 self.finish();
             }
+            if self.stream.size.is_none() {
+                self.counters.size = Some(self.stream.read());
+            }
             if !block.frames.is_empty() {
                 return Ok(true);
             }
