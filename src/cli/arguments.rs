@@ -260,7 +260,8 @@ pub struct Lab {
     #[arg(value_name = "SCENARIO", required_unless_present = "list")]
     pub scenario: Option<String>,
 
-    /// The capture to write; inventory.csv and truth.toml stand beside it
+    /// The capture to write, or - for standard output; beside FILE.pcapng stand FILE.inventory.csv, FILE.truth.toml and,
+    /// where the scenario has one, FILE.policy.toml
     #[arg(short, long, value_name = "FILE", required_unless_present = "list")]
     pub out: Option<PathBuf>,
 
@@ -272,6 +273,10 @@ pub struct Lab {
     #[arg(long)]
     pub list: bool,
 }
+
+    /// Replace files that stand there already
+    #[arg(long, requires = "out")]
+    pub force: bool,
 
 /// `farmhawk signatures`.
 #[derive(Debug, Subcommand)]
