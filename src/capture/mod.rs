@@ -57,6 +57,11 @@ pub trait Source: Send {
 
     /// What is known of each capture so far, in the order of their indices.
     fn captures(&self) -> Vec<&CaptureCounters>;
+
+    /// Whether it heeds the wish to stop itself, and still gives what it holds by then.
+    fn ends_itself(&self) -> bool {
+        false
+    }
 }
 
 /// Position in the inputs, in bytes of the files as they stand on disk.

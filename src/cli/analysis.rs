@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context as _;
 
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 use super::arguments::{Common, Format, Level, Vantage};
 use super::load::{self, Loaded};
 use super::{Outcome, summary};
@@ -38,14 +40,27 @@ pub type Stop = Arc<AtomicBool>;
 
 type Out = BufWriter<Stdout>;
 
-/// Sets a flag on the first Ctrl-C; the second ends the program at once.
+/// What follows a first Ctrl-C within this time is the same one: `timeout` and terminals send it to a process and to its group.
+const SAME_SIGNAL: Duration = Duration::from_millis(200);
+
+/// Sets a flag on the first Ctrl-C; the second ends the program at once, and says so.
 pub fn stop_on_signals() -> anyhow::Result<Stop> {
     let stop = Arc::new(AtomicBool::new(false));
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&stop))
-            .context("cannot watch for signals")?;
-        signal_hook::flag::register(signal, Arc::clone(&stop)).context("cannot watch for signals")?;
-    }
+    let told = Arc::clone(&stop);
+    let mut signals = Signals::new([SIGINT, SIGTERM]).context("cannot watch for signals")?;
+    std::thread::spawn(move || {
+        if signals.forever().next().is_none() {
+            return;
+        }
+        told.store(true, Ordering::Relaxed);
+        tracing::info!("stopping: what is known is being written; once more ends at once");
+        std::thread::sleep(SAME_SIGNAL);
+        let _ = signals.pending().count();
+        if signals.forever().next().is_some() {
+            tracing::warn!("ended at once: not everything that was known has been written");
+            std::process::exit(130);
+        }
+    });
     Ok(stop)
 }
 

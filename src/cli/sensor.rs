@@ -1,7 +1,6 @@
 //! `farmhawk sensor`: a live interface.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::analysis;
@@ -10,13 +9,14 @@ use super::progress;
 use super::{Outcome, Usage};
 use crate::capture::live::{Live, Opening};
 
-/// Runs the command until Ctrl-C or the end of `--duration`.
+/// Runs the command until Ctrl-C or the end of `--duration`: what the kernel holds by then is still taken.
 pub fn run(sensor: &Sensor, arguments: &Arguments) -> anyhow::Result<Outcome> {
     let loaded = analysis::prepare(&sensor.common)?;
     let stop = analysis::stop_on_signals()?;
     let opening = Opening {
         filter: sensor.common.filter.clone(),
         limits: loaded.limits.clone(),
+        duration: sensor.duration.map(Duration::from_secs),
         ..Opening::default()
     };
     let live = Live::open(&sensor.interface, &opening, Arc::clone(&stop)).map_err(|error| {
@@ -27,15 +27,8 @@ pub fn run(sensor: &Sensor, arguments: &Arguments) -> anyhow::Result<Outcome> {
         }
     })?;
     tracing::info!(interface = sensor.interface, "capturing");
-    if let Some(seconds) = sensor.duration {
-        let stop = Arc::clone(&stop);
-        std::thread::spawn(move || {
-            std::thread::sleep(Duration::from_secs(seconds));
-            stop.store(true, Ordering::Relaxed);
-        });
-    }
     let watch = progress::watch(arguments.quiet);
-    let outcome = analysis::run(
+    analysis::run(
         Box::new(live),
         &sensor.common,
         &loaded,
@@ -43,11 +36,5 @@ pub fn run(sensor: &Sensor, arguments: &Arguments) -> anyhow::Result<Outcome> {
         watch,
         Vec::new(),
         super::styles(arguments.color),
-    )?;
-    // A sensor that was given its end has finished; one that was interrupted has been stopped.
-    Ok(if sensor.duration.is_some() && outcome == Outcome::Stopped {
-        Outcome::Done
-    } else {
-        outcome
-    })
+    )
 }
