@@ -3,11 +3,12 @@
 use std::io::{self, BufWriter, Stdout, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use anyhow::Context as _;
-
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+
 use super::arguments::{Common, Format, Level, Vantage};
 use super::load::{self, Loaded};
 use super::{Outcome, summary};
@@ -187,10 +188,11 @@ fn inputs(common: &Common) -> anyhow::Result<Vec<FileRecord>> {
         .chain(&common.geoip);
     paths
         .map(|path| {
-            let bytes = if path.is_dir() {
-                None
-            } else {
-                Some(std::fs::read(path).with_context(|| path.display().to_string())?)
+            // A database that cannot be read was refused already, by name.
+            let bytes = match std::fs::read(path) {
+                Ok(bytes) => Some(bytes),
+                Err(_) if path.is_dir() || common.geoip.contains(path) => None,
+                Err(error) => return Err(error).context(path.display().to_string()),
             };
             Ok(FileRecord {
                 path: path.display().to_string(),
@@ -226,9 +228,10 @@ fn is_met(level: Option<Level>, case: &Case) -> bool {
 }
 
 /// Loads what the options name and says what went wrong with it.
-pub fn prepare(common: &Common) -> anyhow::Result<Loaded> {
+pub fn prepare(common: &Common, quiet: bool) -> anyhow::Result<Loaded> {
     let loaded = load::load(common)?;
-    for remark in &loaded.remarks {
+    let remarks = loaded.remarks.iter().filter(|_| !quiet);
+    for remark in loaded.lost.iter().chain(remarks) {
         tracing::warn!("{}", crate::report::escape::escape(remark));
     }
     Ok(loaded)

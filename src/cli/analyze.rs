@@ -13,7 +13,7 @@ const SMALL: u64 = 64 << 20;
 
 /// Runs the command.
 pub fn run(analyze: &Analyze, arguments: &Arguments) -> anyhow::Result<Outcome> {
-    let loaded = analysis::prepare(&analyze.common)?;
+    let loaded = analysis::prepare(&analyze.common, arguments.quiet)?;
     let inputs = inputs::expand(&analyze.captures)?;
     let stop = analysis::stop_on_signals()?;
     let digest = match analyze.digest {

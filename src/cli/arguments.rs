@@ -19,7 +19,7 @@ pub struct Arguments {
     #[command(subcommand)]
     pub command: Command,
 
-    /// Print results only, no remarks
+    /// Print results only, no progress and no remarks; what is lost is told all the same
     #[arg(short, long, global = true)]
     pub quiet: bool,
 
@@ -229,6 +229,15 @@ pub enum ListFormat {
     Markdown,
 }
 
+/// In what form places are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PlaceFormat {
+    /// Lines for people.
+    Text,
+    /// One object.
+    Json,
+}
+
 /// A verdict on the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Level {
@@ -265,6 +274,10 @@ pub struct Lab {
     #[arg(short, long, value_name = "FILE", required_unless_present = "list")]
     pub out: Option<PathBuf>,
 
+    /// Replace files that stand there already
+    #[arg(long, requires = "out")]
+    pub force: bool,
+
     /// Seed: the same seed gives the same bytes
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
@@ -273,10 +286,6 @@ pub struct Lab {
     #[arg(long)]
     pub list: bool,
 }
-
-    /// Replace files that stand there already
-    #[arg(long, requires = "out")]
-    pub force: bool,
 
 /// `farmhawk signatures`.
 #[derive(Debug, Subcommand)]
@@ -316,6 +325,9 @@ pub enum Geoip {
         /// An .mmdb file or a folder of them
         #[arg(long, value_name = "PATH", env = "FARMHAWK_GEOIP")]
         geoip: Vec<PathBuf>,
+        /// What standard output gets
+        #[arg(long, value_enum, default_value_t = PlaceFormat::Text)]
+        format: PlaceFormat,
     },
     /// What they say of an address
     Lookup {
@@ -324,6 +336,9 @@ pub enum Geoip {
         /// An .mmdb file or a folder of them
         #[arg(long, value_name = "PATH", env = "FARMHAWK_GEOIP")]
         geoip: Vec<PathBuf>,
+        /// What standard output gets
+        #[arg(long, value_enum, default_value_t = PlaceFormat::Text)]
+        format: PlaceFormat,
     },
     /// Build the default database from address-to-country and AS tables (see geoip/README.md)
     Build {
@@ -339,7 +354,7 @@ pub enum Geoip {
         /// What the tables are: packages with their versions
         #[arg(long, value_name = "TEXT", default_value = "address tables")]
         description: String,
-        /// The database to write
+        /// The database to write; compressed where its name ends in .xz
         #[arg(short, long, value_name = "FILE")]
         out: PathBuf,
     },

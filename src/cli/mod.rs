@@ -113,8 +113,8 @@ fn is_dumb_terminal() -> bool {
 
 fn log(arguments: &Arguments) {
     let level = match (arguments.quiet, arguments.verbose) {
-        (true, _) => tracing::Level::ERROR,
-        (false, 0) => tracing::Level::WARN,
+        // Warnings say what is lost: nobody can want not to know.
+        (true, _) | (false, 0) => tracing::Level::WARN,
         (false, 1) => tracing::Level::INFO,
         (false, 2) => tracing::Level::DEBUG,
         (false, _) => tracing::Level::TRACE,

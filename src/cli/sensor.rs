@@ -11,7 +11,7 @@ use crate::capture::live::{Live, Opening};
 
 /// Runs the command until Ctrl-C or the end of `--duration`: what the kernel holds by then is still taken.
 pub fn run(sensor: &Sensor, arguments: &Arguments) -> anyhow::Result<Outcome> {
-    let loaded = analysis::prepare(&sensor.common)?;
+    let loaded = analysis::prepare(&sensor.common, arguments.quiet)?;
     let stop = analysis::stop_on_signals()?;
     let opening = Opening {
         filter: sensor.common.filter.clone(),

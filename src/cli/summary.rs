@@ -45,7 +45,7 @@ pub fn fill(
         }
     }
     let captures = captures(reader);
-    let mut remarks = loaded.remarks.clone();
+    let mut remarks = [loaded.lost.as_slice(), &loaded.remarks].concat();
     remarks.append(&mut case.summary.remarks);
     if let Some((_, last)) = reader.span {
         remarks.extend(crate::geo::status::old_at(&loaded.geo, last));
