@@ -388,7 +388,10 @@ mod tests {
         }
         assert_eq!(last_octets, (0..20).collect::<Vec<u8>>());
         stop.store(true, Ordering::Relaxed);
-        assert!(!live.fill(&mut block).unwrap());
+        assert!(
+            (0..50).any(|_| !live.fill(&mut block).unwrap()),
+            "what the kernel holds is taken, and then it ends"
+        );
         assert_eq!(live.captures()[0].packets, 20);
     }
 }

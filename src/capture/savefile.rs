@@ -274,9 +274,6 @@ impl SaveFile {
     }
 
     fn finish(&mut self) {
-        if self.counters.packets == 0 && self.counters.damaged == 0 {
-            self.damage(self.offset, "a capture without packets", None, 0);
-        }
         self.counters.sha256 = self.stream.digest();
         self.carry = Vec::new();
     }

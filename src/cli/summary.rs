@@ -48,6 +48,10 @@ pub fn fill(
     let mut remarks = [loaded.lost.as_slice(), &loaded.remarks].concat();
     remarks.append(&mut case.summary.remarks);
     if let Some((_, last)) = reader.span {
+    let whole_and_empty = captures
+        .iter()
+        .filter(|capture| capture.packets == 0 && capture.damage.is_empty());
+    remarks.extend(whole_and_empty.map(|capture| format!("{}: a capture without packets", capture.path)));
         remarks.extend(crate::geo::status::old_at(&loaded.geo, last));
     }
     case.summary = Summary {
@@ -55,7 +59,10 @@ pub fn fill(
         captures,
         packets: PacketCounts {
             read: reader.frames.saturating_add(filtered),
-            decoded: seen.frames,
+            decoded: seen
+                .frames
+                .saturating_sub(seen.duplicates)
+                .saturating_sub(seen.without_result),
             duplicates: seen.duplicates,
             filtered,
             skipped,

@@ -119,7 +119,7 @@ pub struct Summary {
 pub struct PacketCounts {
     /// Read from captures.
     pub read: u64,
-    /// Decoded to at least a link or network conversation.
+    /// Decoded to at least a link or network conversation; copies are not among them.
     pub decoded: u64,
     /// Recognised as copies of another packet and counted once.
     pub duplicates: u64,
