@@ -103,7 +103,7 @@ pub const fn verdict(verdict: Verdict) -> &'static str {
     }
 }
 
-/// Date and time to the second, for people: `2026-03-02 13:00:00`.
+/// Date and time to the second in UTC, for people: `2026-03-02 13:00:00`. Whoever shows it says beside it that it is UTC.
 #[must_use]
 pub fn time(at: Timestamp) -> String {
     let text = at.to_text();

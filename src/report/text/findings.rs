@@ -119,7 +119,7 @@ fn finding(page: &mut Page<'_>, case: &Case, finding: &Finding) -> io::Result<()
     page.heading(2, style, &head, &format!("{} [{}]", parts.join(", "), finding.id))?;
     page.indent(4);
     page.paragraph(&words::sentence(&finding.summary))?;
-    page.rows("when", when(finding))?;
+    page.rows("when (UTC)", when(finding, depth))?;
     page.rows("controller", finding.controller.as_ref().map(words::controller))?;
     let peer = words::peer(finding);
     if !peer.is_empty() {
