@@ -15,6 +15,7 @@ pub mod live;
 pub mod merge;
 mod options;
 mod pcapng;
+mod repeated;
 mod resolution;
 mod resume;
 pub mod savefile;
@@ -125,6 +126,16 @@ pub enum CaptureError {
     /// A folder or a pattern that holds no capture.
     #[error("{path}: no capture found", path = .0.display())]
     NothingFound(PathBuf),
+    /// A folder or a pattern that holds nothing that could be read, and the first of what could not.
+    #[error("{argument}: no capture could be read ({path}: {cause})", argument = .argument.display(), path = .path.display())]
+    NothingRead {
+        /// As the user named it.
+        argument: PathBuf,
+        /// What could not be read.
+        path: PathBuf,
+        /// Why.
+        cause: String,
+    },
     /// More captures than an index can number.
     #[error("{0} captures are more than the 65536 that one analysis can number")]
     TooMany(usize),
