@@ -200,6 +200,15 @@ pub struct Common {
     #[arg(long)]
     pub all: bool,
 
+    /// Print everything that is known of one group, host or finding instead of the report: its identifier, or a host's
+    /// address or name
+    #[arg(long, value_name = "ID", conflicts_with = "flows")]
+    pub explain: Option<String>,
+
+    /// Say in the summary how long it took; two runs then differ (a case folder's manifest always says it)
+    #[arg(long)]
+    pub stamp: bool,
+
     /// Flows that are held at once; beyond it the oldest are ended early and counted
     #[arg(long, value_name = "N")]
     pub max_flows: Option<std::num::NonZeroUsize>,

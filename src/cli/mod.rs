@@ -12,6 +12,7 @@ pub mod generate;
 pub mod geoip;
 pub mod lab;
 pub mod load;
+mod log;
 pub mod progress;
 pub mod sensor;
 pub mod signatures;
@@ -55,7 +56,7 @@ pub struct Usage(pub String);
 #[must_use]
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
-    log(&arguments);
+    log::start(&arguments);
     match dispatch(&arguments) {
         Ok(outcome) => outcome.into(),
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
@@ -109,22 +110,4 @@ fn styles(color: Color) -> Styles {
 /// Whether the terminal says of itself that it understands no escape sequences.
 fn is_dumb_terminal() -> bool {
     std::env::var_os("TERM").is_some_and(|term| term == "dumb")
-}
-
-fn log(arguments: &Arguments) {
-    let level = match (arguments.quiet, arguments.verbose) {
-        // Warnings say what is lost: nobody can want not to know.
-        (true, _) | (false, 0) => tracing::Level::WARN,
-        (false, 1) => tracing::Level::INFO,
-        (false, 2) => tracing::Level::DEBUG,
-        (false, _) => tracing::Level::TRACE,
-    };
-    // A second subscriber in one process is impossible here; if it were there, its choice would stand.
-    let _ = tracing_subscriber::fmt()
-        .with_max_level(level)
-        .with_writer(io::stderr)
-        .with_target(false)
-        .without_time()
-        .with_ansi(arguments.color == Color::Always)
-        .try_init();
 }

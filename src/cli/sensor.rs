@@ -34,7 +34,7 @@ pub fn run(sensor: &Sensor, arguments: &Arguments) -> anyhow::Result<Outcome> {
         &loaded,
         &stop,
         watch,
-        Vec::new(),
+        analysis::Notes::default(),
         super::styles(arguments.color),
     )
 }

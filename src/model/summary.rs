@@ -77,10 +77,13 @@ pub struct DatabaseRecord {
 /// What an analysis did.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Summary {
-    /// Time of the last packet, so that two runs over the same input print the same bytes.
-    pub timestamp: Timestamp,
+    /// Time of the last packet, so that two runs over the same input print the same bytes; absent where there was none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timestamp: Option<Timestamp>,
     /// Captures in canonical order; evidence refers to them by index.
     pub captures: Vec<CaptureRecord>,
+    /// Files and folders in the folders that were named which should have been read and could not be; the remarks name them.
+    pub captures_unread: u64,
     /// Packets.
     pub packets: PacketCounts,
     /// Flows.
@@ -98,7 +101,7 @@ pub struct Summary {
     /// First and last packet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time_span: Option<[Timestamp; 2]>,
-    /// Seconds that the analysis took; absent where output must not depend on the clock.
+    /// Seconds that the analysis took; absent unless asked for, because output does not depend on the clock.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wall_seconds: Option<f64>,
     /// Version of the program.

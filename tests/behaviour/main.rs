@@ -29,11 +29,15 @@ mod determinism;
 #[cfg(test)]
 mod distance;
 #[cfg(test)]
+mod explain;
+#[cfg(test)]
 mod formats;
 #[cfg(test)]
 mod hellos;
 #[cfg(test)]
 mod heuristics;
+#[cfg(test)]
+mod inputs;
 #[cfg(test)]
 mod labels;
 #[cfg(test)]

@@ -82,6 +82,8 @@ pub(super) fn write(page: &mut Page<'_>, case: &Case) -> io::Result<()> {
         words::shown(&summary.weights)
     );
     page.rows("versions", [versions])?;
+    let took = summary.wall_seconds.map(|seconds| format!("{seconds:.3} s"));
+    page.rows("wall time", took)?;
     page.rows(
         "remarks",
         summary.remarks.iter().map(|text| words::sentence(text)),
