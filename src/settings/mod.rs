@@ -5,4 +5,3 @@ pub mod inventory;
 pub mod limits;
 pub mod pair_weights;
 pub mod policy;
-pub mod vantage;
