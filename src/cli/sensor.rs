@@ -20,13 +20,14 @@ use crate::signatures::renewal::Renewal;
 /// Pause between two looks for a signal.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// Runs the command until Ctrl-C or the end of `--duration`.
+/// Runs the command until Ctrl-C or the end of `--duration`: what the kernel holds by then is still taken.
 pub fn run(sensor: &Sensor, arguments: &Arguments) -> anyhow::Result<Outcome> {
-    let mut loaded = analysis::prepare(&sensor.common)?;
+    let mut loaded = analysis::prepare(&sensor.common, arguments.quiet)?;
     let stop = analysis::stop_on_signals()?;
     let opening = Opening {
         filter: sensor.common.filter.clone(),
         limits: loaded.limits.clone(),
+        duration: sensor.duration.map(Duration::from_secs),
         ..Opening::default()
     };
     let live = Live::open(&sensor.interface, &opening, Arc::clone(&stop)).map_err(|error| {
@@ -41,29 +42,16 @@ pub fn run(sensor: &Sensor, arguments: &Arguments) -> anyhow::Result<Outcome> {
         loaded.renewal = Some(read_again_on_signal(sensor.common.signatures.clone())?);
     }
     tracing::info!(interface = sensor.interface, "capturing");
-    if let Some(seconds) = sensor.duration {
-        let stop = Arc::clone(&stop);
-        std::thread::spawn(move || {
-            std::thread::sleep(Duration::from_secs(seconds));
-            stop.store(true, Ordering::Relaxed);
-        });
-    }
     let watch = progress::watch(arguments.quiet);
-    let outcome = analysis::run(
+    analysis::run(
         Box::new(live),
         &sensor.common,
         &loaded,
         &stop,
         watch,
-        Vec::new(),
+        analysis::Notes::default(),
         super::styles(arguments.color),
-    )?;
-    // A sensor that was given its end has finished; one that was interrupted has been stopped.
-    Ok(if sensor.duration.is_some() && outcome == Outcome::Stopped {
-        Outcome::Done
-    } else {
-        outcome
-    })
+    )
 }
 
 /// Reads the user's signature files again on each SIGHUP, for as long as the process lives.

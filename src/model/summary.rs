@@ -78,10 +78,13 @@ pub struct DatabaseRecord {
 /// What an analysis did.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Summary {
-    /// Time of the last packet, so that two runs over the same input print the same bytes.
-    pub timestamp: Timestamp,
+    /// Time of the last packet, so that two runs over the same input print the same bytes; absent where there was none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timestamp: Option<Timestamp>,
     /// Captures in canonical order; evidence refers to them by index.
     pub captures: Vec<CaptureRecord>,
+    /// Files and folders in the folders that were named which should have been read and could not be; the remarks name them.
+    pub captures_unread: u64,
     /// Packets.
     pub packets: PacketCounts,
     /// Flows.
@@ -101,7 +104,7 @@ pub struct Summary {
     /// First and last packet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time_span: Option<[Timestamp; 2]>,
-    /// Seconds that the analysis took; absent where output must not depend on the clock.
+    /// Seconds that the analysis took; absent unless asked for, because output does not depend on the clock.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wall_seconds: Option<f64>,
     /// Version of the program.
@@ -131,7 +134,7 @@ pub struct VantageRecord {
 pub struct PacketCounts {
     /// Read from captures.
     pub read: u64,
-    /// Decoded to at least a link or network conversation.
+    /// Decoded to at least a link or network conversation; copies are not among them.
     pub decoded: u64,
     /// Recognised as copies of another packet and counted once.
     pub duplicates: u64,

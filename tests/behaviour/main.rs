@@ -21,17 +21,23 @@ mod catalogue;
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
+mod commands;
+#[cfg(test)]
 mod corpora;
 #[cfg(test)]
 mod determinism;
 #[cfg(test)]
 mod distance;
 #[cfg(test)]
+mod explain;
+#[cfg(test)]
 mod formats;
 #[cfg(test)]
 mod hellos;
 #[cfg(test)]
 mod heuristics;
+#[cfg(test)]
+mod inputs;
 #[cfg(test)]
 mod labels;
 #[cfg(test)]

@@ -276,7 +276,8 @@ fn summary() -> Summary {
     packets.skipped.add("unknown link type", 40);
     packets.damaged.add("cut IPv4 header", 10);
     Summary {
-        timestamp: at(480),
+        timestamp: Some(at(480)),
+        captures_unread: 0,
         captures: vec![
             CaptureRecord {
                 path: "evidence/home.pcapng".to_owned(),
