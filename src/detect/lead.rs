@@ -28,7 +28,7 @@ pub(super) struct Leads {
 }
 
 /// The flows of one host with one server.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Gathered {
     first: Timestamp,
     last: Timestamp,
@@ -100,32 +100,57 @@ impl Leads {
         proto: &str,
         describe: impl Fn(&str, &Gathered) -> Option<Lead>,
     ) -> Vec<Finding> {
-        let of = |((local, server, port), gathered): (&(LocalIndex, Address, u16), &Gathered)| {
-            let host = ended.by_local.get(local)?;
-            let has_ports = proto != "ICMP";
-            let named = if has_ports {
-                format!("{server} port {port}")
-            } else {
-                server.to_string()
+        // A machine may have had several addresses.
+        let mut by_host: BTreeMap<(ContentId, Address, u16), (&HostView, Gathered)> = BTreeMap::new();
+        for ((local, server, port), gathered) in &self.seen {
+            let Some(host) = ended.by_local.get(local) else {
+                continue;
             };
-            let mut finding = gathered.finding(host, *server, &describe(&named, gathered)?, ended)?;
-            finding.peer_port = has_ports.then_some(*port);
-            finding.proto = Some(proto.to_owned());
-            // The port tells two findings of one server apart.
-            let port = port.to_be_bytes();
-            finding.id = ContentId::of(&[
-                finding.tool.as_bytes(),
-                &host.id.0.to_be_bytes(),
-                &server.0,
-                &port,
-            ]);
-            Some(finding)
-        };
-        self.seen.iter().filter_map(of).collect()
+            by_host
+                .entry((host.id, *server, *port))
+                .and_modify(|(_, known)| known.merge(gathered))
+                .or_insert_with(|| (*host, gathered.clone()));
+        }
+        let of =
+            |((_, server, port), (host, gathered)): (&(ContentId, Address, u16), &(&HostView, Gathered))| {
+                let has_ports = proto != "ICMP";
+                let named = if has_ports {
+                    format!("{server} port {port}")
+                } else {
+                    server.to_string()
+                };
+                let mut finding = gathered.finding(host, *server, &describe(&named, gathered)?, ended)?;
+                finding.peer_port = has_ports.then_some(*port);
+                finding.proto = Some(proto.to_owned());
+                // The port tells two findings of one server apart.
+                let port = port.to_be_bytes();
+                finding.id = ContentId::of(&[
+                    finding.tool.as_bytes(),
+                    &host.id.0.to_be_bytes(),
+                    &server.0,
+                    &port,
+                ]);
+                Some(finding)
+            };
+        by_host.iter().filter_map(of).collect()
     }
 }
 
 impl Gathered {
+    /// Adds what another address of the same machine did.
+    fn merge(&mut self, other: &Self) {
+        self.first = self.first.min(other.first);
+        self.last = self.last.max(other.last);
+        self.count = self.count.saturating_add(other.count);
+        for (sum, more) in self.sums.iter_mut().zip(other.sums) {
+            *sum = sum.saturating_add(more);
+        }
+        let room = NAMED.saturating_sub(self.flows.len());
+        self.flows.extend(other.flows.iter().take(room));
+        self.frames
+            .extend(other.frames.iter().take(room.saturating_mul(2)));
+    }
+
     fn finding(&self, host: &HostView, server: Address, lead: &Lead, ended: &Ended<'_>) -> Option<Finding> {
         let tool = ended.knowledge.catalogue.tool(lead.tool)?;
         let weight = Decibans(lead.weight);

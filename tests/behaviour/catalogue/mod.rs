@@ -3,6 +3,7 @@
 
 mod link;
 mod look_alike;
+mod media;
 mod proof;
 mod samples;
 mod tls;
