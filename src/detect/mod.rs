@@ -18,6 +18,7 @@ pub mod hidden_leg;
 mod kvm_pairing;
 mod kvm_watch;
 pub mod latency_mismatch;
+mod opening_answers;
 pub mod place;
 pub mod recognise;
 pub mod schedule_mismatch;

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use super::activity_state::{self, Judgement};
-use super::delay;
+use super::delay::{self, Shown};
 use super::group::{Group, PeerSeen};
 use super::sentence::{Told, sentence};
 use super::sessions::{Joined, Session};
@@ -143,8 +143,11 @@ pub(super) fn finding(joined: Joined<'_>, knowledge: &Knowledge<'_>) -> Option<(
         evidence.push(item);
     }
     let score = Decibans(f64::from(score));
-    let shows = is_remote && tool.class.id != "remote-login" && shows_screen(&judged);
-    let delays = delay::told(group.latency.as_deref(), shows, knowledge.at);
+    let shown = Shown {
+        has_screen: is_remote && tool.class.id != "remote-login" && shows_screen(&judged),
+        is_controlled: is_remote && judged.role == Role::Controlled,
+    };
+    let delays = delay::told(group.latency.as_deref(), shown, knowledge.at);
     evidence.extend(delays.evidence);
     let main_peer = match peer {
         Some(peer) => group.peers.iter().find(|(address, _)| **address == peer),

@@ -82,6 +82,9 @@ pub struct ControlLoop {
 pub struct Latency {
     /// Round trips between the capture point and the client, and the server.
     pub round_trips: [Sketch; 2],
+    /// How long after the transport's acknowledgement the other program answered what the client said while the connection opened, and what
+    /// the server said.
+    pub openings: [Sketch; 2],
     /// What answers the bursts of the client, and of the server; nothing where neither sent any.
     pub loops: Option<Box<[ControlLoop; 2]>>,
 }
@@ -91,6 +94,7 @@ impl Latency {
     #[must_use]
     pub fn turned(mut self) -> Self {
         self.round_trips.swap(0, 1);
+        self.openings.swap(0, 1);
         if let Some(loops) = &mut self.loops {
             loops.swap(0, 1);
         }
@@ -100,6 +104,9 @@ impl Latency {
     /// Adds another flow's.
     pub fn merge(&mut self, other: Self) {
         for (known, more) in self.round_trips.iter_mut().zip(&other.round_trips) {
+            known.merge(more);
+        }
+        for (known, more) in self.openings.iter_mut().zip(&other.openings) {
             known.merge(more);
         }
         match (&mut self.loops, other.loops) {
@@ -216,6 +223,23 @@ pub struct LoopRecord {
     pub verdict: &'static str,
 }
 
+/// The answers of a connection's opening against the round trip of its transport.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct OpeningRecord {
+    /// Answers of the other end's program.
+    pub answers: u32,
+    /// How much later than the transport's acknowledgement of what they answer they came, at least.
+    pub least_ms: f64,
+    /// The median of that.
+    pub median_ms: f64,
+    /// Natural logarithm of the likelihood ratio of a longer loop against a direct one.
+    pub log_likelihood: f64,
+    /// How often a direct session would be called longer, at most.
+    pub false_positive_rate: f64,
+    /// `longer` or `undecided`: an opening with quick answers may be a relay's own.
+    pub verdict: &'static str,
+}
+
 /// A claimed place against a round trip.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct DistanceRecord {
@@ -245,6 +269,9 @@ pub struct LatencyRecord {
     /// The loop of the session.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub control_loop: Option<LoopRecord>,
+    /// The opening of its connections.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub opening: Option<OpeningRecord>,
     /// The claimed place.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub claim: Option<DistanceRecord>,
