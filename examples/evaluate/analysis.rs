@@ -23,6 +23,7 @@ use farmhawk::pipeline::rows::Rows;
 use farmhawk::pipeline::{self, received};
 use farmhawk::settings::inventory::Inventory;
 use farmhawk::settings::limits::Limits;
+use farmhawk::settings::policy::Heuristics;
 use farmhawk::settings::policy::Policy;
 use farmhawk::signatures::Catalogue;
 
@@ -96,7 +97,7 @@ impl Analyst {
             seen.fetch_max(outward(row.flow), Ordering::Relaxed);
             Ok(())
         });
-        let analysis = Analysis::new(&self.limits, &[], &self.catalogue, true);
+        let analysis = Analysis::new(&self.limits, &[], &self.catalogue, Heuristics::default(), true);
         let rows = Rows::new(&self.geo, sink);
         let (reader, _, analysis, _) = pipeline::run(1, reader, &self.limits, analysis, rows)
             .context("a stage of the pipeline was lost")?;

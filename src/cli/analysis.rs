@@ -86,8 +86,13 @@ pub fn run(
                 .map_or(Ok(()), |folder| folder.flow(row).map_err(io::Error::other))
         });
         let rows = wants_flows.then(|| Rows::new(&loaded.geo, sink));
-        let analysis = Analysis::new(&loaded.limits, &common.local, &loaded.catalogue, wants_flows)
-            .with_heuristics(loaded.policy.heuristics);
+        let analysis = Analysis::new(
+            &loaded.limits,
+            &common.local,
+            &loaded.catalogue,
+            loaded.policy.heuristics,
+            wants_flows,
+        );
         let (reader, counters, analysis, rows) =
             pipeline::run(threads, reader, &loaded.limits, analysis, rows)
                 .context("a stage of the pipeline was lost")?;

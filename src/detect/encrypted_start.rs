@@ -6,6 +6,10 @@
 //! Off unless the policy asks for it. Looks only at the first 64 octets of each side, which are kept of streams that nobody
 //! recognises, and only of streams whose beginning was captured. Our own addition: the answer must look so too.
 
+use super::Concluded;
+use super::recognise::Recognised;
+use super::watcher::{Ended, Watcher};
+use crate::settings::limits::Limits;
 use std::collections::BTreeMap;
 
 use super::session_finding::kind_of;
@@ -41,10 +45,9 @@ const MOST: usize = 10_000;
 /// Flows whose frames and identifiers a finding names.
 const NAMED: usize = 8;
 
-/// Streams of that kind, by host and server. Nothing is looked at unless it was asked for.
+/// Streams of that kind, by host and server.
 #[derive(Debug, Default)]
-pub(super) struct EncryptedStarts {
-    pub(super) is_wanted: bool,
+struct EncryptedStarts {
     seen: BTreeMap<(LocalIndex, Address, u16), Streams>,
 }
 
@@ -91,9 +94,9 @@ fn start(flow: &FlowRecord, field: FieldId) -> Option<&[u8]> {
 
 impl EncryptedStarts {
     /// Takes any placed flow that belongs to no tool.
-    pub(super) fn add(&mut self, observation: &Observation<'_>) {
+    fn add(&mut self, observation: &Observation<'_>) {
         let flow = observation.flow;
-        if !self.is_wanted || flow.app_proto.is_some() || flow.layer != Layer::Tcp {
+        if flow.app_proto.is_some() || flow.layer != Layer::Tcp {
             return;
         }
         let [Some(local), _] = observation.locals else {
@@ -125,11 +128,7 @@ impl EncryptedStarts {
     }
 
     /// The findings, once hosts are known.
-    pub(super) fn conclude(
-        &self,
-        by_local: &BTreeMap<LocalIndex, &HostView>,
-        knowledge: &Knowledge<'_>,
-    ) -> Vec<Finding> {
+    fn found(&self, by_local: &BTreeMap<LocalIndex, &HostView>, knowledge: &Knowledge<'_>) -> Vec<Finding> {
         let Some(tool) = knowledge.catalogue.tool(TOOL) else {
             return Vec::new();
         };
@@ -201,6 +200,24 @@ impl EncryptedStarts {
     }
 }
 
+/// Watches for streams that are encrypted from their first octet.
+pub(super) fn watch(_: &Limits) -> Box<dyn Watcher> {
+    Box::<EncryptedStarts>::default()
+}
+
+impl Watcher for EncryptedStarts {
+    fn flow(&mut self, observation: &Observation<'_>, recognised: &[Recognised<'_>]) {
+        if recognised.is_empty() {
+            self.add(observation);
+        }
+    }
+
+    fn conclude(&mut self, ended: &Ended<'_>, concluded: &mut Concluded) {
+        let found = self.found(&ended.by_local, ended.knowledge);
+        concluded.findings.extend(found);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -250,11 +267,8 @@ mod tests {
             ..FlowRecord::default()
         };
         flow.server.address = Address::from_v4([198, 51, 100, 1]);
-        let seen = |flow: &FlowRecord, is_wanted| {
-            let mut starts = EncryptedStarts {
-                is_wanted,
-                ..EncryptedStarts::default()
-            };
+        let seen = |flow: &FlowRecord| {
+            let mut starts = EncryptedStarts::default();
             starts.add(&Observation {
                 flow,
                 locals: [Some(LocalIndex(1)), None],
@@ -262,9 +276,9 @@ mod tests {
             });
             starts.seen.len()
         };
-        assert_eq!((seen(&flow, true), seen(&flow, false)), (1, 0));
+        assert_eq!(seen(&flow), 1);
         flow.app_proto = Some("ssh");
-        assert_eq!(seen(&flow, true), 0);
+        assert_eq!(seen(&flow), 0);
     }
 
     proptest! {

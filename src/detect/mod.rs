@@ -3,9 +3,9 @@
 //! Takes observations in time order and, at the end, the resolved hosts; gives findings with their evidence. Sees no packets,
 //! prints nothing, and never looks at another host's findings.
 //!
-//! Every flow is first recognised against the catalogue ([`recognise`]), once; sessions are grouped from that. What can only
-//! be told at the end (a device by its name, a place that contradicts another) is a [`Conclusion`]: one file and
-//! one line in `CONCLUSIONS`.
+//! Every flow is first recognised against the catalogue ([`recognise`]), once; sessions are grouped from that. Everything else
+//! is a detector of its own, one file and one line in `DETECTORS`: a [`Watcher`] where something must be remembered of what
+//! passes, a [`Conclusion`] where the end tells all (a device by its name, a place that contradicts another).
 
 pub mod activity_state;
 pub mod activity_thresholds;
@@ -28,6 +28,7 @@ pub mod sessions;
 pub mod tenants;
 mod tunnel_use;
 pub mod unknown_interactive;
+mod watcher;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -36,7 +37,7 @@ use crate::geo::sphere::CapturePoint;
 use crate::geo::{Geo, Place};
 use crate::model::address::{Address, MacAddress};
 use crate::model::egress::OwnAddress;
-use crate::model::fact::{Fact, FieldId, Value};
+use crate::model::fact::{Fact, FieldId};
 use crate::model::finding::{Finding, PlaceRecord};
 use crate::model::flow::FlowRecord;
 use crate::model::frame::FrameRef;
@@ -50,18 +51,13 @@ use crate::settings::limits::Limits;
 use crate::settings::policy::{Heuristics, Policy};
 use crate::signatures::Catalogue;
 
-use dns_tunnel::Questions;
-use encrypted_start::EncryptedStarts;
 pub use kvm_watch::Drives;
-use place::nested_tunnel::Nested;
 use recognise::{Recognised, Recogniser};
 use sessions::{Asked, Session, Sessions};
-use tenants::Tenants;
-use tunnel_use::Outside;
-use unknown_interactive::Unknown;
+pub use watcher::{Conclusion, Ended, Watcher};
+use watcher::{Detector, Running};
 
 const DNS_QUERY: FieldId = FieldId::of("dns.query");
-const DNS_QTYPE: FieldId = FieldId::of("dns.qtype");
 const DNS_CNAME: FieldId = FieldId::of("dns.cname");
 
 /// A machine as detectors see it, resolved at the end of the input.
@@ -185,24 +181,25 @@ pub fn place_record(place: &Place) -> PlaceRecord {
     }
 }
 
-/// Finds what can be told only when everything was seen.
-pub trait Conclusion: Sync {
-    /// Findings about hosts; `findings` are those of sessions, to refer to.
-    fn conclude(&self, hosts: &[HostView], findings: &[Finding], knowledge: &Knowledge<'_>) -> Vec<Finding>;
-}
-
-/// Every conclusion.
-static CONCLUSIONS: &[&dyn Conclusion] = &[
-    &device::Device,
-    &place::country::OtherCountry,
-    &place::distance::FarFromHome,
-    &place::driven_from::DrivenFrom,
-    &place::hidden_egress::HiddenEgress,
-    &place::impossible_travel::ImpossibleTravel,
-    &place::several_countries::SeveralCountries,
-    &place::shared_address::SharedAddress,
-    &latency_mismatch::LatencyMismatches,
-    &schedule_mismatch::ScheduleMismatches,
+/// Every detector beside sessions, in the order in which they conclude: each is told what those before it found.
+static DETECTORS: &[Detector] = &[
+    Detector::Watching(tunnel_use::watch),
+    Detector::Watching(unknown_interactive::watch),
+    Detector::Watching(dns_tunnel::watch),
+    Detector::Concluding(&device::Device),
+    Detector::Concluding(&place::country::OtherCountry),
+    Detector::Concluding(&place::distance::FarFromHome),
+    Detector::Concluding(&place::driven_from::DrivenFrom),
+    Detector::Concluding(&place::hidden_egress::HiddenEgress),
+    Detector::Concluding(&place::impossible_travel::ImpossibleTravel),
+    Detector::Concluding(&place::several_countries::SeveralCountries),
+    Detector::Concluding(&place::shared_address::SharedAddress),
+    Detector::Concluding(&latency_mismatch::LatencyMismatches),
+    Detector::Concluding(&schedule_mismatch::ScheduleMismatches),
+    Detector::Watching(place::nested_tunnel::watch),
+    Detector::WhereWanted(|heuristics| heuristics.encrypted_start, encrypted_start::watch),
+    Detector::Watching(kvm_watch::watch),
+    Detector::Watching(tenants::watch),
 ];
 
 /// All detectors of a run.
@@ -210,13 +207,7 @@ static CONCLUSIONS: &[&dyn Conclusion] = &[
 pub struct Detectors {
     recogniser: Recogniser,
     sessions: Sessions,
-    questions: Questions,
-    outside: Outside,
-    nested: Nested,
-    encrypted_starts: EncryptedStarts,
-    tenants: Tenants,
-    watch: kvm_watch::Watch,
-    unknown: Unknown,
+    beside: Vec<Running>,
 }
 
 /// Whether a fact is about who gets the packet, not about who sends it: what a resolver answers.
@@ -250,26 +241,24 @@ pub struct Concluded {
 }
 
 impl Detectors {
-    /// For one catalogue.
+    /// For one catalogue; `heuristics` are what the policy wants looked for although much else looks the same.
     #[must_use]
-    pub fn new(catalogue: &Catalogue, limits: &Limits) -> Self {
+    pub fn new(catalogue: &Catalogue, limits: &Limits, heuristics: Heuristics) -> Self {
         Self {
             recogniser: Recogniser::new(catalogue),
             sessions: Sessions::new(limits.groups),
-            // A zone of long names takes some kilobytes, a group some hundred bytes.
-            questions: Questions::new(limits.groups / 16),
-            outside: Outside::default(),
-            nested: Nested::default(),
-            encrypted_starts: EncryptedStarts::default(),
-            tenants: Tenants::new(limits.hosts),
-            watch: kvm_watch::Watch::default(),
-            unknown: Unknown::default(),
+            beside: DETECTORS
+                .iter()
+                .filter_map(|detector| detector.start(limits, heuristics))
+                .collect(),
         }
     }
 
-    /// Looks for what the policy wants looked for although much else looks the same.
-    pub fn look_for(&mut self, heuristics: Heuristics) {
-        self.encrypted_starts.is_wanted = heuristics.encrypted_start;
+    fn watchers(&mut self) -> impl Iterator<Item = &mut Box<dyn Watcher>> {
+        self.beside.iter_mut().filter_map(|running| match running {
+            Running::Watching(watcher) => Some(watcher),
+            Running::Concluding(_) => None,
+        })
     }
 
     /// Takes a fact about hosts; `local` is whom it is about: who said it, or for an answer who gets it.
@@ -280,32 +269,18 @@ impl Detectors {
         fact: &Fact<'_>,
         catalogue: &Catalogue,
     ) {
+        let Some(local) = local else { return };
         let asked = match fact.field {
-            DNS_QUERY => Asked::Question,
-            DNS_CNAME => Asked::Alias,
-            DNS_QTYPE => {
-                if let Value::Number(kind) = fact.value {
-                    self.questions.of_type(kind);
-                }
-                return;
-            }
-            _ => {
-                if let Some(local) = local {
-                    self.watch.announced(local, fact, catalogue);
-                }
-                return;
-            }
+            DNS_QUERY => Some(Asked::Question),
+            DNS_CNAME => Some(Asked::Alias),
+            _ => None,
         };
-        if let (Some(local), Some(name)) = (local, fact.value.as_text()) {
+        if let (Some(asked), Some(name)) = (asked, fact.value.as_text()) {
             self.sessions
                 .asked(local, asked, name, header.source, header.at, catalogue);
-            if asked == Asked::Question {
-                self.tenants.used(local, name);
-            }
         }
-        if let (Some(local), Asked::Question, Value::Text { bytes, .. }) = (local, asked, fact.value) {
-            self.questions.asked(local, bytes, header);
-        }
+        self.watchers()
+            .for_each(|watcher| watcher.fact(local, header, fact, catalogue));
     }
 
     /// The tools that a flow may belong to: once for each flow, for [`Detectors::observe`].
@@ -328,66 +303,35 @@ impl Detectors {
         self.sessions.observe(observation, recognised, community_id);
     }
 
-    /// Takes any placed flow with the tools that it may belong to: whose services a host uses, and when it spoke with the outside.
+    /// Takes any placed flow with the tools that it may belong to.
     pub fn used(&mut self, observation: &Observation<'_>, recognised: &[Recognised<'_>]) {
-        self.outside.add(observation, recognised);
-        self.watch.add(observation, recognised);
-        self.nested.add(observation, recognised);
-        self.unknown.add(observation, recognised);
-        if recognised.is_empty() {
-            self.encrypted_starts.add(observation);
-        }
-        if let (Some(client), Some(name)) = (
-            observation.locals.first().copied().flatten(),
-            &observation.server_name,
-        ) {
-            self.tenants.used(client, &name.name);
-        }
+        self.watchers()
+            .for_each(|watcher| watcher.flow(observation, recognised));
     }
 
     /// Concludes when everything was seen.
     #[must_use]
-    pub fn conclude(self, hosts: &[HostView], knowledge: &Knowledge<'_>, threads: Threads) -> Concluded {
-        let by_local: BTreeMap<LocalIndex, &HostView> = hosts
-            .iter()
-            .flat_map(|host| host.locals.iter().map(move |local| (*local, host)))
-            .collect();
-        let refused = self.sessions.refused.saturating_add(self.unknown.refused);
-        let tenants = hosts
-            .iter()
-            .map(|host| (host.id, self.tenants.of(&host.locals)))
-            .filter(|(_, tenants)| !tenants.is_empty())
-            .collect();
-        let (mut findings, sessions) = self.sessions.conclude(&by_local, knowledge, threads);
-        let by_id: BTreeMap<ContentId, &HostView> = hosts.iter().map(|host| (host.id, host)).collect();
-        for session in &sessions {
-            if let (Some(host), Some(finding)) = (by_id.get(&session.host), findings.get_mut(session.finding))
-            {
-                finding.tunnel = self.outside.during(finding.kind, &session.windows, &host.locals);
-            }
-        }
-        let questions_refused = self.questions.refused;
-        findings.extend(self.unknown.conclude(&by_local, knowledge));
-        findings.extend(self.questions.conclude(&by_local, knowledge));
-        // After the sessions of the same tools, which say what a tunnel was used for.
-        let nested = self.nested.conclude(&by_local, knowledge);
-        let encrypted = self.encrypted_starts.conclude(&by_local, knowledge);
-        let further: Vec<Finding> = CONCLUSIONS
-            .iter()
-            .flat_map(|conclusion| conclusion.conclude(hosts, &findings, knowledge))
-            .collect();
-        findings.extend(further);
-        findings.extend(nested);
-        findings.extend(encrypted);
-        let drives = self.watch.conclude(hosts, &mut findings);
-        Concluded {
+    pub fn conclude(mut self, hosts: &[HostView], knowledge: &Knowledge<'_>, threads: Threads) -> Concluded {
+        let ended = Ended {
+            hosts,
+            by_local: hosts
+                .iter()
+                .flat_map(|host| host.locals.iter().map(move |local| (*local, host)))
+                .collect(),
+            knowledge,
+        };
+        let refused = self.sessions.refused;
+        let (findings, sessions) = self.sessions.conclude(&ended.by_local, knowledge, threads);
+        let mut concluded = Concluded {
             findings,
             sessions,
-            tenants,
-            drives,
             refused,
-            questions_refused,
+            ..Concluded::default()
+        };
+        for running in &mut self.beside {
+            running.conclude(&ended, &mut concluded);
         }
+        concluded
     }
 }
 
@@ -400,7 +344,7 @@ mod tests {
     #[test]
     fn a_name_of_ones_own_that_stands_for_a_vendors_is_the_vendors() {
         let catalogue = Catalogue::embedded().unwrap();
-        let mut detectors = Detectors::new(&catalogue, &Limits::default());
+        let mut detectors = Detectors::new(&catalogue, &Limits::default(), Heuristics::default());
         let mut log = FactLog::default();
         let stamp = Stamp {
             at: Timestamp(1),

@@ -1,6 +1,14 @@
 //! Organisations whose services a host uses: the customer's own label in names of identity providers and other
 //! services (DETECTION 4.2). One household line with many of them is what a farm cannot avoid.
 
+use super::Concluded;
+use super::DNS_QUERY;
+use super::recognise::Recognised;
+use super::watcher::{Ended, Watcher};
+use crate::model::fact::Fact;
+use crate::model::observation::{EventHeader, Observation};
+use crate::settings::limits::Limits;
+use crate::signatures::Catalogue;
 use std::collections::{BTreeMap, HashSet};
 
 use crate::model::observation::LocalIndex;
@@ -131,6 +139,39 @@ impl Tenants {
         let mut ranked: Vec<(&str, u64)> = sums.into_iter().collect();
         ranked.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(b.0)));
         ranked.into_iter().map(|(token, _)| token.to_owned()).collect()
+    }
+}
+
+/// Watches whose services hosts use.
+pub(super) fn watch(limits: &Limits) -> Box<dyn Watcher> {
+    Box::new(Tenants::new(limits.hosts))
+}
+
+impl Watcher for Tenants {
+    fn flow(&mut self, observation: &Observation<'_>, _: &[Recognised<'_>]) {
+        let [Some(client), _] = observation.locals else {
+            return;
+        };
+        if let Some(name) = &observation.server_name {
+            self.used(client, &name.name);
+        }
+    }
+
+    fn fact(&mut self, about: LocalIndex, _: &EventHeader, fact: &Fact<'_>, _: &Catalogue) {
+        if fact.field == DNS_QUERY
+            && let Some(name) = fact.value.as_text()
+        {
+            self.used(about, name);
+        }
+    }
+
+    fn conclude(&mut self, ended: &Ended<'_>, concluded: &mut Concluded) {
+        concluded.tenants = ended
+            .hosts
+            .iter()
+            .map(|host| (host.id, self.of(&host.locals)))
+            .filter(|(_, tenants)| !tenants.is_empty())
+            .collect();
     }
 }
 

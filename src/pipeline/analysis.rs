@@ -44,25 +44,25 @@ pub struct Learnt {
 }
 
 impl<'a> Analysis<'a> {
-    /// An analysis; with `wants_rows` its flows are written.
+    /// An analysis; with `wants_rows` its flows are written. `heuristics` are what the policy wants looked for although much
+    /// else looks the same.
     #[must_use]
-    pub fn new(limits: &Limits, local: &[ipnet::IpNet], catalogue: &'a Catalogue, wants_rows: bool) -> Self {
+    pub fn new(
+        limits: &Limits,
+        local: &[ipnet::IpNet],
+        catalogue: &'a Catalogue,
+        heuristics: Heuristics,
+        wants_rows: bool,
+    ) -> Self {
         Self {
             observers: Observers::new(limits, local),
-            detectors: Detectors::new(catalogue, limits),
+            detectors: Detectors::new(catalogue, limits, heuristics),
             flows: 0,
             catalogue,
             wants_rows,
             order: Vec::new(),
             flow_order: Vec::new(),
         }
-    }
-
-    /// With what the policy wants looked for although much else looks the same.
-    #[must_use]
-    pub fn with_heuristics(mut self, heuristics: Heuristics) -> Self {
-        self.detectors.look_for(heuristics);
-        self
     }
 
     /// What was learnt.

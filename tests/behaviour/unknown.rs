@@ -18,6 +18,7 @@ use farmhawk::pipeline::analysis::Analysis;
 use farmhawk::pipeline::front::Reader;
 use farmhawk::pipeline::rows::Rows;
 use farmhawk::settings::limits::Limits;
+use farmhawk::settings::policy::Heuristics;
 use farmhawk::signatures::Catalogue;
 
 use crate::program::{fixture, real_captures};
@@ -106,7 +107,7 @@ fn connections(capture: &Path) -> Vec<Nameless> {
         }
         Ok(())
     });
-    let analysis = Analysis::new(&limits, &[], &catalogue, true);
+    let analysis = Analysis::new(&limits, &[], &catalogue, Heuristics::default(), true);
     pipeline::run(1, reader, &limits, analysis, Rows::new(&geo, sink)).unwrap();
     Arc::into_inner(kept).unwrap().into_inner().unwrap()
 }

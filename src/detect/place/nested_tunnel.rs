@@ -3,6 +3,9 @@
 //! What providers and mirrors put around packets (MPLS, PPPoE, VXLAN, GTP, ERSPAN) counts as none. Routers between two offices nest
 //! tunnels as a matter of course, so that this is a lead and no more.
 
+use crate::detect::Concluded;
+use crate::detect::watcher::{Ended, Watcher};
+use crate::settings::limits::Limits;
 use std::collections::BTreeMap;
 
 use super::Contradiction;
@@ -53,7 +56,7 @@ const fn is_built_by_users(encapsulation: Encapsulation) -> bool {
 
 impl Nested {
     /// Takes any placed flow with the tools that it belongs to.
-    pub(in crate::detect) fn add(&mut self, observation: &Observation<'_>, recognised: &[Recognised<'_>]) {
+    fn add(&mut self, observation: &Observation<'_>, recognised: &[Recognised<'_>]) {
         let flow = observation.flow;
         if recognised.is_empty() || flow.tunnels.depth() == 0 {
             return;
@@ -95,11 +98,7 @@ impl Nested {
     }
 
     /// The findings, once hosts are known.
-    pub(in crate::detect) fn conclude(
-        &self,
-        by_local: &BTreeMap<LocalIndex, &HostView>,
-        knowledge: &Knowledge<'_>,
-    ) -> Vec<Finding> {
+    fn found(&self, by_local: &BTreeMap<LocalIndex, &HostView>, knowledge: &Knowledge<'_>) -> Vec<Finding> {
         let of = |((local, tool), inside): (&(LocalIndex, String), &Inside)| {
             let host = by_local.get(local)?;
             let place = knowledge.geo.place(inside.other.to_ip());
@@ -135,6 +134,22 @@ impl Nested {
             Some(finding)
         };
         self.seen.iter().filter_map(of).collect()
+    }
+}
+
+/// Watches for tunnels inside tunnels.
+pub(in crate::detect) fn watch(_: &Limits) -> Box<dyn Watcher> {
+    Box::<Nested>::default()
+}
+
+impl Watcher for Nested {
+    fn flow(&mut self, observation: &Observation<'_>, recognised: &[Recognised<'_>]) {
+        self.add(observation, recognised);
+    }
+
+    fn conclude(&mut self, ended: &Ended<'_>, concluded: &mut Concluded) {
+        let found = self.found(&ended.by_local, ended.knowledge);
+        concluded.findings.extend(found);
     }
 }
 

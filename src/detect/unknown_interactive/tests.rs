@@ -80,7 +80,7 @@ fn concluded(flows: &[(FlowRecord, [Option<LocalIndex>; 2])]) -> Vec<Finding> {
         locals: vec![HOST],
         ..HostView::default()
     };
-    unknown.conclude(&BTreeMap::from([(HOST, &host)]), &knowledge)
+    unknown.found(&BTreeMap::from([(HOST, &host)]), &knowledge)
 }
 
 const OUTBOUND: [Option<LocalIndex>; 2] = [Some(HOST), None];
