@@ -11,6 +11,7 @@ pub mod activity_state;
 pub mod activity_thresholds;
 pub mod delay;
 pub mod device;
+mod devices_behind;
 mod dns_tunnel;
 mod encrypted_start;
 mod group;
@@ -41,6 +42,7 @@ use crate::model::fact::{Fact, FieldId};
 use crate::model::finding::{Finding, PlaceRecord};
 use crate::model::flow::FlowRecord;
 use crate::model::frame::FrameRef;
+use crate::model::host::DevicesBehind;
 use crate::model::identity::ContentId;
 use crate::model::latency::Near;
 use crate::model::observation::{EventHeader, LocalIndex, Observation, ServerName};
@@ -200,6 +202,7 @@ static DETECTORS: &[Detector] = &[
     Detector::WhereWanted(|heuristics| heuristics.encrypted_start, encrypted_start::watch),
     Detector::Watching(kvm_watch::watch),
     Detector::Watching(tenants::watch),
+    Detector::Watching(devices_behind::watch),
 ];
 
 /// All detectors of a run.
@@ -232,6 +235,8 @@ pub struct Concluded {
     pub sessions: Vec<Session>,
     /// Organisations by host, of those hosts that have any.
     pub tenants: BTreeMap<ContentId, Vec<String>>,
+    /// How many devices stand behind the addresses of hosts, of those that stand for several.
+    pub devices: BTreeMap<ContentId, DevicesBehind>,
     /// Which IP KVM drives which host.
     pub drives: Drives,
     /// Groups that were beyond the bound.

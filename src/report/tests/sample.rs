@@ -74,6 +74,7 @@ fn host(number: u8, verdict: Verdict, findings: Vec<ContentId>) -> HostRecord {
         vpn: texts(&["wireguard"]),
         tenants: texts(&["corp.example"]),
         public_ips: texts(&["198.51.100.7"]),
+        devices_behind: None,
         verdict,
         explanations: explanations(),
         reasons: vec![HostReason {
