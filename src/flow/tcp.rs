@@ -20,6 +20,8 @@ const BELIEVABLE_JUMP: u32 = 1 << 30;
 struct Hole {
     start: u32,
     end: u32,
+    /// The other side acknowledged all of it: it got there, and the capture alone did not see it.
+    is_acknowledged: bool,
 }
 
 /// What the few connections with loss or disorder have, both directions.
@@ -142,6 +144,12 @@ impl TcpFlow {
             // The sequence number of a reset is often zero or invented; it says nothing about the stream.
             self.advance(segment.sequence, end, length, side);
         }
+        if let Some(trouble) = &mut self.trouble
+            && segment.has_tcp(tcp_flag::ACK)
+            && !segment.has_tcp(tcp_flag::RST)
+        {
+            acknowledge(trouble, side.other(), segment.acknowledgement);
+        }
         self.change_state(segment, side, is_syn, is_fin);
     }
 
@@ -181,6 +189,7 @@ impl TcpFlow {
             let hole = Hole {
                 start: direction.next,
                 end: start,
+                is_acknowledged: false,
             };
             direction.next = end;
             let trouble = trouble.get_or_insert_default();
@@ -268,9 +277,11 @@ impl TcpFlow {
                 let count = trouble.count.get(index).copied().unwrap_or(0);
                 for hole in open.take(usize::from(count)) {
                     record.gaps = record.gaps.saturating_add(1);
-                    record.gap_bytes = record
-                        .gap_bytes
-                        .saturating_add(u64::from(hole.end.wrapping_sub(hole.start)));
+                    let length = u64::from(hole.end.wrapping_sub(hole.start));
+                    record.gap_bytes = record.gap_bytes.saturating_add(length);
+                    if hole.is_acknowledged {
+                        record.unseen_bytes = record.unseen_bytes.saturating_add(length);
+                    }
                 }
             }
         }
@@ -302,6 +313,16 @@ pub(super) fn clamp(span: Nanoseconds) -> u32 {
 fn count(counters: &mut [u32; 2], side: Side, more: u32) {
     if let Some(counter) = counters.get_mut(side.index()) {
         *counter = counter.saturating_add(more);
+    }
+}
+
+/// Marks the holes that the receiver acknowledged.
+fn acknowledge(trouble: &mut Trouble, sender: Side, acknowledgement: u32) {
+    let index = sender.index();
+    let count = trouble.count.get(index).copied().unwrap_or(0);
+    let holes = trouble.holes.get_mut(index).into_iter().flatten();
+    for hole in holes.take(usize::from(count)) {
+        hole.is_acknowledged |= acknowledgement.wrapping_sub(hole.end) < BELIEVABLE_JUMP;
     }
 }
 
@@ -355,14 +376,14 @@ fn fill(trouble: &mut Trouble, side: Side, start: u32, end: u32) -> bool {
         touched = true;
         if from > 0 {
             keep(Hole {
-                start: hole.start,
                 end: hole.start.wrapping_add(from),
+                ..*hole
             });
         }
         if to < length {
             keep(Hole {
                 start: hole.start.wrapping_add(to),
-                end: hole.end,
+                ..*hole
             });
         }
     }
@@ -476,6 +497,22 @@ mod tests {
         let side = flow.record().sides[0];
         assert_eq!((side.out_of_order, side.retransmissions), (1, 1));
         assert_eq!((side.gaps, side.gap_bytes), (1, 10));
+    }
+
+    #[test]
+    fn what_the_receiver_acknowledged_and_nobody_saw_was_lost_by_the_capture() {
+        let mut flow = TcpFlow::default();
+        // 110 to 120 and 130 to 140 are missing; the receiver has all up to 130.
+        for sequence in [100, 120, 140] {
+            flow.follow(&segment(0, ACK, sequence, 1, 10), Side::Client, &[]);
+        }
+        flow.follow(&segment(0, ACK, 1, 130, 0), Side::Server, &[]);
+        let side = flow.record().sides[0];
+        assert_eq!((side.gap_bytes, side.unseen_bytes), (20, 10));
+        // The packet was stored late after all.
+        flow.follow(&segment(0, ACK, 110, 1, 10), Side::Client, &[]);
+        let side = flow.record().sides[0];
+        assert_eq!((side.gap_bytes, side.unseen_bytes), (10, 0));
     }
 
     #[test]

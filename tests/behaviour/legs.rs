@@ -147,6 +147,49 @@ fn a_far_leg_behind_a_relay_is_found_and_none_where_there_is_none() {
 }
 
 #[test]
+fn the_round_trip_to_a_tunnels_end_is_that_of_the_cable_and_no_leg_behind_it_is_claimed() {
+    let sessions = sessions(true);
+    assert!(sessions.len() >= 20, "only {} recordings", sessions.len());
+    let tunnels = two_at_a_time(&sessions, |session| {
+        let run = finish(
+            every_record()
+                .args(["-n", "192.168.77.0/24"])
+                .arg(session.folder.join("capture.pcap.zst")),
+        );
+        assert_eq!(run.code, 0, "{}: {}", session.folder.display(), run.stderr);
+        let findings = run.of("finding");
+        let [finding] = findings.as_slice() else {
+            panic!("{}: {findings:?}", session.folder.display())
+        };
+        finding.clone()
+    });
+    let mut table = String::from(
+        "| tunnel | path, one way ms | round trip: true | measured ms | samples | hidden leg: true |\n\
+         | --- | --- | ---: | ---: | ---: | ---: |\n",
+    );
+    let mut wrong = Vec::new();
+    for (session, finding) in sessions.iter().zip(&tunnels) {
+        let name = format!("{}-{}", session.tool, session.path);
+        let peer = &finding["latency"]["peer_side"];
+        let round_trip = peer["min_ms"].as_f64().unwrap_or(-1.0);
+        if finding["kind"] != "vpn" || (round_trip - session.near).abs() > (session.near * 0.05).max(2.0) {
+            wrong.push(format!("{name}: {finding}"));
+        }
+        if !finding["latency"]["control_loop"].is_null() || !finding["latency"]["opening"].is_null() {
+            wrong.push(format!("{name}: {}", finding["latency"]));
+        }
+        writeln!(
+            table,
+            "| {} | {} | {:.0} | {round_trip:.1} | {} | {:.0} |",
+            session.tool, session.path, session.near, peer["count"], session.hidden
+        )
+        .unwrap();
+    }
+    println!("{table}");
+    assert!(wrong.is_empty(), "{}\n{table}", wrong.join("\n"));
+}
+
+#[test]
 fn no_recording_without_a_relay_is_called_longer() {
     let mut captures = Vec::new();
     for (collection, name) in [("states", "capture.pcap.zst"), ("real", "capture.pcap")] {

@@ -289,6 +289,7 @@ fn summary() -> Summary {
                 }],
                 kernel_dropped: Some(12),
                 clock: None,
+                clock_offset: None,
             },
             CaptureRecord {
                 path: "evidence/second.pcap".to_owned(),
