@@ -50,7 +50,6 @@ impl Offsets {
         if self.places.is_empty() {
             self.places = vec![Place::default(); PLACES].into_boxed_slice();
         }
-        #[expect(clippy::cast_possible_truncation, reason = "reduced to the number of places")]
         let Some(place) = self.places.get_mut((hash >> 3) as usize % PLACES) else {
             return;
         };

@@ -6,7 +6,9 @@ use crate::geo::sphere::{CapturePoint, at_most, reach_km};
 use crate::model::evidence::{Decibans, Evidence, Family, State};
 use crate::model::fact::{FieldId, Value};
 use crate::model::flow::FlowRecord;
-use crate::model::latency::{Latency, LatencyRecord, LoopRecord, OpeningRecord, RoundTripRecord};
+use crate::model::latency::{
+    InputRecord, Latency, LatencyRecord, LoopRecord, OpeningRecord, RoundTripRecord,
+};
 use crate::model::time::{Nanoseconds, SECOND};
 
 const ALPN: FieldId = FieldId::of("tls.alpn");
@@ -136,6 +138,20 @@ pub(super) fn told(measured: Option<&Latency>, shown: Shown, at: Option<CaptureP
         }
     } else {
         delays.hidden = "the host does not show its screen while it is connected";
+    }
+    let [_, input] = &measured.inputs;
+    record.input = InputRecord::of(input).filter(|_| shown.is_controlled);
+    if let Some(period) = record.input.and_then(|input| input.period_s) {
+        let what = format!(
+            "packets of the size of input come every {period:.1} s behind silences, more evenly than a hand's"
+        );
+        let mut item = Evidence::observed(Family::Time, what, Decibans(0.0), &[], None);
+        item.measure = Some("input_period".to_owned());
+        item.note = Some(
+            "consistent with a program that keeps the session awake; keep-alives of the tool look the same"
+                .into(),
+        );
+        delays.evidence.push(item);
     }
     let [opening, _] = &measured.openings;
     record.opening = opening_answers::judge(opening).filter(|_| shown.is_controlled);

@@ -23,6 +23,7 @@ mod record;
 pub mod round_trip;
 pub mod table;
 pub mod tcp;
+pub mod texture;
 pub mod timing;
 
 use activity::Activity;

@@ -11,6 +11,7 @@ use super::control_loop::Loop;
 use super::opening::Opening;
 use super::round_trip::RoundTrips;
 use super::tcp::TcpFlow;
+use super::texture::Texture;
 use crate::model::fact::Side;
 use crate::model::latency::Latency;
 use crate::model::segment::{Layer, Segment, tcp_flag};
@@ -98,6 +99,8 @@ pub struct Timing {
     opening: Option<Opening>,
     /// Bursts of the client, of the server, and what came back; once the flow is long.
     loops: Option<Box<[Loop; 2]>>,
+    /// Input-sized packets of the client, and of the server.
+    textures: [Texture; 2],
     /// Whether handshakes of WireGuard are looked for.
     pub speaks_wireguard: bool,
 }
@@ -122,6 +125,12 @@ impl Timing {
         let acknowledgement = segment.has_tcp(tcp_flag::ACK).then_some(segment.acknowledgement);
         other.came_back(segment.at, acknowledgement, segment.payload_on_wire);
         if segment.payload_on_wire > 0 {
+            let [of_client, of_server] = &mut self.textures;
+            let texture = match side {
+                Side::Client => of_client,
+                Side::Server => of_server,
+            };
+            texture.take(segment.at, segment.payload_on_wire);
             let end = segment.sequence.wrapping_add(segment.payload_on_wire);
             own.sent(segment.at, end, segment.payload_on_wire);
         }
@@ -135,6 +144,7 @@ impl Timing {
         Some(Latency {
             round_trips: self.round_trips.sketches,
             openings: self.opening.map(Opening::into_record).unwrap_or_default(),
+            inputs: self.textures.map(Texture::into_record),
             loops: has_bursts.then(|| Box::new(loops)),
         })
     }

@@ -94,6 +94,14 @@ fn a_far_leg_behind_a_relay_is_found_and_none_where_there_is_none() {
         if (round_trip - session.near).abs() > (session.near * 0.05).max(2.0) {
             wrong.push(format!("{name}: {round_trip} ms"));
         }
+        if session.tool == "ssh" {
+            // The person of these recordings types with a median of 160 ms between keys, and no path here varies (fixtures/scenarios/person.py).
+            let input = &latency["input"];
+            let [median, bunched] = ["median_ms", "bunched"].map(|field| input[field].as_f64().unwrap());
+            if (median - 160.0).abs() > 40.0 || bunched > 0.02 || !input["period_s"].is_null() {
+                wrong.push(format!("{name}: {input}"));
+            }
+        }
         let seen = &latency["control_loop"];
         let opening = &latency["opening"];
         let by_loop = seen["verdict"].as_str().unwrap_or("not observable");

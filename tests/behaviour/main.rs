@@ -20,6 +20,7 @@ mod captures;
 mod catalogue;
 #[cfg(test)]
 mod cli;
+#[cfg(test)]
 mod clocks;
 #[cfg(test)]
 mod corpora;
