@@ -200,7 +200,8 @@ fn the_round_trip_to_a_tunnels_end_is_that_of_the_cable_and_no_leg_behind_it_is_
         if is_alone {
             alone.push(is_within);
         }
-        if finding["kind"] != "vpn" || !is_within && !(is_alone && (0.0..10.0).contains(&off)) {
+        let is_explained = is_within || is_alone && (0.0..10.0).contains(&off);
+        if finding["kind"] != "vpn" || !is_explained {
             wrong.push(format!("{name}: {finding}"));
         }
         if !finding["latency"]["control_loop"].is_null() || !finding["latency"]["opening"].is_null() {
