@@ -78,7 +78,8 @@
 //! * Hosts about which nothing was found are counted, and explained only where an output lists every host
 //!   ([`pipeline::quiet`]): they are nearly all of a large network, and the same can be said of all of them.
 //! * Records say more than was first agreed: an item of evidence has its false-positive `note` apart from `what`, and a host has
-//!   `summary`, `next_question` and `not_observable` as a farm has, because it is judged by itself too.
+//!   `summary`, `next_question` and `not_observable` as a farm has, because it is judged by itself too; the
+//!   summary says where the captures were taken and who says so (`vantage`), because it decides the priors.
 //! * Round trips and loops are measured ([`flow::timing`]) of flows that speak remote access or a tunnel, or behave like a
 //!   session for two bins of ten seconds, and of nothing else: one bit in the hot record says so. `detect::hidden_leg` judges them.
 //! * Beside the answers to the screen, the opening of a connection shows a leg behind a relay ([`flow::opening`], `detect::opening_answers`): clients

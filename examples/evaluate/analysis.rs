@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use anyhow::Context as _;
 use farmhawk::capture::{self, Reading, inputs};
 use farmhawk::detect::Knowledge;
-use farmhawk::explain::Circumstances;
 use farmhawk::explain::weights::Weights;
 use farmhawk::geo::Geo;
 use farmhawk::model::case::Case;
@@ -15,7 +14,6 @@ use farmhawk::model::flow::FlowRecord;
 use farmhawk::model::loss::Losses;
 use farmhawk::model::threads::Threads;
 use farmhawk::model::time::{SECOND, Timestamp};
-use farmhawk::model::vantage::Vantage;
 use farmhawk::pipeline::analysis::Analysis;
 use farmhawk::pipeline::conclude::{self, Ending, Grounds};
 use farmhawk::pipeline::front::Reader;
@@ -62,9 +60,8 @@ impl Analyst {
         captures: &[PathBuf],
         inventory: &str,
         policy: &str,
-        vantage: Vantage,
     ) -> anyhow::Result<Analysed> {
-        self.analyse_until(captures, inventory, policy, vantage, None)
+        self.analyse_until(captures, inventory, policy, None)
     }
 
     /// The same as if captures had ended at this moment.
@@ -73,7 +70,6 @@ impl Analyst {
         captures: &[PathBuf],
         inventory: &str,
         policy: &str,
-        vantage: Vantage,
         until: Option<Timestamp>,
     ) -> anyhow::Result<Analysed> {
         let tools: Vec<&str> = self.catalogue.ids().collect();
@@ -117,11 +113,8 @@ impl Analyst {
             },
             inventory: inventory.as_ref(),
             weights: &self.weights,
-            circumstances: Circumstances {
-                vantage,
-                is_incident: false,
-                damage: None,
-            },
+            vantage: None,
+            is_incident: false,
             received: received::from_captures(&reader),
             spans,
             grain: reader.clocks.grain(),

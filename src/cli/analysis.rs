@@ -11,7 +11,6 @@ use super::load::{self, Loaded};
 use super::{Outcome, summary};
 use crate::capture::Source;
 use crate::detect::Knowledge;
-use crate::explain::Circumstances;
 use crate::flow::table::draw_seed;
 use crate::geo::sphere::CapturePoint;
 use crate::model::case::Case;
@@ -86,13 +85,16 @@ pub fn run(
                 .map_or(Ok(()), |folder| folder.flow(row).map_err(io::Error::other))
         });
         let rows = wants_flows.then(|| Rows::new(&loaded.geo, sink));
-        let analysis = Analysis::new(
+        let mut analysis = Analysis::new(
             &loaded.limits,
             &common.local,
             &loaded.catalogue,
             loaded.policy.heuristics,
             wants_flows,
         );
+        if let Some(renewal) = &loaded.renewal {
+            analysis = analysis.renewed_from(Arc::clone(renewal));
+        }
         let (reader, counters, analysis, rows) =
             pipeline::run(threads, reader, &loaded.limits, analysis, rows)
                 .context("a stage of the pipeline was lost")?;
@@ -107,21 +109,19 @@ pub fn run(
     for damage in &reader.damage {
         tracing::warn!("{}", crate::report::escape::escape(&damage.to_string()));
     }
+    let catalogue = analysis.newer.as_deref().unwrap_or(&loaded.catalogue);
     let mut losses = Losses::default();
     let ending = Ending {
         knowledge: Knowledge {
-            catalogue: &loaded.catalogue,
+            catalogue,
             geo: &loaded.geo,
             policy: &loaded.policy,
             at: common.at.and_then(|at| CapturePoint::new(at, "--at")),
         },
         inventory: loaded.inventory.as_ref(),
         weights: &loaded.weights,
-        circumstances: Circumstances {
-            vantage: place(common.vantage),
-            is_incident: false,
-            damage: None,
-        },
+        vantage: place(common.vantage),
+        is_incident: false,
         received: received::from_captures(&reader),
         spans: summary::spans(&reader),
         threads: Threads::new(threads),
@@ -131,6 +131,7 @@ pub fn run(
     let mut case = conclude::conclude(&analysis.observers, analysis.detectors, &ending, &mut losses);
     case.summary.remarks.extend(remarks);
     summary::fill(&mut case, &reader, counters, analysis.flows, &losses, loaded);
+    catalogue.version().clone_into(&mut case.summary.signatures);
     if let Some(folder) = folder {
         let run = started.map(|started| [started, wall_clock()]);
         folder.finish(
@@ -186,11 +187,12 @@ fn inputs(common: &Common) -> anyhow::Result<Vec<FileRecord>> {
         .collect()
 }
 
-/// What a vantage of the command line means; `auto` is a house until the traffic says otherwise.
-fn place(vantage: Vantage) -> Place {
+/// What a vantage of the command line means; with `auto` it is judged from the captures.
+fn place(vantage: Vantage) -> Option<Place> {
     match vantage {
-        Vantage::Home | Vantage::Auto => Place::Home,
-        Vantage::Employer => Place::Employer,
+        Vantage::Home => Some(Place::Home),
+        Vantage::Employer => Some(Place::Employer),
+        Vantage::Auto => None,
     }
 }
 

@@ -1,5 +1,7 @@
 //! Loads what an analysis knows: catalogue, model, policy, inventory, databases of places.
 
+use std::sync::Arc;
+
 use anyhow::Context as _;
 
 use super::Usage;
@@ -10,11 +12,14 @@ use crate::settings::inventory::Inventory;
 use crate::settings::limits::Limits;
 use crate::settings::policy::Policy;
 use crate::signatures::Catalogue;
+use crate::signatures::renewal::Renewal;
 
 /// Everything that is read before the first packet.
 pub struct Loaded {
     /// The catalogue with the user's entries.
     pub catalogue: Catalogue,
+    /// Where a newer one may be offered while the analysis runs.
+    pub renewal: Option<Arc<Renewal>>,
     /// The model.
     pub weights: Weights,
     /// The policy; an empty one allows nothing and forbids nothing.
@@ -68,6 +73,7 @@ pub fn load(common: &Common) -> anyhow::Result<Loaded> {
     }
     Ok(Loaded {
         catalogue,
+        renewal: None,
         weights,
         policy,
         inventory,

@@ -136,7 +136,7 @@ impl Questions {
     fn found(self, hosts: &BTreeMap<LocalIndex, &HostView>, knowledge: &Knowledge<'_>) -> Vec<Finding> {
         let mut zones: BTreeMap<(ContentId, String), (&HostView, Zone)> = BTreeMap::new();
         for ((local, name), zone) in self.zones {
-            let Some(host) = hosts.get(&local) else {
+            let Some(host) = hosts.get(&local).filter(|host| !host.is_resolver) else {
                 continue;
             };
             match zones.entry((host.id, name)) {

@@ -51,7 +51,7 @@ struct EncryptedStarts {
     seen: BTreeMap<(LocalIndex, Address, u16), Streams>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Streams {
     first: Timestamp,
     last: Timestamp,
@@ -90,6 +90,19 @@ fn start(flow: &FlowRecord, field: FieldId) -> Option<&[u8]> {
         return Some(bytes);
     }
     None
+}
+
+impl Streams {
+    /// Adds what another address of the same machine opened.
+    fn merge(&mut self, other: &Self) {
+        self.first = self.first.min(other.first);
+        self.last = self.last.max(other.last);
+        self.count = self.count.saturating_add(other.count);
+        let room = NAMED.saturating_sub(self.flows.len());
+        self.flows.extend(other.flows.iter().take(room));
+        self.frames
+            .extend(other.frames.iter().take(room.saturating_mul(2)));
+    }
 }
 
 impl EncryptedStarts {
@@ -132,8 +145,19 @@ impl EncryptedStarts {
         let Some(tool) = knowledge.catalogue.tool(TOOL) else {
             return Vec::new();
         };
-        let of = |((local, server, port), streams): (&(LocalIndex, Address, u16), &Streams)| {
-            let host = by_local.get(local)?;
+        // A machine may have had several addresses.
+        let mut by_host: BTreeMap<(ContentId, Address, u16), (&HostView, Streams)> = BTreeMap::new();
+        for ((local, server, port), streams) in &self.seen {
+            let Some(host) = by_local.get(local) else { continue };
+            by_host
+                .entry((host.id, *server, *port))
+                .and_modify(|(_, known)| known.merge(streams))
+                .or_insert_with(|| (*host, streams.clone()));
+        }
+        let of = |((_, server, port), (host, streams)): (
+            &(ContentId, Address, u16),
+            &(&HostView, Streams),
+        )| {
             let what = format!(
                 "first octets of both sides with 3.4 to 4.6 set bits each and without printable runs, in {}",
                 counted(streams.count, "stream")
@@ -196,7 +220,7 @@ impl EncryptedStarts {
                 tunnel: None,
             })
         };
-        self.seen.iter().filter_map(of).collect()
+        by_host.iter().filter_map(of).collect()
     }
 }
 

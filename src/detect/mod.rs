@@ -19,6 +19,7 @@ pub mod hidden_leg;
 mod kvm_pairing;
 mod kvm_watch;
 pub mod latency_mismatch;
+mod media;
 mod opening_answers;
 pub mod place;
 pub mod recognise;
@@ -83,6 +84,8 @@ pub struct HostView {
     pub asset: Option<Asset>,
     /// First and last sight.
     pub seen: (Timestamp, Timestamp),
+    /// Whether it answers its neighbours' DNS questions, and so asks them of others: what it asks says nothing about it.
+    pub is_resolver: bool,
     /// Round trips between it and the capture point, of its connections' handshakes.
     pub near: Near,
 }
@@ -189,6 +192,7 @@ static DETECTORS: &[Detector] = &[
     Detector::Watching(unknown_interactive::watch),
     Detector::Watching(dns_tunnel::watch),
     Detector::Concluding(&device::Device),
+    Detector::Watching(media::watch),
     Detector::Concluding(&place::country::OtherCountry),
     Detector::Concluding(&place::distance::FarFromHome),
     Detector::Concluding(&place::driven_from::DrivenFrom),
@@ -286,6 +290,12 @@ impl Detectors {
         }
         self.watchers()
             .for_each(|watcher| watcher.fact(local, header, fact, catalogue));
+    }
+
+    /// From now on another catalogue counts. What was found is kept, unless the new one has no such tool.
+    pub fn renew(&mut self, now: &Catalogue, next: &Catalogue) {
+        self.recogniser = Recogniser::new(next);
+        self.sessions.renew(now, next);
     }
 
     /// The tools that a flow may belong to: once for each flow, for [`Detectors::observe`].

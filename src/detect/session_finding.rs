@@ -1,7 +1,6 @@
 //! From a grown group of flows to its finding: role, confidence, evidence, controller, and one sentence.
 
 use std::fmt::Write as _;
-use std::net::IpAddr;
 
 use super::activity_state::{self, Judgement};
 use super::delay::{self, Shown};
@@ -96,6 +95,14 @@ fn shows_screen(judged: &Judgement) -> bool {
     matches!(judged.activity, Activity::Viewed | Activity::Driven) && judged.role != Role::Controller
 }
 
+/// What the session shows of who sits at its ends.
+fn shown(tool: &Tool, is_remote: bool, judged: &Judgement) -> Shown {
+    Shown {
+        has_screen: is_remote && tool.class.id != "remote-login" && shows_screen(judged),
+        is_controlled: is_remote && judged.role == Role::Controlled,
+    }
+}
+
 /// Names or addresses of the servers between the two ends.
 fn relays(group: &Group, peer: Option<Address>) -> Vec<String> {
     if peer.is_some() {
@@ -117,6 +124,9 @@ pub(super) fn finding(joined: Joined<'_>, knowledge: &Knowledge<'_>) -> Option<(
         mut group,
     } = joined;
     let kind = kind_of(tool)?;
+    if group.flows == 0 && host.is_resolver {
+        return None;
+    }
     let is_remote = matches!(kind, FindingKind::RemoteAccess | FindingKind::IpKvm);
     let declared = declared_role(kind, peer.is_some(), &group);
     let mut judged = if is_remote {
@@ -143,10 +153,7 @@ pub(super) fn finding(joined: Joined<'_>, knowledge: &Knowledge<'_>) -> Option<(
         evidence.push(item);
     }
     let score = Decibans(f64::from(score));
-    let shown = Shown {
-        has_screen: is_remote && tool.class.id != "remote-login" && shows_screen(&judged),
-        is_controlled: is_remote && judged.role == Role::Controlled,
-    };
+    let shown = shown(tool, is_remote, &judged);
     let delays = delay::told(group.latency.as_deref(), shown, knowledge.at);
     evidence.extend(delays.evidence);
     let main_peer = match peer {
@@ -286,12 +293,12 @@ fn instance(tool: &Tool, group: &Group) -> (Option<String>, bool) {
         {
             return (Some(name.to_string()), false);
         }
+        // Without a name it may be the vendor's own, which was asked for before the capture began or in secret.
         let is_own_server = tool.id == "rustdesk"
             && seen
                 .name
                 .as_deref()
-                .is_none_or(|name| !name.ends_with("rustdesk.com"))
-            && !matches!(address.to_ip(), IpAddr::V4(ip) if ip.is_private() || ip.is_broadcast() || ip.is_multicast());
+                .is_some_and(|name| name != "rustdesk.com" && !name.ends_with(".rustdesk.com"));
         if is_own_server {
             return (Some(name_or_address(*address, seen)), true);
         }

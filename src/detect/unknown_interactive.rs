@@ -236,24 +236,29 @@ impl Unknown {
 
     /// Makes findings, in order of host and peer.
     fn found(self, hosts: &BTreeMap<LocalIndex, &HostView>, knowledge: &Knowledge<'_>) -> Vec<Finding> {
+        // A machine may have had several addresses.
+        let mut found: BTreeMap<(ContentId, Address), (&HostView, Vec<Candidate>)> = BTreeMap::new();
+        for ((local, peer), list) in self.found {
+            if let Some(host) = hosts.get(&local) {
+                let (_, all) = found
+                    .entry((host.id, peer))
+                    .or_insert_with(|| (*host, Vec::new()));
+                all.extend(list);
+            }
+        }
         // A port that several call is a service of the host: of a game, of a page.
-        let mut callers: BTreeMap<(LocalIndex, u16), BTreeSet<Address>> = BTreeMap::new();
-        for ((local, peer), list) in &self.found {
+        let mut callers: BTreeMap<(ContentId, u16), BTreeSet<Address>> = BTreeMap::new();
+        for ((host, peer), (_, list)) in &found {
             for one in list.iter().filter(|one| !one.is_opened_by_host) {
-                callers.entry((*local, one.port)).or_default().insert(*peer);
+                callers.entry((*host, one.port)).or_default().insert(*peer);
             }
         }
         let mut findings = Vec::new();
-        for ((local, peer), mut list) in self.found {
+        for ((id, peer), (host, mut list)) in found {
             list.retain(|one| {
-                one.is_opened_by_host
-                    || callers
-                        .get(&(local, one.port))
-                        .is_some_and(|peers| peers.len() == 1)
+                one.is_opened_by_host || callers.get(&(id, one.port)).is_some_and(|peers| peers.len() == 1)
             });
-            if let Some(host) = hosts.get(&local) {
-                findings.extend(finding(host, peer, &list, knowledge));
-            }
+            findings.extend(finding(host, peer, &list, knowledge));
         }
         findings
     }

@@ -262,7 +262,10 @@ impl<'d> Table<'d> {
             self.fault_at(
                 start,
                 key,
-                format!("expected a list of texts, found {}", value.type_str()),
+                format!(
+                    "expected a text in quotes or a list of them, found {}",
+                    value.type_str()
+                ),
             );
             return Vec::new();
         };

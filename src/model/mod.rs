@@ -23,6 +23,7 @@ pub mod latency;
 pub mod loss;
 pub mod observable;
 pub mod observation;
+pub mod organisation;
 pub mod profile;
 pub mod quantity;
 pub mod segment;

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::loss::Losses;
 use super::time::Timestamp;
+use super::vantage::Vantage;
 
 /// One capture that was read.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -111,6 +112,8 @@ pub struct Summary {
     pub findings: BTreeMap<String, BTreeMap<String, u64>>,
     /// Groups by verdict.
     pub farms: BTreeMap<String, u64>,
+    /// Where the captures were taken.
+    pub vantage: VantageRecord,
     /// First and last packet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time_span: Option<[Timestamp; 2]>,
@@ -128,6 +131,15 @@ pub struct Summary {
     /// Things the reader should know: old databases, unknown columns, refused files.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub remarks: Vec<String>,
+}
+
+/// Where the captures were taken, and how that is known.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct VantageRecord {
+    /// The vantage that priors and limits of sight were taken from.
+    pub name: Vantage,
+    /// Who says so, or what speaks for it, in words.
+    pub judged_by: String,
 }
 
 /// Packets by fate.

@@ -4,4 +4,3 @@ pub mod inventory;
 pub mod limits;
 pub mod pair_weights;
 pub mod policy;
-pub mod vantage;

@@ -203,20 +203,20 @@ impl Policy {
         self.allowed_tools.iter().any(|allowed| allowed == tool)
     }
 
-    /// Whether `tool` is sanctioned in the instance reached under one of `names` or at `address`.
+    /// Whether `tool` is sanctioned in the instance reached under one of `names` or at `address`. It is not where one of the
+    /// names is that of another customer's instance (`instance-` and its identifier): the company's own beside a stranger's.
     #[must_use]
     pub fn sanctions_instance(&self, tool: &str, names: &[&str], address: Option<IpAddr>) -> bool {
-        self.instances
+        let of_tool = || self.instances.iter().filter(|instance| instance.tool == tool);
+        let is_declared =
+            |name: &str| of_tool().any(|instance| instance.names.iter().any(|rule| is_below(name, rule)));
+        let is_there = |ip: IpAddr| {
+            of_tool().any(|instance| instance.addresses.iter().any(|network| network.contains(&ip)))
+        };
+        let has_stranger = names
             .iter()
-            .filter(|instance| instance.tool == tool)
-            .any(|instance| {
-                let is_named = names
-                    .iter()
-                    .any(|name| instance.names.iter().any(|rule| is_below(name, rule)));
-                let is_there =
-                    address.is_some_and(|ip| instance.addresses.iter().any(|network| network.contains(&ip)));
-                is_named || is_there
-            })
+            .any(|name| name.starts_with("instance-") && !is_declared(name));
+        !has_stranger && (names.iter().any(|name| is_declared(name)) || address.is_some_and(is_there))
     }
 
     /// Whether `ip` is a sanctioned exit.

@@ -43,6 +43,8 @@ mod layering;
 #[cfg(test)]
 mod legs;
 #[cfg(test)]
+mod look_alikes;
+#[cfg(test)]
 mod loss;
 #[cfg(test)]
 mod oracle;
@@ -52,6 +54,8 @@ mod program;
 mod published;
 #[cfg(test)]
 mod real;
+#[cfg(test)]
+mod renewal;
 #[cfg(test)]
 mod source;
 #[cfg(test)]

@@ -15,6 +15,7 @@ use crate::detect::{HostView, Knowledge};
 use crate::model::address::Address;
 use crate::model::finding::{Confidence, Finding, FindingKind};
 use crate::model::frame::FrameRef;
+use crate::model::identity::ContentId;
 use crate::model::observation::{LocalIndex, Observation};
 use crate::model::segment::Encapsulation;
 use crate::model::time::Timestamp;
@@ -30,7 +31,7 @@ pub(in crate::detect) struct Nested {
     seen: BTreeMap<(LocalIndex, String), Inside>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Inside {
     outer: Encapsulation,
     frame: FrameRef,
@@ -38,6 +39,20 @@ struct Inside {
     last: Timestamp,
     other: Address,
     flows: u64,
+}
+
+impl Inside {
+    /// Adds what another address of the same machine did.
+    fn merge(&mut self, other: &Self) {
+        if other.first < self.first {
+            self.frame = other.frame;
+            self.other = other.other;
+            self.outer = other.outer;
+        }
+        self.first = self.first.min(other.first);
+        self.last = self.last.max(other.last);
+        self.flows = self.flows.saturating_add(other.flows);
+    }
 }
 
 /// Whether hosts or their routers build such a tunnel themselves, to be elsewhere.
@@ -99,8 +114,16 @@ impl Nested {
 
     /// The findings, once hosts are known.
     fn found(&self, by_local: &BTreeMap<LocalIndex, &HostView>, knowledge: &Knowledge<'_>) -> Vec<Finding> {
-        let of = |((local, tool), inside): (&(LocalIndex, String), &Inside)| {
-            let host = by_local.get(local)?;
+        // A machine may have had several addresses.
+        let mut by_host: BTreeMap<(ContentId, &str), (&HostView, Inside)> = BTreeMap::new();
+        for ((local, tool), inside) in &self.seen {
+            let Some(host) = by_local.get(local) else { continue };
+            by_host
+                .entry((host.id, tool))
+                .and_modify(|(_, known)| known.merge(inside))
+                .or_insert_with(|| (*host, inside.clone()));
+        }
+        let of = |((_, tool), (host, inside)): (&(ContentId, &str), &(&HostView, Inside))| {
             let place = knowledge.geo.place(inside.other.to_ip());
             let name = inside.outer.name();
             let mut finding = Contradiction {
@@ -127,13 +150,13 @@ impl Nested {
                 session: None,
             }
             .into_finding();
-            finding.tool.clone_from(tool);
+            (*tool).clone_into(&mut finding.tool);
             finding.kind = FindingKind::Vpn;
             finding.geo = None;
             finding.flow_count = inside.flows;
-            Some(finding)
+            finding
         };
-        self.seen.iter().filter_map(of).collect()
+        by_host.iter().map(of).collect()
     }
 }
 

@@ -11,8 +11,11 @@ use crate::model::finding::{
 };
 use crate::model::host::{AssetRecord, Explanations, HostName, HostReason, HostRecord, HostTool, Verdict};
 use crate::model::identity::ContentId;
-use crate::model::summary::{CaptureRecord, DamageRecord, DatabaseRecord, PacketCounts, Summary};
+use crate::model::summary::{
+    CaptureRecord, DamageRecord, DatabaseRecord, PacketCounts, Summary, VantageRecord,
+};
 use crate::model::time::{SECOND, Timestamp};
+use crate::model::vantage::Vantage;
 
 /// Text that does harm wherever it is shown as it is: clears a screen, forges a line, turns text, ends a tag, calls
 /// a function of a spreadsheet.
@@ -311,6 +314,10 @@ fn summary() -> Summary {
             BTreeMap::from([("high".to_owned(), 2)]),
         )]),
         farms: BTreeMap::from([("likely".to_owned(), 1)]),
+        vantage: VantageRecord {
+            name: Vantage::Home,
+            judged_by: "as it was given".to_owned(),
+        },
         time_span: Some([at(0), at(480)]),
         wall_seconds: Some(1.25),
         version: "0.1.0".to_owned(),

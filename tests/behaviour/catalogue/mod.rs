@@ -2,6 +2,7 @@
 //! is known.
 
 mod link;
+mod media;
 mod proof;
 mod samples;
 mod tls;
