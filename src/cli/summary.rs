@@ -124,6 +124,7 @@ fn captures(reader: &Reader) -> Vec<CaptureRecord> {
                 .collect(),
             kernel_dropped: received::dropped(counted),
             clock: reader.clocks.record(index),
+            clock_offset: reader.clock_offset(index),
         })
         .collect()
 }

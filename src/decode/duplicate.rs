@@ -27,6 +27,7 @@
 
 use std::num::NonZeroU16;
 
+use super::offset::Offsets;
 use crate::model::address::AddressSpace;
 use crate::model::time::{Nanoseconds, Timestamp};
 
@@ -88,6 +89,8 @@ pub(super) struct Duplicates {
     places: Box<[Place]>,
     /// By number of the capture.
     estimates: Vec<Estimate>,
+    /// Differences between the captures' clocks.
+    pub(super) offsets: Offsets,
 }
 
 /// Mixes a word into a hash: one multiplication to 128 bits, halves folded together (the core of wyhash and rapidhash).
@@ -162,6 +165,7 @@ impl Duplicates {
             window,
             places: vec![Place::default(); PLACES].into_boxed_slice(),
             estimates: Vec::new(),
+            offsets: Offsets::default(),
         }
     }
 
@@ -177,6 +181,9 @@ impl Duplicates {
     /// Whether this packet is a copy to be left out.
     #[inline]
     pub(super) fn is_copy(&mut self, print: Fingerprint, at: Timestamp, capture: u16) -> bool {
+        if self.estimates.len() > 1 && print.is_evidence {
+            self.offsets.take(print.hash, at, capture);
+        }
         let hash = mix(print.hash, u64::from(capture));
         #[expect(clippy::cast_possible_truncation, reason = "reduced to the number of places")]
         let Some(place) = self.places.get_mut(hash as usize % PLACES) else {

@@ -24,6 +24,7 @@ mod fragment;
 mod link;
 mod link_name;
 mod network;
+mod offset;
 mod serial;
 mod stretch;
 mod transport;
@@ -41,6 +42,7 @@ use crate::model::block::Block;
 use crate::model::frame::{FrameHeader, LinkType};
 use crate::model::loss::Losses;
 use crate::model::segment::{Encapsulation, Layer, Segment, segment_flag};
+use crate::model::summary::ClockOffsetRecord;
 use crate::settings::limits::Limits;
 use duplicate::Duplicates;
 use fragment::{Fragments, Unfinished};
@@ -154,6 +156,12 @@ impl Decoder {
     #[must_use]
     pub const fn losses(&self) -> &Losses {
         &self.state.losses
+    }
+
+    /// By how much the clock of a capture differs from that of another that saw the same packets.
+    #[must_use]
+    pub fn clock_offset(&self, capture: usize) -> Option<ClockOffsetRecord> {
+        self.state.duplicates.offsets.record(capture)
     }
 
     /// What was seen.

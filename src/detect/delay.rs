@@ -1,12 +1,15 @@
 //! What the delays of a session's flows say: round trips on both sides, how far the peer can be, and the hidden leg.
 
-use super::hidden_leg::{self, FALSE_POSITIVE_RATE, TOO_FEW};
+use super::hidden_leg::{self, TOO_FEW};
+use super::opening_answers;
 use crate::geo::sphere::{CapturePoint, at_most, reach_km};
 use crate::model::evidence::{Decibans, Evidence, Family, State};
 use crate::model::fact::{FieldId, Value};
 use crate::model::flow::FlowRecord;
-use crate::model::latency::{Latency, LatencyRecord, LoopRecord};
-use crate::model::time::SECOND;
+use crate::model::latency::{
+    InputRecord, Latency, LatencyRecord, LoopRecord, OpeningRecord, RoundTripRecord,
+};
+use crate::model::time::{Nanoseconds, SECOND};
 
 const ALPN: FieldId = FieldId::of("tls.alpn");
 
@@ -26,6 +29,10 @@ pub(super) fn of_flow(flow: &FlowRecord, local_is_client: bool) -> Option<Latenc
     }
     if is_shared(flow) {
         measured.loops = None;
+    }
+    let is_called = !local_is_client;
+    if is_shared(flow) || !is_called || !opening_answers::is_negotiated(flow) {
+        measured.openings = Default::default();
     }
     Some(if local_is_client {
         measured
@@ -80,9 +87,17 @@ pub(super) struct Delays {
     pub(super) transport_ms: Option<f64>,
 }
 
-/// Puts a session's delays into words. `shows_screen` when the host may be the one whose screen is looked at; `at` is where
-/// the capture point stands.
-pub(super) fn told(measured: Option<&Latency>, shows_screen: bool, at: Option<CapturePoint>) -> Delays {
+/// What a session shows of who sits at its ends.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Shown {
+    /// The host may be the one whose screen is looked at.
+    pub(super) has_screen: bool,
+    /// Somebody else drives the host.
+    pub(super) is_controlled: bool,
+}
+
+/// Puts a session's delays into words; `at` is where the capture point stands.
+pub(super) fn told(measured: Option<&Latency>, shown: Shown, at: Option<CapturePoint>) -> Delays {
     let mut delays = Delays {
         hidden: "no round trips of a session were measured",
         ..Delays::default()
@@ -96,38 +111,11 @@ pub(super) fn told(measured: Option<&Latency>, shows_screen: bool, at: Option<Ca
         peer_side: peer_side.map(Into::into),
         ..LatencyRecord::default()
     };
-    if let Some(peer) = record.peer_side {
+    if let (Some(peer), Some(quantiles)) = (record.peer_side, peer_side) {
         delays.transport_ms = Some(peer.median_ms);
-        let what = if peer.count == 1 {
-            format!(
-                "round trip from the capture point to the other end of the connection: {:.1} ms",
-                peer.min_ms
-            )
-        } else {
-            format!(
-                "round trips from the capture point to the other end of the connection: {:.1} ms at least, {:.1} ms the median, \
-                 {:.1} ms for nine of ten, of {} ({:.1} ms from one to the next)",
-                peer.min_ms, peer.median_ms, peer.p90_ms, peer.count, peer.jitter_ms
-            )
-        };
-        let mut item = Evidence::observed(Family::Lat, what, Decibans(0.0), &[], None);
-        item.measure = Some("round_trip".to_owned());
-        item.note = Some(match (at, peer_side) {
-            (Some(at), Some(quantiles)) => {
-                let (possible, likely) = reach_km(at_most(quantiles.least, at.grain));
-                format!(
-                    "so that end, which need not be where a person sits, is within {possible:.0} km of the capture point ({}), and \
-                     usually within {likely:.0} km",
-                    at.source
-                )
-                .into()
-            }
-            _ => "how far that reaches cannot be told: where the capture point stands is not known (--at)"
-                .into(),
-        });
-        delays.evidence.push(item);
+        delays.evidence.push(round_trip_item(&peer, quantiles.least, at));
     }
-    if shows_screen {
+    if shown.has_screen {
         let of_host = measured.first_loop();
         match of_host.map_or(Err(TOO_FEW), hidden_leg::judge) {
             Ok(judged) => {
@@ -151,8 +139,109 @@ pub(super) fn told(measured: Option<&Latency>, shows_screen: bool, at: Option<Ca
     } else {
         delays.hidden = "the host does not show its screen while it is connected";
     }
+    let [_, input] = &measured.inputs;
+    record.input = InputRecord::of(input).filter(|_| shown.is_controlled);
+    if let Some(period) = record.input.and_then(|input| input.period_s) {
+        let what = format!(
+            "packets of the size of input come every {period:.1} s behind silences, more evenly than a hand's"
+        );
+        let mut item = Evidence::observed(Family::Time, what, Decibans(0.0), &[], None);
+        item.measure = Some("input_period".to_owned());
+        item.note = Some(
+            "consistent with a program that keeps the session awake; keep-alives of the tool look the same"
+                .into(),
+        );
+        delays.evidence.push(item);
+    }
+    let [opening, _] = &measured.openings;
+    record.opening = opening_answers::judge(opening).filter(|_| shown.is_controlled);
+    if let Some(judged) = record
+        .opening
+        .as_ref()
+        .filter(|judged| judged.verdict == "longer")
+    {
+        delays.evidence.push(opening_item(judged));
+        match record.control_loop.as_ref().map_or("", |judged| judged.verdict) {
+            "longer" => {}
+            "direct" => {
+                delays.excess_ms = None;
+                delays.hidden = "the opening of the connection and its answers to changes of the screen contradict each other";
+            }
+            _ => delays.excess_ms = Some(judged.least_ms),
+        }
+    }
     delays.record = Some(record);
     delays
+}
+
+/// Below this a round trip is shown as nothing, which bounds nothing.
+const SHOWN_MS: f64 = 0.05;
+
+/// A span in words; what is too short to show has an upper bound instead.
+fn span(milliseconds: f64) -> String {
+    if milliseconds < SHOWN_MS {
+        "less than 0.1 ms".to_owned()
+    } else {
+        format!("{milliseconds:.1} ms")
+    }
+}
+
+fn round_trip_item(peer: &RoundTripRecord, least: Nanoseconds, at: Option<CapturePoint>) -> Evidence {
+    let what = if peer.count == 1 {
+        format!(
+            "round trip from the capture point to the other end of the connection: {}",
+            span(peer.min_ms)
+        )
+    } else {
+        let floor = if peer.min_ms < SHOWN_MS {
+            String::new()
+        } else {
+            format!("{:.1} ms at least, ", peer.min_ms)
+        };
+        format!(
+            "round trips from the capture point to the other end of the connection: {floor}{} the median, {} for nine of ten, of {} \
+             ({} from one to the next)",
+            span(peer.median_ms),
+            span(peer.p90_ms),
+            peer.count,
+            span(peer.jitter_ms)
+        )
+    };
+    let mut item = Evidence::observed(Family::Lat, what, Decibans(0.0), &[], None);
+    item.measure = Some("round_trip".to_owned());
+    item.note = Some(match at {
+        Some(at) => {
+            let (possible, likely) = reach_km(at_most(least, at.grain));
+            format!(
+                "so that end, which need not be where a person sits, is within {possible:.0} km of the capture point ({}), and \
+                 usually within {likely:.0} km",
+                at.source
+            )
+            .into()
+        }
+        None => {
+            "how far that reaches cannot be told: where the capture point stands is not known (--at)".into()
+        }
+    });
+    item
+}
+
+fn opening_item(judged: &OpeningRecord) -> Evidence {
+    let what = format!(
+        "while the connection opened, the other end's program answered {} times, each time {:.0} ms or more (median {:.0} ms) after the \
+         connection's other end had acknowledged what it answers: the program runs behind that end",
+        judged.answers, judged.least_ms, judged.median_ms
+    );
+    let mut item = Evidence::observed(Family::Lat, what, Decibans(0.0), &[], None);
+    item.measure = Some("opening".to_owned());
+    item.note = Some(
+        format!(
+            "at most {:.1} % of direct sessions are called longer; a proxy, load balancer or accelerator that ends TCP looks the same",
+            judged.false_positive_rate * 100.0
+        )
+        .into(),
+    );
+    item
 }
 
 fn loop_item(judged: &LoopRecord) -> Evidence {
@@ -191,8 +280,8 @@ fn loop_item(judged: &LoopRecord) -> Evidence {
     };
     item.note = Some(
         format!(
-            "at most {:.0} % of direct sessions are called longer; {check}",
-            FALSE_POSITIVE_RATE * 100.0
+            "at most {:.1} % of direct sessions are called longer; {check}",
+            judged.false_positive_rate * 100.0
         )
         .into(),
     );
@@ -259,11 +348,11 @@ mod tests {
             answer: Some((Side::Server, 12_000_000)),
             ..FlowRecord::default()
         };
-        let delays = told(of_flow(&flow, true).as_ref(), false, None);
+        let delays = told(of_flow(&flow, true).as_ref(), Shown::default(), None);
         assert_eq!(delays.transport_ms, Some(12.0));
         assert!(delays.evidence[0].note.as_deref().unwrap().contains("--at"));
         let phoenix = CapturePoint::new((33.45, -112.07), "--at");
-        let delays = told(of_flow(&flow, true).as_ref(), false, phoenix);
+        let delays = told(of_flow(&flow, true).as_ref(), Shown::default(), phoenix);
         assert!(
             delays.evidence[0]
                 .note
@@ -271,6 +360,52 @@ mod tests {
                 .unwrap()
                 .contains("within 1299 km"),
             "{delays:?}"
+        );
+    }
+
+    #[test]
+    fn a_bound_that_says_nothing_is_not_printed() {
+        let mut latency = Latency::default();
+        for span in [12_000, 300_000, 400_000] {
+            latency.round_trips[1].add(span);
+        }
+        let delays = told(Some(&latency), Shown::default(), None);
+        let what = &delays.evidence[0].what;
+        assert!(!what.contains("at least") && !what.contains("0.0 ms"), "{what}");
+        latency.round_trips[1] = crate::model::sketch::Sketch::default();
+        latency.round_trips[1].add(12_000);
+        let delays = told(Some(&latency), Shown::default(), None);
+        assert!(delays.evidence[0].what.ends_with(": less than 0.1 ms"));
+    }
+
+    #[test]
+    fn late_answers_in_the_opening_count_for_a_host_that_is_called_and_driven() {
+        let mut latency = Latency::default();
+        for _ in 0..6 {
+            latency.openings[1].add(180_000_000);
+        }
+        let mut flow = FlowRecord {
+            protocols: [Some("ssh"), None, None, None],
+            latency: Some(Box::new(latency)),
+            ..FlowRecord::default()
+        };
+        let controlled = Shown {
+            has_screen: false,
+            is_controlled: true,
+        };
+        let delays = told(of_flow(&flow, false).as_ref(), controlled, None);
+        assert!((delays.excess_ms.unwrap() - 180.0).abs() < 1.0, "{delays:?}");
+        assert_eq!(delays.evidence[0].measure.as_deref(), Some("opening"));
+        let nobody = told(of_flow(&flow, false).as_ref(), Shown::default(), None);
+        assert_eq!(nobody.excess_ms, None);
+        assert_eq!(
+            told(of_flow(&flow, true).as_ref(), controlled, None).excess_ms,
+            None
+        );
+        flow.protocols = [Some("telnet"), None, None, None];
+        assert_eq!(
+            told(of_flow(&flow, false).as_ref(), controlled, None).excess_ms,
+            None
         );
     }
 }

@@ -11,6 +11,7 @@ pub mod activity_state;
 pub mod activity_thresholds;
 pub mod delay;
 pub mod device;
+mod devices_behind;
 mod dns_tunnel;
 mod encrypted_start;
 mod group;
@@ -22,6 +23,7 @@ pub mod latency_mismatch;
 mod lead;
 mod media;
 mod nested_tls;
+mod opening_answers;
 pub mod place;
 pub mod recognise;
 pub mod schedule_mismatch;
@@ -45,6 +47,7 @@ use crate::model::fact::{Fact, FieldId};
 use crate::model::finding::{Finding, PlaceRecord};
 use crate::model::flow::FlowRecord;
 use crate::model::frame::FrameRef;
+use crate::model::host::DevicesBehind;
 use crate::model::identity::ContentId;
 use crate::model::latency::Near;
 use crate::model::observation::{EventHeader, LocalIndex, Observation, ServerName};
@@ -248,6 +251,7 @@ static DETECTORS: &[Detector] = &[
     Detector::Watching(icmp_tunnel::watch),
     Detector::Watching(kvm_watch::watch),
     Detector::Watching(tenants::watch),
+    Detector::Watching(devices_behind::watch),
 ];
 
 /// All detectors of a run.
@@ -280,6 +284,8 @@ pub struct Concluded {
     pub sessions: Vec<Session>,
     /// Organisations by host, of those hosts that have any.
     pub tenants: BTreeMap<ContentId, Vec<String>>,
+    /// How many devices stand behind the addresses of hosts, of those that stand for several.
+    pub devices: BTreeMap<ContentId, DevicesBehind>,
     /// Which IP KVM drives which host.
     pub drives: Drives,
     /// Groups that were beyond the bound.

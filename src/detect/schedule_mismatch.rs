@@ -6,11 +6,12 @@
 use std::collections::BTreeMap;
 
 use super::{Conclusion, HostView, Knowledge};
-use crate::model::evidence::{Decibans, Evidence, Family};
+use crate::model::evidence::{Decibans, Evidence, Family, State};
 use crate::model::finding::{Activity, Confidence, Finding, FindingKind, Role, UNKNOWN_INTERACTIVE};
 use crate::model::hours::{self, Hours, LEAST_DAYS, ScheduleRecord};
 use crate::model::identity::ContentId;
 use crate::model::time::{SECOND, Timestamp};
+use crate::model::week;
 
 /// Below this the activity has no centre (DETECTION 4.3).
 const LEAST_CONCENTRATION: f64 = 0.35;
@@ -30,6 +31,9 @@ const UNBROKEN: f64 = 24.0;
 
 /// Weight of that.
 const UNBROKEN_WEIGHT: f64 = 5.0;
+
+/// Weight of hours that stay where they are when the declared zone's clocks are changed: who keeps to an employer's hours moves with them.
+const CLOCK_WEIGHT: f64 = 5.0;
 
 /// The conclusion.
 #[derive(Clone, Copy, Debug)]
@@ -57,7 +61,7 @@ impl Conclusion for ScheduleMismatches {
             .iter()
             .filter_map(|host| {
                 let minutes = minutes(driven.get(&host.id)?);
-                mismatch(host, &hours::of(&minutes)?)
+                mismatch(host, &minutes)
             })
             .collect()
     }
@@ -79,7 +83,8 @@ fn minutes(intervals: &[(Timestamp, Timestamp)]) -> Vec<u32> {
     list
 }
 
-fn mismatch(host: &HostView, seen: &Hours) -> Option<Finding> {
+fn mismatch(host: &HostView, minutes: &[u32]) -> Option<Finding> {
+    let seen: Hours = hours::of(minutes)?;
     let declared = host.asset.as_ref().and_then(|asset| asset.declared_noon_utc);
     let gap = declared.map(|noon| hours::difference(noon, seen.centre).abs());
     let is_sure = seen.days >= LEAST_DAYS && seen.concentration > LEAST_CONCENTRATION;
@@ -110,7 +115,36 @@ fn mismatch(host: &HostView, seen: &Hours) -> Option<Finding> {
         );
         evidence.push(item("unbroken", what, UNBROKEN_WEIGHT, host));
     }
+    let is_centred = seen.concentration > LEAST_CONCENTRATION;
+    let change = host.asset.as_ref().and_then(|asset| asset.clock_change);
+    let moved = change.map(|change| {
+        if is_centred {
+            week::moved(minutes, seen.centre, change)
+        } else {
+            Err("the driven hours have no centre")
+        }
+    });
+    if let Some(Ok(moved)) = &moved
+        && moved.verdict == "does_not_follow"
+    {
+        weight += CLOCK_WEIGHT;
+        let what = format!(
+            "the driven hours moved by {:.1} h, give or take {:.1} h (95 %), when the declared zone's clocks were changed, which moves the \
+             hours of whoever lives by them by {:.0} h against UTC",
+            moved.moved_hours, moved.interval_hours, moved.expected_hours
+        );
+        evidence.push(item("clock_change", what, CLOCK_WEIGHT, host));
+    }
     let first = evidence.first()?.what.clone();
+    if let Some(Err(why)) = moved {
+        let what = format!("whether the driven hours follow the declared zone's clocks: {why}");
+        let mut hidden = item("clock_change", what, 0.0, host);
+        hidden.state = State::NotObservable;
+        evidence.push(hidden);
+    }
+    let rest_days = is_centred
+        .then(|| week::rest_days(minutes, seen.centre).ok())
+        .flatten();
     let [far, _] = WEIGHTS;
     Some(Finding {
         id: ContentId::of(&[b"schedule", &host.id.0.to_be_bytes()]),
@@ -144,6 +178,8 @@ fn mismatch(host: &HostView, seen: &Hours) -> Option<Finding> {
             longest_run_hours: rounded(seen.longest_run),
             since: host.seen.0,
             declared_noon_utc: declared.map(rounded),
+            rest_days,
+            clock_change: moved.and_then(Result::ok),
             gap_hours: gap.map(rounded),
         })),
         ..Finding::default()
@@ -193,7 +229,41 @@ mod tests {
                 (start, start.plus(length * 3_600 * SECOND))
             })
             .collect();
-        mismatch(&host, &hours::of(&minutes(&spans)).unwrap())
+        mismatch(&host, &minutes(&spans))
+    }
+
+    #[test]
+    fn hours_that_stay_when_the_declared_clocks_change_are_told_and_too_few_days_say_so() {
+        // Forty days from 15:00 to 23:00 UTC; the zone's clocks go forward on the twentieth or on the last but one.
+        let of = |changed_on: i64, moves: bool| {
+            let spans: Vec<_> = (0..40)
+                .map(|day| {
+                    let moved = if moves && day >= changed_on { 3_600 } else { 0 };
+                    let start = (20_000 + day) * 86_400 + 54_000 - moved + day % 3 * 900;
+                    let start = Timestamp::from_parts(start, 0);
+                    (start, start.plus(8 * 3_600 * SECOND))
+                })
+                .collect();
+            let host = HostView {
+                asset: Some(Asset {
+                    declared_noon_utc: Some(19.0),
+                    clock_change: Some(week::ClockChange {
+                        at: Timestamp::from_parts((20_000 + changed_on) * 86_400 + 28_800, 0),
+                        expected: -1.0,
+                    }),
+                    ..Asset::default()
+                }),
+                ..HostView::default()
+            };
+            mismatch(&host, &minutes(&spans))
+        };
+        let finding = of(20, false).unwrap();
+        assert_eq!(finding.evidence[0].measure.as_deref(), Some("clock_change"));
+        let schedule = finding.schedule.unwrap();
+        assert_eq!(schedule.clock_change.unwrap().verdict, "does_not_follow");
+        assert_eq!(schedule.rest_days, Some(Vec::new()));
+        assert!(of(20, true).is_none(), "follows");
+        assert!(of(38, false).is_none(), "not enough days");
     }
 
     #[test]
@@ -221,7 +291,7 @@ mod tests {
             Timestamp::from_parts(1_000_000, 0),
             Timestamp::from_parts(1_108_000, 0),
         );
-        let finding = mismatch(&HostView::default(), &hours::of(&minutes(&[span])).unwrap()).unwrap();
+        let finding = mismatch(&HostView::default(), &minutes(&[span])).unwrap();
         assert_eq!(finding.evidence[0].measure.as_deref(), Some("unbroken"));
         assert_eq!(finding.confidence, Confidence::Low);
     }

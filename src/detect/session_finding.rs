@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::activity_state::{self, Judgement};
-use super::delay;
+use super::delay::{self, Shown};
 use super::group::{Group, PeerSeen};
 use super::sentence::{Told, sentence};
 use super::sessions::{Joined, Session};
@@ -95,6 +95,14 @@ fn shows_screen(judged: &Judgement) -> bool {
     matches!(judged.activity, Activity::Viewed | Activity::Driven) && judged.role != Role::Controller
 }
 
+/// What the session shows of who sits at its ends.
+fn shown(tool: &Tool, is_remote: bool, judged: &Judgement) -> Shown {
+    Shown {
+        has_screen: is_remote && tool.class.id != "remote-login" && shows_screen(judged),
+        is_controlled: is_remote && judged.role == Role::Controlled,
+    }
+}
+
 /// Names or addresses of the servers between the two ends.
 fn relays(group: &Group, peer: Option<Address>) -> Vec<String> {
     if peer.is_some() {
@@ -145,8 +153,8 @@ pub(super) fn finding(joined: Joined<'_>, knowledge: &Knowledge<'_>) -> Option<(
         evidence.push(item);
     }
     let score = Decibans(f64::from(score));
-    let shows = is_remote && tool.class.id != "remote-login" && shows_screen(&judged);
-    let delays = delay::told(group.latency.as_deref(), shows, knowledge.at);
+    let shown = shown(tool, is_remote, &judged);
+    let delays = delay::told(group.latency.as_deref(), shown, knowledge.at);
     evidence.extend(delays.evidence);
     let main_peer = match peer {
         Some(peer) => group.peers.iter().find(|(address, _)| **address == peer),

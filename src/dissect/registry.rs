@@ -68,7 +68,8 @@ pub static DISSECTORS: &[&dyn Dissector] = &[
 pub static NAMES: std::sync::LazyLock<Vec<&'static str>> =
     std::sync::LazyLock::new(|| DISSECTORS.iter().map(|dissector| dissector.name()).collect());
 
-/// Protocols whose flows are measured: behind them sits a person, or the far end of a tunnel.
+/// Protocols whose flows are measured: behind them sits a person, or the far end of a tunnel. Of WebSockets, which may carry screens, the
+/// opening is followed.
 const MEASURED: &[&str] = &[
     "ssh",
     "vnc",
@@ -80,6 +81,7 @@ const MEASURED: &[&str] = &[
     "telnet",
     "wireguard",
     "openvpn",
+    "websocket",
 ];
 
 /// The registered protocols that are measured, as bits of their numbers.

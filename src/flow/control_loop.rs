@@ -326,56 +326,44 @@ mod tests {
         assert_eq!((record.bursts, record.replies.len()), (30, 0), "{record:?}");
     }
 
-    #[test]
-    fn what_comes_before_bursts_is_told_from_what_answers_them() {
+    /// Thirty bursts that a key causes `early` ms before, each acknowledged after 4 ms, and what comes back when and how long.
+    fn after_keys(early: i64, back: &[(i64, u32)]) -> ControlLoop {
         let mut flow = Loop::default();
         let mut end = 0;
         flow.sent(at(-1_000), end, 10);
         for number in 0..30 {
             let start = number * 600;
-            flow.came_back(at(start - 20), Some(end), 8);
+            flow.came_back(at(start - early), Some(end), 8);
             end += 2_000;
             flow.sent(at(start), end, 2_000);
             flow.came_back(at(start + 4), Some(end), 0);
-            flow.came_back(at(start + 90), Some(end), 40);
+            for (after, octets) in back {
+                flow.came_back(at(start + after), Some(end), *octets);
+            }
         }
-        let record = flow.into_record();
-        let of = |length| {
-            record
-                .replies
-                .iter()
-                .find(|reply| reply.length == length)
-                .unwrap()
-        };
+        flow.into_record()
+    }
+
+    fn of(record: &ControlLoop, length: u32) -> &Reply {
+        let mut replies = record.replies.iter();
+        replies.find(|reply| reply.length == length).unwrap()
+    }
+
+    #[test]
+    fn what_comes_before_bursts_is_told_from_what_answers_them() {
+        let record = after_keys(20, &[(90, 40)]);
         // The first of its kind was not known yet when the first burst began.
-        assert!(of(8).before >= 29);
-        assert_eq!((of(40).before, of(40).answered), (0, 30));
+        assert!(of(&record, 8).before >= 29);
+        let answer = of(&record, 40);
+        assert_eq!((answer.before, answer.answered), (0, 30));
     }
 
     #[test]
     fn an_answer_that_lets_the_next_picture_go_comes_once_between_two_and_a_key_twice() {
-        let mut flow = Loop::default();
-        let mut end = 0;
-        flow.sent(at(-1_000), end, 10);
-        for number in 0..30 {
-            let start = number * 600;
-            flow.came_back(at(start - 40), Some(end), 8);
-            end += 2_000;
-            flow.sent(at(start), end, 2_000);
-            flow.came_back(at(start + 4), Some(end), 0);
-            flow.came_back(at(start + 40), Some(end), 8);
-            flow.came_back(at(start + 530), Some(end), 23);
-        }
-        let record = flow.into_record();
-        let of = |length| {
-            record
-                .replies
-                .iter()
-                .find(|reply| reply.length == length)
-                .unwrap()
-        };
-        assert!(of(8).before >= 29 && of(23).before >= 28);
-        assert!(of(8).alone <= 1 && of(23).alone >= 29, "{:?}", record.replies);
+        let record = after_keys(40, &[(40, 8), (530, 23)]);
+        let (key, answer) = (of(&record, 8), of(&record, 23));
+        assert!(key.before >= 29 && answer.before >= 28);
+        assert!(key.alone <= 1 && answer.alone >= 29, "{:?}", record.replies);
     }
 
     #[test]

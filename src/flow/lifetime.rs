@@ -179,9 +179,10 @@ impl Flows {
         let cold = std::mem::take(cold);
         let tcp = self.tcp.get(hot.tcp);
         let long = hot.long.take();
-        if hot.measured == Measured::Now {
-            let [timed, _] = &mut self.timed;
-            *timed = timed.saturating_sub(1);
+        if hot.measured.is_opening() {
+            give_back(&mut self.opening);
+        } else if hot.measured == Measured::Now {
+            give_back(&mut self.timed);
         }
         let record = record::build(hot, cold, long, tcp, reason, self.names);
         let (tag, attachment, tcp) = (hot.tag, hot.attachment, hot.tcp);
@@ -189,4 +190,9 @@ impl Flows {
         self.tcp.free(tcp);
         ending.ended(attachment, record);
     }
+}
+
+/// One flow fewer of those that are bounded.
+const fn give_back(counted: &mut [usize; 2]) {
+    counted[0] = counted[0].saturating_sub(1);
 }

@@ -16,12 +16,14 @@ pub mod expiry;
 pub mod key;
 pub mod lifetime;
 pub mod opener;
+pub mod opening;
 mod pool;
 pub mod reassembly;
 mod record;
 pub mod round_trip;
 pub mod table;
 pub mod tcp;
+pub mod texture;
 pub mod timing;
 
 use activity::Activity;
@@ -30,7 +32,7 @@ use key::FlowKey;
 use pool::Pool;
 use table::{HashedKey, Index};
 use tcp::TcpFlow;
-use timing::{MEASURED_FROM, Measured, Timing};
+use timing::{Measured, Timing, Wish};
 
 use crate::model::address::MacAddress;
 use crate::model::fact::{FactLog, KeptFacts, Side};
@@ -157,6 +159,8 @@ pub struct Flows {
     pub begun: u64,
     /// Flows whose round trips are measured now, and how many may be at once.
     timed: [usize; 2],
+    /// The same of those of which the opening alone is followed yet.
+    opening: [usize; 2],
     /// Flows whose round trips were not measured because too many were.
     pub untimed: u64,
 }
@@ -181,6 +185,7 @@ impl Flows {
             evicted: 0,
             begun: 0,
             timed: [0, limits.timed_flows.div_ceil(partitions.max(1))],
+            opening: [0, limits.timed_flows.div_ceil(partitions.max(1))],
             untimed: 0,
         }
     }
@@ -339,17 +344,17 @@ impl Flows {
             let bin_was_driven =
                 long.activity
                     .count(segment.at, side, segment.payload_on_wire, self.bins_per_flow);
-            if bin_was_driven && hot.measured == Measured::No && hot.tcp != NOTHING {
+            if bin_was_driven && hot.measured.may_be_session() && hot.tcp != NOTHING {
                 long.driven_bins = long.driven_bins.saturating_add(1);
                 looks_driven = long.driven_bins == timing::DRIVEN_BINS;
             }
         }
         let mut begins = false;
         if hot.measured != Measured::No {
+            let count = there.saturating_add(back);
+            begins = hot.measured.begins(count, hot.tcp != NOTHING);
             if let Some(timing) = hot.long.as_mut().and_then(|long| long.timing.as_mut()) {
                 timing.follow(segment, side);
-            } else {
-                begins = there.saturating_add(back) >= MEASURED_FROM;
             }
         }
         if (is_first_of_side || is_first_payload)
@@ -373,10 +378,10 @@ impl Flows {
             }
         }
         if looks_driven {
-            self.time(flow, false);
+            self.time(flow, Wish::Session);
         }
         if begins {
-            self.begin_timing(flow);
+            self.begin_timing(flow, segment, side);
         }
         (side, is_closed)
     }

@@ -29,11 +29,11 @@ pub(super) fn build(
     let answer = cold
         .answered_by
         .map(|side| (side, Nanoseconds::from(cold.answered_after)));
-    let latency = long.timing.map(|mut timing| {
+    let latency = long.timing.and_then(|mut timing| {
         if let Some((side, span)) = answer {
             timing.round_trips.add(side, span);
         }
-        Box::new(timing.into_record())
+        timing.into_record().map(Box::new)
     });
     let [packets_carried, bytes_carried, payload_carried] = long.carried;
     let whole = |[there, back]: [u32; 2], [there_carried, back_carried]: [u32; 2]| {

@@ -20,6 +20,8 @@ const BELIEVABLE_JUMP: u32 = 1 << 30;
 struct Hole {
     start: u32,
     end: u32,
+    /// The other side acknowledged all of it: it got there, and the capture alone did not see it.
+    is_acknowledged: bool,
 }
 
 /// What the few connections with loss or disorder have, both directions.
@@ -142,6 +144,12 @@ impl TcpFlow {
             // The sequence number of a reset is often zero or invented; it says nothing about the stream.
             self.advance(segment.sequence, end, length, side);
         }
+        if let Some(trouble) = &mut self.trouble
+            && segment.has_tcp(tcp_flag::ACK)
+            && !segment.has_tcp(tcp_flag::RST)
+        {
+            acknowledge(trouble, side.other(), segment.acknowledgement);
+        }
         self.change_state(segment, side, is_syn, is_fin);
     }
 
@@ -181,6 +189,7 @@ impl TcpFlow {
             let hole = Hole {
                 start: direction.next,
                 end: start,
+                is_acknowledged: false,
             };
             direction.next = end;
             let trouble = trouble.get_or_insert_default();
@@ -268,9 +277,11 @@ impl TcpFlow {
                 let count = trouble.count.get(index).copied().unwrap_or(0);
                 for hole in open.take(usize::from(count)) {
                     record.gaps = record.gaps.saturating_add(1);
-                    record.gap_bytes = record
-                        .gap_bytes
-                        .saturating_add(u64::from(hole.end.wrapping_sub(hole.start)));
+                    let length = u64::from(hole.end.wrapping_sub(hole.start));
+                    record.gap_bytes = record.gap_bytes.saturating_add(length);
+                    if hole.is_acknowledged {
+                        record.unseen_bytes = record.unseen_bytes.saturating_add(length);
+                    }
                 }
             }
         }
@@ -304,6 +315,16 @@ pub(super) fn round_trip(span: Nanoseconds) -> u32 {
 fn count(counters: &mut [u32; 2], side: Side, more: u32) {
     if let Some(counter) = counters.get_mut(side.index()) {
         *counter = counter.saturating_add(more);
+    }
+}
+
+/// Marks the holes that the receiver acknowledged.
+fn acknowledge(trouble: &mut Trouble, sender: Side, acknowledgement: u32) {
+    let index = sender.index();
+    let count = trouble.count.get(index).copied().unwrap_or(0);
+    let holes = trouble.holes.get_mut(index).into_iter().flatten();
+    for hole in holes.take(usize::from(count)) {
+        hole.is_acknowledged |= acknowledgement.wrapping_sub(hole.end) < BELIEVABLE_JUMP;
     }
 }
 
@@ -357,14 +378,14 @@ fn fill(trouble: &mut Trouble, side: Side, start: u32, end: u32) -> bool {
         touched = true;
         if from > 0 {
             keep(Hole {
-                start: hole.start,
                 end: hole.start.wrapping_add(from),
+                ..*hole
             });
         }
         if to < length {
             keep(Hole {
                 start: hole.start.wrapping_add(to),
-                end: hole.end,
+                ..*hole
             });
         }
     }
@@ -411,139 +432,4 @@ fn read_options(direction: &mut Direction, options: &[u8]) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use tcp_flag::{ACK, FIN, RST, SYN};
-
-    fn segment(at_ms: i64, flags: u8, sequence: u32, acknowledgement: u32, length: u32) -> Segment {
-        Segment {
-            at: Timestamp(at_ms * 1_000_000 + 1),
-            tcp_flags: flags,
-            sequence,
-            acknowledgement,
-            payload_on_wire: length,
-            window: 64,
-            ..Segment::default()
-        }
-    }
-
-    #[test]
-    fn a_handshake_gives_both_half_round_trips_and_the_options() {
-        let mut flow = TcpFlow::default();
-        flow.follow(
-            &segment(0, SYN, 9, 0, 0),
-            Side::Client,
-            &[2, 4, 5, 0xb4, 1, 3, 3, 7],
-        );
-        assert_eq!(flow.state(), TcpState::SynSent);
-        flow.follow(&segment(30, SYN | ACK, 99, 10, 0), Side::Server, &[2, 4, 4, 0xe5]);
-        flow.follow(&segment(32, ACK, 10, 100, 0), Side::Client, &[]);
-        let record = flow.record();
-        assert_eq!(record.state, TcpState::Established);
-        assert_eq!(
-            (record.server_rtt, record.client_rtt),
-            (Some(30_000_000), Some(2_000_000))
-        );
-        assert_eq!(
-            (record.sides[0].mss, record.sides[1].mss),
-            (Some(1_460), Some(1_253))
-        );
-        assert_eq!(
-            (record.sides[0].window_scale, record.sides[1].window_scale),
-            (Some(7), None)
-        );
-        assert_eq!(record.sides[0].option_kinds, 0b1110);
-    }
-
-    #[test]
-    fn a_connection_takes_one_cache_line() {
-        assert_eq!(size_of::<TcpFlow>(), 64);
-    }
-
-    #[test]
-    fn a_repeated_syn_gives_no_round_trip() {
-        let mut flow = TcpFlow::default();
-        flow.follow(&segment(0, SYN, 9, 0, 0), Side::Client, &[]);
-        flow.follow(&segment(1_000, SYN, 9, 0, 0), Side::Client, &[]);
-        flow.follow(&segment(1_030, SYN | ACK, 99, 10, 0), Side::Server, &[]);
-        assert_eq!(flow.record().server_rtt, None);
-    }
-
-    #[test]
-    fn a_late_segment_fills_its_hole_and_a_copy_is_a_retransmission() {
-        let mut flow = TcpFlow::default();
-        for (sequence, length) in [(100, 10), (120, 10), (110, 10), (110, 10), (140, 10)] {
-            flow.follow(&segment(0, ACK, sequence, 1, length), Side::Client, &[]);
-        }
-        let side = flow.record().sides[0];
-        assert_eq!((side.out_of_order, side.retransmissions), (1, 1));
-        assert_eq!((side.gaps, side.gap_bytes), (1, 10));
-    }
-
-    #[test]
-    fn a_partly_filled_hole_stays_open_at_both_ends_across_the_wrap() {
-        let mut flow = TcpFlow::default();
-        let start = u32::MAX - 20;
-        flow.follow(&segment(0, ACK, start, 1, 10), Side::Server, &[]);
-        flow.follow(&segment(0, ACK, start.wrapping_add(40), 1, 10), Side::Server, &[]);
-        flow.follow(&segment(0, ACK, start.wrapping_add(20), 1, 10), Side::Server, &[]);
-        let side = flow.record().sides[1];
-        assert_eq!((side.out_of_order, side.gaps, side.gap_bytes), (1, 2, 20));
-    }
-
-    #[test]
-    fn keep_alives_are_no_retransmissions() {
-        let mut flow = TcpFlow::default();
-        flow.follow(&segment(0, ACK, 100, 1, 10), Side::Client, &[]);
-        flow.follow(&segment(0, ACK, 109, 1, 0), Side::Client, &[]);
-        flow.follow(&segment(0, ACK, 109, 1, 1), Side::Client, &[]);
-        assert_eq!(flow.record().sides[0].retransmissions, 0);
-    }
-
-    #[test]
-    fn fin_from_both_sides_closes_and_a_reset_ends() {
-        let mut flow = TcpFlow::default();
-        flow.follow(&segment(0, ACK, 1, 1, 1), Side::Client, &[]);
-        flow.follow(&segment(0, FIN | ACK, 2, 1, 0), Side::Client, &[]);
-        assert_eq!(flow.state(), TcpState::Closing);
-        flow.follow(&segment(0, FIN | ACK, 1, 3, 0), Side::Server, &[]);
-        assert_eq!(flow.state(), TcpState::Closed);
-        flow.follow(&segment(0, RST, 0, 0, 0), Side::Client, &[]);
-        assert_eq!(flow.state(), TcpState::Reset);
-        assert_eq!(flow.record().sides[0].retransmissions, 0);
-    }
-
-    #[test]
-    fn a_new_initial_sequence_number_is_a_new_connection_and_a_repeated_syn_is_not() {
-        let mut flow = TcpFlow::default();
-        flow.follow(&segment(0, SYN, 9, 0, 0), Side::Client, &[]);
-        assert!(!flow.is_replaced_by(&segment(1, SYN, 9, 0, 0), Side::Client));
-        assert!(flow.is_replaced_by(&segment(1, SYN, 5_000, 0, 0), Side::Client));
-        assert!(!flow.is_replaced_by(&segment(1, SYN | ACK, 5_000, 0, 0), Side::Server));
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn any_order_of_segments_leaves_no_gap_when_all_were_seen(order in proptest::sample::subsequence((0..4u32).collect::<Vec<_>>(), 4).prop_shuffle(), start: u32) {
-            let mut flow = TcpFlow::default();
-            flow.follow(&segment(0, ACK, start, 1, 10), Side::Client, &[]);
-            for index in order {
-                let sequence = start.wrapping_add(10 + index * 10);
-                flow.follow(&segment(0, ACK, sequence, 1, 10), Side::Client, &[]);
-            }
-            let side = flow.record().sides[0];
-            proptest::prop_assert_eq!((side.gaps, side.retransmissions), (0, 0));
-        }
-
-        #[test]
-        fn arbitrary_segments_never_panic(list in proptest::collection::vec((proptest::num::u8::ANY, proptest::num::u32::ANY, proptest::num::u32::ANY, 0u32..70_000, proptest::bool::ANY), 0..64), options: Vec<u8>) {
-            let mut flow = TcpFlow::default();
-            for (flags, sequence, acknowledgement, length, client) in list {
-                let side = if client { Side::Client } else { Side::Server };
-                flow.follow(&segment(0, flags, sequence, acknowledgement, length), side, &options);
-            }
-            let _ = flow.record();
-        }
-    }
-    use proptest::strategy::Strategy as _;
-}
+mod tests;

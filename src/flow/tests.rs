@@ -273,7 +273,7 @@ fn no_more_flows_are_measured_than_there_is_room_for_and_the_rest_is_counted() {
     let (mut flows, mut ended) = (Flows::new(&limits, 1, &[]), Ended::default());
     for port in [50_000, 50_001] {
         let flow = conversation(&mut flows, &mut ended, port, 3, 1_400);
-        flows.time(flow, false);
+        flows.time(flow, Wish::Session);
         conversation(&mut flows, &mut ended, port, 6, 1_400);
     }
     assert_eq!(flows.untimed, 1);
@@ -288,7 +288,7 @@ fn no_more_flows_are_measured_than_there_is_room_for_and_the_rest_is_counted() {
 fn a_short_flow_is_not_measured_whatever_it_speaks() {
     let (mut flows, mut ended) = (Flows::new(&limits(10), 1, &[]), Ended::default());
     let flow = conversation(&mut flows, &mut ended, 50_000, 1, 1_400);
-    flows.time(flow, false);
+    flows.time(flow, Wish::Session);
     conversation(&mut flows, &mut ended, 50_000, 3, 1_400);
     flows.drain(Timestamp(i64::MAX), &mut ended);
     let record = ended.0.first().unwrap();

@@ -2,13 +2,16 @@
 //!
 //! Kept only for flows that speak a protocol of remote access or of tunnels, and for connections that behave like a remote
 //! session for a while ([`Flows::time`](super::Flows::time)), and only once they are long: about 4 KiB each. A short flow shows what its
-//! handshake shows, which is there anyway, and any other flow costs nothing.
+//! handshake shows, which is there anyway, and any other flow costs nothing. The opening of a connection that speaks such a protocol is
+//! followed from its first packets on, in half a KiB: nothing brings it back later.
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
 use super::Flows;
 use super::control_loop::Loop;
+use super::opening::Opening;
 use super::round_trip::RoundTrips;
 use super::tcp::TcpFlow;
+use super::texture::Texture;
 use crate::model::fact::Side;
 use crate::model::latency::Latency;
 use crate::model::segment::{Layer, Segment, tcp_flag};
@@ -18,7 +21,21 @@ use crate::model::segment::{Layer, Segment, tcp_flag};
 pub(super) const DRIVEN_BINS: u8 = 2;
 
 /// Packets of a flow from which it is measured.
-pub(super) const MEASURED_FROM: u32 = 24;
+const MEASURED_FROM: u32 = 24;
+
+/// Packets after which a connection is no longer opening: what is wanted later began without being followed.
+const OPENING: u32 = 12;
+
+/// What is asked of a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// Everything.
+    Session,
+    /// Everything, and handshakes of WireGuard are looked for.
+    Wireguard,
+    /// How it opens: it may carry a session that nothing names (RFB in a WebSocket). More only if it behaves like one.
+    Opening,
+}
 
 /// Whether a flow is measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,8 +47,47 @@ pub(super) enum Measured {
     Wanted,
     /// The same, and handshakes of WireGuard are looked for.
     WantedAsWireguard,
-    /// [`Long::timing`](super::Long::timing) is there.
+    /// The opening alone will be.
+    WantedOpening,
+    /// [`Long::timing`](super::Long::timing) is there and follows the opening; everything once the flow is long.
+    Opening,
+    /// It follows the opening and nothing else.
+    OpeningAlone,
+    /// It follows everything.
     Now,
+}
+
+impl Measured {
+    /// Whether a flow with so many packets gets to the next step.
+    pub(super) const fn begins(self, packets: u32, is_tcp: bool) -> bool {
+        match self {
+            Self::No | Self::OpeningAlone | Self::Now => false,
+            Self::Wanted => packets >= MEASURED_FROM || is_tcp && packets <= OPENING,
+            Self::WantedOpening => is_tcp && packets <= OPENING,
+            Self::WantedAsWireguard | Self::Opening => packets >= MEASURED_FROM,
+        }
+    }
+
+    /// Whether more of it would be measured if it behaved like a session.
+    pub(super) const fn may_be_session(self) -> bool {
+        matches!(self, Self::No | Self::WantedOpening | Self::OpeningAlone)
+    }
+
+    /// With a wish more.
+    const fn with(self, wish: Wish) -> Self {
+        match (self, wish) {
+            (Self::No | Self::WantedOpening, Wish::Session) => Self::Wanted,
+            (Self::No | Self::WantedOpening, Wish::Wireguard) => Self::WantedAsWireguard,
+            (Self::No, Wish::Opening) => Self::WantedOpening,
+            (Self::OpeningAlone, Wish::Session | Wish::Wireguard) => Self::Opening,
+            (known, _) => known,
+        }
+    }
+
+    /// Whether it holds one of the places for openings.
+    pub(super) const fn is_opening(self) -> bool {
+        matches!(self, Self::Opening | Self::OpeningAlone)
+    }
 }
 
 /// What is measured of one flow.
@@ -39,8 +95,12 @@ pub(super) enum Measured {
 pub struct Timing {
     /// Round trips.
     pub round_trips: RoundTrips,
-    /// Bursts of the client, of the server, and what came back.
-    loops: [Loop; 2],
+    /// How the connection opens, where that was seen.
+    opening: Option<Opening>,
+    /// Bursts of the client, of the server, and what came back; once the flow is long.
+    loops: Option<Box<[Loop; 2]>>,
+    /// Input-sized packets of the client, and of the server.
+    textures: [Texture; 2],
     /// Whether handshakes of WireGuard are looked for.
     pub speaks_wireguard: bool,
 }
@@ -49,10 +109,15 @@ impl Timing {
     /// Follows a segment of the flow.
     pub fn follow(&mut self, segment: &Segment, side: Side) {
         self.round_trips.follow(segment, side, self.speaks_wireguard);
+        if let Some(opening) = &mut self.opening {
+            opening.follow(segment, side);
+        }
         if segment.layer != Layer::Tcp || segment.has_tcp(tcp_flag::SYN) || segment.has_tcp(tcp_flag::RST) {
             return;
         }
-        let [client, server] = &mut self.loops;
+        let Some([client, server]) = self.loops.as_deref_mut() else {
+            return;
+        };
         let (own, other) = match side {
             Side::Client => (client, server),
             Side::Server => (server, client),
@@ -60,53 +125,80 @@ impl Timing {
         let acknowledgement = segment.has_tcp(tcp_flag::ACK).then_some(segment.acknowledgement);
         other.came_back(segment.at, acknowledgement, segment.payload_on_wire);
         if segment.payload_on_wire > 0 {
+            let [of_client, of_server] = &mut self.textures;
+            let texture = match side {
+                Side::Client => of_client,
+                Side::Server => of_server,
+            };
+            texture.take(segment.at, segment.payload_on_wire);
             let end = segment.sequence.wrapping_add(segment.payload_on_wire);
             own.sent(segment.at, end, segment.payload_on_wire);
         }
     }
 
-    /// What the record keeps.
+    /// What the record keeps; nothing of a flow that stayed short.
     #[must_use]
-    pub fn into_record(self) -> Latency {
-        let loops = self.loops.map(Loop::into_record);
+    pub fn into_record(self) -> Option<Latency> {
+        let loops = self.loops?.map(Loop::into_record);
         let has_bursts = loops.iter().any(|of_side| of_side.bursts > 0);
-        Latency {
+        Some(Latency {
             round_trips: self.round_trips.sketches,
+            openings: self.opening.map(Opening::into_record).unwrap_or_default(),
+            inputs: self.textures.map(Texture::into_record),
             loops: has_bursts.then(|| Box::new(loops)),
-        }
+        })
     }
 }
 
 impl Flows {
     /// Measures the round trips of a flow once it has carried enough packets, unless too many are measured then.
-    pub fn time(&mut self, flow: u32, speaks_wireguard: bool) {
-        if let Some(hot) = self.hot.get_mut(flow)
-            && hot.measured == Measured::No
-        {
-            hot.measured = if speaks_wireguard {
-                Measured::WantedAsWireguard
-            } else {
-                Measured::Wanted
-            };
+    pub fn time(&mut self, flow: u32, wish: Wish) {
+        if let Some(hot) = self.hot.get_mut(flow) {
+            hot.measured = hot.measured.with(wish);
         }
     }
 
-    /// Begins to measure a flow: of its first packets only the handshake is known.
-    pub(super) fn begin_timing(&mut self, flow: u32) {
+    /// Begins to measure a flow, or to measure more of it: of its first packets only the handshake is known.
+    pub(super) fn begin_timing(&mut self, flow: u32, segment: &Segment, side: Side) {
         let Some(hot) = self.hot.get_mut(flow) else {
             return;
         };
-        let speaks_wireguard = hot.measured == Measured::WantedAsWireguard;
-        let [timed, most] = &mut self.timed;
-        if *timed >= *most {
-            hot.measured = Measured::No;
-            self.untimed = self.untimed.saturating_add(1);
+        let [there, back] = hot.packets;
+        let is_long = there.saturating_add(back) >= MEASURED_FROM;
+        if hot.measured.is_opening() {
+            let [opening, _] = &mut self.opening;
+            *opening = opening.saturating_sub(1);
+        }
+        let [counted, most] = if is_long {
+            &mut self.timed
+        } else {
+            &mut self.opening
+        };
+        if *counted >= *most {
+            // An opening that there is no room for leaves the rest to be measured.
+            if is_long {
+                hot.measured = Measured::No;
+                hot.long.iter_mut().for_each(|long| long.timing = None);
+            }
+            self.untimed = self.untimed.saturating_add(u64::from(is_long));
             return;
         }
-        *timed = timed.saturating_add(1);
-        hot.measured = Measured::Now;
+        *counted = counted.saturating_add(1);
+        let speaks_wireguard = hot.measured == Measured::WantedAsWireguard;
+        hot.measured = match (is_long, hot.measured) {
+            (true, _) => Measured::Now,
+            (false, Measured::WantedOpening) => Measured::OpeningAlone,
+            (false, _) => Measured::Opening,
+        };
+        let long = hot.long.get_or_insert_default();
+        if let Some(timing) = &mut long.timing {
+            timing.loops = Some(Box::default());
+            return;
+        }
         let mut timing = Timing {
             speaks_wireguard,
+            opening: (!is_long).then(Opening::default),
+            loops: is_long.then(Box::default),
             ..Timing::default()
         };
         if let Some(tcp) = self.tcp.get(hot.tcp).map(TcpFlow::record) {
@@ -116,6 +208,9 @@ impl Flows {
                 }
             }
         }
-        hot.long.get_or_insert_default().timing = Some(Box::new(timing));
+        if let Some(opening) = &mut timing.opening {
+            opening.follow(segment, side);
+        }
+        long.timing = Some(Box::new(timing));
     }
 }

@@ -118,6 +118,8 @@ pub struct TcpSide {
     pub gaps: u32,
     /// Bytes in those holes.
     pub gap_bytes: u64,
+    /// Of these, the ones that the other side acknowledged: the network delivered them, and the capture did not see them.
+    pub unseen_bytes: u64,
     /// Maximum segment size option of the SYN.
     pub mss: Option<u16>,
     /// Shift of the window scale option of the SYN.

@@ -152,6 +152,9 @@ pub struct HostRecord {
     /// Its own public addresses, where the capture showed them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub public_ips: Vec<String>,
+    /// How many devices stand behind its address, where it is a router's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub devices_behind: Option<DevicesBehind>,
     /// Verdict on the host alone.
     pub verdict: Verdict,
     /// What explains it.
@@ -167,6 +170,17 @@ pub struct HostRecord {
     pub summary: String,
     /// Findings about it.
     pub findings: Vec<ContentId>,
+}
+
+/// How many devices stand behind one address.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct DevicesBehind {
+    /// Fewest that explain what was seen.
+    pub least: u32,
+    /// Most that can be told apart; identical machines count as one.
+    pub most: u32,
+    /// What it rests on, in words.
+    pub what: String,
 }
 
 /// Why a host's explanations are what they are.

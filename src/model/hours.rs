@@ -8,6 +8,7 @@ use std::f64::consts::TAU;
 use serde::Serialize;
 
 use super::time::Timestamp;
+use super::week::ClockChangeRecord;
 
 /// Fewest days of which a centre is told at all (DETECTION 4.3).
 pub const LEAST_DAYS: usize = 5;
@@ -42,8 +43,14 @@ pub struct Hours {
     pub longest_run: f64,
 }
 
+/// Half the width of a two-sided interval of 95 % in standard errors.
+pub(super) fn student(degrees_of_freedom: usize) -> f64 {
+    let place = degrees_of_freedom.saturating_sub(1).min(STUDENT.len() - 1);
+    STUDENT.get(place).copied().unwrap_or(f64::INFINITY)
+}
+
 /// Mean direction of minutes in hours, and its length between 0 and 1.
-fn mean(minutes: impl Iterator<Item = u32>) -> Option<(f64, f64)> {
+pub(super) fn mean(minutes: impl Iterator<Item = u32>) -> Option<(f64, f64)> {
     let (mut real, mut imaginary, mut all) = (0.0, 0.0, 0.0);
     for minute in minutes {
         let angle = (f64::from(minute % DAY) + 0.5) / f64::from(DAY) * TAU;
@@ -86,11 +93,10 @@ pub fn of(minutes: &[u32]) -> Option<Hours> {
     }
     let days = lengths.len();
     let count = f64::from(u32::try_from(days).unwrap_or(u32::MAX));
-    let half_interval = days.checked_sub(2).and_then(|place| {
-        let student = STUDENT.get(place.min(STUDENT.len() - 1))?;
+    let half_interval = (days > 1).then(|| {
         let average = away.iter().sum::<f64>() / count;
         let squares: f64 = away.iter().map(|one| (one - average).powi(2)).sum();
-        Some(student * (squares / (count - 1.0) / count).sqrt())
+        student(days - 1) * (squares / (count - 1.0) / count).sqrt()
     });
     lengths.sort_unstable();
     let long = lengths.iter().filter(|hours| **hours > 16).count();
@@ -137,6 +143,12 @@ pub struct ScheduleRecord {
     /// Middle of the declared working day, UTC.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub declared_noon_utc: Option<f64>,
+    /// Weekdays without work; none where there are not enough days to tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rest_days: Option<Vec<&'static str>>,
+    /// What the hours did when the declared zone's clocks were changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clock_change: Option<ClockChangeRecord>,
     /// Hours between the two.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gap_hours: Option<f64>,

@@ -77,11 +77,74 @@ pub struct ControlLoop {
     pub all: Lags,
 }
 
+/// What [`Inputs::periods`] are divided by: a sketch ends at 16.8 s.
+pub const PERIOD_SCALE: i64 = 16;
+
+/// How far input-sized packets of one side are apart.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Inputs {
+    /// From one to the next, without silences of two seconds.
+    pub gaps: Sketch,
+    /// From the first behind one such silence to the first behind the next, divided by [`PERIOD_SCALE`].
+    pub periods: Sketch,
+}
+
+/// The same as records show it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct InputRecord {
+    /// Pairs of input-sized packets with less than two seconds between them.
+    pub count: u32,
+    /// Median time between them.
+    pub median_ms: f64,
+    /// Share that is less than 15 ms apart: keys are not, unless the path holds them back and lets them go together.
+    pub bunched: f64,
+    /// Period of the input behind silences, where it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub period_s: Option<f64>,
+}
+
+/// Input from here on is bunched (DETECTION 3.3).
+const BUNCHED: Nanoseconds = 15 * SECOND / 1_000;
+
+/// Silences of which a period is told, and its width from the first to the last decile relative to the median. A hand's silences
+/// differ by more than half.
+const PERIODS: u32 = 20;
+const EVEN: f64 = 0.1;
+
+impl InputRecord {
+    /// Of one side's input; `None` where it has none.
+    #[must_use]
+    pub fn of(inputs: &Inputs) -> Option<Self> {
+        if inputs.gaps.count() == 0 && inputs.periods.count() == 0 {
+            return None;
+        }
+        let seconds = |share: f64| {
+            let span = inputs.periods.quantile(share)?;
+            Some(milliseconds(span.saturating_mul(PERIOD_SCALE)) / 1_000.0)
+        };
+        let period = || {
+            let (low, median, high) = (seconds(0.1)?, seconds(0.5)?, seconds(0.9)?);
+            (high - low <= EVEN * median).then_some((median * 10.0).round() / 10.0)
+        };
+        Some(Self {
+            count: inputs.gaps.count(),
+            median_ms: milliseconds(inputs.gaps.quantile(0.5).unwrap_or(0)),
+            bunched: (inputs.gaps.share_below(BUNCHED) * 1_000.0).round() / 1_000.0,
+            period_s: (inputs.periods.count() >= PERIODS).then(period).flatten(),
+        })
+    }
+}
+
 /// Round trips and loops of one flow, or of the flows of one session.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Latency {
     /// Round trips between the capture point and the client, and the server.
     pub round_trips: [Sketch; 2],
+    /// How long after the transport's acknowledgement the other program answered what the client said while the connection opened, and what
+    /// the server said.
+    pub openings: [Sketch; 2],
+    /// Input-sized packets of the client, and of the server.
+    pub inputs: [Inputs; 2],
     /// What answers the bursts of the client, and of the server; nothing where neither sent any.
     pub loops: Option<Box<[ControlLoop; 2]>>,
 }
@@ -91,6 +154,8 @@ impl Latency {
     #[must_use]
     pub fn turned(mut self) -> Self {
         self.round_trips.swap(0, 1);
+        self.openings.swap(0, 1);
+        self.inputs.swap(0, 1);
         if let Some(loops) = &mut self.loops {
             loops.swap(0, 1);
         }
@@ -101,6 +166,13 @@ impl Latency {
     pub fn merge(&mut self, other: Self) {
         for (known, more) in self.round_trips.iter_mut().zip(&other.round_trips) {
             known.merge(more);
+        }
+        for (known, more) in self.openings.iter_mut().zip(&other.openings) {
+            known.merge(more);
+        }
+        for (known, more) in self.inputs.iter_mut().zip(&other.inputs) {
+            known.gaps.merge(&more.gaps);
+            known.periods.merge(&more.periods);
         }
         match (&mut self.loops, other.loops) {
             (Some(loops), Some(others)) => {
@@ -216,6 +288,23 @@ pub struct LoopRecord {
     pub verdict: &'static str,
 }
 
+/// The answers of a connection's opening against the round trip of its transport.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct OpeningRecord {
+    /// Answers of the other end's program.
+    pub answers: u32,
+    /// How much later than the transport's acknowledgement of what they answer they came, at least.
+    pub least_ms: f64,
+    /// The median of that.
+    pub median_ms: f64,
+    /// Natural logarithm of the likelihood ratio of a longer loop against a direct one.
+    pub log_likelihood: f64,
+    /// How often a direct session would be called longer, at most.
+    pub false_positive_rate: f64,
+    /// `longer` or `undecided`: an opening with quick answers may be a relay's own.
+    pub verdict: &'static str,
+}
+
 /// A claimed place against a round trip.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct DistanceRecord {
@@ -245,6 +334,12 @@ pub struct LatencyRecord {
     /// The loop of the session.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub control_loop: Option<LoopRecord>,
+    /// Input-sized packets of who drives the host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input: Option<InputRecord>,
+    /// The opening of its connections.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub opening: Option<OpeningRecord>,
     /// The claimed place.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub claim: Option<DistanceRecord>,

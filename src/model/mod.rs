@@ -34,3 +34,4 @@ pub mod summary;
 pub mod threads;
 pub mod time;
 pub mod vantage;
+pub mod week;

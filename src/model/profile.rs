@@ -11,6 +11,7 @@ use super::host::{AssetRecord, HostName};
 use super::identity::ContentId;
 use super::observable::Observable;
 use super::time::{SECOND, Timestamp};
+use super::week::ClockChange;
 use std::sync::Arc;
 
 /// Minutes since 1970-01-01T00:00Z, sorted and without repetition.
@@ -41,6 +42,8 @@ pub struct Asset {
     pub region: Option<String>,
     /// Middle of the declared working day in hours UTC, 0 to 24.
     pub declared_noon_utc: Option<f64>,
+    /// A change of the declared time zone's clocks while the captures ran.
+    pub clock_change: Option<ClockChange>,
     /// Tools that the inventory allows on this machine.
     pub allowed_tools: Vec<String>,
     /// Egress networks that the inventory allows, as written there.

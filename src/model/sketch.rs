@@ -182,6 +182,22 @@ impl Sketch {
         None
     }
 
+    /// Share of the values below a span, 0 to 1, with buckets that it cuts in proportion; 0 of nothing.
+    #[must_use]
+    pub fn share_below(&self, span: Nanoseconds) -> f64 {
+        let kept: f64 = self.counts.iter().map(|(_, count)| f64::from(*count)).sum();
+        let limit = f64::from(u32::try_from(span / 1_000).unwrap_or(0));
+        let below = self.counts.iter().map(|(bucket, count)| {
+            let (from, to) = (floor(*bucket), floor(bucket.saturating_add(1)));
+            f64::from(*count) * ((limit - from) / (to - from)).clamp(0.0, 1.0)
+        });
+        if kept > 0.0 {
+            below.sum::<f64>() / kept
+        } else {
+            0.0
+        }
+    }
+
     /// All that records show; `None` of nothing.
     #[must_use]
     pub fn quantiles(&self) -> Option<Quantiles> {
@@ -243,6 +259,16 @@ mod tests {
             let found = sketch.quantile(share).unwrap();
             prop_assert!((found - truth).abs() <= truth / 16 + 1_001, "{found} for {truth}");
             prop_assert_eq!(sketch.least(), sorted.first().map(|least| i64::from(*least) * 1_000));
+        }
+
+        #[test]
+        fn the_share_below_a_span_is_within_a_bucket_of_the_true_one(values in proptest::collection::vec(0u32..100_000, 1..300), limit in 1u32..100_000) {
+            let count = |limit: f64| values.iter().filter(|value| f64::from(**value) < limit).count();
+            let share = |count: usize| f64::from(u32::try_from(count).unwrap()) / f64::from(u32::try_from(values.len()).unwrap());
+            let found = sketch(&values).share_below(i64::from(limit) * 1_000);
+            let limit = f64::from(limit);
+            prop_assert!(found >= share(count(limit * 15.0 / 16.0 - 1.0)) - 1e-9);
+            prop_assert!(found <= share(count(limit * 17.0 / 16.0 + 1.0)) + 1e-9);
         }
 
         #[test]

@@ -37,6 +37,22 @@ pub struct CaptureRecord {
     /// How its clock ran, where not evenly.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clock: Option<ClockRecord>,
+    /// By how much its clock differs from that of another capture which saw the same packets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clock_offset: Option<ClockOffsetRecord>,
+}
+
+/// The clock of a capture against that of another, from packets that both saw.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ClockOffsetRecord {
+    /// Index of the other capture.
+    pub against: u16,
+    /// Median of this one's time less the other's, in microseconds; the way between the two points is in it.
+    pub offset_us: i64,
+    /// Half of the range that holds eight of ten.
+    pub spread_us: i64,
+    /// Packets that it rests on.
+    pub packets: u32,
 }
 
 /// How the clock of a capture ran.

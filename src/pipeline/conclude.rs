@@ -247,6 +247,7 @@ fn view(host: &Host, observers: &Observers, ending: &Ending<'_>) -> HostView {
                 coordinates: asset.coordinates,
                 region: asset.region.clone(),
                 declared_noon_utc: declared::noon_utc(asset, &ending.spans),
+                clock_change: declared::clock_change(asset, &ending.spans),
                 allowed_tools: asset.allowed_tools.clone(),
                 allowed_egress: asset.allowed_egress.iter().map(ToString::to_string).collect(),
                 valid: asset.valid,

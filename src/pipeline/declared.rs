@@ -6,10 +6,14 @@ use crate::geo::sphere::CapturePoint;
 use crate::model::reverse_name::ReverseNames;
 use crate::model::time::{Nanoseconds, Timestamp};
 use crate::model::vantage::Vantage;
+use crate::model::week::ClockChange;
 use crate::settings::inventory::Asset;
 
 /// Hours that are assumed where only a time zone is declared: 09:00 to 17:00, in minutes of the day.
 const USUAL: (u16, u16) = (540, 1_020);
+
+/// Changes of a zone that are looked through; some change nothing but a name.
+const MOST_CHANGES: usize = 4;
 
 /// Minutes of a day.
 const DAY: u16 = 1_440;
@@ -30,6 +34,24 @@ pub(super) fn noon_utc(asset: &Asset, spans: &[(Timestamp, Timestamp)]) -> Optio
     let at = jiff::Timestamp::from_nanosecond(i128::from(middle.0)).ok()?;
     let offset = f64::from(zone.to_offset(at).seconds()) / 3_600.0;
     Some((local - offset).rem_euclid(24.0))
+}
+
+/// The first change of the declared zone's clocks while the captures ran.
+pub(super) fn clock_change(asset: &Asset, spans: &[(Timestamp, Timestamp)]) -> Option<ClockChange> {
+    let first = spans.iter().map(|(first, _)| *first).min()?;
+    let last = spans.iter().map(|(_, last)| *last).max()?;
+    let zone = asset.timezone.as_ref()?;
+    let start = jiff::Timestamp::from_nanosecond(i128::from(first.0)).ok()?;
+    let offset = zone.to_offset(start).seconds();
+    let change = zone
+        .following(start)
+        .take(MOST_CHANGES)
+        .find(|change| change.offset().seconds() != offset)?;
+    let at = Timestamp(i64::try_from(change.timestamp().as_nanosecond()).ok()?);
+    (at < last).then(|| ClockChange {
+        at,
+        expected: f64::from(offset - change.offset().seconds()) / 3_600.0,
+    })
 }
 
 /// The knowledge with the place of the capture point: the user's own word, else the one declared site of all hosts of the
@@ -102,6 +124,30 @@ mod tests {
             ..asset
         };
         assert_eq!(noon_utc(&night, &[Default::default()]), Some(8.0));
+    }
+
+    #[test]
+    fn a_change_of_clocks_is_told_where_the_captures_span_it() {
+        let asset = Asset {
+            timezone: jiff::tz::TimeZone::get("America/Chicago").ok(),
+            ..Asset::default()
+        };
+        let at = |seconds| Timestamp::from_parts(seconds, 0);
+        // Clocks go forward on 2026-03-08 at 08:00 UTC; the captures run from 15 February to 31 March.
+        let change = clock_change(&asset, &[(at(1_771_113_600), at(1_774_915_200))]).unwrap();
+        assert_eq!((change.at, change.expected), (at(1_772_956_800), -1.0));
+        assert_eq!(
+            clock_change(&asset, &[(at(1_771_113_600), at(1_772_000_000))]),
+            None
+        );
+        let unchanging = Asset {
+            timezone: jiff::tz::TimeZone::get("Asia/Shanghai").ok(),
+            ..asset
+        };
+        assert_eq!(
+            clock_change(&unchanging, &[(at(1_771_113_600), at(1_790_000_000))]),
+            None
+        );
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::flow::table::HashedKey;
 use crate::model::block::Block;
 use crate::model::loss::Losses;
 use crate::model::segment::Layer;
+use crate::model::summary::ClockOffsetRecord;
 use crate::model::time::Timestamp;
 use crate::settings::limits::Limits;
 
@@ -82,6 +83,12 @@ impl Reader {
     #[must_use]
     pub fn decoding(&self) -> (&Losses, Counters) {
         (self.decoder.losses(), self.decoder.counters())
+    }
+
+    /// By how much the clock of a capture differs from that of another that saw the same packets.
+    #[must_use]
+    pub fn clock_offset(&self, capture: usize) -> Option<ClockOffsetRecord> {
+        self.decoder.clock_offset(capture)
     }
 
     /// The source, for its counters.

@@ -98,6 +98,7 @@ pub(super) fn record(
             .collect::<BTreeSet<String>>()
             .into_iter()
             .collect(),
+        devices_behind: concluded.devices.get(&host.id).cloned(),
         verdict: explanation.map_or(Verdict::None, |explanation| explanation.verdict),
         explanations: explanation
             .map(|explanation| explanation.explanations)

@@ -8,6 +8,7 @@ use crate::dissect::registry::{self, DISSECTORS, NAMES};
 use crate::dissect::{Dissection, Input, Next};
 use crate::flow::reassembly::{Offer, Stream};
 use crate::flow::table::HashedKey;
+use crate::flow::timing::Wish;
 use crate::flow::{BATCH, Ending, Flows, NOTHING};
 use crate::model::address::Endpoint;
 use crate::model::block::Block;
@@ -482,8 +483,14 @@ fn note(flows: &mut Flows, flow: u32, named: Named) {
                 .is_some_and(|before| before.is_carrier());
             flows.name_protocol(flow, number, carrier_before);
             if registry::is_measured(number) {
-                let speaks_wireguard = NAMES.get(usize::from(number)) == Some(&"wireguard");
-                flows.time(flow, speaks_wireguard);
+                flows.time(
+                    flow,
+                    match NAMES.get(usize::from(number)) {
+                        Some(&"wireguard") => Wish::Wireguard,
+                        Some(&"websocket") => Wish::Opening,
+                        _ => Wish::Session,
+                    },
+                );
             }
         }
         Named::TakenBack(number) => flows.unname_protocol(flow, number),

@@ -365,6 +365,11 @@ fn tcp(to: &mut Vec<u8>, flow: &FlowRecord, record: &TcpRecord) {
     if gap_bytes > 0 {
         key!(to, "gap_bytes");
         number(to, gap_bytes);
+        let unseen = client.unseen_bytes.saturating_add(server.unseen_bytes);
+        if unseen > 0 {
+            key!(to, "unseen_bytes");
+            number(to, unseen);
+        }
     }
     let [from_client, from_server] = flow.packets;
     if from_client > 0 {

@@ -21,23 +21,11 @@ const FAR: f64 = 80.0;
 const FOUND: usize = 90;
 
 /// Tools that do not reach that, the percentage that they do reach, and why. None of their sessions may be called direct.
-const FALLS_SHORT: [(&str, usize, &str); 4] = [
-    (
-        "ssh",
-        0,
-        "nothing that the client sends answers what the host shows",
-    ),
-    (
-        "xrdp",
-        0,
-        "pictures without frame acknowledgements are not answered either",
-    ),
-    ("novnc", 75, OVERLAP),
-    ("tigervnc", 75, OVERLAP),
-];
-
-const OVERLAP: &str =
-    "behind 300 ms requests that answer earlier changes come between a change and its own answer";
+const FALLS_SHORT: [(&str, usize, &str); 1] = [(
+    "xrdp",
+    75,
+    "what the client sends may cross the server's TLS tickets, and looks like an answer that came at once",
+)];
 
 /// One recording.
 struct Session {
@@ -48,7 +36,10 @@ struct Session {
     hidden: f64,
 }
 
-fn sessions() -> Vec<Session> {
+/// What the tunnels' recordings are named by: what is inside cannot be seen.
+const TUNNELS: [&str; 3] = ["openvpn", "openvpntcp", "wireguard"];
+
+fn sessions(are_tunnels: bool) -> Vec<Session> {
     let mut folders: Vec<PathBuf> = fs::read_dir(fixture("legs"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -69,7 +60,9 @@ fn sessions() -> Vec<Session> {
             folder,
         }
     });
-    sessions.collect()
+    sessions
+        .filter(|session| TUNNELS.contains(&session.tool.as_str()) == are_tunnels)
+        .collect()
 }
 
 /// What the program says of the session's delays.
@@ -92,12 +85,13 @@ fn measured(session: &Session) -> Value {
 
 #[test]
 fn a_far_leg_behind_a_relay_is_found_and_none_where_there_is_none() {
-    let sessions = sessions();
+    let sessions = sessions(false);
     assert!(sessions.len() >= 36, "only {} recordings", sessions.len());
     let latencies = two_at_a_time(&sessions, measured);
     let mut table = String::from(
-        "| tool | path, one way ms | round trip: true | measured ms | hidden leg: true | at least | median ms | verdict |\n\
-         | --- | --- | ---: | ---: | ---: | ---: | ---: | --- |\n",
+        "| tool | path, one way ms | round trip: true | measured ms | hidden leg: true | screen: at least | median ms | verdict | \
+         opening: at least | median ms | verdict |\n\
+         | --- | --- | ---: | ---: | ---: | ---: | ---: | --- | ---: | ---: | --- |\n",
     );
     let mut wrong = Vec::new();
     let mut far: Vec<(&str, bool)> = Vec::new();
@@ -107,13 +101,28 @@ fn a_far_leg_behind_a_relay_is_found_and_none_where_there_is_none() {
         if (round_trip - session.near).abs() > (session.near * 0.05).max(2.0) {
             wrong.push(format!("{name}: {round_trip} ms"));
         }
-        let seen = &latency["control_loop"];
-        let verdict = seen["verdict"].as_str().unwrap_or("not observable");
-        if (session.hidden == 0.0 && verdict == "longer") || (session.hidden >= FAR && verdict == "direct") {
-            wrong.push(format!("{name}: {verdict}, {seen}"));
+        if session.tool == "ssh" {
+            // The person of these recordings types with a median of 160 ms between keys, and no path here varies (fixtures/scenarios/person.py).
+            let input = &latency["input"];
+            let [median, bunched] = ["median_ms", "bunched"].map(|field| input[field].as_f64().unwrap());
+            if (median - 160.0).abs() > 40.0 || bunched > 0.02 || !input["period_s"].is_null() {
+                wrong.push(format!("{name}: {input}"));
+            }
         }
-        let figure = |field: &str| {
-            seen[field]
+        let seen = &latency["control_loop"];
+        let opening = &latency["opening"];
+        let by_loop = seen["verdict"].as_str().unwrap_or("not observable");
+        let by_opening = opening["verdict"].as_str().unwrap_or("not observable");
+        let verdict = if by_opening == "longer" {
+            by_opening
+        } else {
+            by_loop
+        };
+        if (session.hidden == 0.0 && verdict == "longer") || (session.hidden >= FAR && verdict == "direct") {
+            wrong.push(format!("{name}: {verdict}, {seen}, {opening}"));
+        }
+        let figure = |of: &Value, field: &str| {
+            of[field]
                 .as_f64()
                 .map_or_else(|| "-".to_owned(), |figure| format!("{figure:.0}"))
         };
@@ -123,14 +132,16 @@ fn a_far_leg_behind_a_relay_is_found_and_none_where_there_is_none() {
         }
         writeln!(
             table,
-            "| {} | {}{} | {:.0} | {round_trip:.1} | {:.0} | {} | {} | {verdict} |",
+            "| {} | {}{} | {:.0} | {round_trip:.1} | {:.0} | {} | {} | {by_loop} | {} | {} | {by_opening} |",
             session.tool,
             session.path,
             if is_judged { "" } else { " (adjusted on)" },
             session.near,
             session.hidden,
-            figure("excess_ms"),
-            figure("median_excess_ms"),
+            figure(seen, "excess_ms"),
+            figure(seen, "median_excess_ms"),
+            figure(opening, "least_ms"),
+            figure(opening, "median_ms"),
         )
         .unwrap();
     }
@@ -142,10 +153,10 @@ fn a_far_leg_behind_a_relay_is_found_and_none_where_there_is_none() {
             (found + usize::from(*is_found), count + 1)
         });
         let short = FALLS_SHORT.iter().find(|(one, ..)| *one == tool);
+        let why = short.map_or_else(String::new, |(.., why)| format!(" ({why})"));
         writeln!(
             table,
-            "\n{tool}: {found} of {count} legs over {FAR} ms found{}",
-            short.map_or_else(String::new, |(.., why)| format!(" ({why})"))
+            "\n{tool}: {found} of {count} legs over {FAR} ms found{why}"
         )
         .unwrap();
         if found * 100 < short.map_or(FOUND, |(_, percent, _)| *percent) * count {
@@ -154,4 +165,88 @@ fn a_far_leg_behind_a_relay_is_found_and_none_where_there_is_none() {
     }
     println!("{table}");
     assert!(wrong.is_empty(), "{}\n{table}", wrong.join("\n"));
+}
+
+#[test]
+fn the_round_trip_to_a_tunnels_end_is_that_of_the_cable_and_no_leg_behind_it_is_claimed() {
+    let sessions = sessions(true);
+    assert!(sessions.len() >= 20, "only {} recordings", sessions.len());
+    let tunnels = two_at_a_time(&sessions, |session| {
+        let run = finish(
+            every_record()
+                .args(["-n", "192.168.77.0/24"])
+                .arg(session.folder.join("capture.pcap.zst")),
+        );
+        assert_eq!(run.code, 0, "{}: {}", session.folder.display(), run.stderr);
+        let findings = run.of("finding");
+        let [finding] = findings.as_slice() else {
+            panic!("{}: {findings:?}", session.folder.display())
+        };
+        finding.clone()
+    });
+    let mut table = String::from(
+        "| tunnel | path, one way ms | round trip: true | measured ms | samples | hidden leg: true |\n\
+         | --- | --- | ---: | ---: | ---: | ---: |\n",
+    );
+    let (mut wrong, mut alone) = (Vec::new(), Vec::new());
+    for (session, finding) in sessions.iter().zip(&tunnels) {
+        let name = format!("{}-{}", session.tool, session.path);
+        let peer = &finding["latency"]["peer_side"];
+        let round_trip = peer["min_ms"].as_f64().unwrap_or(-1.0);
+        let off = round_trip - session.near;
+        let is_within = off.abs() <= (session.near * 0.05).max(2.0);
+        // The one answer that OpenVPN gives over UDP has the program's own time in it, on a busy machine some milliseconds.
+        let is_alone = session.tool == "openvpn" && peer["count"] == 1;
+        if is_alone {
+            alone.push(is_within);
+        }
+        let is_explained = is_within || is_alone && (0.0..10.0).contains(&off);
+        if finding["kind"] != "vpn" || !is_explained {
+            wrong.push(format!("{name}: {finding}"));
+        }
+        if !finding["latency"]["control_loop"].is_null() || !finding["latency"]["opening"].is_null() {
+            wrong.push(format!("{name}: {}", finding["latency"]));
+        }
+        writeln!(
+            table,
+            "| {} | {} | {:.0} | {round_trip:.1} | {} | {:.0} |",
+            session.tool, session.path, session.near, peer["count"], session.hidden
+        )
+        .unwrap();
+    }
+    println!("{table}");
+    assert!(wrong.is_empty(), "{}\n{table}", wrong.join("\n"));
+    let within = alone.iter().filter(|is_within| **is_within).count();
+    assert!(within * 5 >= alone.len() * 4, "{within} of {}", alone.len());
+}
+
+#[test]
+fn no_recording_without_a_relay_is_called_longer() {
+    let mut captures = Vec::new();
+    for (collection, name) in [("states", "capture.pcap.zst"), ("real", "capture.pcap")] {
+        for entry in fs::read_dir(fixture(collection)).unwrap() {
+            captures.push(entry.unwrap().path().join(name));
+        }
+    }
+    captures.sort();
+    let longer = two_at_a_time(&captures, |capture| {
+        let run = finish(every_record().args(["-n", "192.168.77.0/24"]).arg(capture));
+        assert_eq!(run.code, 0, "{}: {}", capture.display(), run.stderr);
+        let findings = run.of("finding");
+        let judged = |finding: &Value, by: &str| finding["latency"][by]["verdict"] == "longer";
+        let is_longer = |finding: &&Value| judged(finding, "control_loop") || judged(finding, "opening");
+        let wrong: Vec<String> = findings
+            .iter()
+            .filter(is_longer)
+            .map(|finding| format!("{}: {}", capture.display(), finding["latency"]))
+            .collect();
+        let opened = findings
+            .iter()
+            .filter(|finding| finding["latency"]["opening"].is_object());
+        (wrong, opened.count())
+    });
+    let wrong: Vec<&String> = longer.iter().flat_map(|(wrong, _)| wrong).collect();
+    assert!(wrong.is_empty(), "{wrong:?}");
+    let opened: usize = longer.iter().map(|(_, opened)| opened).sum();
+    assert!(opened >= 15, "only {opened} openings were seen at all");
 }

@@ -22,6 +22,7 @@ mod catalogue;
 mod cli;
 #[cfg(test)]
 mod commands;
+mod clocks;
 #[cfg(test)]
 mod corpora;
 #[cfg(test)]

@@ -97,6 +97,13 @@ fn facts(host: &HostRecord) -> Markup {
         ("Tunnels", join(&host.vpn)),
         ("Organisations", join(&host.tenants)),
         ("Public addresses", join(&host.public_ips)),
+        (
+            "Devices behind it",
+            host.devices_behind
+                .as_ref()
+                .map(|range| words::sentence(&range.what))
+                .unwrap_or_default(),
+        ),
         ("Seen (UTC)", words::range(host.first_seen, host.last_seen)),
         (
             "Traffic",

@@ -78,6 +78,7 @@ fn host(number: u8, verdict: Verdict, findings: Vec<ContentId>) -> HostRecord {
         vpn: texts(&["wireguard"]),
         tenants: texts(&["corp.example"]),
         public_ips: texts(&["198.51.100.7"]),
+        devices_behind: None,
         verdict,
         explanations: explanations(),
         reasons: vec![HostReason {
@@ -293,6 +294,7 @@ fn summary() -> Summary {
                 }],
                 kernel_dropped: Some(12),
                 clock: None,
+                clock_offset: None,
             },
             CaptureRecord {
                 path: "evidence/second.pcap".to_owned(),

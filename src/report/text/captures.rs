@@ -4,7 +4,7 @@ use std::io;
 
 use crate::model::case::Case;
 use crate::model::loss::Losses;
-use crate::model::summary::ClockRecord;
+use crate::model::summary::{ClockOffsetRecord, ClockRecord};
 
 use super::page::Page;
 use crate::report::words;
@@ -36,7 +36,15 @@ pub(super) fn write(page: &mut Page<'_>, case: &Case) -> io::Result<()> {
             "dropped",
             dropped.map(|dropped| format!("{dropped} packets, by the capturing kernel")),
         )?;
-        page.rows("clock", capture.clock.map(|clock| self::clock(&clock)))?;
+        let offset = capture.clock_offset.map(|offset| self::offset(&offset));
+        page.rows(
+            "clock",
+            capture
+                .clock
+                .map(|clock| self::clock(&clock))
+                .into_iter()
+                .chain(offset),
+        )?;
         page.indent(2);
     }
     let vantage = &summary.vantage;
@@ -98,6 +106,23 @@ fn causes(losses: &Losses) -> impl Iterator<Item = (String, String)> {
     losses
         .iter()
         .map(|(cause, many)| (format!("{many:>10}  "), cause.to_owned()))
+}
+
+/// By how much a clock differs from another, in words.
+fn offset(offset: &ClockOffsetRecord) -> String {
+    let milliseconds = |microseconds: i64| format!("{}.{:03}", microseconds / 1_000, microseconds % 1_000);
+    format!(
+        "{} ms {} that of capture {}, give or take {} ms ({} packets that both saw)",
+        milliseconds(offset.offset_us.saturating_abs()),
+        if offset.offset_us < 0 {
+            "behind"
+        } else {
+            "ahead of"
+        },
+        offset.against,
+        milliseconds(offset.spread_us),
+        offset.packets
+    )
 }
 
 /// How a capture's clock ran, in words.
