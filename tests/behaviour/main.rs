@@ -21,8 +21,9 @@ mod catalogue;
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
-mod commands;
 mod clocks;
+#[cfg(test)]
+mod commands;
 #[cfg(test)]
 mod corpora;
 #[cfg(test)]
