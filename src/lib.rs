@@ -82,6 +82,8 @@
 //!   summary says where the captures were taken and who says so (`vantage`), because it decides the priors.
 //! * Round trips and loops are measured ([`flow::timing`]) of flows that speak remote access or a tunnel, or behave like a
 //!   session for two bins of ten seconds, and of nothing else: one bit in the hot record says so. `detect::hidden_leg` judges them.
+//! * A handshake inside TLS (Trojan, VLESS and the like) is looked for only where the policy asks: the lengths of records behind the
+//!   handshake are octets that every other TLS connection may let go ([`dissect::Dissector::start_closely`]).
 //! * A farm says what clustering by density (HDBSCAN) sees where it does not see the same group (`second_opinion`), and a reason's weight
 //!   stands against the benign explanations that everything else leaves ([`explain::posterior::cue_decibans`]).
 //! * The model is measured by a program beside the crate, `examples/evaluate` (`make evaluate`), on what the laboratory writes; it

@@ -107,6 +107,7 @@ impl Analyst {
             threads: Threads::default(),
             knowledge: Knowledge {
                 at: None,
+                reverse_names: None,
                 catalogue: &self.catalogue,
                 geo: &self.geo,
                 policy: &policy,

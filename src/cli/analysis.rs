@@ -180,6 +180,7 @@ pub fn run(
             catalogue,
             geo: &loaded.geo,
             policy: &loaded.policy,
+            reverse_names: None,
             at: common.at.and_then(|at| CapturePoint::new(at, "--at")),
         },
         inventory: loaded.inventory.as_ref(),

@@ -74,6 +74,7 @@ pub fn load(common: &Common) -> anyhow::Result<Loaded> {
     if let Some(most) = common.max_flows {
         limits.flows = most.get();
     }
+    limits.reads_closely = policy.heuristics.nested_tls;
     Ok(Loaded {
         catalogue,
         renewal: None,

@@ -201,6 +201,7 @@ mod tests {
             catalogue: &catalogue,
             geo: &geo,
             policy: &policy,
+            reverse_names: None,
             at: None,
         };
         Device.conclude(&[host], &[], &knowledge)

@@ -370,6 +370,7 @@ mod tests {
             catalogue: &catalogue,
             geo: &geo,
             policy: &policy,
+            reverse_names: None,
             at: None,
         };
         questions.found(&BTreeMap::from([(LOCAL, &host)]), &knowledge)

@@ -15,10 +15,13 @@ mod dns_tunnel;
 mod encrypted_start;
 mod group;
 pub mod hidden_leg;
+mod icmp_tunnel;
 mod kvm_pairing;
 mod kvm_watch;
 pub mod latency_mismatch;
+mod lead;
 mod media;
+mod nested_tls;
 pub mod place;
 pub mod recognise;
 pub mod schedule_mismatch;
@@ -33,8 +36,9 @@ mod watcher;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use crate::geo::ranges::{Reserved, reserved};
 use crate::geo::sphere::CapturePoint;
-use crate::geo::{Geo, Place};
+use crate::geo::{Geo, Place, reverse};
 use crate::model::address::{Address, MacAddress};
 use crate::model::egress::OwnAddress;
 use crate::model::fact::{Fact, FieldId};
@@ -45,6 +49,7 @@ use crate::model::identity::ContentId;
 use crate::model::latency::Near;
 use crate::model::observation::{EventHeader, LocalIndex, Observation, ServerName};
 use crate::model::profile::Asset;
+use crate::model::reverse_name::{ReverseName, ReverseNames};
 use crate::model::threads::Threads;
 use crate::model::time::Timestamp;
 use crate::settings::limits::Limits;
@@ -120,6 +125,8 @@ pub struct Knowledge<'a> {
     pub geo: &'a Geo,
     /// What is allowed where.
     pub policy: &'a Policy,
+    /// What answers in the capture called addresses.
+    pub reverse_names: Option<&'a ReverseNames>,
     /// Where the capture point stands, where that is known.
     pub at: Option<CapturePoint>,
 }
@@ -161,7 +168,42 @@ impl Knowledge<'_> {
     /// Where an address is, as records show it.
     #[must_use]
     pub fn place(&self, address: Address) -> Option<PlaceRecord> {
-        self.geo.place(address.to_ip()).map(|place| place_record(&place))
+        self.place_of(address).map(|place| place_record(&place))
+    }
+
+    /// What databases say of an address, and where none of the user's says what kind of network it is, its reverse name: a
+    /// lead, since who holds the address writes that.
+    #[must_use]
+    pub fn place_of(&self, address: Address) -> Option<Place> {
+        let place = self.geo.place(address.to_ip());
+        let is_known = |place: &Place| place.kind.is_some() && !place.kind_is_default();
+        if place.as_ref().is_some_and(is_known) {
+            return place;
+        }
+        let Some((named, word, reverse::Says::Kind(kind))) = self.reverse_word(address) else {
+            return place;
+        };
+        let mut place = place.unwrap_or_default();
+        place.kind = Some(kind);
+        place.kind_source = Some(format!(
+            "its reverse name {} in frame {} ({}, {})",
+            named.name, named.frame.number, word.source, word.read
+        ));
+        Some(place)
+    }
+
+    /// The reverse name of a public address with the word in it that says something, and what.
+    #[must_use]
+    pub fn reverse_word(
+        &self,
+        address: Address,
+    ) -> Option<(&ReverseName, &'static reverse::Word, reverse::Says)> {
+        if reserved(address.to_ip()) == Some(Reserved::NotGlobal) {
+            return None;
+        }
+        let named = self.reverse_names?.of(address)?;
+        let word = reverse::word(&named.name)?;
+        Some((named, word, word.says))
     }
 }
 
@@ -179,6 +221,7 @@ pub fn place_record(place: &Place) -> PlaceRecord {
         asn: place.asn,
         as_org: place.as_org.clone(),
         kind: place.kind.map(|kind| kind.name().to_owned()),
+        kind_source: place.kind.and(place.kind_source.clone()),
         source: (!sources.is_empty()).then(|| sources.join(", ")),
     }
 }
@@ -201,6 +244,8 @@ static DETECTORS: &[Detector] = &[
     Detector::Concluding(&schedule_mismatch::ScheduleMismatches),
     Detector::Watching(place::nested_tunnel::watch),
     Detector::WhereWanted(|heuristics| heuristics.encrypted_start, encrypted_start::watch),
+    Detector::WhereWanted(|heuristics| heuristics.nested_tls, nested_tls::watch),
+    Detector::Watching(icmp_tunnel::watch),
     Detector::Watching(kvm_watch::watch),
     Detector::Watching(tenants::watch),
 ];
@@ -379,6 +424,7 @@ mod tests {
             catalogue: &catalogue,
             geo: &geo,
             policy: &policy,
+            reverse_names: None,
             at: None,
         };
         let concluded = detectors.conclude(&[host], &knowledge, Threads::default());

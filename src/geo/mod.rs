@@ -16,6 +16,7 @@ mod lists;
 mod maxmind;
 mod place;
 pub mod ranges;
+pub mod reverse;
 pub mod sphere;
 pub mod status;
 

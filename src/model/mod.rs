@@ -26,6 +26,7 @@ pub mod observation;
 pub mod organisation;
 pub mod profile;
 pub mod quantity;
+pub mod reverse_name;
 pub mod segment;
 pub mod sketch;
 pub mod sphere;

@@ -17,6 +17,7 @@ use crate::model::observation::EventHeader;
 use crate::model::time::Timestamp;
 
 const DNS_ANSWER: FieldId = FieldId::of("dns.answer");
+const DNS_PTR: FieldId = FieldId::of("dns.ptr");
 const DNS_QUERY: FieldId = FieldId::of("dns.query");
 const MDNS_HOST: FieldId = FieldId::of("mdns.host");
 const LLMNR_HOST: FieldId = FieldId::of("llmnr.host");
@@ -133,6 +134,11 @@ fn single(
                     lifetime,
                     fact.source,
                 );
+            }
+        }
+        (DNS_PTR, Value::Answer { name, address, .. }) => {
+            if let Ok(name) = std::str::from_utf8(name) {
+                names.reversed.learn(address, &normalised(name), fact.source);
             }
         }
         (DNS_QUERY, _) => {

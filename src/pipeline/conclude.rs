@@ -91,7 +91,13 @@ pub fn conclude_with_grounds(
     let threads = ending.threads;
     let views: Vec<HostView> = threads.map(hosts.iter().collect(), |host| view(host, observers, ending));
     let vantage = super::vantage::judge(ending.vantage, &views, observers);
-    let knowledge = declared::placed(&ending.knowledge, &views, vantage.name, ending.grain);
+    let knowledge = declared::placed(
+        &ending.knowledge,
+        &views,
+        vantage.name,
+        ending.grain,
+        observers.reverse_names(),
+    );
     let concluded = detectors.conclude(&views, &knowledge, threads);
     losses.add("sessions beyond the bound on groups", concluded.refused);
     losses.add(

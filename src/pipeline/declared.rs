@@ -3,6 +3,7 @@
 
 use crate::detect::{HostView, Knowledge};
 use crate::geo::sphere::CapturePoint;
+use crate::model::reverse_name::ReverseNames;
 use crate::model::time::{Nanoseconds, Timestamp};
 use crate::model::vantage::Vantage;
 use crate::settings::inventory::Asset;
@@ -38,6 +39,7 @@ pub(super) fn placed<'a>(
     hosts: &[HostView],
     vantage: Vantage,
     grain: Nanoseconds,
+    reverse_names: &'a ReverseNames,
 ) -> Knowledge<'a> {
     let site = || {
         let mut common = None;
@@ -61,6 +63,7 @@ pub(super) fn placed<'a>(
         catalogue: knowledge.catalogue,
         geo: knowledge.geo,
         policy: knowledge.policy,
+        reverse_names: Some(reverse_names),
         at: knowledge
             .at
             .or_else(|| (vantage == Vantage::Home).then(site).flatten())

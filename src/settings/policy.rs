@@ -25,6 +25,7 @@
 //!
 //! [heuristics]                               # tests that much else meets too; off by default
 //! encrypted_start = true
+//! nested_tls = true
 //! ```
 
 use std::fs;
@@ -132,6 +133,8 @@ pub struct Policy {
 pub struct Heuristics {
     /// Streams that are encrypted from their first octet.
     pub encrypted_start: bool,
+    /// TLS connections whose first records have the lengths of a handshake inside.
+    pub nested_tls: bool,
 }
 
 const CONFIDENCES: [&str; 3] = ["low", "medium", "high"];
@@ -191,6 +194,7 @@ impl Policy {
         }
         if let Some(heuristics) = root.table("heuristics") {
             policy.heuristics.encrypted_start = heuristics.flag("encrypted_start").unwrap_or(false);
+            policy.heuristics.nested_tls = heuristics.flag("nested_tls").unwrap_or(false);
             heuristics.refuse_unknown();
         }
         root.refuse_unknown();
@@ -413,6 +417,7 @@ confidence = "medium"
 verdict = "review"
 [heuristics]
 encrypted_start = true
+nested_tls = true
 "#,
         )
         .unwrap();
@@ -427,7 +432,7 @@ encrypted_start = true
         assert!(!policy.sanctions_instance("screenconnect", &["relay.example"], None));
         assert!(policy.sanctions_instance("screenconnect", &[], Some(ip("203.0.113.5"))));
         assert!(!policy.sanctions_instance("anydesk", &["a.relay.example"], Some(ip("203.0.113.5"))));
-        assert!(policy.heuristics.encrypted_start);
+        assert!(policy.heuristics.encrypted_start && policy.heuristics.nested_tls);
         assert_eq!(policy.watched_countries, ["KP", "CN"]);
         assert_eq!(policy.site_of(ip("192.0.2.200")).unwrap().name, "Lab");
         assert_eq!(policy.site_of(ip("192.0.2.1")).unwrap().kind, SiteKind::Office);

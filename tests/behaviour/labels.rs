@@ -115,22 +115,22 @@ const NOT_FOUND: [(&str, &str, &str); 24] = [
     (
         "nd-tls-heur-shadowsocks-tcp.pcapng",
         "tunnel:shadowsocks",
-        "nothing recognises it yet",
+        "salt and ciphertext from the first octet: a lead where the policy asks for it (heuristics.rs)",
     ),
     (
         "nd-tls-heur-trojan-tcp-tls.pcapng",
         "tunnel:trojan",
-        "nothing recognises it yet",
+        "ordinary TLS outside: a lead where the policy asks for it (heuristics.rs)",
     ),
     (
         "nd-tls-heur-vmess-tcp.pcapng",
         "tunnel:vmess",
-        "nothing recognises it yet",
+        "encrypted from the first octet: a lead where the policy asks for it (heuristics.rs)",
     ),
     (
         "nd-tls-heur-vmess-websocket.pcapng",
         "tunnel:vmess",
-        "nothing recognises it yet",
+        "WebSocket in the clear to the own machine, and chance in its messages: nothing names what is in them",
     ),
 ];
 

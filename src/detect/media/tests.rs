@@ -116,6 +116,7 @@ fn concluded(flows: &[FlowRecord], permitted: &[[u8; 4]]) -> Vec<Finding> {
         geo: &geo,
         policy: &policy,
         at: None,
+        reverse_names: None,
     };
     detectors.conclude(&[host], &knowledge, Threads::new(1)).findings
 }

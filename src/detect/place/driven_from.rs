@@ -38,7 +38,7 @@ fn judge(host: &HostView, session: &Finding, knowledge: &Knowledge<'_>) -> Optio
     if knowledge.policy.sanctions_egress(ip) || knowledge.policy.site_of(ip).is_some() {
         return None;
     }
-    let place = knowledge.geo.place(ip)?;
+    let place = knowledge.place_of(controller.address)?;
     let seen = place.country?.to_string();
     let day = day_of(session.timestamp);
     let holds = host.asset.as_ref().is_some_and(|asset| asset.holds_on(day));

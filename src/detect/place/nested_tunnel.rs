@@ -124,7 +124,7 @@ impl Nested {
                 .or_insert_with(|| (*host, inside.clone()));
         }
         let of = |((_, tool), (host, inside)): (&(ContentId, &str), &(&HostView, Inside))| {
-            let place = knowledge.geo.place(inside.other.to_ip());
+            let place = knowledge.place_of(inside.other);
             let name = inside.outer.name();
             let mut finding = Contradiction {
                 host,

@@ -4,11 +4,15 @@
 //! is the inventory and the packets alone; databases only say what kind of network it is.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
+
+use ipnet::Ipv4Net;
 
 use super::{Contradiction, ENOUGH_DAYS, Standing, claimed_coordinates, is_declared, standing};
 use crate::detect::{Conclusion, HostView, Knowledge};
 use crate::geo::Place;
 use crate::geo::ranges::{Reserved, reserved};
+use crate::geo::reverse::Says;
 use crate::geo::sphere::{Coordinates, MARGIN};
 use crate::model::address::Address;
 use crate::model::egress::{OwnAddress, line};
@@ -22,6 +26,8 @@ const CROWD: usize = 20;
 
 /// Machines behind one address beyond which it is nobody's line: no house holds so many.
 const MOST_BEHIND: usize = 1_000;
+/// Addresses between a carrier's customers and its translator (RFC 6598).
+const BETWEEN: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(100, 64, 0, 0), 10);
 
 /// Weight of two people on enough days, of more, and otherwise.
 const WEIGHTS: [f64; 3] = [8.0, 12.0, 3.0];
@@ -108,11 +114,38 @@ fn has_site_there(host: &HostView, place: Option<&Place>, knowledge: &Knowledge<
     site().unwrap_or(false)
 }
 
+/// Whether a carrier's translator stands before the address, and what says so: then its customers need not live together. Only what the
+/// capture shows of it: an address between customer and carrier (RFC 6598), or the reverse name.
+fn shared_by_carrier(behind: &[Behind<'_>], knowledge: &Knowledge<'_>) -> Option<String> {
+    let first = behind.first()?;
+    if let Some((named, word, Says::Shared)) = knowledge.reverse_word(first.own.address) {
+        return Some(format!(
+            "its reverse name {} speaks of an address that a carrier's customers share ({})",
+            named.name, word.source
+        ));
+    }
+    let between = |address: &Address| match address.to_ip() {
+        IpAddr::V4(ip) => BETWEEN.contains(&ip),
+        IpAddr::V6(_) => false,
+    };
+    let of_host = |host: &HostView| {
+        let learnt = host.public.iter().map(|own| own.address);
+        host.ips.iter().copied().chain(learnt).find(between)
+    };
+    behind.iter().find_map(|one| {
+        let address = of_host(one.host)?;
+        Some(format!(
+            "{} has {address} between itself and its carrier (RFC 6598): customers of the carrier share public addresses",
+            one.host.label()
+        ))
+    })
+}
+
 fn of_line(behind: &[Behind<'_>], knowledge: &Knowledge<'_>) -> Vec<Finding> {
     let Some(first) = behind.first() else {
         return Vec::new();
     };
-    let place = knowledge.geo.place(first.own.address.to_ip());
+    let place = knowledge.place_of(first.own.address);
     let standing = place.as_ref().map_or(Standing::Unknown, standing);
     if matches!(standing, Standing::Carried | Standing::Hidden)
         || behind.iter().any(|one| {
@@ -122,12 +155,13 @@ fn of_line(behind: &[Behind<'_>], knowledge: &Knowledge<'_>) -> Vec<Finding> {
     {
         return Vec::new();
     }
+    let by_carrier = shared_by_carrier(behind, knowledge);
     let people: BTreeSet<&str> = behind.iter().map(|one| one.assignee).collect();
     let mut told = BTreeSet::new();
     behind
         .iter()
         .filter(|one| told.insert(one.host.id))
-        .filter_map(|one| of_one(one, behind, people.len(), place.as_ref()))
+        .filter_map(|one| of_one(one, behind, people.len(), place.as_ref(), by_carrier.as_deref()))
         .collect()
 }
 
@@ -138,7 +172,13 @@ fn known_days(host: &HostView) -> usize {
     days.len()
 }
 
-fn of_one(one: &Behind<'_>, behind: &[Behind<'_>], people: usize, place: Option<&Place>) -> Option<Finding> {
+fn of_one(
+    one: &Behind<'_>,
+    behind: &[Behind<'_>],
+    people: usize,
+    place: Option<&Place>,
+    shared_by_carrier: Option<&str>,
+) -> Option<Finding> {
     let mut others: BTreeMap<&str, (Apart, BTreeSet<u32>)> = BTreeMap::new();
     for other in behind {
         if other.assignee == one.assignee {
@@ -173,7 +213,7 @@ fn of_one(one: &Behind<'_>, behind: &[Behind<'_>], people: usize, place: Option<
     let is_crowd = people > CROWD;
     let is_usual = one.days.len().saturating_mul(2) >= known_days(one.host);
     let [two, more, weak] = WEIGHTS;
-    let is_sure = long > 0 && is_usual && !is_crowd;
+    let is_sure = long > 0 && is_usual && !is_crowd && shared_by_carrier.is_none();
     let weight = match (is_sure, long) {
         (true, 1) => two,
         (true, _) => more,
@@ -208,7 +248,9 @@ fn of_one(one: &Behind<'_>, behind: &[Behind<'_>], people: usize, place: Option<
                 together,
                 one.days.len()
             ),
-            note: is_crowd.then(|| format!("{people} people go out from it: an exit of many rather than a line")),
+            note: is_crowd
+                .then(|| format!("{people} people go out from it: an exit of many rather than a line"))
+                .or_else(|| shared_by_carrier.map(str::to_owned)),
             benign: "couples and flatmates whose inventory rows are old, a hotel or shared office, an exit of a company or carrier that \
                      nobody declared",
             weight,
@@ -336,6 +378,28 @@ mod tests {
                 .host()
         };
         let hosts = [host("A", TEMPE, "192.0.2.10"), host("B", SEATTLE, "192.0.2.11")];
+        assert_eq!(found(&world, &hosts), [Confidence::Low; 2]);
+    }
+
+    #[test]
+    fn customers_behind_a_carriers_translator_are_a_lead_at_most() {
+        let mut world = World::new();
+        let mut hosts = pair("192.0.2.9", [WEEK, WEEK], SEATTLE);
+        hosts[0]
+            .ips
+            .push(crate::detect::place::samples::address("100.64.7.9"));
+        let list = world.conclude(&SharedAddress, &hosts);
+        assert_eq!(found(&world, &hosts), [Confidence::Low; 2]);
+        let note = list[0].evidence[0].note.as_deref().unwrap();
+        assert!(note.contains("100.64.7.9"), "{note}");
+        // Its reverse name says so as well.
+        let hosts = pair("192.0.2.9", [WEEK, WEEK], SEATTLE);
+        assert_eq!(found(&world, &hosts), [Confidence::Medium; 2]);
+        let line = crate::detect::place::samples::address("192.0.2.9");
+        let name = "cgnat-192-0-2-9.provider.example";
+        world
+            .reverse_names
+            .learn(line, name, crate::model::frame::FrameRef::default());
         assert_eq!(found(&world, &hosts), [Confidence::Low; 2]);
     }
 

@@ -37,6 +37,7 @@ fn place(country: &str, city: &str, asn: u32, organisation: &str, kind: &str) ->
         asn: Some(asn),
         as_org: Some(organisation.to_owned()),
         kind: Some(kind.to_owned()),
+        kind_source: Some("example-kinds 2026-02-01".to_owned()),
         source: Some("example-city 2026-02-01".to_owned()),
     }
 }
@@ -463,6 +464,7 @@ fn spoil_findings(case: &mut Case) {
         city: Some(bad()),
         as_org: Some(bad()),
         kind: Some(bad()),
+        kind_source: Some(bad()),
         source: Some(bad()),
         asn: None,
     };
