@@ -79,7 +79,7 @@ fn obstacle(bench: &Bench<'_>, levels: &Levels, weighed: &[(Family, f64)]) -> Op
     let rule = &bench.weights.two_key;
     let speaking: Vec<Family> = weighed
         .iter()
-        .filter(|(_, weight)| *weight >= rule.decibans)
+        .filter(|(family, weight)| *weight >= rule.decibans && !rule.context.contains(family))
         .map(|(family, _)| *family)
         .collect();
     let needed = if bench.machines == 2 && bench.claim == Claim::Farm {

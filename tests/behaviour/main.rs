@@ -8,6 +8,9 @@ pub mod fuzzing;
 #[path = "../../examples/evaluate/analysis.rs"]
 mod analysis;
 #[allow(dead_code, reason = "the evaluation uses more of it")]
+#[path = "../../examples/evaluate/forge.rs"]
+mod forge;
+#[allow(dead_code, reason = "the evaluation uses more of it")]
 #[path = "../../examples/evaluate/runs.rs"]
 mod runs;
 
@@ -50,6 +53,8 @@ mod program;
 mod published;
 #[cfg(test)]
 mod real;
+#[cfg(test)]
+mod scenes;
 #[cfg(test)]
 mod source;
 #[cfg(test)]

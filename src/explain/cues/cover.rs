@@ -22,11 +22,20 @@ fn value(subject: &Subject<'_>) -> Reading {
         .iter()
         .copied()
         .filter(|one| {
-            one.coverage.seen().is_some_and(|coverage| {
-                coverage.active_minutes >= rules.cover_active_minutes && coverage.days >= rules.cover_days
-            })
+            let coverage = one.coverage.seen();
+            coverage.is_some_and(|coverage| coverage.days >= rules.cover_days)
         })
         .collect();
+    // What is asked about is the group's coverage: it is known as well as all of its minutes let it be.
+    let minutes = known
+        .iter()
+        .filter_map(|one| one.coverage.seen())
+        .fold(0_u32, |sum, coverage| sum.saturating_add(coverage.active_minutes));
+    let known = if minutes < rules.cover_active_minutes {
+        Vec::new()
+    } else {
+        known
+    };
     let shares = known
         .iter()
         .filter_map(|one| one.coverage.seen())

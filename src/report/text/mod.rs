@@ -12,7 +12,7 @@ use std::io::{self, Write};
 
 use crate::model::case::Case;
 use crate::model::evidence::State;
-use crate::model::farm::{Farm, Reason};
+use crate::model::farm::{Farm, Reason, size};
 use crate::model::finding::{Confidence, Finding};
 use crate::model::host::{Explanations, Verdict};
 use crate::model::identity::ContentId;
@@ -107,8 +107,7 @@ fn worst_of(case: &Case, worst: Verdict) -> String {
     let host = case.hosts.iter().find(|host| host.verdict == worst);
     let (who, explanations) = match (group, host) {
         (Some(farm), _) => {
-            let machines = words::counted(count(farm.hosts.len()), "machine");
-            (machines, &farm.explanations)
+            (size(&farm.hosts), &farm.explanations)
         }
         (None, Some(host)) => (words::host(host), &host.explanations),
         (None, None) => return String::new(),
@@ -133,7 +132,8 @@ fn group(page: &mut Page<'_>, case: &Case, farm: &Farm) -> io::Result<()> {
     page.items("explained by", explained(&farm.explanations, &farm.runner_up))?;
     let members = farm.hosts.iter().map(|member| {
         let figures = format!("{:>4.2} ", member.membership);
-        (figures, words::shown(&member.label))
+        let kind = if member.is_kvm { " (IP KVM)" } else { "" };
+        (figures, format!("{}{kind}", words::shown(&member.label)))
     });
     page.items("machines", bounded(members, "machine"))?;
     page.items("speaks for it", reasons(farm, |one| one.weight.0 > 0.0))?;
