@@ -13,8 +13,9 @@ use farmhawk::model::profile::HostProfile;
 use farmhawk::pipeline::conclude::Grounds;
 
 /// The worst verdict that forging each family can bring about, in the order of the families: on a host by itself, on a group, or on
-/// all hosts of the capture together, for a forger may well make them look as if they belonged together.
-pub(crate) fn worst(grounds: &Grounds, weights: &Weights) -> Vec<Verdict> {
+/// all hosts of the capture together, for a forger may well make them look as if they belonged together. And what it takes where that
+/// is likely or more.
+pub(crate) fn worst(grounds: &Grounds, weights: &Weights) -> (Vec<Verdict>, Vec<String>) {
     let mut profiles: Vec<&HostProfile> = grounds.profiles.iter().collect();
     profiles.sort_by_key(|profile| profile.host);
     let circumstances = &grounds.circumstances;
@@ -28,6 +29,7 @@ pub(crate) fn worst(grounds: &Grounds, weights: &Weights) -> Vec<Verdict> {
     subjects.extend(profiles.iter().map(|profile| (vec![*profile], &[][..])));
     let mut worst = vec![Verdict::None; FAMILIES.len()];
     // Hosts that show the same are judged the same.
+    let mut raised = Vec::new();
     let mut judged: Vec<(Claim, usize, Levels)> = Vec::new();
     for (members, edges) in subjects {
         let claim = if members.len() > 1 {
@@ -57,11 +59,29 @@ pub(crate) fn worst(grounds: &Grounds, weights: &Weights) -> Vec<Verdict> {
         judged.push(key);
         for (family, worst) in FAMILIES.into_iter().zip(worst.iter_mut()) {
             for forged in forgeries(weights, &seen, family) {
-                *worst = (*worst).max(judge(&bench, &forged).verdict);
+                let verdict = judge(&bench, &forged).verdict;
+                if verdict >= Verdict::Likely && *worst < Verdict::Likely {
+                    raised.push(format!(
+                        "{family:?} forged on {} hosts: {}",
+                        subject.members.len(),
+                        levels(weights, &forged)
+                    ));
+                }
+                *worst = (*worst).max(verdict);
             }
         }
     }
-    worst
+    (worst, raised)
+}
+
+/// Levels in words.
+fn levels(weights: &Weights, levels: &Levels) -> String {
+    let cues = weights.cues.iter().enumerate();
+    let named = cues.filter_map(|(place, table)| {
+        let level = table.levels.get(levels.get(place)?)?;
+        Some(format!("{} {}", table.id, level.name))
+    });
+    named.collect::<Vec<_>>().join(", ")
 }
 
 /// The levels that were seen, with each combination of those of one family in place of its own.

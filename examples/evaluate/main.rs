@@ -28,7 +28,7 @@ use runs::Outcome;
 /// Seeds of the analyses of all sites at once: they take as long as everything else of a seed.
 const MIXED: u64 = 2;
 /// Even seeds of each dose.
-const DOSED: u64 = 5;
+const DOSED: u64 = 3;
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -156,9 +156,7 @@ fn truth(table: &toml::Table) -> Truth {
 fn traits(capture: &toml::Value) -> Vec<(String, [u64; 2], [u64; 2])> {
     let range = |value: Option<&toml::Value>| -> Option<[u64; 2]> {
         let ends = value?.as_array()?.iter();
-        let ends: Vec<u64> = ends
-            .filter_map(|end| end.as_integer()?.try_into().ok())
-            .collect();
+        let ends: Vec<u64> = ends.filter_map(|end| end.as_integer()?.try_into().ok()).collect();
         ends.try_into().ok()
     };
     let list = capture.get("trait").and_then(toml::Value::as_array);
@@ -185,6 +183,12 @@ pub(crate) fn run(
     let prior = analyst.weights().prior(place, false);
     let [farm, ..] = prior;
     let case = &analysed.case;
+    let (forged, raised) = if truth.verdict == "none" {
+        forge::worst(&analysed.grounds, analyst.weights())
+    } else {
+        (Vec::new(), Vec::new())
+    };
+    let told = told(&analysed) + &raised.join("\n");
     Ok(Outcome {
         scenario: scenario.name,
         seed,
@@ -201,12 +205,8 @@ pub(crate) fn run(
         hosts: hosts(&analysed, &truth),
         without: ablation(analyst, &analysed),
         baselines: baselines(&analysed),
-        forged: if truth.verdict == "none" {
-            forge::worst(&analysed.grounds, analyst.weights())
-        } else {
-            Vec::new()
-        },
-        told: told(&analysed),
+        forged,
+        told,
         traits: truth.traits,
     })
 }
@@ -218,16 +218,28 @@ fn told(analysed: &Analysed) -> String {
     for farm in case.farms.iter().take(2) {
         let _ = writeln!(text, "{}", farm.summary);
         for reason in &farm.reasons {
-            let _ = writeln!(text, "    {:+.1} {}: {}", reason.weight.0, reason.reason, reason.what);
+            let _ = writeln!(
+                text,
+                "    {:+.1} {}: {}",
+                reason.weight.0, reason.reason, reason.what
+            );
         }
         for hidden in &farm.not_observable {
             let _ = writeln!(text, "    n/a {hidden}");
         }
         let groups = analysed.grounds.groups.iter().filter(|group| group.id == farm.id);
         for pair in groups.flat_map(|group| &group.edges) {
-            let _ = write!(text, "    pair {} {} {:+.1}:", pair.hosts.0, pair.hosts.1, pair.total);
+            let _ = write!(
+                text,
+                "    pair {} {} {:+.1}:",
+                pair.hosts.0, pair.hosts.1, pair.total
+            );
             for line in &pair.lines {
-                let _ = write!(text, " {} {:+.1} ({});", line.term, line.said.nats, line.said.what);
+                let _ = write!(
+                    text,
+                    " {} {:+.1} ({});",
+                    line.term, line.said.nats, line.said.what
+                );
             }
             text.push('\n');
         }

@@ -89,7 +89,7 @@ fn obstacle(bench: &Bench<'_>, levels: &Levels, weighed: &[(Family, f64)]) -> Op
     };
     if speaking.len() < needed {
         return Some(format!(
-            "only {} of {needed} needed kinds of evidence speak for it clearly",
+            "only {} of {needed} needed kinds of evidence of what happens there speak for it clearly",
             speaking.len()
         ));
     }

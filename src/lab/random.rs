@@ -229,13 +229,22 @@ mod tests {
             let drawn = random.held_out("size", 5..=6, 3..=9);
             assert_eq!(is_judging, !(5..=6).contains(&drawn));
             assert!((3..=9).contains(&drawn));
-            assert_eq!(random.held_out("days", 5..=5, 5..=6), if is_judging { 6 } else { 5 });
-            assert_eq!(Random::with(seed, &[("size", 30)]).fork("house").held_out("size", 5..=6, 3..=9), 30);
+            assert_eq!(
+                random.held_out("days", 5..=5, 5..=6),
+                if is_judging { 6 } else { 5 }
+            );
+            assert_eq!(
+                Random::with(seed, &[("size", 30)])
+                    .fork("house")
+                    .held_out("size", 5..=6, 3..=9),
+                30
+            );
             let traits = random.fork("somebody").traits();
             assert_eq!(traits["size"].drawn, [drawn]);
         }
-        let all: std::collections::BTreeSet<u64> =
-            (0..200).map(|half| Random::new(half * 2).held_out("size", 5..=6, 3..=9)).collect();
+        let all: std::collections::BTreeSet<u64> = (0..200)
+            .map(|half| Random::new(half * 2).held_out("size", 5..=6, 3..=9))
+            .collect();
         assert_eq!(all.into_iter().collect::<Vec<_>>(), [3, 4, 7, 8, 9]);
     }
 

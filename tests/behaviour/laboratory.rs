@@ -49,11 +49,20 @@ fn farms_are_found_and_nothing_benign_is_raised() {
         // Whoever forges all of one kind of evidence, and nothing else, brings nobody harmless to it.
         assert_eq!(one.forged.len(), FAMILIES.len());
         for (family, worst) in FAMILIES.into_iter().zip(&one.forged) {
-            assert!(*worst < Verdict::Likely, "{}: {family:?} forged: {worst:?}", one.scenario);
+            assert!(
+                *worst < Verdict::Likely,
+                "{}: {family:?} forged: {worst:?}",
+                one.scenario
+            );
         }
     }
     // The test could fail: forging moves something.
-    assert!(outcomes.iter().flat_map(|one| &one.forged).any(|worst| *worst >= Verdict::Note));
+    assert!(
+        outcomes
+            .iter()
+            .flat_map(|one| &one.forged)
+            .any(|worst| *worst >= Verdict::Note)
+    );
     let of = |name: &str| outcomes.iter().find(|one| one.scenario == name).unwrap();
     for name in ["s01", "s02", "s10", "s11", "s12", "s27", "s30", "s33"] {
         let one = of(name);

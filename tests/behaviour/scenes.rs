@@ -67,7 +67,17 @@ fn save(path: &Path, head: &[u8], frames: &[Vec<u8>]) {
 fn said(folder: &Path, vantage: &str, threads: &str, captures: &[PathBuf]) -> String {
     let run = finish(
         farmhawk()
-            .args(["analyze", "--all", "--flows", "--format", "jsonl", "--vantage", vantage, "-j", threads])
+            .args([
+                "analyze",
+                "--all",
+                "--flows",
+                "--format",
+                "jsonl",
+                "--vantage",
+                vantage,
+                "-j",
+                threads,
+            ])
             .arg("--policy")
             .arg(folder.join("policy.toml"))
             .arg("--assets")
@@ -92,7 +102,10 @@ fn scenarios_in_pieces_are_judged_the_same_in_any_order_by_any_number_of_threads
         let (second, last) = rest.split_at(rest.len() / 2);
         let port = |even: usize| -> Vec<Vec<u8>> {
             let numbered = last.iter().enumerate();
-            numbered.filter(|(number, _)| number % 2 == even).map(|(_, one)| one.clone()).collect()
+            numbered
+                .filter(|(number, _)| number % 2 == even)
+                .map(|(_, one)| one.clone())
+                .collect()
         };
         let pieces = [first.to_vec(), second.to_vec(), port(0), port(1)];
         let mut captures: Vec<PathBuf> = Vec::new();
@@ -106,7 +119,11 @@ fn scenarios_in_pieces_are_judged_the_same_in_any_order_by_any_number_of_threads
             .map(|line| serde_json::from_str(line).unwrap())
             .filter(|record: &Value| record["event_type"] == "farm")
             .collect();
-        assert_eq!(farms.iter().any(|farm| farm["verdict"] != "none"), raised, "{name}");
+        assert_eq!(
+            farms.iter().any(|farm| farm["verdict"] != "none"),
+            raised,
+            "{name}"
+        );
         for threads in ["2", "3", "8"] {
             let many = said(folder.path(), scenario.vantage, threads, &captures);
             assert!(one == many, "{name} differs with {threads} threads");
@@ -117,7 +134,10 @@ fn scenarios_in_pieces_are_judged_the_same_in_any_order_by_any_number_of_threads
             assert!(one == other, "{name} differs in the order {captures:?}");
         }
         captures.reverse();
-        assert!(one == said(folder.path(), scenario.vantage, "8", &captures), "{name} differs backwards");
+        assert!(
+            one == said(folder.path(), scenario.vantage, "8", &captures),
+            "{name} differs backwards"
+        );
         for capture in &captures {
             fs::remove_file(capture).unwrap();
         }
@@ -163,7 +183,8 @@ fn bare(frames: &[Vec<u8>], wrapping: Wrapped) -> Vec<Vec<u8>> {
     kept
 }
 
-/// All that is said of groups, but for identifiers, which hold the tag of a network that is tagged.
+/// All that is said of groups, but for identifiers, which hold the tag of a network that is tagged, and for memberships, which are
+/// drawn by leaving out edges in the order of identifiers.
 fn told(farms: &[Farm]) -> String {
     let mut text = String::new();
     for farm in farms {
@@ -171,13 +192,19 @@ fn told(farms: &[Farm]) -> String {
             panic!("a record is an object")
         };
         record.remove("id");
-        for (list, keys) in [("hosts", &["host"][..]), ("reasons", &["hosts", "findings"])] {
+        for (list, keys) in [
+            ("hosts", &["host", "membership"][..]),
+            ("reasons", &["hosts", "findings"]),
+        ] {
             for one in record[list].as_array_mut().unwrap() {
                 for key in keys {
                     one.as_object_mut().unwrap().remove(*key);
                 }
             }
-            record[list].as_array_mut().unwrap().sort_by_key(ToString::to_string);
+            record[list]
+                .as_array_mut()
+                .unwrap()
+                .sort_by_key(ToString::to_string);
         }
         text.push_str(&serde_json::to_string(&record).unwrap());
     }

@@ -109,7 +109,11 @@ mod tests {
         let mut lists = [Vec::new(), Vec::new()];
         for half in 0..halves {
             for (place, list) in (0_u32..).zip(lists.iter_mut()) {
-                let start = if in_turn { place * 15 } else { (chance.next() * f64::from(30 - length)) as u32 };
+                let start = if in_turn {
+                    place * 15
+                } else {
+                    (chance.next() * f64::from(30 - length)) as u32
+                };
                 list.extend((start..start + length).map(|minute| half * 30 + minute));
             }
         }

@@ -186,7 +186,8 @@ fn a_blatant_farm_on_a_home_line_under_a_watched_vpn_is_likely_after_an_hour() {
         .into_iter()
         .map(|profile| on_line(profile, NetworkKind::Residential, false))
         .collect();
-    assert_eq!(explained(&all).farms[0].verdict, Verdict::Likely);
+    // Remote control and organisations: where that is, is no third kind of evidence. A shared house is a home, too.
+    assert_eq!(explained(&all).farms[0].verdict, Verdict::Review);
     for profile in &mut all {
         place_controllers(profile, ControllerPlaceKind::WatchedVpn, false);
     }
@@ -381,7 +382,15 @@ fn five_days_let_coverage_and_local_use_speak() {
         .collect();
     let found = explained(&all);
     let record = &found.farms[0];
-    assert!(record.verdict >= Verdict::Likely, "{record:#?}");
+    assert_eq!(record.verdict, Verdict::Review, "two kinds of evidence");
+    assert!(record.summary.contains("only 2 of 3 needed kinds of evidence"));
+    let far: Vec<HostProfile> = (all.iter().cloned())
+        .map(|profile| HostProfile {
+            control_excess_ms: Observable::Observed(140.0),
+            ..profile
+        })
+        .collect();
+    assert!(explained(&far).farms[0].verdict >= Verdict::Likely);
     assert!(record.explanations.farm > 0.98);
     let of = |cue: &str| record.reasons.iter().find(|reason| reason.reason == cue).unwrap();
     assert!(of("cover").weight.0 > 5.0);
@@ -533,4 +542,32 @@ fn a_tool_on_most_machines_of_an_employer_is_policy_but_in_a_house_it_is_not() {
             .any(|one| one.contains("policy rather than anomaly"))
     );
     assert!(explained(&all).farms[0].verdict >= Verdict::Review);
+}
+
+#[test]
+fn a_place_that_the_policy_declares_counts_for_more_than_what_a_database_says_of_its_line() {
+    let of = |kind| {
+        let profiles: Vec<HostProfile> = farm()
+            .into_iter()
+            .map(|profile| HostProfile {
+                stands_in: kind,
+                ..on_line(profile, NetworkKind::Residential, false)
+            })
+            .collect();
+        let found = explained(&profiles);
+        let site = found.farms[0]
+            .reasons
+            .iter()
+            .find(|one| one.reason == "site")
+            .unwrap();
+        (site.what.clone(), site.weight.0)
+    };
+    let (line, weight) = of(None);
+    assert!(
+        line.contains("a residential line") && weight > 0.0,
+        "{line} {weight}"
+    );
+    let (declared, weight) = of(Some(NetworkKind::Shared));
+    assert!(declared.contains("in a place that many"), "{declared}");
+    assert!(weight < 0.0, "{weight}");
 }

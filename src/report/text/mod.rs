@@ -106,9 +106,7 @@ fn worst_of(case: &Case, worst: Verdict) -> String {
     let group = case.farms.iter().find(|farm| farm.verdict == worst);
     let host = case.hosts.iter().find(|host| host.verdict == worst);
     let (who, explanations) = match (group, host) {
-        (Some(farm), _) => {
-            (size(&farm.hosts), &farm.explanations)
-        }
+        (Some(farm), _) => (size(&farm.hosts), &farm.explanations),
         (None, Some(host)) => (words::host(host), &host.explanations),
         (None, None) => return String::new(),
     };
