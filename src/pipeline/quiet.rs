@@ -34,14 +34,17 @@ pub fn judge(views: &[HostView], concluded: &Concluded) -> Vec<bool> {
     views.iter().map(is_quiet).collect()
 }
 
+/// What a quiet host's profile can differ in: whether it asked for names, talked through a router, on how many days it was seen, and in
+/// what kind of place it stands.
+type Kind = (bool, bool, usize, Option<NetworkKind>);
+
 /// Explains quiet hosts: each kind once.
 pub struct Explainer<'a> {
     watched: &'a Watched,
     weights: &'a Weights,
     circumstances: &'a Circumstances,
-    /// By what a profile can differ in: whether it asked for names, talked through a router, on how many days it was seen, and in what
-    /// kind of place it stands.
-    known: BTreeMap<(bool, bool, usize, Option<NetworkKind>), (String, HostExplanation)>,
+    /// By kind, with the label of the first of them.
+    known: BTreeMap<Kind, (String, HostExplanation)>,
 }
 
 impl<'a> Explainer<'a> {

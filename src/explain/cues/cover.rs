@@ -1,8 +1,7 @@
 //! How much of the human activity at the controlled machines falls into remote sessions (DETECTION 4.1.3).
 
-use crate::explain::subject::{Subject, identifiers, median, session_findings};
+use crate::explain::subject::{Subject, identifiers, median, median_of, session_findings};
 use crate::model::profile::HostProfile;
-use crate::model::quantity::counted;
 
 use super::{Cue, Reading};
 
@@ -61,9 +60,9 @@ fn value(subject: &Subject<'_>) -> Reading {
         ">.8"
     };
     let what = format!(
-        "{:.0} % of the human activity happens inside remote sessions (median of {})",
+        "{:.0} % of the human activity happens inside remote sessions{}",
         share * 100.0,
-        counted(known.len(), "machine")
+        median_of(known.len())
     );
     Reading::observed(level, what).shown_by(identifiers(&known), session_findings(&known))
 }

@@ -128,7 +128,9 @@ fn group(page: &mut Page<'_>, case: &Case, farm: &Farm) -> io::Result<()> {
     page.heading(0, style, &head, &words::sentence(&farm.summary))?;
     page.indent(2);
     page.items("explained by", explained(&farm.explanations, &farm.runner_up))?;
-    let members = farm.hosts.iter().map(|member| {
+    let mut sorted: Vec<_> = farm.hosts.iter().collect();
+    sorted.sort_by_key(|member| (member.is_kvm, &member.label));
+    let members = sorted.into_iter().map(|member| {
         let figures = format!("{:>4.2} ", member.membership);
         let kind = if member.is_kvm { " (IP KVM)" } else { "" };
         (figures, format!("{}{kind}", words::shown(&member.label)))
