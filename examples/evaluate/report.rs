@@ -10,7 +10,7 @@ use farmhawk::model::host::Verdict;
 use crate::dose::Response;
 use crate::measure::{self, EDGES, count, share};
 use crate::mixed::Mixed;
-use crate::runs::{Outcome, scenarios};
+use crate::runs::{Outcome, Trait, scenarios};
 
 const VERDICTS: [Verdict; 5] = [
     Verdict::None,
@@ -52,6 +52,7 @@ pub(crate) fn page(
     let judged: Vec<&Outcome> = outcomes.iter().filter(|outcome| is_judged(outcome)).collect();
     if judged.is_empty() {
         text.push_str("\nNo even seed was run: nothing is judged.\n");
+        doses(&mut text, responses);
         return text;
     }
     gates(&mut text, &judged);
@@ -316,11 +317,10 @@ fn doses(text: &mut String, responses: &[Response]) {
 }
 
 fn traits(text: &mut String, outcomes: &[Outcome]) {
-    let mut scenarios_of: BTreeMap<(&str, [u64; 2], [u64; 2]), BTreeSet<&str>> = BTreeMap::new();
+    let mut scenarios_of: BTreeMap<&Trait, BTreeSet<&str>> = BTreeMap::new();
     for one in outcomes {
-        for (name, odd, even) in &one.traits {
-            let scenarios = scenarios_of.entry((name, *odd, *even)).or_default();
-            scenarios.insert(one.scenario);
+        for drawn in &one.traits {
+            scenarios_of.entry(drawn).or_default().insert(one.scenario);
         }
     }
     text.push_str(
@@ -333,8 +333,8 @@ fn traits(text: &mut String, outcomes: &[Outcome]) {
             text,
             "| {name} | {} | {} | {} |",
             names.join(" "),
-            range(odd),
-            beside(odd, even)
+            range(*odd),
+            beside(*odd, *even)
         );
     }
 }

@@ -16,6 +16,9 @@ use farmhawk::model::vantage::Vantage;
 use crate::analysis::{Analysed, Analyst};
 use crate::forge;
 
+/// What was drawn for a scenario: its name, the range of odd seeds, and that of even ones.
+pub(crate) type Trait = (String, [u64; 2], [u64; 2]);
+
 /// What the truth file says, as far as it is compared.
 pub(crate) struct Truth {
     /// Addresses of the farm.
@@ -25,7 +28,7 @@ pub(crate) struct Truth {
     /// What an analysis ought to say.
     pub(crate) verdict: String,
     /// What was drawn: name, range of odd seeds, range of even seeds.
-    pub(crate) traits: Vec<(String, [u64; 2], [u64; 2])>,
+    pub(crate) traits: Vec<Trait>,
 }
 
 /// A host and what was said of it.
@@ -67,7 +70,7 @@ pub(crate) struct Outcome {
     /// The worst verdict that forging one family could bring about, in the order of the families; of benign captures only.
     pub(crate) forged: Vec<Verdict>,
     /// What was drawn for the scenario: name, range of odd seeds, range of even seeds without that.
-    pub(crate) traits: Vec<(String, [u64; 2], [u64; 2])>,
+    pub(crate) traits: Vec<Trait>,
     /// The worst group with its reasons, for who reads single runs.
     pub(crate) told: String,
     /// Baselines: any remote tool on three hosts, a conversation of four hours, a VPN.
@@ -153,7 +156,7 @@ fn truth(table: &toml::Table) -> Truth {
     }
 }
 
-fn traits(capture: &toml::Value) -> Vec<(String, [u64; 2], [u64; 2])> {
+fn traits(capture: &toml::Value) -> Vec<Trait> {
     let range = |value: Option<&toml::Value>| -> Option<[u64; 2]> {
         let ends = value?.as_array()?.iter();
         let ends: Vec<u64> = ends.filter_map(|end| end.as_integer()?.try_into().ok()).collect();
