@@ -78,9 +78,12 @@
 //! * Hosts about which nothing was found are counted, and explained only where an output lists every host
 //!   ([`pipeline::quiet`]): they are nearly all of a large network, and the same can be said of all of them.
 //! * Records say more than was first agreed: an item of evidence has its false-positive `note` apart from `what`, and a host has
-//!   `summary`, `next_question` and `not_observable` as a farm has, because it is judged by itself too.
+//!   `summary`, `next_question` and `not_observable` as a farm has, because it is judged by itself too; the
+//!   summary says where the captures were taken and who says so (`vantage`), because it decides the priors.
 //! * Round trips and loops are measured ([`flow::timing`]) of flows that speak remote access or a tunnel, or behave like a
 //!   session for two bins of ten seconds, and of nothing else: one bit in the hot record says so. `detect::hidden_leg` judges them.
+//! * A handshake inside TLS (Trojan, VLESS and the like) is looked for only where the policy asks: the lengths of records behind the
+//!   handshake are octets that every other TLS connection may let go ([`dissect::Dissector::start_closely`]).
 //! * A farm says what clustering by density (HDBSCAN) sees where it does not see the same group (`second_opinion`), and a reason's weight
 //!   stands against the benign explanations that everything else leaves ([`explain::posterior::cue_decibans`]).
 //! * A member of a farm says `is_kvm` where it is an IP KVM, so that nobody counts it among the machines that somebody works at, and a

@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use anyhow::Context as _;
 use farmhawk::capture::{self, Reading, inputs};
 use farmhawk::detect::Knowledge;
-use farmhawk::explain::Circumstances;
 use farmhawk::explain::weights::Weights;
 use farmhawk::geo::Geo;
 use farmhawk::model::case::Case;
@@ -15,7 +14,6 @@ use farmhawk::model::flow::FlowRecord;
 use farmhawk::model::loss::Losses;
 use farmhawk::model::threads::Threads;
 use farmhawk::model::time::{SECOND, Timestamp};
-use farmhawk::model::vantage::Vantage;
 use farmhawk::pipeline::analysis::Analysis;
 use farmhawk::pipeline::conclude::{self, Ending, Grounds};
 use farmhawk::pipeline::front::Reader;
@@ -23,6 +21,7 @@ use farmhawk::pipeline::rows::Rows;
 use farmhawk::pipeline::{self, received};
 use farmhawk::settings::inventory::Inventory;
 use farmhawk::settings::limits::Limits;
+use farmhawk::settings::policy::Heuristics;
 use farmhawk::settings::policy::Policy;
 use farmhawk::signatures::Catalogue;
 
@@ -61,9 +60,8 @@ impl Analyst {
         captures: &[PathBuf],
         inventory: &str,
         policy: &str,
-        vantage: Vantage,
     ) -> anyhow::Result<Analysed> {
-        self.analyse_until(captures, inventory, policy, vantage, None)
+        self.analyse_until(captures, inventory, policy, None)
     }
 
     /// The same as if captures had ended at this moment.
@@ -72,7 +70,6 @@ impl Analyst {
         captures: &[PathBuf],
         inventory: &str,
         policy: &str,
-        vantage: Vantage,
         until: Option<Timestamp>,
     ) -> anyhow::Result<Analysed> {
         let tools: Vec<&str> = self.catalogue.ids().collect();
@@ -96,7 +93,7 @@ impl Analyst {
             seen.fetch_max(outward(row.flow), Ordering::Relaxed);
             Ok(())
         });
-        let analysis = Analysis::new(&self.limits, &[], &self.catalogue, true);
+        let analysis = Analysis::new(&self.limits, &[], &self.catalogue, Heuristics::default(), true);
         let rows = Rows::new(&self.geo, sink);
         let (reader, _, analysis, _) = pipeline::run(1, reader, &self.limits, analysis, rows)
             .context("a stage of the pipeline was lost")?;
@@ -110,17 +107,15 @@ impl Analyst {
             threads: Threads::default(),
             knowledge: Knowledge {
                 at: None,
+                reverse_names: None,
                 catalogue: &self.catalogue,
                 geo: &self.geo,
                 policy: &policy,
             },
             inventory: inventory.as_ref(),
             weights: &self.weights,
-            circumstances: Circumstances {
-                vantage,
-                is_incident: false,
-                damage: None,
-            },
+            vantage: None,
+            is_incident: false,
             received: received::from_captures(&reader),
             spans,
             grain: reader.clocks.grain(),

@@ -50,7 +50,7 @@ pub(crate) fn run(analyst: &Analyst, seed: u64, folder: &Path) -> anyhow::Result
         truths.push(truth);
     }
     let policy = format!("allowed_tools = [\"freshservice\"]\n\n{policy}");
-    let analysed = analyst.analyse(&captures, &inventory, &policy, Vantage::Home)?;
+    let analysed = analyst.analyse(&captures, &inventory, &policy)?;
     for path in &captures {
         fs::remove_file(path)?;
     }

@@ -180,10 +180,9 @@ pub(crate) fn run(
     folder: &Path,
 ) -> anyhow::Result<Outcome> {
     let (path, inventory, truth) = write(scenario, seed, folder)?;
-    let place = vantage(scenario);
-    let analysed = analyst.analyse(std::slice::from_ref(&path), &inventory, scenario.policy, place)?;
+    let analysed = analyst.analyse(std::slice::from_ref(&path), &inventory, scenario.policy)?;
     fs::remove_file(&path)?;
-    let prior = analyst.weights().prior(place, false);
+    let prior = analyst.weights().prior(analysed.case.summary.vantage.name, false);
     let [farm, ..] = prior;
     let case = &analysed.case;
     let (forged, raised) = if truth.verdict == "none" {

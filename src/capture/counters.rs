@@ -58,7 +58,7 @@ pub struct CaptureCounters {
     pub format: Format,
     /// How it is compressed, outermost first.
     pub compression: Vec<Scheme>,
-    /// Size on disk in bytes, where known.
+    /// Size on disk in bytes, where known; of a stream, the bytes that were read of it, before decompression.
     pub size: Option<u64>,
     /// Frames delivered.
     pub packets: u64,

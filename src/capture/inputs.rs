@@ -10,6 +10,7 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use super::CaptureError;
+use super::repeated::{self, Repeated};
 use super::savefile::{is_capture, is_cut_short};
 use super::stream::Stream;
 
@@ -43,6 +44,40 @@ pub struct Inputs {
     pub captures: Vec<Input>,
     /// Files in folders that are no captures.
     pub passed_over: u64,
+    /// Files and folders in folders that should have been read and could not be.
+    pub unread: Vec<Unread>,
+    /// Captures that were left out, because another one has the same content.
+    pub repeated: Vec<Repeated>,
+}
+
+/// Something in a folder that should have been read.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Unread {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Why it was not read.
+    pub cause: String,
+}
+
+impl Inputs {
+    fn note(&mut self, path: PathBuf, cause: String) {
+        self.unread.push(Unread { path, cause });
+    }
+
+    /// Refuses a folder or a pattern that gave no capture beside the `before` that there were, captures and unread ones.
+    fn refuse_nothing(&self, argument: &Path, before: (usize, usize)) -> Result<(), CaptureError> {
+        if self.captures.len() > before.0 {
+            return Ok(());
+        }
+        Err(match self.unread.get(before.1) {
+            Some(Unread { path, cause }) => CaptureError::NothingRead {
+                argument: argument.to_owned(),
+                path: path.clone(),
+                cause: cause.clone(),
+            },
+            None => CaptureError::NothingFound(argument.to_owned()),
+        })
+    }
 }
 
 /// What a file is.
@@ -63,11 +98,9 @@ pub fn expand(arguments: &[PathBuf]) -> Result<Inputs, CaptureError> {
         }
         match fs::metadata(argument) {
             Ok(metadata) if metadata.is_dir() => {
-                let before = inputs.captures.len();
+                let before = (inputs.captures.len(), inputs.unread.len());
                 walk(argument, 0, &mut inputs)?;
-                if inputs.captures.len() == before {
-                    return Err(CaptureError::NothingFound(argument.clone()));
-                }
+                inputs.refuse_nothing(argument, before)?;
             }
             // A pipe gives its bytes once: it is judged when it is read.
             Ok(metadata) if !metadata.is_file() => inputs.captures.push(Input::File(argument.clone())),
@@ -92,6 +125,7 @@ pub fn expand(arguments: &[PathBuf]) -> Result<Inputs, CaptureError> {
         Input::Stdin => seen.insert(PathBuf::from("-")),
         Input::File(path) => seen.insert(fs::canonicalize(path).unwrap_or_else(|_| path.clone())),
     });
+    inputs.repeated = repeated::leave_out(&mut inputs.captures);
     if inputs.captures.len() > usize::from(u16::MAX).saturating_add(1) {
         return Err(CaptureError::TooMany(inputs.captures.len()));
     }
@@ -110,48 +144,72 @@ fn content(path: &Path) -> Result<Content, CaptureError> {
     })
 }
 
-/// Adds the captures below a folder. Links to folders are not followed: they can lead in circles.
+/// Adds the captures below a folder. Links to folders are not followed: they can lead in circles. What cannot be read below it
+/// is noted, and the rest is read.
 fn walk(folder: &Path, depth: usize, inputs: &mut Inputs) -> Result<(), CaptureError> {
     if depth > DEEPEST_FOLDER {
+        inputs.note(folder.to_owned(), "deeper than folders are entered".to_owned());
         return Ok(());
     }
-    for path in entries(folder)? {
+    let paths = match entries(folder) {
+        Ok(paths) => paths,
+        Err(CaptureError::Open(path, cause)) if depth > 0 => {
+            inputs.note(path, cause.to_string());
+            return Ok(());
+        }
+        Err(error) => return Err(error),
+    };
+    for path in paths {
         let Ok(own) = fs::symlink_metadata(&path) else {
             continue;
         };
         if own.is_dir() {
             walk(&path, depth.saturating_add(1), inputs)?;
         } else if fs::metadata(&path).is_ok_and(|target| target.is_file()) {
-            add_if_capture(path, inputs)?;
+            add_if_capture(path, inputs);
         }
     }
     Ok(())
 }
 
 /// Adds a file that was not named itself; one with too few bytes to tell counts as a capture if it is named like one.
-fn add_if_capture(path: PathBuf, inputs: &mut Inputs) -> Result<(), CaptureError> {
-    let wanted = match content(&path)? {
-        Content::Capture => true,
-        Content::CutShort => is_named_like_a_capture(&path),
-        Content::Other(_) => false,
-    };
-    if wanted {
-        inputs.captures.push(Input::File(path));
-    } else {
-        inputs.passed_over = inputs.passed_over.saturating_add(1);
+fn add_if_capture(path: PathBuf, inputs: &mut Inputs) {
+    let is_named = is_named_like_a_capture(&path);
+    match content(&path) {
+        Ok(Content::Capture) => inputs.captures.push(Input::File(path)),
+        Ok(Content::CutShort) if is_named => inputs.captures.push(Input::File(path)),
+        Ok(Content::Other(start)) if is_named => {
+            inputs.note(
+                path,
+                format!("named like a capture, but starts with {start:02x?}"),
+            );
+        }
+        Ok(Content::CutShort | Content::Other(_)) => {
+            inputs.passed_over = inputs.passed_over.saturating_add(1);
+        }
+        Err(CaptureError::Open(path, cause)) => inputs.note(path, cause.to_string()),
+        Err(error) => inputs.note(path, error.to_string()),
     }
-    Ok(())
 }
 
+/// Whether the name ends like a capture's, a compression's ending and the number of a ring's file aside.
 fn is_named_like_a_capture(path: &Path) -> bool {
     let name = path
         .file_name()
         .unwrap_or_default()
         .to_string_lossy()
         .to_ascii_lowercase();
-    name.split('.')
-        .skip(1)
-        .any(|part| matches!(part, "pcap" | "pcapng" | "cap"))
+    let is_aside = |part: &&str| {
+        matches!(*part, "gz" | "zst" | "lz4" | "xz") || part.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    let mut endings = name.split('.').skip(1).collect::<Vec<_>>().into_iter().rev();
+    let ending = endings.find(|part| !is_aside(part));
+    ending.is_some_and(|part| {
+        matches!(
+            part.trim_end_matches(|last: char| last.is_ascii_digit()),
+            "pcap" | "pcapng" | "cap"
+        )
+    })
 }
 
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, CaptureError> {
@@ -231,18 +289,15 @@ fn matching(pattern: &Path, inputs: &mut Inputs) -> Result<(), CaptureError> {
         }
         places = next;
     }
-    let before = inputs.captures.len();
+    let before = (inputs.captures.len(), inputs.unread.len());
     for path in places {
         match fs::metadata(&path) {
             Ok(metadata) if metadata.is_dir() => walk(&path, 0, inputs)?,
-            Ok(metadata) if metadata.is_file() => add_if_capture(path, inputs)?,
+            Ok(metadata) if metadata.is_file() => add_if_capture(path, inputs),
             _ => {}
         }
     }
-    if inputs.captures.len() == before {
-        return Err(CaptureError::NothingFound(pattern.to_owned()));
-    }
-    Ok(())
+    inputs.refuse_nothing(pattern, before)
 }
 
 /// Whether `name` fits `pattern`: `*` stands for any characters, `?` for one; neither for a leading dot.
@@ -281,6 +336,8 @@ fn matches_wildcard(pattern: &str, name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     const HEADER_ONLY: [u8; 24] = [
@@ -313,7 +370,46 @@ mod tests {
             names(&inputs, folder.path()),
             ["b.pcap", "deep/a.bin", "deep/cut.pcap", "empty.pcapng.gz"]
         );
-        assert_eq!(inputs.passed_over, 3);
+        assert_eq!(inputs.passed_over, 2);
+        let [unread] = &inputs.unread[..] else {
+            panic!("{:?}", inputs.unread);
+        };
+        assert!(unread.path.ends_with("notes.pcap"));
+        assert_eq!(
+            unread.cause,
+            "named like a capture, but starts with [6e, 6f, 20, 63]"
+        );
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_named_and_the_others_are_read() {
+        let folder = folder();
+        let closed = folder.path().join("deep/a.bin");
+        fs::set_permissions(&closed, fs::Permissions::from_mode(0o000)).unwrap();
+        if fs::File::open(&closed).is_ok() {
+            println!("skipped: this user reads everything");
+            return;
+        }
+        let inputs = expand(&[folder.path().to_owned()]).unwrap();
+        assert_eq!(inputs.captures.len(), 3);
+        assert!(inputs.unread.iter().any(|unread| unread.path == closed));
+    }
+
+    #[test]
+    fn names_end_like_those_of_captures() {
+        for name in [
+            "a.pcap",
+            "a.PCAPNG.gz",
+            "a.cap",
+            "a.pcap1",
+            "a.pcap.2",
+            "b.pcap_x.pcap",
+        ] {
+            assert!(is_named_like_a_capture(Path::new(name)), "{name}");
+        }
+        for name in ["pcap", "a.pcap.sha256", "a.txt", "a.gz", "a.pcapx"] {
+            assert!(!is_named_like_a_capture(Path::new(name)), "{name}");
+        }
     }
 
     #[test]

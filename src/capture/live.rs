@@ -27,6 +27,10 @@ const GATHER: Duration = Duration::from_millis(100);
 const RETIRE_MS: i32 = 50;
 /// Pause when nothing came.
 const PAUSE: Duration = Duration::from_millis(5);
+/// Silence after which nothing more is expected of the kernel at the end: several times that of its handing over.
+const SILENCE: Duration = Duration::from_millis(4 * RETIRE_MS as u64);
+/// Longest time for which the kernel's buffer is emptied at the end.
+const LONGEST_DRAIN: Duration = Duration::from_secs(2);
 
 /// How an interface is opened.
 #[derive(Clone, Debug)]
@@ -43,6 +47,8 @@ pub struct Opening {
     pub limits: Limits,
     /// Index among the captures.
     pub index: u16,
+    /// After how long the source ends by itself.
+    pub duration: Option<Duration>,
 }
 
 impl Default for Opening {
@@ -54,6 +60,7 @@ impl Default for Opening {
             filter: None,
             limits: Limits::default(),
             index: 0,
+            duration: None,
         }
     }
 }
@@ -87,10 +94,20 @@ pub struct Live {
     dropped: Wrapping,
     dropped_by_interface: Wrapping,
     losses: Losses,
+    ends: Option<Instant>,
+    drain: Option<Drain>,
+}
+
+/// The end of listening: what the kernel already holds is still taken.
+struct Drain {
+    /// Frames that the kernel had taken in for us when it began.
+    due: u64,
+    began: Instant,
+    last_frame: Instant,
 }
 
 impl Live {
-    /// Opens an interface. The source ends when `stop` becomes true.
+    /// Opens an interface. The source ends when `stop` becomes true, after what came before.
     pub fn open(name: &str, opening: &Opening, stop: Arc<AtomicBool>) -> Result<Self, CaptureError> {
         if let Some(filter) = &opening.filter {
             Programs::new(filter)?;
@@ -139,6 +156,31 @@ impl Live {
             dropped: Wrapping::default(),
             dropped_by_interface: Wrapping::default(),
             losses: Losses::default(),
+            ends: opening.duration.and_then(|duration| now().checked_add(duration)),
+            drain: None,
+        })
+    }
+
+    /// Whether nobody wants what arrives from now on.
+    fn is_over(&self) -> bool {
+        self.stop.load(Ordering::Relaxed) || self.ends.is_some_and(|end| now() >= end)
+    }
+
+    /// Whether everything has been taken that the kernel held when listening ended. The kernel hands over what it has gathered
+    /// with a delay, and of the loopback interface it counts frames that libpcap does not show: then silence ends it.
+    fn is_drained(&mut self) -> bool {
+        if self.drain.is_none() {
+            self.count_drops();
+            self.drain = Some(Drain {
+                due: self.received.sum.saturating_sub(self.dropped.sum),
+                began: now(),
+                last_frame: now(),
+            });
+        }
+        self.drain.as_ref().is_some_and(|drain| {
+            self.number >= drain.due
+                || drain.last_frame.elapsed() >= SILENCE
+                || drain.began.elapsed() >= LONGEST_DRAIN
         })
     }
 
@@ -224,7 +266,7 @@ fn now() -> Instant {
 impl Source for Live {
     fn fill(&mut self, block: &mut Block) -> Result<bool, CaptureError> {
         block.clear();
-        if self.stop.load(Ordering::Relaxed) {
+        if self.is_over() && self.is_drained() {
             self.count_drops();
             return Ok(false);
         }
@@ -235,13 +277,18 @@ impl Source for Live {
             .saturating_sub(self.limits.frame_bytes.min(self.limits.block_bytes / 2));
         while block.frames.len() < self.limits.block_frames && block.bytes.len() < room {
             if !self.take_one(block)? {
-                if self.stop.load(Ordering::Relaxed) || start.elapsed() >= GATHER {
+                if start.elapsed() >= GATHER || self.is_over() && self.is_drained() {
                     break;
                 }
                 sleep(PAUSE);
             } else if block.frames.len().is_multiple_of(256) && start.elapsed() >= GATHER {
                 break;
             }
+        }
+        if let Some(drain) = &mut self.drain
+            && !block.frames.is_empty()
+        {
+            drain.last_frame = now();
         }
         self.counters.count(&block.frames);
         self.count_drops();
@@ -265,6 +312,10 @@ impl Source for Live {
 
     fn captures(&self) -> Vec<&CaptureCounters> {
         vec![&self.counters]
+    }
+
+    fn ends_itself(&self) -> bool {
+        true
     }
 }
 
@@ -337,7 +388,10 @@ mod tests {
         }
         assert_eq!(last_octets, (0..20).collect::<Vec<u8>>());
         stop.store(true, Ordering::Relaxed);
-        assert!(!live.fill(&mut block).unwrap());
+        assert!(
+            (0..50).any(|_| !live.fill(&mut block).unwrap()),
+            "what the kernel holds is taken, and then it ends"
+        );
         assert_eq!(live.captures()[0].packets, 20);
     }
 }

@@ -15,6 +15,7 @@ pub mod live;
 pub mod merge;
 mod options;
 mod pcapng;
+mod repeated;
 mod resolution;
 mod resume;
 pub mod savefile;
@@ -57,6 +58,11 @@ pub trait Source: Send {
 
     /// What is known of each capture so far, in the order of their indices.
     fn captures(&self) -> Vec<&CaptureCounters>;
+
+    /// Whether it heeds the wish to stop itself, and still gives what it holds by then.
+    fn ends_itself(&self) -> bool {
+        false
+    }
 }
 
 /// Position in the inputs, in bytes of the files as they stand on disk.
@@ -113,13 +119,23 @@ pub enum CaptureError {
     NotFound(PathBuf),
     /// It exists, but the operating system does not let us read it.
     #[error("{path}: {cause}", path = .0.display(), cause = .1)]
-    Open(PathBuf, #[source] io::Error),
+    Open(PathBuf, io::Error),
     /// Its first bytes belong to no format that we read.
     #[error("{path}: not a capture (starts with {start:02x?})", path = .0.display(), start = .1)]
     UnknownFormat(PathBuf, Vec<u8>),
     /// A folder or a pattern that holds no capture.
     #[error("{path}: no capture found", path = .0.display())]
     NothingFound(PathBuf),
+    /// A folder or a pattern that holds nothing that could be read, and the first of what could not.
+    #[error("{argument}: no capture could be read ({path}: {cause})", argument = .argument.display(), path = .path.display())]
+    NothingRead {
+        /// As the user named it.
+        argument: PathBuf,
+        /// What could not be read.
+        path: PathBuf,
+        /// Why.
+        cause: String,
+    },
     /// More captures than an index can number.
     #[error("{0} captures are more than the 65536 that one analysis can number")]
     TooMany(usize),

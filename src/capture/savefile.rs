@@ -274,9 +274,6 @@ impl SaveFile {
     }
 
     fn finish(&mut self) {
-        if self.counters.packets == 0 && self.counters.damaged == 0 {
-            self.damage(self.offset, "a capture without packets", None, 0);
-        }
         self.counters.sha256 = self.stream.digest();
         self.carry = Vec::new();
     }
@@ -300,6 +297,9 @@ impl Source for SaveFile {
             self.counters.count(&block.frames);
             if self.finished {
                 self.finish();
+            }
+            if self.stream.size.is_none() {
+                self.counters.size = Some(self.stream.read());
             }
             if !block.frames.is_empty() {
                 return Ok(true);

@@ -3,15 +3,18 @@
 use std::io::{self, BufWriter, Stdout, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use anyhow::Context as _;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 
 use super::arguments::{Common, Format, Level, Vantage};
 use super::load::{self, Loaded};
-use super::{Outcome, summary};
+use super::{Outcome, Usage, log, summary};
 use crate::capture::Source;
 use crate::detect::Knowledge;
-use crate::explain::Circumstances;
+use crate::document;
 use crate::flow::table::draw_seed;
 use crate::geo::sphere::CapturePoint;
 use crate::model::case::Case;
@@ -26,27 +29,93 @@ use crate::pipeline::front::{Reader, Watch};
 use crate::pipeline::rows::{FlowSink, Rows};
 use crate::pipeline::{self, received};
 use crate::report::case::CaseFolder;
+use crate::report::escape::escape;
 use crate::report::json::{JsonLines, JsonObject};
-use crate::report::manifest::{FileRecord, Provenance};
+use crate::report::manifest::{FileRecord, Provenance, seconds};
 use crate::report::output::Output;
 use crate::report::shown::Shown;
-use crate::report::text::Styles;
-use crate::report::text::Text;
+use crate::report::subject;
+use crate::report::text::{Ledger, Styles, Text};
 
 /// Frames that the reader takes after Ctrl-C: none; it ends at the next block.
 pub type Stop = Arc<AtomicBool>;
 
 type Out = BufWriter<Stdout>;
 
-/// Sets a flag on the first Ctrl-C; the second ends the program at once.
+/// Identifiers that are named when one is not known.
+const NEAREST: usize = 3;
+
+/// What follows a first Ctrl-C within this time is the same one: `timeout` and terminals send it to a process and to its group.
+const SAME_SIGNAL: Duration = Duration::from_millis(200);
+
+/// Sets a flag on the first Ctrl-C; the second ends the program at once, and says so.
 pub fn stop_on_signals() -> anyhow::Result<Stop> {
     let stop = Arc::new(AtomicBool::new(false));
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&stop))
-            .context("cannot watch for signals")?;
-        signal_hook::flag::register(signal, Arc::clone(&stop)).context("cannot watch for signals")?;
-    }
+    let told = Arc::clone(&stop);
+    let mut signals = Signals::new([SIGINT, SIGTERM]).context("cannot watch for signals")?;
+    std::thread::spawn(move || {
+        if signals.forever().next().is_none() {
+            return;
+        }
+        told.store(true, Ordering::Relaxed);
+        tracing::info!("stopping: what is known is being written; once more ends at once");
+        std::thread::sleep(SAME_SIGNAL);
+        let _ = signals.pending().count();
+        if signals.forever().next().is_some() {
+            tracing::warn!("ended at once: not everything that was known has been written");
+            std::process::exit(130);
+        }
+    });
     Ok(stop)
+}
+
+/// What is known of the input before it is read.
+#[derive(Clone, Debug, Default)]
+pub struct Notes {
+    /// For the summary.
+    pub remarks: Vec<String>,
+    /// Files and folders that should have been read and could not be.
+    pub captures_unread: u64,
+}
+
+/// What standard output gets.
+fn output(common: &Common, styles: Styles, threads: Threads) -> Box<dyn Output<Out>> {
+    let shown = Shown {
+        all: common.all || common.explain.is_some(),
+    };
+    let to = BufWriter::with_capacity(1 << 20, io::stdout());
+    match common.format {
+        Format::Json => Box::new(JsonObject::new(to, shown, common.flows, threads)),
+        Format::Jsonl => Box::new(JsonLines::new(to, shown, common.flows, threads)),
+        Format::Text if common.explain.is_some() => Box::new(Ledger::new(to, styles)),
+        Format::Text => Box::new(Text::new(to, shown, styles)),
+    }
+}
+
+/// Prints a case, or the part of it that `--explain` asks for.
+fn print(output: Box<dyn Output<Out>>, case: &Case, explain: Option<&str>) -> anyhow::Result<()> {
+    let asked = explain.map(|wanted| explained(case, wanted)).transpose()?;
+    let mut to = output
+        .finish(asked.as_ref().unwrap_or(case))
+        .context("standard output")?;
+    to.flush().context("standard output")
+}
+
+/// The part of a case that `--explain` asks for; an identifier that is none is refused with the nearest ones.
+fn explained(case: &Case, wanted: &str) -> anyhow::Result<Case> {
+    subject::of(case, wanted).ok_or_else(|| {
+        let known = subject::known(case);
+        let nearest = document::nearest(wanted, known.iter().map(String::as_str), NEAREST);
+        let hint = if nearest.is_empty() {
+            "there is none at all".to_owned()
+        } else {
+            format!("the nearest are {}", nearest.join(", "))
+        };
+        Usage(format!(
+            "--explain {wanted}: no such group, host or finding; {hint}"
+        ))
+        .into()
+    })
 }
 
 /// Runs a source through the whole pipeline and writes what was asked for.
@@ -56,7 +125,7 @@ pub fn run(
     loaded: &Loaded,
     stop: &Stop,
     watch: Option<Watch>,
-    remarks: Vec<String>,
+    notes: Notes,
     styles: Styles,
 ) -> anyhow::Result<Outcome> {
     let threads = common.threads.map_or_else(
@@ -64,19 +133,13 @@ pub fn run(
         std::num::NonZero::get,
     );
     let reader = Reader::new(source, &loaded.limits, draw_seed(), watch, Arc::clone(stop));
-    let shown = Shown { all: common.all };
-    let to = BufWriter::with_capacity(1 << 20, io::stdout());
-    let mut output: Box<dyn Output<Out>> = match common.format {
-        Format::Json => Box::new(JsonObject::new(to, shown, common.flows, Threads::new(threads))),
-        Format::Jsonl => Box::new(JsonLines::new(to, shown, common.flows, Threads::new(threads))),
-        Format::Text => Box::new(Text::new(to, shown, styles)),
-    };
+    let mut output = output(common, styles, Threads::new(threads));
     let mut folder = common
         .out
         .as_deref()
         .map(|path| CaseFolder::create(path, common.force))
         .transpose()?;
-    let started = folder.is_some().then(wall_clock);
+    let started = wall_clock();
     let wants_flows = common.flows || folder.is_some();
     let (reader, counters, analysis) = {
         let sink: FlowSink<'_> = Box::new(|row| {
@@ -86,8 +149,16 @@ pub fn run(
                 .map_or(Ok(()), |folder| folder.flow(row).map_err(io::Error::other))
         });
         let rows = wants_flows.then(|| Rows::new(&loaded.geo, sink));
-        let analysis = Analysis::new(&loaded.limits, &common.local, &loaded.catalogue, wants_flows)
-            .with_heuristics(loaded.policy.heuristics);
+        let mut analysis = Analysis::new(
+            &loaded.limits,
+            &common.local,
+            &loaded.catalogue,
+            loaded.policy.heuristics,
+            wants_flows,
+        );
+        if let Some(renewal) = &loaded.renewal {
+            analysis = analysis.renewed_from(Arc::clone(renewal));
+        }
         let (reader, counters, analysis, rows) =
             pipeline::run(threads, reader, &loaded.limits, analysis, rows)
                 .context("a stage of the pipeline was lost")?;
@@ -100,45 +171,56 @@ pub fn run(
         return Err(error.into());
     }
     for damage in &reader.damage {
-        tracing::warn!("{}", crate::report::escape::escape(&damage.to_string()));
+        tracing::warn!("{}", escape(&damage.to_string()));
     }
+    let catalogue = analysis.newer.as_deref().unwrap_or(&loaded.catalogue);
     let mut losses = Losses::default();
     let ending = Ending {
         knowledge: Knowledge {
-            catalogue: &loaded.catalogue,
+            catalogue,
             geo: &loaded.geo,
             policy: &loaded.policy,
+            reverse_names: None,
             at: common.at.and_then(|at| CapturePoint::new(at, "--at")),
         },
         inventory: loaded.inventory.as_ref(),
         weights: &loaded.weights,
-        circumstances: Circumstances {
-            vantage: place(common.vantage),
-            is_incident: false,
-            damage: None,
-        },
+        vantage: place(common.vantage),
+        is_incident: false,
         received: received::from_captures(&reader),
         spans: summary::spans(&reader),
         threads: Threads::new(threads),
         grain: reader.clocks.grain(),
-        lists_all_hosts: common.all || folder.is_some(),
+        lists_all_hosts: common.all || folder.is_some() || common.explain.is_some(),
     };
     let mut case = conclude::conclude(&analysis.observers, analysis.detectors, &ending, &mut losses);
-    case.summary.remarks.extend(remarks);
+    case.summary.remarks.extend(notes.remarks);
+    let alike = summary::alike(&reader);
+    for remark in &alike {
+        tracing::warn!("{}", escape(remark));
+    }
+    case.summary.remarks.extend(alike);
     summary::fill(&mut case, &reader, counters, analysis.flows, &losses, loaded);
+    case.summary.captures_unread = notes.captures_unread;
+    catalogue.version().clone_into(&mut case.summary.signatures);
+    log::analysed(&case, &reader);
+    let run = [started, wall_clock()];
+    if common.stamp {
+        case.summary.wall_seconds = Some(seconds(run[0], run[1]));
+    }
     if let Some(folder) = folder {
-        let run = started.map(|started| [started, wall_clock()]);
         folder.finish(
             &case,
             &Provenance {
-                command_line: std::env::args().collect(),
+                command_line: std::env::args_os()
+                    .map(|argument| argument.to_string_lossy().into_owned())
+                    .collect(),
                 inputs: inputs(common)?,
-                run,
+                run: Some(run),
             },
         )?;
     }
-    let mut to = output.finish(&case).context("standard output")?;
-    to.flush().context("standard output")?;
+    print(output, &case, common.explain.as_deref())?;
     let is_met = is_met(common.fail_on, &case);
     // The process ends with this: giving back the memory of each of a hundred thousand records would take a hundredth of the time.
     std::mem::forget(case);
@@ -148,7 +230,7 @@ pub fn run(
     Ok(if is_met { Outcome::LevelMet } else { Outcome::Done })
 }
 
-/// The clock on the wall, for the manifest alone.
+/// The clock on the wall, for the manifest and `--stamp` alone.
 pub(super) fn wall_clock() -> Timestamp {
     let nanoseconds = jiff::Timestamp::now().as_nanosecond();
     Timestamp(i64::try_from(nanoseconds).unwrap_or(i64::MAX))
@@ -165,10 +247,11 @@ fn inputs(common: &Common) -> anyhow::Result<Vec<FileRecord>> {
         .chain(&common.geoip);
     paths
         .map(|path| {
-            let bytes = if path.is_dir() {
-                None
-            } else {
-                Some(std::fs::read(path).with_context(|| path.display().to_string())?)
+            // A database that cannot be read was refused already, by name.
+            let bytes = match std::fs::read(path) {
+                Ok(bytes) => Some(bytes),
+                Err(_) if path.is_dir() || common.geoip.contains(path) => None,
+                Err(error) => return Err(error).context(path.display().to_string()),
             };
             Ok(FileRecord {
                 path: path.display().to_string(),
@@ -181,11 +264,12 @@ fn inputs(common: &Common) -> anyhow::Result<Vec<FileRecord>> {
         .collect()
 }
 
-/// What a vantage of the command line means; `auto` is a house until the traffic says otherwise.
-fn place(vantage: Vantage) -> Place {
+/// What a vantage of the command line means; with `auto` it is judged from the captures.
+fn place(vantage: Vantage) -> Option<Place> {
     match vantage {
-        Vantage::Home | Vantage::Auto => Place::Home,
-        Vantage::Employer => Place::Employer,
+        Vantage::Home => Some(Place::Home),
+        Vantage::Employer => Some(Place::Employer),
+        Vantage::Auto => None,
     }
 }
 
@@ -204,10 +288,12 @@ fn is_met(level: Option<Level>, case: &Case) -> bool {
 }
 
 /// Loads what the options name and says what went wrong with it.
-pub fn prepare(common: &Common) -> anyhow::Result<Loaded> {
+pub fn prepare(common: &Common, quiet: bool) -> anyhow::Result<Loaded> {
     let loaded = load::load(common)?;
-    for remark in &loaded.remarks {
-        tracing::warn!("{}", crate::report::escape::escape(remark));
+    log::loaded(&loaded);
+    let remarks = loaded.remarks.iter().filter(|_| !quiet);
+    for remark in loaded.lost.iter().chain(remarks) {
+        tracing::warn!("{}", escape(remark));
     }
     Ok(loaded)
 }

@@ -1,20 +1,25 @@
 //! `farmhawk analyze`: saved captures.
 
-use super::analysis;
+use super::analysis::{self, Notes};
 use super::arguments::{Analyze, Arguments, Digest};
 use super::progress;
-use super::{Outcome, Usage};
-use crate::capture::inputs::{self, Input};
+use super::{Outcome, Usage, log};
+use crate::capture::inputs::{self, Input, Inputs};
 use crate::capture::{self, Reading};
 use crate::model::time::Timestamp;
+use crate::report::escape::escape;
 
 /// Captures up to this size are hashed without being asked: it costs a twentieth of a second.
 const SMALL: u64 = 64 << 20;
 
+/// Files that the summary names because they were not read; standard error names all of them.
+const MOST_NAMED: usize = 64;
+
 /// Runs the command.
 pub fn run(analyze: &Analyze, arguments: &Arguments) -> anyhow::Result<Outcome> {
-    let loaded = analysis::prepare(&analyze.common)?;
+    let loaded = analysis::prepare(&analyze.common, arguments.quiet)?;
     let inputs = inputs::expand(&analyze.captures)?;
+    log::found(&inputs);
     let stop = analysis::stop_on_signals()?;
     let digest = match analyze.digest {
         Digest::Always => true,
@@ -43,13 +48,6 @@ pub fn run(analyze: &Analyze, arguments: &Arguments) -> anyhow::Result<Outcome> 
             anyhow::Error::new(error)
         }
     })?;
-    let mut remarks = Vec::new();
-    if inputs.passed_over > 0 {
-        remarks.push(format!(
-            "{} files in the folders are no captures and were passed over",
-            inputs.passed_over
-        ));
-    }
     let watch = progress::watch(arguments.quiet);
     analysis::run(
         source,
@@ -57,9 +55,43 @@ pub fn run(analyze: &Analyze, arguments: &Arguments) -> anyhow::Result<Outcome> 
         &loaded,
         &stop,
         watch,
-        remarks,
+        notes(&inputs),
         super::styles(arguments.color),
     )
+}
+
+/// What is to be said of the list of captures; what of it is a loss is said at once.
+fn notes(inputs: &Inputs) -> Notes {
+    let unread = inputs
+        .unread
+        .iter()
+        .map(|unread| format!("{}: not read: {}", unread.path.display(), unread.cause));
+    let repeated = inputs.repeated.iter().map(|repeated| {
+        format!(
+            "{}: left out, it holds the same as {}",
+            repeated.path.display(),
+            repeated.same_as.display()
+        )
+    });
+    let mut remarks: Vec<String> = unread.chain(repeated).collect();
+    for remark in &remarks {
+        tracing::warn!("{}", escape(remark));
+    }
+    if remarks.len() > MOST_NAMED {
+        let more = remarks.len().saturating_sub(MOST_NAMED);
+        remarks.truncate(MOST_NAMED);
+        remarks.push(format!("{more} more files were not read or left out"));
+    }
+    if inputs.passed_over > 0 {
+        remarks.push(format!(
+            "{} files in the folders are no captures and were passed over",
+            inputs.passed_over
+        ));
+    }
+    Notes {
+        remarks,
+        captures_unread: inputs.unread.len() as u64,
+    }
 }
 
 /// Size of a capture on disk; what has none counts as large.

@@ -19,7 +19,7 @@ pub struct Arguments {
     #[command(subcommand)]
     pub command: Command,
 
-    /// Print results only, no remarks
+    /// Print results only, no progress and no remarks; what is lost is told all the same
     #[arg(short, long, global = true)]
     pub quiet: bool,
 
@@ -69,8 +69,12 @@ pub enum Command {
         /// Which shell
         shell: Shell,
     },
-    /// Print the manual page
-    Man,
+    /// Print the manual page, or that of a command: `farmhawk man analyze` prints farmhawk-analyze(1)
+    Man {
+        /// The command; none for the program itself
+        #[arg(value_name = "COMMAND")]
+        command: Vec<String>,
+    },
 }
 
 /// `farmhawk analyze`.
@@ -196,6 +200,15 @@ pub struct Common {
     #[arg(long)]
     pub all: bool,
 
+    /// Print everything that is known of one group, host or finding instead of the report: its identifier, or a host's
+    /// address or name
+    #[arg(long, value_name = "ID", conflicts_with = "flows")]
+    pub explain: Option<String>,
+
+    /// Say in the summary how long it took; two runs then differ (a case folder's manifest always says it)
+    #[arg(long)]
+    pub stamp: bool,
+
     /// Flows that are held at once; beyond it the oldest are ended early and counted
     #[arg(long, value_name = "N")]
     pub max_flows: Option<std::num::NonZeroUsize>,
@@ -223,6 +236,15 @@ pub enum ListFormat {
     Jsonl,
     /// A table of classes and their tools, as the README has it.
     Markdown,
+}
+
+/// In what form places are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PlaceFormat {
+    /// Lines for people.
+    Text,
+    /// One object.
+    Json,
 }
 
 /// A verdict on the command line.
@@ -256,9 +278,14 @@ pub struct Lab {
     #[arg(value_name = "SCENARIO", required_unless_present = "list")]
     pub scenario: Option<String>,
 
-    /// The capture to write; inventory.csv and truth.toml stand beside it
+    /// The capture to write, or - for standard output; beside FILE.pcapng stand FILE.inventory.csv, FILE.truth.toml and,
+    /// where the scenario has one, FILE.policy.toml
     #[arg(short, long, value_name = "FILE", required_unless_present = "list")]
     pub out: Option<PathBuf>,
+
+    /// Replace files that stand there already
+    #[arg(long, requires = "out")]
+    pub force: bool,
 
     /// Seed: the same seed gives the same bytes
     #[arg(long, default_value_t = 1)]
@@ -307,6 +334,9 @@ pub enum Geoip {
         /// An .mmdb file or a folder of them
         #[arg(long, value_name = "PATH", env = "FARMHAWK_GEOIP")]
         geoip: Vec<PathBuf>,
+        /// What standard output gets
+        #[arg(long, value_enum, default_value_t = PlaceFormat::Text)]
+        format: PlaceFormat,
     },
     /// What they say of an address
     Lookup {
@@ -315,6 +345,9 @@ pub enum Geoip {
         /// An .mmdb file or a folder of them
         #[arg(long, value_name = "PATH", env = "FARMHAWK_GEOIP")]
         geoip: Vec<PathBuf>,
+        /// What standard output gets
+        #[arg(long, value_enum, default_value_t = PlaceFormat::Text)]
+        format: PlaceFormat,
     },
     /// Build the default database from address-to-country and AS tables (see geoip/README.md)
     Build {
@@ -330,7 +363,7 @@ pub enum Geoip {
         /// What the tables are: packages with their versions
         #[arg(long, value_name = "TEXT", default_value = "address tables")]
         description: String,
-        /// The database to write
+        /// The database to write; compressed where its name ends in .xz
         #[arg(short, long, value_name = "FILE")]
         out: PathBuf,
     },

@@ -3,8 +3,8 @@
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 
-use super::arguments::Geoip;
-use super::{Outcome, Usage, analysis};
+use super::arguments::{Geoip, PlaceFormat};
+use super::{Outcome, Usage, analysis, load};
 use crate::geo::build::{self, Inputs};
 use crate::geo::{Geo, status};
 use crate::report::escape::escape;
@@ -12,8 +12,20 @@ use crate::report::escape::escape;
 /// Runs the command.
 pub fn run(action: &Geoip) -> anyhow::Result<Outcome> {
     match action {
-        Geoip::Status { geoip } => print(&status::status_text(&open(geoip), analysis::wall_clock())),
-        Geoip::Lookup { ip, geoip } => print(&status::lookup_text(&open(geoip), *ip)),
+        Geoip::Status { geoip, format } => {
+            let (geo, now) = (open(geoip)?, analysis::wall_clock());
+            match format {
+                PlaceFormat::Text => print(&status::status_text(&geo, now)),
+                PlaceFormat::Json => print_record(&status::status_record(&geo, now)),
+            }
+        }
+        Geoip::Lookup { ip, geoip, format } => {
+            let geo = open(geoip)?;
+            match format {
+                PlaceFormat::Text => print(&status::lookup_text(&geo, *ip)),
+                PlaceFormat::Json => print_record(&status::lookup_record(&geo, *ip)),
+            }
+        }
         Geoip::Build {
             country,
             asn,
@@ -32,7 +44,7 @@ pub fn run(action: &Geoip) -> anyhow::Result<Outcome> {
             }
             let built = build::build(&inputs, out)?;
             print(&format!(
-                "{}: {} ranges from {} country rows and {} network rows ({} overlaps), {} bytes, {} compressed\n",
+                "{}: {} ranges from {} country rows and {} network rows ({} overlaps), {} bytes, {} as written\n",
                 out.display(),
                 built.ranges,
                 built.country_rows,
@@ -45,15 +57,19 @@ pub fn run(action: &Geoip) -> anyhow::Result<Outcome> {
     }
 }
 
-fn open(paths: &[PathBuf]) -> Geo {
-    let (geo, refused) = Geo::open(paths);
+fn open(paths: &[PathBuf]) -> anyhow::Result<Geo> {
+    let (geo, refused) = load::places(paths)?;
     for error in refused {
         tracing::warn!("{}", escape(&error.to_string()));
     }
-    geo
+    Ok(geo)
 }
 
 fn print(text: &str) -> anyhow::Result<Outcome> {
     io::stdout().lock().write_all(escape(text).as_bytes())?;
     Ok(Outcome::Done)
+}
+
+fn print_record(record: &impl serde::Serialize) -> anyhow::Result<Outcome> {
+    print(&format!("{}\n", serde_json::to_string(record)?))
 }

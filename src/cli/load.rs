@@ -1,20 +1,26 @@
 //! Loads what an analysis knows: catalogue, model, policy, inventory, databases of places.
 
+use std::path::PathBuf;
+use std::sync::Arc;
+
 use anyhow::Context as _;
 
 use super::Usage;
 use super::arguments::Common;
 use crate::explain::weights::Weights;
-use crate::geo::Geo;
+use crate::geo::{Geo, GeoError};
 use crate::settings::inventory::Inventory;
 use crate::settings::limits::Limits;
 use crate::settings::policy::Policy;
 use crate::signatures::Catalogue;
+use crate::signatures::renewal::Renewal;
 
 /// Everything that is read before the first packet.
 pub struct Loaded {
     /// The catalogue with the user's entries.
     pub catalogue: Catalogue,
+    /// Where a newer one may be offered while the analysis runs.
+    pub renewal: Option<Arc<Renewal>>,
     /// The model.
     pub weights: Weights,
     /// The policy; an empty one allows nothing and forbids nothing.
@@ -25,13 +31,15 @@ pub struct Loaded {
     pub geo: Geo,
     /// Bounds.
     pub limits: Limits,
-    /// What the reader should know: refused databases, bad rows, unknown columns.
+    /// What was named and is not used: refused databases, bad rows.
+    pub lost: Vec<String>,
+    /// What else the reader should know: unknown columns.
     pub remarks: Vec<String>,
 }
 
 /// Loads everything that the options name.
 pub fn load(common: &Common) -> anyhow::Result<Loaded> {
-    let mut remarks = Vec::new();
+    let (mut lost, mut remarks) = (Vec::new(), Vec::new());
     let catalogue =
         Catalogue::with_overlays(&common.signatures).map_err(|faults| Usage(faults.to_string()))?;
     let tools: Vec<&str> = catalogue.ids().collect();
@@ -43,7 +51,7 @@ pub fn load(common: &Common) -> anyhow::Result<Loaded> {
         Some(path) => {
             let inventory =
                 Inventory::read(path, &tools, common.strict).map_err(|faults| Usage(faults.to_string()))?;
-            remarks.extend(
+            lost.extend(
                 inventory
                     .faults()
                     .iter()
@@ -59,20 +67,33 @@ pub fn load(common: &Common) -> anyhow::Result<Loaded> {
         }
         None => None,
     };
-    let (geo, refused) = Geo::open(&common.geoip);
-    remarks.extend(refused.iter().map(|error| format!("database refused: {error}")));
+    let (geo, refused) = places(&common.geoip)?;
+    lost.extend(refused.iter().map(|error| format!("database refused: {error}")));
     let weights = Weights::embedded().context("the built-in weights")?;
     let mut limits = Limits::default();
     if let Some(most) = common.max_flows {
         limits.flows = most.get();
     }
+    limits.reads_closely = policy.heuristics.nested_tls;
     Ok(Loaded {
         catalogue,
+        renewal: None,
         weights,
         policy,
         inventory,
         geo,
         limits,
+        lost,
         remarks,
     })
+}
+
+/// Opens databases of places. One that does not exist is a mistake on the command line; one that cannot be used is named.
+pub fn places(paths: &[PathBuf]) -> anyhow::Result<(Geo, Vec<GeoError>)> {
+    for path in paths {
+        if path.try_exists().is_ok_and(|exists| !exists) {
+            return Err(Usage(format!("{}: no such file or folder", path.display())).into());
+        }
+    }
+    Ok(Geo::open(paths))
 }

@@ -12,6 +12,7 @@ pub mod generate;
 pub mod geoip;
 pub mod lab;
 pub mod load;
+mod log;
 pub mod progress;
 pub mod sensor;
 pub mod signatures;
@@ -55,7 +56,7 @@ pub struct Usage(pub String);
 #[must_use]
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
-    log(&arguments);
+    log::start(&arguments);
     match dispatch(&arguments) {
         Ok(outcome) => outcome.into(),
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
@@ -76,7 +77,7 @@ fn dispatch(arguments: &Arguments) -> anyhow::Result<Outcome> {
         Command::Geoip { action } => geoip::run(action),
         Command::Lab(lab) => lab::run(lab),
         Command::Completions { shell } => generate::completions(*shell),
-        Command::Man => generate::manual(),
+        Command::Man { command } => generate::manual(command),
     }
 }
 
@@ -94,7 +95,9 @@ fn styles(color: Color) -> Styles {
         Color::Always => true,
         Color::Never => false,
         Color::Auto => {
-            io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+            io::stdout().is_terminal()
+                && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+                && !is_dumb_terminal()
         }
     };
     if is_wanted {
@@ -104,20 +107,7 @@ fn styles(color: Color) -> Styles {
     }
 }
 
-fn log(arguments: &Arguments) {
-    let level = match (arguments.quiet, arguments.verbose) {
-        (true, _) => tracing::Level::ERROR,
-        (false, 0) => tracing::Level::WARN,
-        (false, 1) => tracing::Level::INFO,
-        (false, 2) => tracing::Level::DEBUG,
-        (false, _) => tracing::Level::TRACE,
-    };
-    // A second subscriber in one process is impossible here; if it were there, its choice would stand.
-    let _ = tracing_subscriber::fmt()
-        .with_max_level(level)
-        .with_writer(io::stderr)
-        .with_target(false)
-        .without_time()
-        .with_ansi(arguments.color == Color::Always)
-        .try_init();
+/// Whether the terminal says of itself that it understands no escape sequences.
+fn is_dumb_terminal() -> bool {
+    std::env::var_os("TERM").is_some_and(|term| term == "dumb")
 }

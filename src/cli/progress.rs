@@ -10,7 +10,7 @@ use crate::pipeline::front::Watch;
 /// A bar for a run, if standard error is a terminal and nobody asked for quiet.
 #[must_use]
 pub fn watch(quiet: bool) -> Option<Watch> {
-    if quiet || !stderr().is_terminal() {
+    if quiet || !stderr().is_terminal() || super::is_dumb_terminal() {
         return None;
     }
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(5));

@@ -1,6 +1,7 @@
 //! Fills the summary of a case from the counters of its stages.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use super::load::Loaded;
 use crate::model::case::Case;
@@ -45,17 +46,25 @@ pub fn fill(
         }
     }
     let captures = captures(reader);
-    let mut remarks = loaded.remarks.clone();
+    let mut remarks = [loaded.lost.as_slice(), &loaded.remarks].concat();
     remarks.append(&mut case.summary.remarks);
+    let whole_and_empty = captures
+        .iter()
+        .filter(|capture| capture.packets == 0 && capture.damage.is_empty());
+    remarks.extend(whole_and_empty.map(|capture| format!("{}: a capture without packets", capture.path)));
     if let Some((_, last)) = reader.span {
         remarks.extend(crate::geo::status::old_at(&loaded.geo, last));
     }
     case.summary = Summary {
-        timestamp: reader.span.map(|(_, last)| last).unwrap_or_default(),
+        timestamp: reader.span.map(|(_, last)| last),
         captures,
+        captures_unread: 0,
         packets: PacketCounts {
             read: reader.frames.saturating_add(filtered),
-            decoded: seen.frames,
+            decoded: seen
+                .frames
+                .saturating_sub(seen.duplicates)
+                .saturating_sub(seen.without_result),
             duplicates: seen.duplicates,
             filtered,
             skipped,
@@ -67,6 +76,7 @@ pub fn fill(
         hosts: case.host_count(),
         findings: findings(case),
         farms: farms(case),
+        vantage: std::mem::take(&mut case.summary.vantage),
         time_span: reader.span.map(|(first, last)| [first, last]),
         wall_seconds: None,
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -159,6 +169,30 @@ fn farms(case: &Case) -> BTreeMap<String, u64> {
         *count = count.saturating_add(1);
     }
     counts
+}
+
+/// Captures that seem to hold the same packets, in whatever format: as many packets and bytes, and the same microseconds at begin
+/// and end. Their packets count twice.
+#[must_use]
+pub fn alike(reader: &Reader) -> Vec<String> {
+    let mut seen = BTreeMap::new();
+    let captures = reader.source().captures().into_iter();
+    let alike = captures.filter_map(|counted| {
+        let micros = |at: Option<Timestamp>| at.map(|at| at.0.div_euclid(1_000));
+        let (first, last) = (micros(counted.first)?, micros(counted.last)?);
+        let path = counted.path.display().to_string();
+        match seen.entry((counted.packets, counted.bytes_on_wire, first, last)) {
+            Entry::Occupied(earlier) => Some(format!(
+                "{path}: seems to hold the same packets as {}: as many, as long, from the same moment to the same; they count twice",
+                earlier.get()
+            )),
+            Entry::Vacant(free) => {
+                free.insert(path);
+                None
+            }
+        }
+    });
+    alike.collect()
 }
 
 /// First and last packet of each capture.

@@ -5,10 +5,13 @@ use crate::model::identity::ContentId;
 use crate::model::profile::HostProfile;
 use crate::settings::pair_weights::PairWeights;
 
-use super::community::{WeightedEdge, communities};
+use super::community::{WeightedEdge, communities, communities_at_once};
 use super::graph::Component;
 use super::pairs::total_without;
 use super::terms::REGISTRY;
+
+/// A way to divide a graph.
+type Divided = fn(usize, &[WeightedEdge], f64, u64) -> Vec<usize>;
 
 /// Communities of a component, each a list of (node, membership, whether it is loose); single nodes are left out.
 #[must_use]
@@ -25,14 +28,19 @@ pub fn firm_communities(
         .filter_map(|edge| ledgers.get(*edge))
         .collect();
     let local = |node: usize| component.nodes.binary_search(&node).ok();
-    let divide = |kept: &dyn Fn(&PairLedger) -> Option<f64>| {
-        let edges: Vec<WeightedEdge> = all
+    let placed: Vec<(usize, usize, &PairLedger)> = all
+        .iter()
+        .filter_map(|(first, second, ledger)| Some((local(*first)?, local(*second)?, ledger)))
+        .collect();
+    let divide_by = |divided: Divided, kept: &dyn Fn(&PairLedger) -> Option<f64>| {
+        let edges: Vec<WeightedEdge> = placed
             .iter()
-            .filter_map(|(first, second, ledger)| Some((local(*first)?, local(*second)?, kept(ledger)?)))
+            .filter_map(|(first, second, ledger)| Some((*first, *second, kept(ledger)?)))
             .collect();
-        communities(component.nodes.len(), &edges, bounds.resolution, bounds.seed)
+        divided(component.nodes.len(), &edges, bounds.resolution, bounds.seed)
     };
-    let labels = divide(&|ledger| Some(ledger.total));
+    let labels = divide_by(communities, &|ledger| Some(ledger.total));
+    let divide = |kept: &dyn Fn(&PairLedger) -> Option<f64>| divide_by(communities_at_once, kept);
     let mut runs: Vec<Vec<usize>> = (0..bounds.runs)
         .map(|run| divide(&|ledger| (!is_dropped(run, ledger, bounds.drop)).then_some(ledger.total)))
         .collect();
@@ -60,10 +68,12 @@ pub fn firm_communities(
         .iter()
         .filter(|members| members.len() > 1)
         .map(|members| {
+            let shares = together(members, &runs);
             members
                 .iter()
-                .filter_map(|place| {
-                    let share = round(together(*place, members, &runs));
+                .zip(shares)
+                .filter_map(|(place, share)| {
+                    let share = round(share);
                     let node = *component.nodes.get(*place)?;
                     nodes.get(node)?;
                     (share >= bounds.keep).then_some((node, share, share < bounds.firm))
@@ -73,23 +83,29 @@ pub fn firm_communities(
         .collect()
 }
 
-/// Mean share of the other members with which a node stays, over all runs.
-fn together(place: usize, members: &[usize], runs: &[Vec<usize>]) -> f64 {
-    let others = count(members.len().saturating_sub(1)).max(1.0);
-    let mut sum = 0.0;
-    for run in runs {
-        let own = run.get(place);
-        let staying = members
-            .iter()
-            .filter(|other| **other != place && run.get(**other) == own)
-            .count();
-        sum += count(staying) / others;
-    }
+/// Mean share of the other members with which each stays, over all runs.
+fn together(members: &[usize], runs: &[Vec<usize>]) -> Vec<f64> {
     if runs.is_empty() {
-        1.0
-    } else {
-        sum / count(runs.len())
+        return vec![1.0; members.len()];
     }
+    let others = count(members.len().saturating_sub(1)).max(1.0);
+    let mut sums = vec![0.0; members.len()];
+    let mut sharers: Vec<usize> = Vec::new();
+    for run in runs {
+        sharers.clear();
+        sharers.resize(run.len(), 0);
+        let label = |place: &usize| run.get(*place).copied();
+        for own in members.iter().filter_map(label) {
+            if let Some(many) = sharers.get_mut(own) {
+                *many = many.saturating_add(1);
+            }
+        }
+        for (sum, own) in sums.iter_mut().zip(members.iter().map(label)) {
+            let many = own.and_then(|own| sharers.get(own)).copied().unwrap_or(0);
+            *sum += count(many.saturating_sub(1)) / others;
+        }
+    }
+    sums.iter().map(|sum| sum / count(runs.len())).collect()
 }
 
 /// Whether a run leaves out an edge: drawn from the run and the two hosts, so that no order decides.

@@ -246,7 +246,7 @@ fn kvm_switches_tie_the_machines_beside_them_to_one_room() {
         .map(|number| {
             let mut profile = machine(number, &format!("firm{number}"), "");
             profile.sessions = Observable::Absent;
-            profile.kvm.on_gateway = Observable::Observed(vec![switch.clone()]);
+            profile.kvm.on_gateway = Observable::Observed([switch.clone()].into());
             profile
         })
         .collect();

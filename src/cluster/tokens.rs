@@ -1,8 +1,7 @@
 //! Tokens: what two hosts can have in common, and how rare it is (DETECTION 6.1).
 
-use std::net::IpAddr;
-
 use crate::model::address::Address;
+use crate::model::egress::line;
 use crate::model::identity::ContentId;
 use crate::model::profile::HostProfile;
 use crate::settings::pair_weights::Candidates;
@@ -22,11 +21,7 @@ pub fn instance(tool: &str, name: &str) -> u64 {
 /// Token of a public address: IPv4 whole, IPv6 by its /64, since a line has one network and many addresses.
 #[must_use]
 pub fn egress(address: Address) -> u64 {
-    let octets = match address.to_ip() {
-        IpAddr::V4(v4) => v4.octets().to_vec(),
-        IpAddr::V6(v6) => v6.octets().iter().take(8).copied().collect(),
-    };
-    ContentId::of(&[b"egress", &octets]).0
+    ContentId::of(&[b"egress", &line(address).0]).0
 }
 
 /// Sorted tokens of a host.

@@ -60,6 +60,8 @@ pub struct Counters {
     pub frames: u64,
     /// Packets left out because a mirror port had copied them twice.
     pub duplicates: u64,
+    /// Frames that gave nothing: no conversation, no copy, no fragment.
+    pub without_result: u64,
     /// IP fragments.
     pub fragments: u64,
     /// Datagrams rebuilt from fragments.
@@ -122,7 +124,21 @@ impl Decoder {
                     fast::Outcome::NotOrdinary => {}
                 }
             }
+            let before = (
+                segments.len(),
+                state.counters.duplicates,
+                state.counters.fragments,
+            );
             Packet::of_frame(frame, bytes, segments, state).decode_frame(frame);
+            if before
+                == (
+                    segments.len(),
+                    state.counters.duplicates,
+                    state.counters.fragments,
+                )
+            {
+                state.counters.without_result = state.counters.without_result.saturating_add(1);
+            }
         }
     }
 

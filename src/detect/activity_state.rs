@@ -21,6 +21,9 @@ const TRANSFER: u64 = 8 << 20;
 /// windows before or after.
 const NEAR: u32 = 3;
 
+/// A screen that sends fewer packets than one a second and less than so many times what counts as quiet changes as a clock does.
+const CLOCK: (u32, u64) = (10, 2);
+
 /// How long setting up a connection may take: version, security, log-in, first picture.
 const OPENING: Nanoseconds = 5 * SECOND;
 
@@ -29,6 +32,9 @@ const MOST_REQUESTS: u32 = 3;
 
 /// One of so many windows may show fewer requests than there are: an update's request may fall into the next window.
 const OUTLIERS: usize = 10;
+
+/// Small packets of screen in a window from which it is told how many of them a request stands for.
+const FEWEST_SMALL: u32 = 3;
 
 /// Messages are taken to be gathered if a packet holds one and a half on average, in halves.
 const GATHERED: u64 = 3;
@@ -123,6 +129,8 @@ struct Reading<'a> {
     thresholds: &'a Thresholds,
     /// Packets that a viewer sends for each update.
     requests: u32,
+    /// The same in percent of the small packets of the screen, of which an update may have several.
+    share: u32,
     /// Octets of one message of input, where messages are gathered.
     message: u64,
     /// Whether the local host shows its screen.
@@ -134,6 +142,7 @@ impl<'a> Reading<'a> {
         let mut reading = Self {
             thresholds,
             requests: 1,
+            share: 0,
             message: u64::MAX,
             shows,
         };
@@ -146,6 +155,16 @@ impl<'a> Reading<'a> {
         requests.sort_unstable();
         if let Some(fewest) = requests.get(requests.len() / OUTLIERS) {
             reading.requests = (*fewest).min(MOST_REQUESTS);
+        }
+        let mut shares: Vec<u32> = windows
+            .values()
+            .map(|window| reading.ways(window))
+            .filter(|(screen, _)| screen.bytes >= thresholds.quiet && screen.small >= FEWEST_SMALL)
+            .filter_map(|(screen, input)| input.small.saturating_mul(100).checked_div(screen.small))
+            .collect();
+        shares.sort_unstable();
+        if let Some(fewest) = shares.get(shares.len() / OUTLIERS) {
+            reading.share = (*fewest).min(reading.requests.saturating_mul(100));
         }
         let sizes = windows.values().filter_map(|window| {
             let (_, input) = reading.ways(window);
@@ -173,9 +192,15 @@ impl<'a> Reading<'a> {
         if is_echo && (!self.thresholds.carries || screen.bytes >= input.bytes / 5 * 4) {
             return input.small;
         }
-        let unasked = input
-            .small
-            .saturating_sub(input.turns.saturating_mul(self.requests));
+        // Over a long way several small updates are under way at once, each asked for by itself: they make one turn. In a shell
+        // each is an echo, which nobody asks for.
+        let by_packets = if self.thresholds.is_shell {
+            0
+        } else {
+            screen.small.saturating_mul(self.share) / 100
+        };
+        let asked = input.turns.saturating_mul(self.requests).max(by_packets);
+        let unasked = input.small.saturating_sub(asked);
         let messages = input.bytes / self.message;
         let is_gathered =
             input.bytes.saturating_mul(2) >= small.saturating_mul(self.message).saturating_mul(GATHERED);
@@ -207,7 +232,11 @@ impl<'a> Reading<'a> {
     }
 
     const fn without_hand(&self, screen: Way) -> Activity {
-        if screen.bytes >= self.thresholds.quiet {
+        let (packets, times) = CLOCK;
+        let is_clock = screen.packets < packets
+            && screen.bytes < self.thresholds.quiet.saturating_mul(times)
+            && !self.thresholds.is_shell;
+        if screen.bytes >= self.thresholds.quiet && !is_clock {
             Activity::Viewed
         } else {
             Activity::Idle
@@ -234,7 +263,8 @@ impl<'a> Reading<'a> {
                 .filter_map(|place| driven.get(place))
                 .any(|other| other.abs_diff(number) <= NEAR)
         };
-        first
+        let is_opening: Vec<bool> = windows.values().map(|window| window.is_opening).collect();
+        let mut states = first
             .into_iter()
             .zip(windows.values())
             .map(|((number, state), window)| {
@@ -252,7 +282,17 @@ impl<'a> Reading<'a> {
                 };
                 (number, state.unwrap_or_else(unanswered))
             })
-            .collect()
+            .collect::<Vec<(u32, Activity)>>();
+        // A log-in is an exchange of keys of the size of a screen, and most that scanners try end with it: what a connection opens
+        // with is looked at only where looking goes on.
+        let mut goes_on = None;
+        for ((number, state), is_opening) in states.iter_mut().zip(is_opening).rev() {
+            if *state == Activity::Viewed && is_opening && goes_on != Some(number.saturating_add(1)) {
+                *state = Activity::Idle;
+            }
+            goes_on = matches!(state, Activity::Viewed | Activity::Driven).then_some(*number);
+        }
+        states
     }
 }
 

@@ -22,8 +22,10 @@ pub struct Thresholds {
     pub share: u32,
     /// Octets of screen for each input-sized packet, up to which the screen only echoes what is typed.
     pub echo: u64,
-    /// Whether it carries a shell or other protocols.
+    /// Whether it carries a shell or other protocols, several messages in a packet.
     pub carries: bool,
+    /// Whether what is carried is a shell and no screen.
+    pub is_shell: bool,
 }
 
 impl Default for Thresholds {
@@ -36,6 +38,7 @@ impl Default for Thresholds {
             share: 15,
             echo: 0,
             carries: false,
+            is_shell: false,
         }
     }
 }
@@ -70,14 +73,17 @@ fn lines() -> impl Iterator<Item = (&'static str, &'static str)> {
 fn read(fields: &str) -> Option<Thresholds> {
     let mut numbers = fields.split('\t').map(str::parse::<u32>);
     let mut next = || numbers.next()?.ok();
-    let thresholds = Thresholds {
+    let mut thresholds = Thresholds {
         quiet: u64::from(next()?),
         answered: u64::from(next()?),
         inputs: next()?,
         share: next()?,
         echo: u64::from(next()?),
-        carries: next()? == 1,
+        ..Thresholds::default()
     };
+    let carries = next()?;
+    thresholds.carries = carries > 0;
+    thresholds.is_shell = carries == 1;
     numbers.next().is_none().then_some(thresholds)
 }
 

@@ -1,6 +1,6 @@
 //! Devices that announce what they are: IP-KVMs and hosts of remote access by name, service, vendor class or link address.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::session_finding::kind_of;
 use super::{Conclusion, HostView, Knowledge};
@@ -62,14 +62,18 @@ fn claim(field: &'static str) -> &'static str {
 
 impl Conclusion for Device {
     fn conclude(&self, hosts: &[HostView], findings: &[Finding], knowledge: &Knowledge<'_>) -> Vec<Finding> {
+        let known: BTreeSet<(ContentId, &str)> = findings
+            .iter()
+            .map(|finding| (finding.host, finding.tool.as_str()))
+            .collect();
         hosts
             .iter()
-            .flat_map(|host| of_host(host, findings, knowledge))
+            .flat_map(|host| of_host(host, &known, knowledge))
             .collect()
     }
 }
 
-fn of_host(host: &HostView, findings: &[Finding], knowledge: &Knowledge<'_>) -> Vec<Finding> {
+fn of_host(host: &HostView, known: &BTreeSet<(ContentId, &str)>, knowledge: &Knowledge<'_>) -> Vec<Finding> {
     let mut fits: BTreeMap<String, BTreeMap<&'static str, Fit>> = BTreeMap::new();
     let mut look = |field: &'static str, value: &str, frame: Option<FrameRef>, at: Timestamp| {
         for found in knowledge.catalogue.matches(field, value.as_bytes()) {
@@ -90,13 +94,8 @@ fn of_host(host: &HostView, findings: &[Finding], knowledge: &Knowledge<'_>) -> 
     if let Some(mac) = host.mac.filter(|mac| !mac.is_local()) {
         look("mac.oui", &mac.to_string(), None, host.seen.0);
     }
-    let known = |tool: &str| {
-        findings
-            .iter()
-            .any(|finding| finding.host == host.id && finding.tool == tool)
-    };
     fits.into_iter()
-        .filter(|(tool, _)| !known(tool))
+        .filter(|(tool, _)| !known.contains(&(host.id, tool.as_str())))
         .filter_map(|(tool, fits)| finding(host, &tool, fits, knowledge))
         .collect()
 }
@@ -202,6 +201,7 @@ mod tests {
             catalogue: &catalogue,
             geo: &geo,
             policy: &policy,
+            reverse_names: None,
             at: None,
         };
         Device.conclude(&[host], &[], &knowledge)

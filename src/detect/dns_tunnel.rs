@@ -5,6 +5,10 @@
 //! (a reputation of a file by its hash, a block list, reverse names) is told by its zone where it is known
 //! (`dns_lookups.tsv`), and by its small volume where it is not.
 
+use super::Concluded;
+use super::DNS_QUERY;
+use super::watcher::{Ended, Watcher};
+use crate::settings::limits::Limits;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::LazyLock;
@@ -13,13 +17,16 @@ use super::session_finding::kind_of;
 use super::{HostView, Knowledge};
 use crate::model::address::Endpoint;
 use crate::model::evidence::{Decibans, Evidence, Family};
+use crate::model::fact::{Fact, FieldId, Value};
 use crate::model::finding::{Activity, Confidence, Finding, Role};
 use crate::model::frame::FrameRef;
 use crate::model::identity::ContentId;
 use crate::model::observation::{EventHeader, LocalIndex};
 use crate::model::quantity::counted;
 use crate::model::time::Timestamp;
+use crate::signatures::Catalogue;
 
+const DNS_QTYPE: FieldId = FieldId::of("dns.qtype");
 /// The catalogue's entry.
 const TOOL: &str = "dns-tunnel";
 /// Names shorter than this are not looked at.
@@ -68,18 +75,18 @@ struct Zone {
 
 /// Everything that was asked in long names.
 #[derive(Debug)]
-pub(super) struct Questions {
+struct Questions {
     zones: BTreeMap<(LocalIndex, String), Zone>,
     most: usize,
     /// Questions below zones beyond the bound.
-    pub(super) refused: u64,
+    refused: u64,
     /// The zone of the question whose type is told next.
     latest: Option<(LocalIndex, String)>,
 }
 
 impl Questions {
     /// With room for so many zones.
-    pub(super) const fn new(most: usize) -> Self {
+    const fn new(most: usize) -> Self {
         Self {
             zones: BTreeMap::new(),
             most,
@@ -89,7 +96,7 @@ impl Questions {
     }
 
     /// Takes a name that a host asked for: octets, because those of tunnels need not be text.
-    pub(super) fn asked(&mut self, local: LocalIndex, name: &[u8], header: &EventHeader) {
+    fn asked(&mut self, local: LocalIndex, name: &[u8], header: &EventHeader) {
         self.latest = None;
         if name.len() < SHORTEST_NAME {
             return;
@@ -116,7 +123,7 @@ impl Questions {
     }
 
     /// Takes the type of the question taken before.
-    pub(super) fn of_type(&mut self, kind: u64) {
+    fn of_type(&mut self, kind: u64) {
         let zone = self.latest.take().and_then(|key| self.zones.get_mut(&key));
         if let Some(zone) = zone
             && ODD_TYPES.contains(&kind)
@@ -126,14 +133,10 @@ impl Questions {
     }
 
     /// The findings of these hosts.
-    pub(super) fn conclude(
-        self,
-        hosts: &BTreeMap<LocalIndex, &HostView>,
-        knowledge: &Knowledge<'_>,
-    ) -> Vec<Finding> {
+    fn found(self, hosts: &BTreeMap<LocalIndex, &HostView>, knowledge: &Knowledge<'_>) -> Vec<Finding> {
         let mut zones: BTreeMap<(ContentId, String), (&HostView, Zone)> = BTreeMap::new();
         for ((local, name), zone) in self.zones {
-            let Some(host) = hosts.get(&local) else {
+            let Some(host) = hosts.get(&local).filter(|host| !host.is_resolver) else {
                 continue;
             };
             match zones.entry((host.id, name)) {
@@ -318,6 +321,30 @@ fn finding(host: &HostView, zone_name: &str, zone: &Zone, knowledge: &Knowledge<
     })
 }
 
+/// Watches for data in the names of questions.
+pub(super) fn watch(limits: &Limits) -> Box<dyn Watcher> {
+    // A zone of long names takes some kilobytes, a group some hundred bytes.
+    Box::new(Questions::new(limits.groups / 16))
+}
+
+impl Watcher for Questions {
+    fn fact(&mut self, about: LocalIndex, header: &EventHeader, fact: &Fact<'_>, _: &Catalogue) {
+        match (fact.field, fact.value) {
+            (DNS_QUERY, Value::Text { bytes, .. }) => self.asked(about, bytes, header),
+            (DNS_QTYPE, Value::Number(kind)) => self.of_type(kind),
+            _ => {}
+        }
+    }
+
+    fn conclude(&mut self, ended: &Ended<'_>, concluded: &mut Concluded) {
+        concluded.questions_refused = self.refused;
+        let all = std::mem::replace(self, Self::new(0));
+        concluded
+            .findings
+            .extend(all.found(&ended.by_local, ended.knowledge));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -343,9 +370,10 @@ mod tests {
             catalogue: &catalogue,
             geo: &geo,
             policy: &policy,
+            reverse_names: None,
             at: None,
         };
-        questions.conclude(&BTreeMap::from([(LOCAL, &host)]), &knowledge)
+        questions.found(&BTreeMap::from([(LOCAL, &host)]), &knowledge)
     }
 
     /// So many names with data that never repeats, below a zone.

@@ -6,21 +6,17 @@
 //! Off unless the policy asks for it. Looks only at the first 64 octets of each side, which are kept of streams that nobody
 //! recognises, and only of streams whose beginning was captured. Our own addition: the answer must look so too.
 
-use std::collections::BTreeMap;
-
-use super::session_finding::kind_of;
-use super::{HostView, Knowledge};
-use crate::model::address::Address;
-use crate::model::evidence::{Decibans, Evidence, Family};
+use super::Concluded;
+use super::lead::{Lead, Leads};
+use super::recognise::Recognised;
+use super::watcher::{Ended, Watcher};
 use crate::model::fact::{FieldId, Value};
-use crate::model::finding::{Activity, Confidence, Finding, Role};
+use crate::model::finding::Confidence;
 use crate::model::flow::{FlowRecord, OpenerJudgement};
-use crate::model::frame::FrameRef;
-use crate::model::identity::ContentId;
-use crate::model::observation::{LocalIndex, Observation};
+use crate::model::observation::Observation;
 use crate::model::quantity::counted;
 use crate::model::segment::Layer;
-use crate::model::time::Timestamp;
+use crate::settings::limits::Limits;
 
 const TOOL: &str = "fully-encrypted";
 
@@ -36,26 +32,10 @@ const PRINTABLE: (usize, usize) = (6, 20);
 const SHORTEST: usize = 48;
 
 const WEIGHT: f64 = 3.0;
-/// Pairs of host and server that are remembered.
-const MOST: usize = 10_000;
-/// Flows whose frames and identifiers a finding names.
-const NAMED: usize = 8;
 
-/// Streams of that kind, by host and server. Nothing is looked at unless it was asked for.
+/// Streams of that kind.
 #[derive(Debug, Default)]
-pub(super) struct EncryptedStarts {
-    pub(super) is_wanted: bool,
-    seen: BTreeMap<(LocalIndex, Address, u16), Streams>,
-}
-
-#[derive(Debug)]
-struct Streams {
-    first: Timestamp,
-    last: Timestamp,
-    frames: Vec<FrameRef>,
-    flows: Vec<ContentId>,
-    count: u64,
-}
+struct EncryptedStarts(Leads);
 
 /// Whether the first octets of a stream look like chance.
 fn looks_encrypted(bytes: &[u8]) -> bool {
@@ -91,9 +71,9 @@ fn start(flow: &FlowRecord, field: FieldId) -> Option<&[u8]> {
 
 impl EncryptedStarts {
     /// Takes any placed flow that belongs to no tool.
-    pub(super) fn add(&mut self, observation: &Observation<'_>) {
+    fn add(&mut self, observation: &Observation<'_>) {
         let flow = observation.flow;
-        if !self.is_wanted || flow.app_proto.is_some() || flow.layer != Layer::Tcp {
+        if flow.app_proto.is_some() || flow.layer != Layer::Tcp {
             return;
         }
         let [Some(local), _] = observation.locals else {
@@ -104,100 +84,42 @@ impl EncryptedStarts {
         if !is_whole || both != [true; 2] {
             return;
         }
-        let key = (local, flow.server.address, flow.server.port);
-        if self.seen.len() >= MOST && !self.seen.contains_key(&key) {
-            return;
-        }
-        let streams = self.seen.entry(key).or_insert_with(|| Streams {
-            first: flow.start,
-            last: flow.end,
-            frames: Vec::new(),
-            flows: Vec::new(),
-            count: 0,
-        });
-        streams.first = streams.first.min(flow.start);
-        streams.last = streams.last.max(flow.end);
-        streams.count = streams.count.saturating_add(1);
-        if streams.flows.len() < NAMED {
-            streams.flows.push(flow.id);
-            streams.frames.extend(flow.frames.first_payload.iter().flatten());
+        self.0.add(local, flow, [0; 4]);
+    }
+}
+
+/// Watches for streams that are encrypted from their first octet.
+pub(super) fn watch(_: &Limits) -> Box<dyn Watcher> {
+    Box::<EncryptedStarts>::default()
+}
+
+impl Watcher for EncryptedStarts {
+    fn flow(&mut self, observation: &Observation<'_>, recognised: &[Recognised<'_>]) {
+        if recognised.is_empty() {
+            self.add(observation);
         }
     }
 
-    /// The findings, once hosts are known.
-    pub(super) fn conclude(
-        &self,
-        by_local: &BTreeMap<LocalIndex, &HostView>,
-        knowledge: &Knowledge<'_>,
-    ) -> Vec<Finding> {
-        let Some(tool) = knowledge.catalogue.tool(TOOL) else {
-            return Vec::new();
-        };
-        let of = |((local, server, port), streams): (&(LocalIndex, Address, u16), &Streams)| {
-            let host = by_local.get(local)?;
-            let what = format!(
-                "first octets of both sides with 3.4 to 4.6 set bits each and without printable runs, in {}",
-                counted(streams.count, "stream")
-            );
-            let mut evidence = Evidence::observed(
-                Family::Tool,
-                what,
-                Decibans(WEIGHT),
-                &streams.frames,
-                Some(streams.first),
-            );
-            evidence.measure = Some("encrypted_start".to_owned());
-            evidence.note = Some(
-                "a heuristic: fewer than one in a hundred ordinary streams look so (Wu and others 2023)"
-                    .into(),
-            );
-            let port = *port;
-            Some(Finding {
-                id: ContentId::of(&[
-                    b"encrypted-start",
-                    &host.id.0.to_be_bytes(),
-                    &server.0,
-                    &port.to_be_bytes(),
-                ]),
-                timestamp: streams.first,
-                last_seen: streams.last,
-                kind: kind_of(tool)?,
-                tool: tool.id.clone(),
-                protocol: None,
-                role: Role::Client,
-                activity: Activity::Unknown,
-                intervals: Vec::new(),
-                controller: None,
-                host: host.id,
-                host_ip: host.address(),
-                peer: Some(server.to_string()),
-                peer_name: None,
-                peer_port: Some(port),
-                proto: Some("TCP".to_owned()),
-                community_id: None,
-                flow_ids: streams.flows.clone(),
-                flow_count: streams.count,
-                confidence: Confidence::Low,
-                score: Decibans(WEIGHT),
-                sanctioned: knowledge.sanctioned(host, &tool.id, &[], Some(server.to_ip())),
-                summary: format!(
-                    "{}: {} to {server} port {port} encrypted from the first octet, consistent with Shadowsocks, VMess or obfs4, and \
-                     with many private protocols (a heuristic)",
-                    host.label(),
-                    counted(streams.count, "stream")
+    fn conclude(&mut self, ended: &Ended<'_>, concluded: &mut Concluded) {
+        let found = self.0.findings(ended, "TCP", |server, gathered| {
+            let streams = counted(gathered.count, "stream");
+            Some(Lead {
+                tool: TOOL,
+                measure: "encrypted_start",
+                what: format!(
+                    "first octets of both sides with 3.4 to 4.6 set bits each and without printable runs, in {streams}"
                 ),
-                benign: vec![
-                    "a private protocol of a game, a messenger or a backup, compressed or encrypted files sent plainly".to_owned(),
-                ],
-                evidence: vec![evidence],
-                peer_geo: knowledge.place(*server),
-                geo: None,
-                latency: None,
-                schedule: None,
-                tunnel: None,
+                note: "a heuristic: fewer than one in a hundred ordinary streams look so (Wu and others 2023)",
+                summary: format!(
+                    "{streams} to {server} encrypted from the first octet, consistent with Shadowsocks, VMess or obfs4, and with many \
+                     private protocols (a heuristic)"
+                ),
+                benign: "a private protocol of a game, a messenger or a backup, compressed or encrypted files sent plainly",
+                weight: WEIGHT,
+                confidence: Confidence::Low,
             })
-        };
-        self.seen.iter().filter_map(of).collect()
+        });
+        concluded.findings.extend(found);
     }
 }
 
@@ -226,7 +148,11 @@ mod tests {
 
     #[test]
     fn nothing_is_looked_at_unless_it_was_asked_for() {
+        use crate::model::address::Address;
         use crate::model::fact::{FactLog, Field, Side, Stamp};
+        use crate::model::frame::FrameRef;
+        use crate::model::observation::LocalIndex;
+        use crate::model::time::Timestamp;
         let mut facts = FactLog::default();
         for (name, side) in [
             ("payload.to_server", Side::Client),
@@ -250,21 +176,18 @@ mod tests {
             ..FlowRecord::default()
         };
         flow.server.address = Address::from_v4([198, 51, 100, 1]);
-        let seen = |flow: &FlowRecord, is_wanted| {
-            let mut starts = EncryptedStarts {
-                is_wanted,
-                ..EncryptedStarts::default()
-            };
+        let seen = |flow: &FlowRecord| {
+            let mut starts = EncryptedStarts::default();
             starts.add(&Observation {
                 flow,
                 locals: [Some(LocalIndex(1)), None],
                 server_name: None,
             });
-            starts.seen.len()
+            starts.0.pairs()
         };
-        assert_eq!((seen(&flow, true), seen(&flow, false)), (1, 0));
+        assert_eq!(seen(&flow), 1);
         flow.app_proto = Some("ssh");
-        assert_eq!(seen(&flow, true), 0);
+        assert_eq!(seen(&flow), 0);
     }
 
     proptest! {

@@ -1,6 +1,9 @@
 //! What an IP KVM sends while it is watched, and when the machines beside it open connections: kept from the first sight of
 //! a KVM on, so that it costs nothing where there is none.
 
+use super::Concluded;
+use super::watcher::{Ended, Watcher};
+use crate::settings::limits::Limits;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::HostView;
@@ -11,7 +14,7 @@ use crate::model::fact::{Fact, FieldId};
 use crate::model::finding::{Confidence, Finding, FindingKind, Role};
 use crate::model::identity::ContentId;
 use crate::model::observable::Observable;
-use crate::model::observation::{LocalIndex, Observation};
+use crate::model::observation::{EventHeader, LocalIndex, Observation};
 use crate::model::profile::KvmSeen;
 use crate::model::time::{SECOND, Timestamp};
 use crate::signatures::Catalogue;
@@ -83,7 +86,7 @@ impl Watch {
     }
 
     /// Takes what a device says of itself.
-    pub(super) fn announced(&mut self, local: LocalIndex, fact: &Fact<'_>, catalogue: &Catalogue) {
+    fn announced(&mut self, local: LocalIndex, fact: &Fact<'_>, catalogue: &Catalogue) {
         let Some((_, field)) = ANNOUNCED.iter().find(|(field, _)| *field == fact.field) else {
             return;
         };
@@ -99,7 +102,7 @@ impl Watch {
     }
 
     /// Takes any placed flow with the tools that it may belong to.
-    pub(super) fn add(&mut self, observation: &Observation<'_>, recognised: &[Recognised<'_>]) {
+    fn add(&mut self, observation: &Observation<'_>, recognised: &[Recognised<'_>]) {
         let is_kvm = |one: &Recognised<'_>| one.tool.class.finding.as_deref() == Some(KVM);
         if recognised.iter().any(is_kvm) {
             for local in observation.locals.into_iter().flatten() {
@@ -169,7 +172,7 @@ impl Watch {
     }
 
     /// Pairs KVMs with machines; what is found is said in the KVMs' findings.
-    pub(super) fn conclude(&self, hosts: &[HostView], findings: &mut [Finding]) -> Drives {
+    fn pairs(&self, hosts: &[HostView], findings: &mut [Finding]) -> Drives {
         let mut drives = Drives::default();
         let boards: BTreeSet<ContentId> = findings
             .iter()
@@ -264,6 +267,25 @@ fn say(finding: &mut Finding, board: &HostView, machine: &HostView, changes: &Ch
         finding.summary,
         machine.label()
     );
+}
+
+/// Watches what KVMs send, and when the machines beside them speak.
+pub(super) fn watch(_: &Limits) -> Box<dyn Watcher> {
+    Box::<Watch>::default()
+}
+
+impl Watcher for Watch {
+    fn flow(&mut self, observation: &Observation<'_>, recognised: &[Recognised<'_>]) {
+        self.add(observation, recognised);
+    }
+
+    fn fact(&mut self, about: LocalIndex, _: &EventHeader, fact: &Fact<'_>, catalogue: &Catalogue) {
+        self.announced(about, fact, catalogue);
+    }
+
+    fn conclude(&mut self, ended: &Ended<'_>, concluded: &mut Concluded) {
+        concluded.drives = self.pairs(ended.hosts, &mut concluded.findings);
+    }
 }
 
 #[cfg(test)]
@@ -373,7 +395,7 @@ mod tests {
         }
         let mut findings = [board_finding(Role::Server)];
         let before = findings[0].evidence.len();
-        let drives = watch.conclude(&hosts(), &mut findings);
+        let drives = watch.pairs(&hosts(), &mut findings);
         let [kvm] = drives.of(ContentId(11)).list().to_vec().try_into().unwrap();
         assert_eq!((kvm.host, kvm.name.as_str()), (ContentId(10), "pikvm"));
         assert!(drives.minutes(ContentId(11)).len() >= 55);
@@ -397,7 +419,7 @@ mod tests {
             add(&mut watch, OWN, *second, &[]);
         }
         let reason = |role| {
-            let drives = watch.conclude(&hosts(), &mut [board_finding(role)]);
+            let drives = watch.pairs(&hosts(), &mut [board_finding(role)]);
             drives.of(ContentId(11)).reason().map(str::to_owned)
         };
         assert!(reason(Role::Server).unwrap().contains("half an hour"));

@@ -3,9 +3,9 @@
 //! Takes observations in time order and, at the end, the resolved hosts; gives findings with their evidence. Sees no packets,
 //! prints nothing, and never looks at another host's findings.
 //!
-//! Every flow is first recognised against the catalogue ([`recognise`]), once; sessions are grouped from that. What can only
-//! be told at the end (a device by its name, a place that contradicts another) is a [`Conclusion`]: one file and
-//! one line in `CONCLUSIONS`.
+//! Every flow is first recognised against the catalogue ([`recognise`]), once; sessions are grouped from that. Everything else
+//! is a detector of its own, one file and one line in `DETECTORS`: a [`Watcher`] where something must be remembered of what
+//! passes, a [`Conclusion`] where the end tells all (a device by its name, a place that contradicts another).
 
 pub mod activity_state;
 pub mod activity_thresholds;
@@ -15,9 +15,13 @@ mod dns_tunnel;
 mod encrypted_start;
 mod group;
 pub mod hidden_leg;
+mod icmp_tunnel;
 mod kvm_pairing;
 mod kvm_watch;
 pub mod latency_mismatch;
+mod lead;
+mod media;
+mod nested_tls;
 pub mod place;
 pub mod recognise;
 pub mod schedule_mismatch;
@@ -27,15 +31,17 @@ pub mod sessions;
 pub mod tenants;
 mod tunnel_use;
 pub mod unknown_interactive;
+mod watcher;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use crate::geo::ranges::{Reserved, reserved};
 use crate::geo::sphere::CapturePoint;
-use crate::geo::{Geo, Place};
+use crate::geo::{Geo, Place, reverse};
 use crate::model::address::{Address, MacAddress};
 use crate::model::egress::OwnAddress;
-use crate::model::fact::{Fact, FieldId, Value};
+use crate::model::fact::{Fact, FieldId};
 use crate::model::finding::{Finding, PlaceRecord};
 use crate::model::flow::FlowRecord;
 use crate::model::frame::FrameRef;
@@ -43,24 +49,20 @@ use crate::model::identity::ContentId;
 use crate::model::latency::Near;
 use crate::model::observation::{EventHeader, LocalIndex, Observation, ServerName};
 use crate::model::profile::Asset;
+use crate::model::reverse_name::{ReverseName, ReverseNames};
 use crate::model::threads::Threads;
 use crate::model::time::Timestamp;
 use crate::settings::limits::Limits;
 use crate::settings::policy::{Heuristics, Policy};
 use crate::signatures::Catalogue;
 
-use dns_tunnel::Questions;
-use encrypted_start::EncryptedStarts;
 pub use kvm_watch::Drives;
-use place::nested_tunnel::Nested;
 use recognise::{Recognised, Recogniser};
 use sessions::{Asked, Session, Sessions};
-use tenants::Tenants;
-use tunnel_use::Outside;
-use unknown_interactive::Unknown;
+pub use watcher::{Conclusion, Ended, Watcher};
+use watcher::{Detector, Running};
 
 const DNS_QUERY: FieldId = FieldId::of("dns.query");
-const DNS_QTYPE: FieldId = FieldId::of("dns.qtype");
 const DNS_CNAME: FieldId = FieldId::of("dns.cname");
 
 /// A machine as detectors see it, resolved at the end of the input.
@@ -84,6 +86,8 @@ pub struct HostView {
     pub asset: Option<Asset>,
     /// First and last sight.
     pub seen: (Timestamp, Timestamp),
+    /// Whether it answers its neighbours' DNS questions, and so asks them of others: what it asks says nothing about it.
+    pub is_resolver: bool,
     /// Round trips between it and the capture point, of its connections' handshakes.
     pub near: Near,
 }
@@ -121,6 +125,8 @@ pub struct Knowledge<'a> {
     pub geo: &'a Geo,
     /// What is allowed where.
     pub policy: &'a Policy,
+    /// What answers in the capture called addresses.
+    pub reverse_names: Option<&'a ReverseNames>,
     /// Where the capture point stands, where that is known.
     pub at: Option<CapturePoint>,
 }
@@ -162,7 +168,42 @@ impl Knowledge<'_> {
     /// Where an address is, as records show it.
     #[must_use]
     pub fn place(&self, address: Address) -> Option<PlaceRecord> {
-        self.geo.place(address.to_ip()).map(|place| place_record(&place))
+        self.place_of(address).map(|place| place_record(&place))
+    }
+
+    /// What databases say of an address, and where none of the user's says what kind of network it is, its reverse name: a
+    /// lead, since who holds the address writes that.
+    #[must_use]
+    pub fn place_of(&self, address: Address) -> Option<Place> {
+        let place = self.geo.place(address.to_ip());
+        let is_known = |place: &Place| place.kind.is_some() && !place.kind_is_default();
+        if place.as_ref().is_some_and(is_known) {
+            return place;
+        }
+        let Some((named, word, reverse::Says::Kind(kind))) = self.reverse_word(address) else {
+            return place;
+        };
+        let mut place = place.unwrap_or_default();
+        place.kind = Some(kind);
+        place.kind_source = Some(format!(
+            "its reverse name {} in frame {} ({}, {})",
+            named.name, named.frame.number, word.source, word.read
+        ));
+        Some(place)
+    }
+
+    /// The reverse name of a public address with the word in it that says something, and what.
+    #[must_use]
+    pub fn reverse_word(
+        &self,
+        address: Address,
+    ) -> Option<(&ReverseName, &'static reverse::Word, reverse::Says)> {
+        if reserved(address.to_ip()) == Some(Reserved::NotGlobal) {
+            return None;
+        }
+        let named = self.reverse_names?.of(address)?;
+        let word = reverse::word(&named.name)?;
+        Some((named, word, word.says))
     }
 }
 
@@ -180,28 +221,33 @@ pub fn place_record(place: &Place) -> PlaceRecord {
         asn: place.asn,
         as_org: place.as_org.clone(),
         kind: place.kind.map(|kind| kind.name().to_owned()),
+        kind_source: place.kind.and(place.kind_source.clone()),
         source: (!sources.is_empty()).then(|| sources.join(", ")),
     }
 }
 
-/// Finds what can be told only when everything was seen.
-pub trait Conclusion: Sync {
-    /// Findings about hosts; `findings` are those of sessions, to refer to.
-    fn conclude(&self, hosts: &[HostView], findings: &[Finding], knowledge: &Knowledge<'_>) -> Vec<Finding>;
-}
-
-/// Every conclusion.
-static CONCLUSIONS: &[&dyn Conclusion] = &[
-    &device::Device,
-    &place::country::OtherCountry,
-    &place::distance::FarFromHome,
-    &place::driven_from::DrivenFrom,
-    &place::hidden_egress::HiddenEgress,
-    &place::impossible_travel::ImpossibleTravel,
-    &place::several_countries::SeveralCountries,
-    &place::shared_address::SharedAddress,
-    &latency_mismatch::LatencyMismatches,
-    &schedule_mismatch::ScheduleMismatches,
+/// Every detector beside sessions, in the order in which they conclude: each is told what those before it found.
+static DETECTORS: &[Detector] = &[
+    Detector::Watching(tunnel_use::watch),
+    Detector::Watching(unknown_interactive::watch),
+    Detector::Watching(dns_tunnel::watch),
+    Detector::Concluding(&device::Device),
+    Detector::Watching(media::watch),
+    Detector::Concluding(&place::country::OtherCountry),
+    Detector::Concluding(&place::distance::FarFromHome),
+    Detector::Concluding(&place::driven_from::DrivenFrom),
+    Detector::Concluding(&place::hidden_egress::HiddenEgress),
+    Detector::Concluding(&place::impossible_travel::ImpossibleTravel),
+    Detector::Concluding(&place::several_countries::SeveralCountries),
+    Detector::Concluding(&place::shared_address::SharedAddress),
+    Detector::Concluding(&latency_mismatch::LatencyMismatches),
+    Detector::Concluding(&schedule_mismatch::ScheduleMismatches),
+    Detector::Watching(place::nested_tunnel::watch),
+    Detector::WhereWanted(|heuristics| heuristics.encrypted_start, encrypted_start::watch),
+    Detector::WhereWanted(|heuristics| heuristics.nested_tls, nested_tls::watch),
+    Detector::Watching(icmp_tunnel::watch),
+    Detector::Watching(kvm_watch::watch),
+    Detector::Watching(tenants::watch),
 ];
 
 /// All detectors of a run.
@@ -209,13 +255,7 @@ static CONCLUSIONS: &[&dyn Conclusion] = &[
 pub struct Detectors {
     recogniser: Recogniser,
     sessions: Sessions,
-    questions: Questions,
-    outside: Outside,
-    nested: Nested,
-    encrypted_starts: EncryptedStarts,
-    tenants: Tenants,
-    watch: kvm_watch::Watch,
-    unknown: Unknown,
+    beside: Vec<Running>,
 }
 
 /// Whether a fact is about who gets the packet, not about who sends it: what a resolver answers.
@@ -249,26 +289,24 @@ pub struct Concluded {
 }
 
 impl Detectors {
-    /// For one catalogue.
+    /// For one catalogue; `heuristics` are what the policy wants looked for although much else looks the same.
     #[must_use]
-    pub fn new(catalogue: &Catalogue, limits: &Limits) -> Self {
+    pub fn new(catalogue: &Catalogue, limits: &Limits, heuristics: Heuristics) -> Self {
         Self {
             recogniser: Recogniser::new(catalogue),
             sessions: Sessions::new(limits.groups),
-            // A zone of long names takes some kilobytes, a group some hundred bytes.
-            questions: Questions::new(limits.groups / 16),
-            outside: Outside::default(),
-            nested: Nested::default(),
-            encrypted_starts: EncryptedStarts::default(),
-            tenants: Tenants::new(limits.hosts),
-            watch: kvm_watch::Watch::default(),
-            unknown: Unknown::default(),
+            beside: DETECTORS
+                .iter()
+                .filter_map(|detector| detector.start(limits, heuristics))
+                .collect(),
         }
     }
 
-    /// Looks for what the policy wants looked for although much else looks the same.
-    pub fn look_for(&mut self, heuristics: Heuristics) {
-        self.encrypted_starts.is_wanted = heuristics.encrypted_start;
+    fn watchers(&mut self) -> impl Iterator<Item = &mut Box<dyn Watcher>> {
+        self.beside.iter_mut().filter_map(|running| match running {
+            Running::Watching(watcher) => Some(watcher),
+            Running::Concluding(_) => None,
+        })
     }
 
     /// Takes a fact about hosts; `local` is whom it is about: who said it, or for an answer who gets it.
@@ -279,32 +317,24 @@ impl Detectors {
         fact: &Fact<'_>,
         catalogue: &Catalogue,
     ) {
+        let Some(local) = local else { return };
         let asked = match fact.field {
-            DNS_QUERY => Asked::Question,
-            DNS_CNAME => Asked::Alias,
-            DNS_QTYPE => {
-                if let Value::Number(kind) = fact.value {
-                    self.questions.of_type(kind);
-                }
-                return;
-            }
-            _ => {
-                if let Some(local) = local {
-                    self.watch.announced(local, fact, catalogue);
-                }
-                return;
-            }
+            DNS_QUERY => Some(Asked::Question),
+            DNS_CNAME => Some(Asked::Alias),
+            _ => None,
         };
-        if let (Some(local), Some(name)) = (local, fact.value.as_text()) {
+        if let (Some(asked), Some(name)) = (asked, fact.value.as_text()) {
             self.sessions
                 .asked(local, asked, name, header.source, header.at, catalogue);
-            if asked == Asked::Question {
-                self.tenants.used(local, name);
-            }
         }
-        if let (Some(local), Asked::Question, Value::Text { bytes, .. }) = (local, asked, fact.value) {
-            self.questions.asked(local, bytes, header);
-        }
+        self.watchers()
+            .for_each(|watcher| watcher.fact(local, header, fact, catalogue));
+    }
+
+    /// From now on another catalogue counts. What was found is kept, unless the new one has no such tool.
+    pub fn renew(&mut self, now: &Catalogue, next: &Catalogue) {
+        self.recogniser = Recogniser::new(next);
+        self.sessions.renew(now, next);
     }
 
     /// The tools that a flow may belong to: once for each flow, for [`Detectors::observe`].
@@ -327,66 +357,35 @@ impl Detectors {
         self.sessions.observe(observation, recognised, community_id);
     }
 
-    /// Takes any placed flow with the tools that it may belong to: whose services a host uses, and when it spoke with the outside.
+    /// Takes any placed flow with the tools that it may belong to.
     pub fn used(&mut self, observation: &Observation<'_>, recognised: &[Recognised<'_>]) {
-        self.outside.add(observation, recognised);
-        self.watch.add(observation, recognised);
-        self.nested.add(observation, recognised);
-        self.unknown.add(observation, recognised);
-        if recognised.is_empty() {
-            self.encrypted_starts.add(observation);
-        }
-        if let (Some(client), Some(name)) = (
-            observation.locals.first().copied().flatten(),
-            &observation.server_name,
-        ) {
-            self.tenants.used(client, &name.name);
-        }
+        self.watchers()
+            .for_each(|watcher| watcher.flow(observation, recognised));
     }
 
     /// Concludes when everything was seen.
     #[must_use]
-    pub fn conclude(self, hosts: &[HostView], knowledge: &Knowledge<'_>, threads: Threads) -> Concluded {
-        let by_local: BTreeMap<LocalIndex, &HostView> = hosts
-            .iter()
-            .flat_map(|host| host.locals.iter().map(move |local| (*local, host)))
-            .collect();
-        let refused = self.sessions.refused.saturating_add(self.unknown.refused);
-        let tenants = hosts
-            .iter()
-            .map(|host| (host.id, self.tenants.of(&host.locals)))
-            .filter(|(_, tenants)| !tenants.is_empty())
-            .collect();
-        let (mut findings, sessions) = self.sessions.conclude(&by_local, knowledge, threads);
-        let by_id: BTreeMap<ContentId, &HostView> = hosts.iter().map(|host| (host.id, host)).collect();
-        for session in &sessions {
-            if let (Some(host), Some(finding)) = (by_id.get(&session.host), findings.get_mut(session.finding))
-            {
-                finding.tunnel = self.outside.during(finding.kind, &session.windows, &host.locals);
-            }
-        }
-        let questions_refused = self.questions.refused;
-        findings.extend(self.unknown.conclude(&by_local, knowledge));
-        findings.extend(self.questions.conclude(&by_local, knowledge));
-        // After the sessions of the same tools, which say what a tunnel was used for.
-        let nested = self.nested.conclude(&by_local, knowledge);
-        let encrypted = self.encrypted_starts.conclude(&by_local, knowledge);
-        let further: Vec<Finding> = CONCLUSIONS
-            .iter()
-            .flat_map(|conclusion| conclusion.conclude(hosts, &findings, knowledge))
-            .collect();
-        findings.extend(further);
-        findings.extend(nested);
-        findings.extend(encrypted);
-        let drives = self.watch.conclude(hosts, &mut findings);
-        Concluded {
+    pub fn conclude(mut self, hosts: &[HostView], knowledge: &Knowledge<'_>, threads: Threads) -> Concluded {
+        let ended = Ended {
+            hosts,
+            by_local: hosts
+                .iter()
+                .flat_map(|host| host.locals.iter().map(move |local| (*local, host)))
+                .collect(),
+            knowledge,
+        };
+        let refused = self.sessions.refused;
+        let (findings, sessions) = self.sessions.conclude(&ended.by_local, knowledge, threads);
+        let mut concluded = Concluded {
             findings,
             sessions,
-            tenants,
-            drives,
             refused,
-            questions_refused,
+            ..Concluded::default()
+        };
+        for running in &mut self.beside {
+            running.conclude(&ended, &mut concluded);
         }
+        concluded
     }
 }
 
@@ -399,7 +398,7 @@ mod tests {
     #[test]
     fn a_name_of_ones_own_that_stands_for_a_vendors_is_the_vendors() {
         let catalogue = Catalogue::embedded().unwrap();
-        let mut detectors = Detectors::new(&catalogue, &Limits::default());
+        let mut detectors = Detectors::new(&catalogue, &Limits::default(), Heuristics::default());
         let mut log = FactLog::default();
         let stamp = Stamp {
             at: Timestamp(1),
@@ -425,6 +424,7 @@ mod tests {
             catalogue: &catalogue,
             geo: &geo,
             policy: &policy,
+            reverse_names: None,
             at: None,
         };
         let concluded = detectors.conclude(&[host], &knowledge, Threads::default());

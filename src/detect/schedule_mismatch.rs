@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::{Conclusion, HostView, Knowledge};
 use crate::model::evidence::{Decibans, Evidence, Family};
-use crate::model::finding::{Activity, Confidence, Finding, FindingKind, Role};
+use crate::model::finding::{Activity, Confidence, Finding, FindingKind, Role, UNKNOWN_INTERACTIVE};
 use crate::model::hours::{self, Hours, LEAST_DAYS, ScheduleRecord};
 use crate::model::identity::ContentId;
 use crate::model::time::{SECOND, Timestamp};
@@ -39,7 +39,13 @@ impl Conclusion for ScheduleMismatches {
     fn conclude(&self, hosts: &[HostView], findings: &[Finding], _: &Knowledge<'_>) -> Vec<Finding> {
         let mut driven: BTreeMap<ContentId, Vec<(Timestamp, Timestamp)>> = BTreeMap::new();
         for finding in findings {
-            if finding.kind != FindingKind::RemoteAccess || finding.role != Role::Controlled {
+            // What somebody allowed may run at night, and a lead by the form of the traffic names nobody's hours.
+            let is_lead = finding.tool == UNKNOWN_INTERACTIVE && finding.confidence == Confidence::Low;
+            if finding.kind != FindingKind::RemoteAccess
+                || finding.role != Role::Controlled
+                || finding.sanctioned == Some(true)
+                || is_lead
+            {
                 continue;
             }
             let intervals = finding.intervals.iter();

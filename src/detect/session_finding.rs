@@ -1,7 +1,6 @@
 //! From a grown group of flows to its finding: role, confidence, evidence, controller, and one sentence.
 
 use std::fmt::Write as _;
-use std::net::IpAddr;
 
 use super::activity_state::{self, Judgement};
 use super::delay;
@@ -117,6 +116,9 @@ pub(super) fn finding(joined: Joined<'_>, knowledge: &Knowledge<'_>) -> Option<(
         mut group,
     } = joined;
     let kind = kind_of(tool)?;
+    if group.flows == 0 && host.is_resolver {
+        return None;
+    }
     let is_remote = matches!(kind, FindingKind::RemoteAccess | FindingKind::IpKvm);
     let declared = declared_role(kind, peer.is_some(), &group);
     let mut judged = if is_remote {
@@ -283,12 +285,12 @@ fn instance(tool: &Tool, group: &Group) -> (Option<String>, bool) {
         {
             return (Some(name.to_string()), false);
         }
+        // Without a name it may be the vendor's own, which was asked for before the capture began or in secret.
         let is_own_server = tool.id == "rustdesk"
             && seen
                 .name
                 .as_deref()
-                .is_none_or(|name| !name.ends_with("rustdesk.com"))
-            && !matches!(address.to_ip(), IpAddr::V4(ip) if ip.is_private() || ip.is_broadcast() || ip.is_multicast());
+                .is_some_and(|name| name != "rustdesk.com" && !name.ends_with(".rustdesk.com"));
         if is_own_server {
             return (Some(name_or_address(*address, seen)), true);
         }

@@ -130,6 +130,28 @@ impl Sessions {
         Some(self.groups.entry(key).or_default())
     }
 
+    /// Groups under the places that their tools have in another catalogue.
+    pub(super) fn renew(&mut self, now: &Catalogue, next: &Catalogue) {
+        let mut groups: Vec<(Key, Group)> = std::mem::take(&mut self.groups).into_iter().collect();
+        groups.sort_unstable_by_key(|(key, _)| *key);
+        for (key, group) in groups {
+            let known = now.tools().get(key.tool);
+            let Some(tool) = known.and_then(|tool| next.tool(&tool.id)) else {
+                continue;
+            };
+            let key = Key {
+                tool: tool.place,
+                ..key
+            };
+            match self.groups.entry(key) {
+                Entry::Occupied(other) => other.into_mut().merge(group),
+                Entry::Vacant(free) => {
+                    free.insert(group);
+                }
+            }
+        }
+    }
+
     /// Takes a flow with the tools that it may belong to.
     pub fn observe(
         &mut self,

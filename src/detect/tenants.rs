@@ -1,9 +1,17 @@
 //! Organisations whose services a host uses: the customer's own label in names of identity providers and other
 //! services (DETECTION 4.2). One household line with many of them is what a farm cannot avoid.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use crate::model::observation::LocalIndex;
+use super::recognise::Recognised;
+use super::watcher::{Ended, Watcher};
+use super::{Concluded, DNS_QUERY};
+use crate::model::egress::day_of;
+use crate::model::fact::Fact;
+use crate::model::observation::{EventHeader, LocalIndex, Observation};
+use crate::model::time::Timestamp;
+use crate::settings::limits::Limits;
+use crate::signatures::Catalogue;
 
 /// The table, with its sources.
 const TABLE: &str = include_str!("tenants.tsv");
@@ -58,12 +66,18 @@ const GENERIC: &[&str] = &[
     "ok14static",
 ];
 
+/// Least weight of a token that says whom somebody works for: six uses on one day, or three on each of two.
+const LEAST_USE: f64 = 1.9;
+
+/// Tenths of the main token's days on which another must be used to be of the same organisation (DETECTION 4.2).
+const TOGETHER_TENTHS: usize = 6;
+
 /// Services and how customers are named in them.
 #[derive(Debug)]
 pub struct Tenants {
     suffixes: HashSet<&'static str, rapidhash::fast::RandomState>,
-    /// Flows and questions by host and token.
-    seen: BTreeMap<(LocalIndex, String), u64>,
+    /// Flows and questions by host, token and day since 1970.
+    seen: BTreeMap<(LocalIndex, String, u32), u64>,
     most: usize,
 }
 
@@ -103,9 +117,9 @@ impl Tenants {
     }
 
     /// Notes a name that a host used.
-    pub fn used(&mut self, local: LocalIndex, name: &str) {
+    pub fn used(&mut self, local: LocalIndex, name: &str, at: Timestamp) {
         if let Some(token) = self.token(name) {
-            let key = (local, token);
+            let key = (local, token, day_of(at));
             if self.seen.len() < self.most || self.seen.contains_key(&key) {
                 let count = self.seen.entry(key).or_default();
                 *count = count.saturating_add(1);
@@ -113,24 +127,79 @@ impl Tenants {
         }
     }
 
-    /// Tokens of a set of addresses, the most used first.
+    /// Tokens of a set of addresses, the most used first: the one with the largest sum of `log(1 + uses)` over days, and those
+    /// that are used on most of its days (DETECTION 4.2). What a browser meets once, a shop's support page, is nobody's employer.
     #[must_use]
     pub fn of(&self, locals: &[LocalIndex]) -> Vec<String> {
-        let mut sums: BTreeMap<&str, u64> = BTreeMap::new();
+        let mut days: BTreeMap<&str, BTreeMap<u32, u64>> = BTreeMap::new();
         for local in locals {
-            let from = (*local, String::new());
-            for ((_, token), count) in self
+            let from = (*local, String::new(), 0);
+            for ((_, token, day), count) in self
                 .seen
                 .range(from..)
-                .take_while(|((other, _), _)| other == local)
+                .take_while(|((other, ..), _)| other == local)
             {
-                let sum = sums.entry(token).or_default();
+                let sum = days.entry(token).or_default().entry(*day).or_default();
                 *sum = sum.saturating_add(*count);
             }
         }
-        let mut ranked: Vec<(&str, u64)> = sums.into_iter().collect();
-        ranked.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(b.0)));
-        ranked.into_iter().map(|(token, _)| token.to_owned()).collect()
+        let mut ranked: Vec<(f64, &str, BTreeMap<u32, u64>)> = days
+            .into_iter()
+            .map(|(token, days)| (days.values().map(|uses| weight(*uses)).sum(), token, days))
+            .filter(|(sum, ..): &(f64, &str, _)| *sum >= LEAST_USE)
+            .collect();
+        ranked.sort_by(|one, other| other.0.total_cmp(&one.0).then_with(|| one.1.cmp(other.1)));
+        let Some((_, _, main)) = ranked.first() else {
+            return Vec::new();
+        };
+        let main: BTreeSet<u32> = main.keys().copied().collect();
+        ranked
+            .iter()
+            .filter(|(_, _, days)| {
+                let together = main.iter().filter(|day| days.contains_key(day)).count();
+                together.saturating_mul(10) >= main.len().saturating_mul(TOGETHER_TENTHS)
+            })
+            .map(|(_, token, _)| (*token).to_owned())
+            .collect()
+    }
+}
+
+/// How much so many uses on one day weigh.
+fn weight(uses: u64) -> f64 {
+    f64::from(u32::try_from(uses).unwrap_or(u32::MAX)).ln_1p()
+}
+
+/// Watches whose services hosts use.
+pub(super) fn watch(limits: &Limits) -> Box<dyn Watcher> {
+    Box::new(Tenants::new(limits.hosts))
+}
+
+impl Watcher for Tenants {
+    fn flow(&mut self, observation: &Observation<'_>, _: &[Recognised<'_>]) {
+        let [Some(client), _] = observation.locals else {
+            return;
+        };
+        if let Some(name) = &observation.server_name {
+            self.used(client, &name.name, observation.flow.start);
+        }
+    }
+
+    fn fact(&mut self, about: LocalIndex, header: &EventHeader, fact: &Fact<'_>, _: &Catalogue) {
+        if fact.field == DNS_QUERY
+            && let Some(name) = fact.value.as_text()
+        {
+            self.used(about, name, header.at);
+        }
+    }
+
+    fn conclude(&mut self, ended: &Ended<'_>, concluded: &mut Concluded) {
+        concluded.tenants = ended
+            .hosts
+            .iter()
+            .filter(|host| !host.is_resolver)
+            .map(|host| (host.id, self.of(&host.locals)))
+            .filter(|(_, tenants)| !tenants.is_empty())
+            .collect();
     }
 }
 
@@ -157,13 +226,37 @@ mod tests {
         }
     }
 
-    #[test]
-    fn the_most_used_organisation_comes_first() {
-        let mut tenants = Tenants::new(10);
-        for name in ["b.okta.com", "acme.okta.com", "acme.okta.com", "zeta.okta.com"] {
-            tenants.used(LocalIndex(1), name);
+    /// Names and how often each was used on one of these days.
+    fn found(uses: &[(&str, i64, usize)]) -> Vec<String> {
+        let mut tenants = Tenants::new(100);
+        for (name, day, times) in uses {
+            for _ in 0..*times {
+                tenants.used(LocalIndex(1), name, Timestamp(day * 86_400 * 1_000_000_000));
+            }
         }
-        tenants.used(LocalIndex(2), "other.okta.com");
-        assert_eq!(tenants.of(&[LocalIndex(1)]), ["acme@okta.com", "zeta@okta.com"]);
+        tenants.used(LocalIndex(2), "other.okta.com", Timestamp(0));
+        tenants.of(&[LocalIndex(1)])
+    }
+
+    #[test]
+    fn the_most_used_organisation_comes_first_and_what_is_used_beside_it_behind() {
+        let uses = [
+            ("acme.okta.com", 1, 9),
+            ("acme.okta.com", 2, 9),
+            ("acme-hq.slack.com", 1, 8),
+            ("acme-hq.slack.com", 2, 8),
+            ("customer.zendesk.com", 2, 7),
+        ];
+        assert_eq!(found(&uses), ["acme@okta.com", "acme-hq@slack.com"]);
+    }
+
+    #[test]
+    fn what_a_browser_meets_once_is_nobodys_employer() {
+        assert!(found(&[("shop.zendesk.com", 1, 3), ("bravo.okta.com", 1, 5)]).is_empty());
+        assert_eq!(found(&[("bravo.okta.com", 1, 6)]), ["bravo@okta.com"]);
+        assert_eq!(
+            found(&[("bravo.okta.com", 1, 3), ("bravo.okta.com", 2, 3)]),
+            ["bravo@okta.com"]
+        );
     }
 }

@@ -4,12 +4,19 @@
 //! local. In a full tunnel there are none, in a split tunnel there are. What runs inside an opened tunnel does not
 //! count, nor do neighbours and groups.
 
+use super::Concluded;
+use super::watcher::{Ended, Watcher};
+use crate::settings::limits::Limits;
+use std::collections::BTreeMap;
+
+use super::HostView;
 use super::activity_state::Windows;
 use super::recognise::Recognised;
 use super::session_finding::kind_of;
 use crate::model::address::Address;
 use crate::model::finding::{FindingKind, Routing, TunnelUse};
 use crate::model::flow::BIN;
+use crate::model::identity::ContentId;
 use crate::model::observation::{LocalIndex, Observation};
 use crate::model::time::SECOND;
 
@@ -49,7 +56,7 @@ fn is_group(address: Address) -> bool {
 
 impl Outside {
     /// Takes any placed flow with the tools that it belongs to.
-    pub(super) fn add(&mut self, observation: &Observation<'_>, recognised: &[Recognised<'_>]) {
+    fn add(&mut self, observation: &Observation<'_>, recognised: &[Recognised<'_>]) {
         let flow = observation.flow;
         let (local, other) = match observation.locals {
             [Some(local), None] => (local, flow.server.address),
@@ -85,12 +92,7 @@ impl Outside {
     }
 
     /// What a session of a tunnel, by its windows, was used for by a host of these addresses.
-    pub(super) fn during(
-        &self,
-        kind: FindingKind,
-        windows: &Windows,
-        locals: &[LocalIndex],
-    ) -> Option<TunnelUse> {
+    fn during(&self, kind: FindingKind, windows: &Windows, locals: &[LocalIndex]) -> Option<TunnelUse> {
         if !is_tunnel(kind) {
             return None;
         }
@@ -131,6 +133,28 @@ impl Outside {
             whole_minutes: minutes,
             minutes_beside: beside,
         })
+    }
+}
+
+/// Watches when hosts speak with the outside.
+pub(super) fn watch(_: &Limits) -> Box<dyn Watcher> {
+    Box::<Outside>::default()
+}
+
+impl Watcher for Outside {
+    fn flow(&mut self, observation: &Observation<'_>, recognised: &[Recognised<'_>]) {
+        self.add(observation, recognised);
+    }
+
+    /// Says of the sessions of tunnels what they were used for.
+    fn conclude(&mut self, ended: &Ended<'_>, concluded: &mut Concluded) {
+        let by_id: BTreeMap<ContentId, &HostView> = ended.hosts.iter().map(|host| (host.id, host)).collect();
+        for session in &concluded.sessions {
+            let finding = concluded.findings.get_mut(session.finding);
+            if let (Some(host), Some(finding)) = (by_id.get(&session.host), finding) {
+                finding.tunnel = self.during(finding.kind, &session.windows, &host.locals);
+            }
+        }
     }
 }
 

@@ -9,6 +9,9 @@
 //! Numbers: what the recordings in `fixtures/states` show at 2, 40 and 160 ms and no other capture does; they are of three kinds
 //! of programs, so that the finding is a lead and hardly more. Looked at is a flow that no entry of the catalogue names, once, when it ends.
 
+use super::Concluded;
+use super::watcher::{Ended, Watcher};
+use crate::settings::limits::Limits;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -191,7 +194,7 @@ fn is_readable(flow: &FlowRecord) -> bool {
 
 impl Unknown {
     /// Takes any placed flow with the tools that it may belong to.
-    pub(super) fn add(&mut self, observation: &Observation<'_>, recognised: &[Recognised<'_>]) {
+    fn add(&mut self, observation: &Observation<'_>, recognised: &[Recognised<'_>]) {
         let flow = observation.flow;
         if flow.activity.len() < LEAST_HAND || flow.layer != Layer::Tcp || !recognised.is_empty() {
             return;
@@ -232,29 +235,30 @@ impl Unknown {
     }
 
     /// Makes findings, in order of host and peer.
-    pub(super) fn conclude(
-        self,
-        hosts: &BTreeMap<LocalIndex, &HostView>,
-        knowledge: &Knowledge<'_>,
-    ) -> Vec<Finding> {
+    fn found(self, hosts: &BTreeMap<LocalIndex, &HostView>, knowledge: &Knowledge<'_>) -> Vec<Finding> {
+        // A machine may have had several addresses.
+        let mut found: BTreeMap<(ContentId, Address), (&HostView, Vec<Candidate>)> = BTreeMap::new();
+        for ((local, peer), list) in self.found {
+            if let Some(host) = hosts.get(&local) {
+                let (_, all) = found
+                    .entry((host.id, peer))
+                    .or_insert_with(|| (*host, Vec::new()));
+                all.extend(list);
+            }
+        }
         // A port that several call is a service of the host: of a game, of a page.
-        let mut callers: BTreeMap<(LocalIndex, u16), BTreeSet<Address>> = BTreeMap::new();
-        for ((local, peer), list) in &self.found {
+        let mut callers: BTreeMap<(ContentId, u16), BTreeSet<Address>> = BTreeMap::new();
+        for ((host, peer), (_, list)) in &found {
             for one in list.iter().filter(|one| !one.is_opened_by_host) {
-                callers.entry((*local, one.port)).or_default().insert(*peer);
+                callers.entry((*host, one.port)).or_default().insert(*peer);
             }
         }
         let mut findings = Vec::new();
-        for ((local, peer), mut list) in self.found {
+        for ((id, peer), (host, mut list)) in found {
             list.retain(|one| {
-                one.is_opened_by_host
-                    || callers
-                        .get(&(local, one.port))
-                        .is_some_and(|peers| peers.len() == 1)
+                one.is_opened_by_host || callers.get(&(id, one.port)).is_some_and(|peers| peers.len() == 1)
             });
-            if let Some(host) = hosts.get(&local) {
-                findings.extend(finding(host, peer, &list, knowledge));
-            }
+            findings.extend(finding(host, peer, &list, knowledge));
         }
         findings
     }
@@ -337,6 +341,23 @@ fn finding(host: &HostView, peer: Address, list: &[Candidate], knowledge: &Knowl
         peer_geo: knowledge.place(peer),
         ..Finding::default()
     })
+}
+
+/// Watches for remote control by tools that nobody knows.
+pub(super) fn watch(_: &Limits) -> Box<dyn Watcher> {
+    Box::<Unknown>::default()
+}
+
+impl Watcher for Unknown {
+    fn flow(&mut self, observation: &Observation<'_>, recognised: &[Recognised<'_>]) {
+        self.add(observation, recognised);
+    }
+
+    fn conclude(&mut self, ended: &Ended<'_>, concluded: &mut Concluded) {
+        concluded.refused = concluded.refused.saturating_add(self.refused);
+        let found = std::mem::take(self).found(&ended.by_local, ended.knowledge);
+        concluded.findings.extend(found);
+    }
 }
 
 #[cfg(test)]

@@ -36,6 +36,8 @@ const MOST_PROBED: u16 = 8;
 #[derive(Clone, Copy, Debug)]
 pub struct Engine {
     by_layer: [u64; 7],
+    /// Whether streams are read closely ([`Dissector::start_closely`]).
+    is_close: bool,
 }
 
 /// What the caller has to note about a flow.
@@ -130,7 +132,10 @@ impl Default for Engine {
                 }
             }
         }
-        Self { by_layer }
+        Self {
+            by_layer,
+            is_close: false,
+        }
     }
 }
 
@@ -166,6 +171,21 @@ impl Engine {
             return None;
         };
         Some((number, dissector(number)?.start()))
+    }
+
+    /// Reads streams closely, where the run asks for it.
+    #[must_use]
+    pub const fn closely(self, is_close: bool) -> Self {
+        Self { is_close, ..self }
+    }
+
+    /// Starts a dissection of a stream.
+    fn start(self, dissector: &dyn Dissector) -> Box<dyn Dissection> {
+        if self.is_close {
+            dissector.start_closely()
+        } else {
+            dissector.start()
+        }
     }
 
     /// Whether any dissector stands on this transport.
@@ -362,7 +382,7 @@ impl Engine {
         let mut fed_other = false;
         loop {
             if inspection.speakers.is_empty() {
-                match Self::probe_stream(inspection, view, windows, newest, facts, named) {
+                match self.probe_stream(inspection, view, windows, newest, facts, named) {
                     Verdict::Claimed(_) => {}
                     Verdict::Waiting => return Interest::More,
                     Verdict::Nobody => {
@@ -443,7 +463,7 @@ impl Engine {
                         };
                         inspection.speakers.push(Speaker {
                             number: next,
-                            dissection: dissector.start(),
+                            dissection: self.start(dissector),
                         });
                         named(Named::Speaks(next));
                         sides = [Side::Client, Side::Server];
@@ -455,6 +475,7 @@ impl Engine {
     }
 
     fn probe_stream<W: Window>(
+        self,
         inspection: &mut Inspection,
         view: FlowView,
         windows: &mut [W; 2],
@@ -488,7 +509,7 @@ impl Engine {
             if let Some(dissector) = dissector(number) {
                 inspection.speakers.push(Speaker {
                     number,
-                    dissection: dissector.start(),
+                    dissection: self.start(dissector),
                 });
                 named(Named::Speaks(number));
             }

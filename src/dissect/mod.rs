@@ -202,6 +202,11 @@ pub trait Dissector: Sync {
     /// Starts a dissection; the payload that was probed is fed next. A stateless one is a unit struct, whose box costs nothing.
     fn start(&self) -> Box<dyn Dissection>;
 
+    /// Likewise for a run that asks for more of a flow than its beginning: what its first lengths say of what is inside.
+    fn start_closely(&self) -> Box<dyn Dissection> {
+        self.start()
+    }
+
     /// Takes a flow up again whose dissection said that it may rest.
     fn resume(&self) -> Box<dyn Dissection> {
         self.start()

@@ -262,7 +262,10 @@ impl<'d> Table<'d> {
             self.fault_at(
                 start,
                 key,
-                format!("expected a list of texts, found {}", value.type_str()),
+                format!(
+                    "expected a text in quotes or a list of them, found {}",
+                    value.type_str()
+                ),
             );
             return Vec::new();
         };
@@ -359,6 +362,22 @@ pub fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str
         .map_or_else(String::new, |(_, candidate)| {
             format!(" (did you mean {candidate:?}?)")
         })
+}
+
+/// The `most` candidates that are nearest to a word, the nearest first.
+#[must_use]
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>, most: usize) -> Vec<&'a str> {
+    let mut ranked: Vec<(usize, &str)> = candidates
+        .into_iter()
+        .map(|candidate| (distance(word, candidate), candidate))
+        .collect();
+    ranked.sort_unstable();
+    ranked.dedup();
+    ranked
+        .into_iter()
+        .take(most)
+        .map(|(_, candidate)| candidate)
+        .collect()
 }
 
 /// Optimal string alignment distance; words beyond 64 characters are compared by their first 64.

@@ -362,7 +362,7 @@ impl Flows {
                 // Of two questions it is not known which one is answered (Karn's rule).
                 if there.saturating_add(back) == 2 && hot.tcp == NOTHING {
                     cold.answered_by = Some(side);
-                    cold.answered_after = tcp::clamp(segment.at.since(before));
+                    cold.answered_after = tcp::round_trip(segment.at.since(before));
                 }
             }
             if is_first_payload

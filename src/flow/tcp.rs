@@ -126,7 +126,7 @@ impl TcpFlow {
                 .stream_start(Side::Server)
                 .is_some_and(|start| start == segment.acknowledgement)
         {
-            self.client_rtt = clamp(segment.at.since(self.handshake_at));
+            self.client_rtt = round_trip(segment.at.since(self.handshake_at));
         }
         let direction = direction_mut(&mut self.sides, side);
         if direction.seen & SEEN_ANY == 0 {
@@ -158,7 +158,7 @@ impl TcpFlow {
             }
             (Side::Server, true) => {
                 if self.handshake_at != Timestamp::default() && self.handshake & SYN_REPEATED == 0 {
-                    self.server_rtt = clamp(segment.at.since(self.handshake_at));
+                    self.server_rtt = round_trip(segment.at.since(self.handshake_at));
                 }
                 self.handshake |= SYN_ACK_SEEN;
                 self.handshake_at = segment.at;
@@ -291,11 +291,13 @@ fn direction_mut(sides: &mut [Direction; 2], side: Side) -> &mut Direction {
     }
 }
 
-/// A round trip in nanoseconds, at most 4.29 s (what 32 bits hold), at least one so that zero means "none".
-pub(super) fn clamp(span: Nanoseconds) -> u32 {
-    u32::try_from(span.clamp(0, i64::from(u32::MAX)))
-        .unwrap_or(u32::MAX)
-        .max(1)
+/// A round trip in nanoseconds, at most 4.29 s (what 32 bits hold), at least one so that zero means "none": an answer that
+/// was stamped before its question measures nothing but a clock.
+pub(super) fn round_trip(span: Nanoseconds) -> u32 {
+    if span < 0 {
+        return 0;
+    }
+    u32::try_from(span).unwrap_or(u32::MAX).max(1)
 }
 
 /// Adds to one direction's counter.

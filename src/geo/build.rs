@@ -1,7 +1,7 @@
 //! Builds the embedded default: two public tables merged into one small database.
 //!
 //! Input are CSV tables of ranges, `first,last,country` and `first,last,asn,organisation` with both ends included, as the
-//! packages named in `geoip/renew.sh` carry them. Output is one .mmdb with `country_code`, `asn` and `org`, compressed with xz.
+//! packages named in `geoip/renew.sh` carry them. Output is one .mmdb with `country_code`, `asn` and `org`, compressed with xz where its name ends in `.xz`.
 //! The same input and date give the same bytes.
 
 use std::collections::BTreeMap;
@@ -49,7 +49,7 @@ pub struct Built {
     pub ranges: usize,
     /// Size of the database.
     pub mmdb_bytes: usize,
-    /// Size as written, compressed.
+    /// Size as written, compressed or not.
     pub written_bytes: usize,
 }
 
@@ -81,7 +81,7 @@ pub(super) struct Span<T> {
 /// A network by number and position of its name in the list of names.
 type Network = (u32, u32);
 
-/// Merges the tables and writes the compressed database to `out`.
+/// Merges the tables and writes the database to `out`, compressed where that name ends in `.xz`.
 pub fn build(inputs: &Inputs, out: &Path) -> Result<Built, BuildError> {
     let epoch = epoch_of(&inputs.date).ok_or_else(|| BuildError::Date(inputs.date.clone()))?;
     let mut names = BTreeMap::new();
@@ -107,15 +107,23 @@ pub fn build(inputs: &Inputs, out: &Path) -> Result<Built, BuildError> {
         .collect();
     let bytes = assemble(&spans, &names, epoch, &inputs.description)?;
     let file = |cause| BuildError::File(out.to_owned(), cause);
-    let compressed = compress(&bytes).map_err(file)?;
-    fs::write(out, &compressed).map_err(file)?;
+    let mmdb_bytes = bytes.len();
+    let is_compressed = out
+        .extension()
+        .is_some_and(|extension| extension.eq_ignore_ascii_case("xz"));
+    let written = if is_compressed {
+        compress(&bytes).map_err(file)?
+    } else {
+        bytes
+    };
+    fs::write(out, &written).map_err(file)?;
     Ok(Built {
         country_rows,
         network_rows,
         overlaps,
         ranges: spans.len(),
-        mmdb_bytes: bytes.len(),
-        written_bytes: compressed.len(),
+        mmdb_bytes,
+        written_bytes: written.len(),
     })
 }
 

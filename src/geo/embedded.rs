@@ -13,7 +13,7 @@ use maxminddb::Reader;
 static UNPACKED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/default.mmdb"));
 
 /// A table that the default was made from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Source {
     /// Name of the package that carried it.
     pub package: &'static str,

@@ -16,11 +16,13 @@ mod lists;
 mod maxmind;
 mod place;
 pub mod ranges;
+pub mod reverse;
 pub mod sphere;
 pub mod status;
 
 use std::borrow::Cow;
 use std::fs;
+use std::io::{self, Read as _};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -83,6 +85,15 @@ static FORMATS: &[&dyn Format] = &[&maxmind::Nested, &flat::Flat];
 /// Records that are looked at to tell a database's shape.
 const SAMPLES: usize = 16;
 
+/// First bytes of an xz file (The .xz File Format 1.2.1, 2.1.1.1).
+const XZ_MAGIC: [u8; 6] = [0xfd, b'7', b'z', b'X', b'Z', 0];
+
+/// Memory that unpacking may take, in KiB: the largest preset of xz needs 65 MiB.
+const XZ_MEMORY_KIB: u32 = 256 << 10;
+
+/// Longest database that is unpacked; the largest that are sold stay below 1 GB.
+const LONGEST_UNPACKED: u64 = 2 << 30;
+
 /// Networks, with data or without, that are looked at for samples.
 const LOOKED_AT: usize = 4_096;
 
@@ -104,7 +115,7 @@ pub(crate) struct Record {
 pub enum GeoError {
     /// The file or folder cannot be read.
     #[error("{path}: {cause}", path = .0.display(), cause = .1)]
-    Unreadable(PathBuf, std::io::Error),
+    Unreadable(PathBuf, io::Error),
     /// A folder without databases.
     #[error("{path}: no .mmdb file and no list of ranges in this folder", path = .0.display())]
     Empty(PathBuf),
@@ -159,7 +170,7 @@ impl Geo {
         }
     }
 
-    /// The user's databases (files, or folders of `.mmdb` files) before the embedded default. Those that cannot be used
+    /// The user's databases (files, or folders of `.mmdb` files, either compressed with xz or not) before the embedded default. Those that cannot be used
     /// are named in the errors; the others are in use.
     #[must_use]
     pub fn open(paths: &[PathBuf]) -> (Self, Vec<GeoError>) {
@@ -332,11 +343,7 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, GeoError> {
     let mut found = Vec::new();
     for entry in fs::read_dir(path).map_err(unreadable)? {
         let file = entry.map_err(unreadable)?.path();
-        if lists::has_ending(&file)
-            || file
-                .extension()
-                .is_some_and(|extension| extension.eq_ignore_ascii_case("mmdb"))
-        {
+        if lists::has_ending(&file) || is_named_like_a_database(&file) {
             found.push(file);
         }
     }
@@ -347,9 +354,39 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, GeoError> {
     Ok(found)
 }
 
+/// The file's name without `.mmdb` and `.xz`.
+fn name_of(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let name = name.strip_suffix(".xz").unwrap_or(&name);
+    name.rsplit_once('.')
+        .map_or(name, |(stem, _)| if stem.is_empty() { name } else { stem })
+        .to_owned()
+}
+
+/// The bytes themselves, or what was compressed into them with xz.
+fn unpacked(bytes: Vec<u8>) -> io::Result<Vec<u8>> {
+    if !bytes.starts_with(&XZ_MAGIC) {
+        return Ok(bytes);
+    }
+    let mut database = Vec::new();
+    let reader = lzma_rust2::XzReader::new_mem_limit(&*bytes, true, XZ_MEMORY_KIB);
+    reader.take(LONGEST_UNPACKED).read_to_end(&mut database)?;
+    Ok(database)
+}
+
+/// Whether a file of a folder is named like a database.
+fn is_named_like_a_database(path: &Path) -> bool {
+    let has = |path: &Path, wanted: &str| {
+        path.extension()
+            .is_some_and(|own| own.eq_ignore_ascii_case(wanted))
+    };
+    has(path, "mmdb") || has(path, "xz") && has(&path.with_extension(""), "mmdb")
+}
+
 fn open_file(path: &Path) -> Result<Database, GeoError> {
     let damaged = |cause: maxminddb::MaxMindDbError| GeoError::Damaged(path.to_owned(), cause.to_string());
     let bytes = fs::read(path).map_err(|cause| GeoError::Unreadable(path.to_owned(), cause))?;
+    let bytes = unpacked(bytes).map_err(|cause| GeoError::Damaged(path.to_owned(), cause.to_string()))?;
     let reader = Reader::from_source(Cow::Owned(bytes)).map_err(damaged)?;
     let mut samples = Vec::new();
     // What would be passed over is asked for, too, and counted (empty networks, second ways to IPv4): a tree of a hundred
@@ -377,11 +414,7 @@ fn open_file(path: &Path) -> Result<Database, GeoError> {
         return Err(GeoError::Foreign(path.to_owned(), metadata.database_type.clone()));
     };
     let description = DatabaseDescription {
-        name: path
-            .file_stem()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned(),
+        name: name_of(path),
         database_type: metadata.database_type.clone(),
         build_date: date_of(metadata.build_epoch),
         path: Some(path.to_owned()),

@@ -39,7 +39,7 @@ pub struct CapturePoint {
     pub place: Coordinates,
     /// Who says so.
     pub source: &'static str,
-    /// Step of its clock; the coarsest, where there are several.
+    /// What the time between two of its packets may be wrong by: the step of its clock, or how far that went backwards.
     pub grain: Nanoseconds,
 }
 

@@ -3,6 +3,8 @@
 use std::fmt::Write;
 use std::net::IpAddr;
 
+use serde::Serialize;
+
 use super::embedded;
 use super::{DatabaseDescription, Geo, Place, ranges};
 use crate::model::time::{SECOND, Timestamp};
@@ -111,6 +113,62 @@ pub fn status_text(geo: &Geo, now: Timestamp) -> String {
         }
     }
     text
+}
+
+/// The object of `geoip status`: the databases in order of preference, each with its age in days.
+#[must_use]
+pub fn status_record(geo: &Geo, now: Timestamp) -> impl Serialize {
+    let databases: Vec<DatabaseStatus<'_>> = geo
+        .databases()
+        .map(|database| DatabaseStatus {
+            description: database,
+            age_days: database.age_days(now),
+            is_old: database.age_days(now) > OLD_DAYS,
+            tables: if database.is_default {
+                embedded::sources()
+            } else {
+                &[]
+            },
+        })
+        .collect();
+    StatusRecord { databases }
+}
+
+#[derive(Serialize)]
+struct StatusRecord<'a> {
+    databases: Vec<DatabaseStatus<'a>>,
+}
+
+#[derive(Serialize)]
+struct DatabaseStatus<'a> {
+    #[serde(flatten)]
+    description: &'a DatabaseDescription,
+    age_days: u64,
+    is_old: bool,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    tables: &'a [embedded::Source],
+}
+
+/// The object of `geoip lookup`: what is known, or why nothing is.
+#[must_use]
+pub fn lookup_record(geo: &Geo, ip: IpAddr) -> impl Serialize {
+    let place = geo.place(ip);
+    let is_reserved = ranges::reserved(ranges::embedded_ipv4(ip)).is_some();
+    LookupRecord {
+        ip,
+        is_known: place.is_some(),
+        is_reserved,
+        place,
+    }
+}
+
+#[derive(Serialize)]
+struct LookupRecord {
+    ip: IpAddr,
+    is_known: bool,
+    is_reserved: bool,
+    #[serde(flatten)]
+    place: Option<Place>,
 }
 
 /// The text of `geoip lookup`.

@@ -15,6 +15,7 @@
 
 mod certificate;
 mod connection;
+mod files;
 mod frame;
 mod household;
 mod lease;
@@ -34,6 +35,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+pub use files::write_to;
 pub use scenarios::Scenario;
 
 use random::Random;
@@ -54,6 +56,9 @@ pub enum LabError {
     /// No scenario of that name.
     #[error("no scenario {0:?}; there are: {known}", known = names())]
     UnknownScenario(String),
+    /// A file stands there already, with something else in it.
+    #[error("{path}: stands there already and holds something else (use --force to replace it)", path = .0.display())]
+    Occupied(PathBuf),
     /// A file could not be written.
     #[error("{path}: {cause}", path = .0.display(), cause = .1)]
     Write(PathBuf, io::Error),
@@ -114,12 +119,8 @@ pub fn write_with(
     truth.write_all(text.as_bytes())
 }
 
-/// Writes one scenario to `path`, and `inventory.csv` and `truth.toml` beside it; what is there is replaced.
-pub fn write_to(scenario: &Scenario, seed: u64, path: &Path) -> Result<(), LabError> {
-    write_beside(&[(scenario, path.to_owned())], seed)
-}
-
-/// Writes several scenarios into a folder as `<name>.pcapng`, with one inventory and one truth for all.
+/// Writes several scenarios into a folder as `<name>.pcapng`, with one inventory and one truth for all; what is
+/// there is replaced.
 pub fn write_folder(scenarios: &[&Scenario], seed: u64, folder: &Path) -> Result<(), LabError> {
     let captures: Vec<(&Scenario, PathBuf)> = scenarios
         .iter()

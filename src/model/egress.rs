@@ -15,6 +15,17 @@ pub fn day_of(at: Timestamp) -> u32 {
     u32::try_from(at.0.div_euclid(86_400 * SECOND)).unwrap_or(0)
 }
 
+/// What one line has: an IPv4 address, or the /64 of an IPv6 address (RFC 6177), given by its first one.
+#[must_use]
+pub fn line(address: Address) -> Address {
+    if address.is_v4() {
+        return address;
+    }
+    let mut octets = address.0;
+    octets.iter_mut().skip(8).for_each(|octet| *octet = 0);
+    Address(octets)
+}
+
 /// When an address was seen to be a machine's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sightings {

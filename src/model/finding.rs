@@ -169,6 +169,9 @@ pub struct PlaceRecord {
     /// Kind of network: `hosting`, `vpn`, `residential`, ...
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
+    /// Which database, list, table or reverse name said what kind it is, with its date.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind_source: Option<String>,
     /// Which database said so, with its date.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,

@@ -1,6 +1,7 @@
 //! A value together with whether it could be observed at all.
 
 use super::evidence::State;
+use std::sync::Arc;
 
 /// What was seen, that it would have been seen and was not there, or why it cannot be seen.
 ///
@@ -54,6 +55,14 @@ impl<T> Observable<T> {
             Self::NotObservable(reason) => Some(reason),
             Self::Observed(_) | Self::Absent => None,
         }
+    }
+}
+
+impl<T> Observable<Arc<[T]>> {
+    /// The list, which others may have too; empty when nothing was seen or nothing can be seen.
+    #[must_use]
+    pub fn list(&self) -> &[T] {
+        self.seen().map_or(&[], |list| &**list)
     }
 }
 

@@ -11,6 +11,7 @@ use super::host::{AssetRecord, HostName};
 use super::identity::ContentId;
 use super::observable::Observable;
 use super::time::{SECOND, Timestamp};
+use std::sync::Arc;
 
 /// Minutes since 1970-01-01T00:00Z, sorted and without repetition.
 pub type Minutes = Vec<u32>;
@@ -251,8 +252,8 @@ pub struct KvmSeen {
 pub struct KvmEvidence {
     /// The finding that says the host is one itself.
     pub is_kvm: Option<ContentId>,
-    /// Those on the same gateway.
-    pub on_gateway: Observable<Vec<KvmSeen>>,
+    /// Those on the same gateway: one list for all behind it.
+    pub on_gateway: Observable<Arc<[KvmSeen]>>,
     /// Those whose picture follows this host's traffic (DETECTION 4.1.6).
     pub drives_this: Observable<Vec<KvmSeen>>,
 }

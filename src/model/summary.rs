@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::loss::Losses;
 use super::time::Timestamp;
+use super::vantage::Vantage;
 
 /// One capture that was read.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -77,10 +78,13 @@ pub struct DatabaseRecord {
 /// What an analysis did.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Summary {
-    /// Time of the last packet, so that two runs over the same input print the same bytes.
-    pub timestamp: Timestamp,
+    /// Time of the last packet, so that two runs over the same input print the same bytes; absent where there was none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timestamp: Option<Timestamp>,
     /// Captures in canonical order; evidence refers to them by index.
     pub captures: Vec<CaptureRecord>,
+    /// Files and folders in the folders that were named which should have been read and could not be; the remarks name them.
+    pub captures_unread: u64,
     /// Packets.
     pub packets: PacketCounts,
     /// Flows.
@@ -95,10 +99,12 @@ pub struct Summary {
     pub findings: BTreeMap<String, BTreeMap<String, u64>>,
     /// Groups by verdict.
     pub farms: BTreeMap<String, u64>,
+    /// Where the captures were taken.
+    pub vantage: VantageRecord,
     /// First and last packet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time_span: Option<[Timestamp; 2]>,
-    /// Seconds that the analysis took; absent where output must not depend on the clock.
+    /// Seconds that the analysis took; absent unless asked for, because output does not depend on the clock.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wall_seconds: Option<f64>,
     /// Version of the program.
@@ -114,12 +120,21 @@ pub struct Summary {
     pub remarks: Vec<String>,
 }
 
+/// Where the captures were taken, and how that is known.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct VantageRecord {
+    /// The vantage that priors and limits of sight were taken from.
+    pub name: Vantage,
+    /// Who says so, or what speaks for it, in words.
+    pub judged_by: String,
+}
+
 /// Packets by fate.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct PacketCounts {
     /// Read from captures.
     pub read: u64,
-    /// Decoded to at least a link or network conversation.
+    /// Decoded to at least a link or network conversation; copies are not among them.
     pub decoded: u64,
     /// Recognised as copies of another packet and counted once.
     pub duplicates: u64,

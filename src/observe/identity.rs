@@ -19,6 +19,9 @@ const FOREIGN_NETWORKS: usize = 2;
 /// Local IPv4 addresses after which a link address counts as a router's (a host with containers has a few).
 const LOCAL_ADDRESSES: usize = 6;
 
+/// Local IPv4 addresses that a router may claim to be its own.
+const ROUTER_ADDRESSES: usize = 2;
+
 /// Local addresses that are remembered because a link address merely carried their packets.
 const MOST_CARRIED: usize = 64;
 
@@ -192,8 +195,15 @@ impl Identity {
             if is_router {
                 routers.insert(*mac);
             }
+            // A router that answers ARP for others (RFC 1027) claims them all: then none of its claims tells which is its own.
+            let claims_v4 = station
+                .locals
+                .iter()
+                .filter(|(local, is_sure)| **is_sure && locals.address(**local).is_v4())
+                .count();
+            let is_believed = !is_router || claims_v4 <= ROUTER_ADDRESSES;
             for (local, is_sure) in station.locals.iter() {
-                if *is_sure || !is_router {
+                if *is_sure && is_believed || !is_router {
                     // Of two claims the sure one counts, then the smaller address, so that order does not.
                     let rival = owner.get(local).and_then(|rival| stations.get(rival));
                     let rival_is_sure = rival

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use ipnet::Ipv6Net;
 
 use super::identity::Identity;
-use super::locals::Locals;
+use super::locals::{Locals, RESOLVER};
 use super::names::{Names, normalised};
 use crate::model::address::{Address, MacAddress};
 use crate::model::fact::{Fact, FactIter, Field, FieldId, Value};
@@ -17,6 +17,7 @@ use crate::model::observation::EventHeader;
 use crate::model::time::Timestamp;
 
 const DNS_ANSWER: FieldId = FieldId::of("dns.answer");
+const DNS_PTR: FieldId = FieldId::of("dns.ptr");
 const DNS_QUERY: FieldId = FieldId::of("dns.query");
 const MDNS_HOST: FieldId = FieldId::of("mdns.host");
 const LLMNR_HOST: FieldId = FieldId::of("llmnr.host");
@@ -58,6 +59,9 @@ const OF_LINK: [Field; 2] = [
 
 const DHCP_VENDOR_CLASS: FieldId = FieldId::of("dhcp.vendor_class");
 
+/// Port of name servers (RFC 1035, 4.2).
+const DNS_PORT: u16 = 53;
+
 /// DHCP message type of an acknowledgement (RFC 2132, 9.6).
 const DHCP_ACK: u64 = 5;
 
@@ -88,6 +92,18 @@ pub fn from_event(
     }
 }
 
+/// A machine that answers its neighbours' questions asks for them, not for itself.
+fn answers(header: &EventHeader, locals: &mut Locals) {
+    if header.from.port == DNS_PORT
+        && let Some(server) = locals.place(header.space, header.from.address)
+        && locals.is_local(header.to.address)
+        && let Some(entry) = locals.get_mut(server)
+        && !entry.roles.contains(RESOLVER)
+    {
+        entry.roles.insert(RESOLVER);
+    }
+}
+
 /// Facts that stand for themselves.
 fn single(
     header: &EventHeader,
@@ -106,6 +122,7 @@ fn single(
                 lifetime,
             },
         ) => {
+            answers(header, locals);
             if let Ok(name) = std::str::from_utf8(name) {
                 let name = normalised(name);
                 names.learn(
@@ -117,6 +134,11 @@ fn single(
                     lifetime,
                     fact.source,
                 );
+            }
+        }
+        (DNS_PTR, Value::Answer { name, address, .. }) => {
+            if let Ok(name) = std::str::from_utf8(name) {
+                names.reversed.learn(address, &normalised(name), fact.source);
             }
         }
         (DNS_QUERY, _) => {

@@ -16,6 +16,9 @@ use crate::model::time::{Nanoseconds, Timestamp};
 /// Names that are kept for one address.
 const MOST_NAMES: usize = 64;
 
+/// The role of an address that answers its neighbours' DNS questions.
+pub const RESOLVER: &str = "dns_server";
+
 /// Something that an address told of itself, or that was told of it: text and the frame that first said it.
 pub type Sighting = (FrameRef, Timestamp);
 

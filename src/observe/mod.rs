@@ -29,6 +29,7 @@ use crate::model::fact::{FactIter, FieldId};
 use crate::model::flow::FlowRecord;
 use crate::model::loss::Losses;
 use crate::model::observation::{EventHeader, LocalIndex, NameSource, Observation, ServerName};
+use crate::model::reverse_name::ReverseNames;
 use crate::settings::limits::Limits;
 
 /// Everything that is remembered across flows.
@@ -207,6 +208,12 @@ impl Observers {
     #[must_use]
     pub fn streams(&self) -> Streams {
         self.streams
+    }
+
+    /// What answers called addresses.
+    #[must_use]
+    pub fn reverse_names(&self) -> &ReverseNames {
+        &self.names.reversed
     }
 
     /// What is known of local addresses.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::model::address::{Address, AddressSpace};
 use crate::model::frame::FrameRef;
 use crate::model::observation::{NameSource, ServerName};
+use crate::model::reverse_name::ReverseNames;
 use crate::model::time::{SECOND, Timestamp};
 
 /// Clients keep using an address for a while after its lifetime (DETECTION 4.1.1: ten minutes).
@@ -85,6 +86,8 @@ pub struct Names {
     young: Generation,
     old: Generation,
     most: usize,
+    /// What answers called addresses.
+    pub reversed: ReverseNames,
 }
 
 /// Lower case, without the final dot: how names are compared.
@@ -101,6 +104,7 @@ impl Names {
             young: Generation::default(),
             old: Generation::default(),
             most: (most / 2).max(1),
+            reversed: ReverseNames::default(),
         }
     }
 

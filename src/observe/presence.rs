@@ -87,8 +87,18 @@ impl Presence {
 
     /// A machine connected to a name.
     pub fn connected(&mut self, local: LocalIndex, name: &Arc<str>, at: Timestamp) {
-        let Some(site) = self.site(name) else { return };
         let place = local.0 as usize;
+        // Before the name is looked up: sites are entered for calls that are remembered, and so bounded with them.
+        if self.room == 0
+            || self
+                .calls
+                .get(place)
+                .is_some_and(|calls| calls.len() >= MOST_OF_ONE)
+        {
+            self.refused = self.refused.saturating_add(1);
+            return;
+        }
+        let Some(site) = self.site(name) else { return };
         if self.calls.len() <= place {
             self.calls.resize_with(place.saturating_add(1), Vec::new);
         }
@@ -97,10 +107,6 @@ impl Presence {
         };
         let minute = u32::try_from(at.0.div_euclid(60 * SECOND)).unwrap_or(0);
         if calls.last() == Some(&(minute, site)) {
-            return;
-        }
-        if self.room == 0 || calls.len() >= MOST_OF_ONE {
-            self.refused = self.refused.saturating_add(1);
             return;
         }
         self.room = self.room.saturating_sub(1);

@@ -1,6 +1,8 @@
 //! The back of the pipeline: one thread at a time, everything in one order. Events and ended flows go to the
 //! observers, the detectors and the outputs.
 
+use std::sync::Arc;
+
 use super::rows::{RowNotes, flow_at};
 use super::schedule::Back;
 use super::shard::Output;
@@ -15,6 +17,7 @@ use crate::observe::Observers;
 use crate::settings::limits::Limits;
 use crate::settings::policy::Heuristics;
 use crate::signatures::Catalogue;
+use crate::signatures::renewal::Renewal;
 
 /// Flows that are brought near before they are taken one by one.
 const NEAR: usize = 16;
@@ -28,6 +31,9 @@ pub struct Analysis<'a> {
     /// Flows that ended.
     pub flows: u64,
     catalogue: &'a Catalogue,
+    /// Read while the analysis ran: it counts from then on.
+    newer: Option<Arc<Catalogue>>,
+    renewal: Option<Arc<Renewal>>,
     wants_rows: bool,
     order: Vec<(Timestamp, FrameRef, u32, u32)>,
     flow_order: Vec<(Timestamp, FrameRef, ContentId, u32)>,
@@ -41,28 +47,47 @@ pub struct Learnt {
     pub detectors: Detectors,
     /// Flows that ended.
     pub flows: u64,
+    /// The catalogue in use at the end, where that is not the first.
+    pub newer: Option<Arc<Catalogue>>,
 }
 
 impl<'a> Analysis<'a> {
-    /// An analysis; with `wants_rows` its flows are written.
+    /// An analysis; with `wants_rows` its flows are written. `heuristics` are what the policy wants looked for although much
+    /// else looks the same.
     #[must_use]
-    pub fn new(limits: &Limits, local: &[ipnet::IpNet], catalogue: &'a Catalogue, wants_rows: bool) -> Self {
+    pub fn new(
+        limits: &Limits,
+        local: &[ipnet::IpNet],
+        catalogue: &'a Catalogue,
+        heuristics: Heuristics,
+        wants_rows: bool,
+    ) -> Self {
         Self {
             observers: Observers::new(limits, local),
-            detectors: Detectors::new(catalogue, limits),
+            detectors: Detectors::new(catalogue, limits, heuristics),
             flows: 0,
             catalogue,
+            newer: None,
+            renewal: None,
             wants_rows,
             order: Vec::new(),
             flow_order: Vec::new(),
         }
     }
 
-    /// With what the policy wants looked for although much else looks the same.
+    /// That takes another catalogue from there, whenever one is offered.
     #[must_use]
-    pub fn with_heuristics(mut self, heuristics: Heuristics) -> Self {
-        self.detectors.look_for(heuristics);
+    pub fn renewed_from(mut self, renewal: Arc<Renewal>) -> Self {
+        self.renewal = Some(renewal);
         self
+    }
+
+    fn renew(&mut self) {
+        if let Some(next) = self.renewal.as_ref().and_then(|renewal| renewal.take()) {
+            let now = self.newer.as_deref().unwrap_or(self.catalogue);
+            self.detectors.renew(now, &next);
+            self.newer = Some(next);
+        }
     }
 
     /// What was learnt.
@@ -72,6 +97,7 @@ impl<'a> Analysis<'a> {
             observers: self.observers,
             detectors: self.detectors,
             flows: self.flows,
+            newer: self.newer,
         }
     }
 
@@ -84,6 +110,7 @@ impl<'a> Analysis<'a> {
         }
         // Stable, because it makes use of runs: each partition's events come nearly in order.
         self.order.sort();
+        let catalogue = self.newer.as_deref().unwrap_or(self.catalogue);
         for (_, _, partition, index) in &self.order {
             let Some(output) = outputs.get(*partition as usize) else {
                 continue;
@@ -100,7 +127,7 @@ impl<'a> Analysis<'a> {
                 } else {
                     sender
                 };
-                self.detectors.event(about, header, &fact, self.catalogue);
+                self.detectors.event(about, header, &fact, catalogue);
             }
         }
     }
@@ -109,9 +136,10 @@ impl<'a> Analysis<'a> {
         self.flows = self.flows.saturating_add(1);
         let mut observation = self.observers.flow(flow);
         if flow.layer != Layer::Link {
+            let catalogue = self.newer.as_deref().unwrap_or(self.catalogue);
             let recognised = self
                 .detectors
-                .recognise(flow, observation.server_name.as_ref(), self.catalogue);
+                .recognise(flow, observation.server_name.as_ref(), catalogue);
             // A flow without a local end that belongs to a tool: its client is entered as a host, so that nothing
             // is lost when the user did not say which addresses are ours.
             let has_local = observation.locals.iter().any(Option::is_some);
@@ -138,6 +166,7 @@ impl Back for Analysis<'_> {
 
     fn conclude(&mut self, outputs: &[Output], notes: &mut RowNotes) {
         notes.flows.clear();
+        self.renew();
         self.events(outputs);
         // Records are large: their places are put in order, not they themselves.
         self.flow_order.clear();

@@ -29,7 +29,10 @@ pub struct Clocks(Vec<Clock>);
 /// Clock of one capture.
 #[derive(Clone, Copy, Debug, Default)]
 struct Clock {
+    first: Option<Timestamp>,
     last: Option<Timestamp>,
+    /// The latest time, which need not be the last one.
+    latest: Timestamp,
     /// Step of the clock, once a packet came.
     grain: Nanoseconds,
     record: ClockRecord,
@@ -48,6 +51,8 @@ impl Clocks {
         if clock.grain != FINEST {
             clock.refine(at);
         }
+        clock.first.get_or_insert(at);
+        clock.latest = clock.latest.max(at);
         if let Some(last) = clock.last.replace(at) {
             let passed = at.since(last);
             if !(0..SILENCE).contains(&passed) {
@@ -56,11 +61,34 @@ impl Clocks {
         }
     }
 
-    /// Step of the coarsest clock, in nanoseconds.
+    /// What the time between two packets may be wrong by, in nanoseconds: the step of the coarsest clock, or how far one went
+    /// backwards. Captures of the same time have clocks of their own, and a packet and its answer may come from different ones:
+    /// then it is a second, which no round trip on Earth lasts.
     #[must_use]
     pub fn grain(&self) -> Nanoseconds {
-        let grains = self.0.iter().map(|clock| clock.grain);
-        grains.max().unwrap_or_default()
+        let mut spans: Vec<(Timestamp, Timestamp)> = self
+            .0
+            .iter()
+            .filter_map(|clock| Some((clock.first?, clock.latest)))
+            .collect();
+        spans.sort_unstable();
+        let are_apart = spans.windows(2).all(|pair| match pair {
+            [(_, before), (after, _)] => before.since(*after) < SECOND,
+            _ => true,
+        });
+        if !are_apart {
+            return SECOND;
+        }
+        let wrong_by = |clock: &Clock| match clock.record.furthest_back_ms {
+            0 if clock.record.out_of_order == 0 => clock.grain,
+            back => clock.grain.max(
+                i64::try_from(back)
+                    .unwrap_or(i64::MAX)
+                    .saturating_add(1)
+                    .saturating_mul(SECOND / 1_000),
+            ),
+        };
+        self.0.iter().map(wrong_by).max().unwrap_or_default()
     }
 
     /// What is known of a capture's clock; `None` where it ran evenly.
@@ -110,11 +138,27 @@ mod tests {
         assert_eq!(clocks.grain(), 0);
         for number in 0..50 {
             clocks.tick(0, Timestamp(SECOND * 1_700_000_000 + number * 10_000_000));
-            clocks.tick(1, Timestamp(SECOND * 1_700_000_000 + number * 1_234_567));
+            clocks.tick(1, Timestamp(SECOND * 1_700_000_900 + number * 1_234_567));
         }
         assert_eq!(clocks.grain(), 10_000_000);
         clocks.tick(0, Timestamp(SECOND * 1_700_000_001 + 7_001));
         assert_eq!(clocks.grain(), 1_000);
+    }
+
+    #[test]
+    fn a_clock_that_goes_backwards_and_clocks_side_by_side_prove_no_round_trip() {
+        let at = |millisecond: i64| Timestamp(millisecond * 1_000_000 + 1);
+        let mut clocks = Clocks::default();
+        for time in [10, 20, 17, 30] {
+            clocks.tick(0, at(time));
+        }
+        assert_eq!(clocks.grain(), 4_000_000);
+        for time in [30, 8_000] {
+            clocks.tick(1, at(time));
+        }
+        assert_eq!(clocks.grain(), 4_000_000, "they have but an instant in common");
+        clocks.tick(0, at(5_000));
+        assert_eq!(clocks.grain(), SECOND);
     }
 
     #[test]

@@ -24,8 +24,10 @@ use crate::model::observation::LocalIndex;
 use crate::model::profile::{Asset, ControllerPlace, ControllerPlaceKind, HostProfile, NetworkKind};
 use crate::model::threads::Threads;
 use crate::model::time::{Nanoseconds, Timestamp};
+use crate::model::vantage::Vantage;
 use crate::observe::Observers;
 use crate::observe::identity::Host;
+use crate::observe::locals::RESOLVER;
 use crate::profile::{self, EgressSight, SessionSight, Sight, Watched};
 use crate::settings::inventory::Inventory;
 use crate::settings::policy::SiteKind;
@@ -38,8 +40,10 @@ pub struct Ending<'a> {
     pub inventory: Option<&'a Inventory>,
     /// The model.
     pub weights: &'a Weights,
-    /// Vantage; its damage is found here.
-    pub circumstances: Circumstances,
+    /// Where the captures were taken; nothing where it is to be judged from them.
+    pub vantage: Option<Vantage>,
+    /// Whether somebody already has a reason to look (DETECTION 5.3).
+    pub is_incident: bool,
     /// Packets and bytes that the captures gave and lost.
     pub received: Received,
     /// First and last packet of each capture.
@@ -87,7 +91,14 @@ pub fn conclude_with_grounds(
     let hosts = observers.hosts(losses);
     let threads = ending.threads;
     let views: Vec<HostView> = threads.map(hosts.iter().collect(), |host| view(host, observers, ending));
-    let knowledge = declared::placed(&ending.knowledge, &views, &ending.circumstances, ending.grain);
+    let vantage = super::vantage::judge(ending.vantage, &views, observers);
+    let knowledge = declared::placed(
+        &ending.knowledge,
+        &views,
+        vantage.name,
+        ending.grain,
+        observers.reverse_names(),
+    );
     let concluded = detectors.conclude(&views, &knowledge, threads);
     losses.add("sessions beyond the bound on groups", concluded.refused);
     losses.add(
@@ -108,11 +119,11 @@ pub fn conclude_with_grounds(
     let watched = Watched {
         spans: profile::stretches(ending.spans.clone()),
         has_inventory: ending.inventory.is_some(),
-        vantage: ending.circumstances.vantage,
+        vantage: vantage.name,
     };
     let profiles = profile::build(&sights, &concluded.findings, &sessions, &watched);
     let clusters = cluster::cluster(&profiles, others, &ending.weights.pairs);
-    let circumstances = circumstances(observers, ending);
+    let circumstances = circumstances(observers, vantage.name, ending);
     let explained = explain::explain(
         &clusters.groups,
         &profiles,
@@ -163,6 +174,7 @@ pub fn conclude_with_grounds(
     };
     case.findings
         .sort_by_cached_key(|finding| (finding.timestamp, finding.id));
+    case.summary.vantage = vantage;
     case.summary.remarks.extend(clusters.remarks);
     if let Some(damage) = &circumstances.damage {
         case.summary
@@ -179,12 +191,12 @@ pub fn conclude_with_grounds(
 }
 
 /// The circumstances, with what the captures and the connections in them are known to lack.
-fn circumstances(observers: &Observers, ending: &Ending<'_>) -> Circumstances {
+fn circumstances(observers: &Observers, vantage: Vantage, ending: &Ending<'_>) -> Circumstances {
     let received = received::with_streams(ending.received, observers.streams());
-    let known = ending.circumstances.damage.clone();
     Circumstances {
-        damage: known.or_else(|| received.damage(&ending.weights.damage)),
-        ..ending.circumstances.clone()
+        vantage,
+        is_incident: ending.is_incident,
+        damage: received.damage(&ending.weights.damage),
     }
 }
 
@@ -203,6 +215,7 @@ fn view(host: &Host, observers: &Observers, ending: &Ending<'_>) -> HostView {
     let mut seen = (Timestamp(i64::MAX), Timestamp(i64::MIN));
     let mut public = Vec::new();
     let mut near = Near::default();
+    let mut is_resolver = false;
     for index in &host.locals {
         let Some(local) = observers.local(*index) else {
             continue;
@@ -210,6 +223,7 @@ fn view(host: &Host, observers: &Observers, ending: &Ending<'_>) -> HostView {
         let tally = observers.locals().tally(*index);
         seen = (seen.0.min(tally.first_seen), seen.1.max(tally.last_seen));
         near.merge(tally.near);
+        is_resolver |= local.roles.contains(RESOLVER);
         public.extend(local.public.iter().map(|((address, how), seen)| OwnAddress {
             address: *address,
             how,
@@ -272,6 +286,7 @@ fn view(host: &Host, observers: &Observers, ending: &Ending<'_>) -> HostView {
             .collect(),
         public,
         asset,
+        is_resolver,
         near,
         seen: if seen.0 > seen.1 {
             (Timestamp::default(), Timestamp::default())

@@ -2,8 +2,8 @@
 //! middle.
 
 use crate::detect::{HostView, Knowledge};
-use crate::explain::Circumstances;
 use crate::geo::sphere::CapturePoint;
+use crate::model::reverse_name::ReverseNames;
 use crate::model::time::{Nanoseconds, Timestamp};
 use crate::model::vantage::Vantage;
 use crate::settings::inventory::Asset;
@@ -32,22 +32,26 @@ pub(super) fn noon_utc(asset: &Asset, spans: &[(Timestamp, Timestamp)]) -> Optio
     Some((local - offset).rem_euclid(24.0))
 }
 
-/// The knowledge with the place of the capture point: the user's own word, else the one declared site of all hosts that were
-/// captured in its own network.
+/// The knowledge with the place of the capture point: the user's own word, else the one declared site of all hosts of the
+/// inventory, if all of them have an address in its networks. Somebody whose site is an office may well work from home.
 pub(super) fn placed<'a>(
     knowledge: &Knowledge<'a>,
     hosts: &[HostView],
-    circumstances: &Circumstances,
+    vantage: Vantage,
     grain: Nanoseconds,
+    reverse_names: &'a ReverseNames,
 ) -> Knowledge<'a> {
     let site = || {
         let mut common = None;
         for host in hosts {
-            let name = host.asset.as_ref().and_then(|asset| asset.record.site.as_deref());
-            let Some(site) = name.and_then(|name| knowledge.policy.site(name)) else {
-                continue;
-            };
-            let (latitude, longitude) = site.coordinates?;
+            let Some(asset) = &host.asset else { continue };
+            let site = knowledge.policy.site(asset.record.site.as_deref()?)?;
+            let is_there = host
+                .ips
+                .iter()
+                .filter_map(|ip| knowledge.policy.site_of(ip.to_ip()))
+                .any(|here| here.name == site.name);
+            let (latitude, longitude) = site.coordinates.filter(|_| is_there)?;
             if common.is_some_and(|before| before != (latitude, longitude)) {
                 return None;
             }
@@ -59,9 +63,10 @@ pub(super) fn placed<'a>(
         catalogue: knowledge.catalogue,
         geo: knowledge.geo,
         policy: knowledge.policy,
+        reverse_names: Some(reverse_names),
         at: knowledge
             .at
-            .or_else(|| (circumstances.vantage == Vantage::Home).then(site).flatten())
+            .or_else(|| (vantage == Vantage::Home).then(site).flatten())
             .map(|at| CapturePoint { grain, ..at }),
     }
 }

@@ -141,7 +141,7 @@ impl Front for Reader {
         if self.is_finished {
             return false;
         }
-        let is_stopped = self.stop.load(Ordering::Relaxed);
+        let is_stopped = self.stop.load(Ordering::Relaxed) && !self.source.ends_itself();
         let more = !is_stopped
             && match self.source.fill(&mut work.block) {
                 Ok(more) => more,

@@ -17,6 +17,7 @@ pub mod received;
 pub mod rows;
 pub mod schedule;
 pub mod shard;
+mod vantage;
 
 use front::{Drain, Reader};
 use schedule::{Back, Stages, Writer};

@@ -149,7 +149,7 @@ impl Shard {
         Self {
             flows: Flows::new(limits, partitions, NAMES.as_slice()),
             heads: Heads::default(),
-            engine: Engine::default(),
+            engine: Engine::default().closely(limits.reads_closely),
             scratch: FactLog::default(),
             limits: limits.clone(),
             head_bytes: limits.head_bytes.div_ceil(partitions.max(1)),

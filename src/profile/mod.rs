@@ -8,6 +8,7 @@ mod personal;
 mod unattended;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use minutes::minutes;
 
@@ -162,32 +163,36 @@ pub fn build(
         .collect()
 }
 
-/// IP KVMs by the router through which they talk; those without one under no link address. A lead alone (the maker's prefix
-/// on a card, a name that others may have) is none.
-fn kvms(sights: &[Sight], findings: &[Finding]) -> BTreeMap<Option<MacAddress>, Vec<KvmSeen>> {
-    let mut list: BTreeMap<Option<MacAddress>, Vec<KvmSeen>> = BTreeMap::new();
+/// IP KVMs behind one router that are kept: more than any house has, so that whoever announces thousands costs nothing.
+const MOST_KVMS: usize = 64;
+
+/// IP KVMs by the router through which they talk.
+type Kvms = BTreeMap<MacAddress, Arc<[KvmSeen]>>;
+
+/// IP KVMs by router. A lead alone (the maker's prefix on a card, a name that others may have) is none.
+fn kvms(sights: &[Sight], findings: &[Finding]) -> Kvms {
+    let by_host: BTreeMap<ContentId, &Sight> = sights.iter().map(|sight| (sight.host, sight)).collect();
+    let mut list: BTreeMap<MacAddress, BTreeSet<KvmSeen>> = BTreeMap::new();
     for finding in findings
         .iter()
         .filter(|finding| finding.kind == FindingKind::IpKvm && finding.role == Role::Server)
         .filter(|finding| finding.confidence > Confidence::Low)
     {
-        let Some(sight) = sights.iter().find(|sight| sight.host == finding.host) else {
-            continue;
-        };
-        let seen = KvmSeen {
-            host: finding.host,
-            name: finding.tool.clone(),
-            finding: finding.id,
-        };
-        if sight.gateways.is_empty() {
-            list.entry(None).or_default().push(seen);
-        } else {
-            for gateway in sight.gateways.keys() {
-                list.entry(Some(*gateway)).or_default().push(seen.clone());
+        let gateways = by_host.get(&finding.host).map(|sight| sight.gateways.keys());
+        for gateway in gateways.into_iter().flatten() {
+            let known = list.entry(*gateway).or_default();
+            if known.len() < MOST_KVMS {
+                known.insert(KvmSeen {
+                    host: finding.host,
+                    name: finding.tool.clone(),
+                    finding: finding.id,
+                });
             }
         }
     }
-    list
+    list.into_iter()
+        .map(|(gateway, kvms)| (gateway, kvms.into_iter().collect()))
+        .collect()
 }
 
 fn day(at: Timestamp) -> u32 {
@@ -212,7 +217,7 @@ fn is_remote(finding: &Finding) -> bool {
 fn profile(
     sight: &Sight,
     own: &[(&Finding, Option<&SessionSight>)],
-    kvms: &BTreeMap<Option<MacAddress>, Vec<KvmSeen>>,
+    kvms: &Kvms,
     watched: &Watched,
 ) -> HostProfile {
     let remote = |finding: &&(&Finding, Option<&SessionSight>)| is_remote(finding.0);
@@ -242,7 +247,8 @@ fn profile(
     };
     let driven_minutes = in_state(&[Activity::Driven]);
     let viewed_minutes = in_state(&[Activity::Driven, Activity::Viewed]);
-    let days = days(sight);
+    let mut days = days(sight);
+    days.extend(viewed_minutes.iter().map(|minute| minute / MINUTES_A_DAY));
     // Who works through a KVM leaves the traces of somebody at the keyboard.
     let mut shown_minutes = viewed_minutes.clone();
     shown_minutes.extend(&sight.kvm_minutes);
@@ -262,7 +268,6 @@ fn profile(
         .iter()
         .find(|(finding, _)| shows_screens(finding))
         .map(|(finding, _)| finding.id);
-    let near = near_kvms(sight, kvms);
     HostProfile {
         host: sight.host,
         first_seen: sight.seen.0,
@@ -295,11 +300,7 @@ fn profile(
         },
         kvm: KvmEvidence {
             is_kvm,
-            on_gateway: if near.is_empty() {
-                Observable::Absent
-            } else {
-                Observable::Observed(near)
-            },
+            on_gateway: near_kvms(sight, kvms),
             drives_this: sight.driven_by.clone(),
         },
         vpn: vpn(own),
@@ -311,20 +312,22 @@ fn profile(
 }
 
 /// IP KVMs behind the same routers.
-fn near_kvms(sight: &Sight, kvms: &BTreeMap<Option<MacAddress>, Vec<KvmSeen>>) -> Vec<KvmSeen> {
+fn near_kvms(sight: &Sight, kvms: &Kvms) -> Observable<Arc<[KvmSeen]>> {
     if sight.gateways.is_empty() {
-        kvms.get(&None).cloned().unwrap_or_default()
-    } else {
-        let mut list: Vec<KvmSeen> = sight
-            .gateways
-            .keys()
-            .filter_map(|gateway| kvms.get(&Some(*gateway)))
-            .flatten()
-            .cloned()
-            .collect();
-        list.sort();
-        list.dedup();
-        list
+        return Observable::hidden("no router was seen behind which the machine stands");
+    }
+    let mut lists = sight.gateways.keys().filter_map(|gateway| kvms.get(gateway));
+    match (lists.next(), lists.next()) {
+        (None, _) => Observable::Absent,
+        (Some(one), None) => Observable::Observed(Arc::clone(one)),
+        (Some(one), Some(other)) => {
+            let all: BTreeSet<&KvmSeen> = one
+                .iter()
+                .chain(other.iter())
+                .chain(lists.flat_map(|list| list.iter()))
+                .collect();
+            Observable::Observed(all.into_iter().take(MOST_KVMS).cloned().collect())
+        }
     }
 }
 

@@ -25,10 +25,10 @@ pub enum CaseError {
     Occupied(PathBuf),
     /// Something stands in the way of the folder itself.
     #[error("{path}: cannot create the case folder: {cause}", path = .0.display(), cause = .1)]
-    Folder(PathBuf, #[source] io::Error),
+    Folder(PathBuf, io::Error),
     /// One file could not be written.
     #[error("{path}: cannot write: {cause}", path = .0.display(), cause = .1)]
-    File(PathBuf, #[source] io::Error),
+    File(PathBuf, io::Error),
 }
 
 /// A file of the case that counts and digests what is written to it.

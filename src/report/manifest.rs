@@ -58,7 +58,8 @@ struct Tool<'a> {
 #[derive(Serialize)]
 pub(super) struct Manifest<'a> {
     event_type: &'static str,
-    timestamp: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timestamp: Option<Timestamp>,
     tool: Tool<'a>,
     signatures: &'a str,
     weights: &'a str,
@@ -94,7 +95,11 @@ impl<'a> Manifest<'a> {
             run: Run {
                 started,
                 finished,
-                wall_seconds: summary.wall_seconds,
+                wall_seconds: summary.wall_seconds.or_else(|| {
+                    provenance
+                        .run
+                        .map(|[started, finished]| seconds(started, finished))
+                }),
             },
         }
     }
@@ -106,4 +111,12 @@ impl<'a> Manifest<'a> {
         let _ = write_line(&mut text, self);
         text
     }
+}
+
+/// Seconds from one moment to another.
+#[must_use]
+pub fn seconds(started: Timestamp, finished: Timestamp) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "milliseconds of a run")]
+    let milliseconds = (finished.since(started) / 1_000_000) as f64;
+    milliseconds / 1_000.0
 }

@@ -20,6 +20,7 @@ pub mod parquet;
 pub mod registry;
 pub mod shown;
 pub mod stix;
+pub mod subject;
 pub mod text;
 pub mod timeline;
 pub mod uuid;

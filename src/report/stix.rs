@@ -100,7 +100,7 @@ impl Bundle {
         let mut bundle = Self {
             objects: BTreeMap::new(),
             maker,
-            made: milliseconds(case.summary.timestamp),
+            made: milliseconds(case.summary.timestamp.unwrap_or_default()),
         };
         let id = bundle.maker.clone();
         bundle.domain_object(

@@ -12,7 +12,7 @@ use crate::model::time::Timestamp;
 use super::escape::{LONGEST_SHOWN, line};
 
 /// Most frames that one citation names.
-const FRAMES: usize = 4;
+pub const FRAMES: usize = 4;
 
 /// An explanation, its key in records, its words, its probability.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -99,11 +99,11 @@ pub const fn verdict(verdict: Verdict) -> &'static str {
         Verdict::Note => "worth a line, no more",
         Verdict::Review => "a person should look",
         Verdict::Likely => "look soon",
-        Verdict::Strong => "look now, hardly anything else explains it",
+        Verdict::Strong => "look now: the other explanations fit far worse",
     }
 }
 
-/// Date and time to the second, for people: `2026-03-02 13:00:00`.
+/// Date and time to the second in UTC, for people: `2026-03-02 13:00:00`. Whoever shows it says beside it that it is UTC.
 #[must_use]
 pub fn time(at: Timestamp) -> String {
     let text = at.to_text();
@@ -155,14 +155,20 @@ pub fn bytes(count: u64) -> String {
 /// Where the frames of an item of evidence stand: `home.pcapng:17,18`. Empty where it cites none.
 #[must_use]
 pub fn frames(case: &Case, evidence: &Evidence) -> String {
+    frames_up_to(case, evidence, FRAMES)
+}
+
+/// The same with at most so many frames.
+#[must_use]
+pub fn frames_up_to(case: &Case, evidence: &Evidence, most: usize) -> String {
     if evidence.frames.is_empty() {
         return String::new();
     }
     let capture = evidence.capture.unwrap_or(0);
     let path = case.summary.captures.get(usize::from(capture));
     let name = path.map_or_else(|| format!("capture {capture}"), |one| file_name(&one.path));
-    let mut text: Vec<String> = evidence.frames.iter().take(FRAMES).map(u64::to_string).collect();
-    if evidence.frames.len() > FRAMES {
+    let mut text: Vec<String> = evidence.frames.iter().take(most).map(u64::to_string).collect();
+    if evidence.frames.len() > most {
         text.push("…".to_owned());
     }
     format!("{name}:{}", text.join(","))

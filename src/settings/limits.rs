@@ -11,6 +11,8 @@ pub struct Limits {
     pub flows: usize,
     /// Bytes of one direction of a stream that dissectors may see: a certificate chain of 16 KiB fits four times.
     pub head_bytes_per_side: usize,
+    /// Whether TLS is read on behind its handshake, by the lengths of its records: only where the policy asks for it.
+    pub reads_closely: bool,
     /// Bytes held by all unfinished heads together.
     pub head_bytes: usize,
     /// Bytes of facts that one flow may keep.
@@ -73,6 +75,7 @@ impl Default for Limits {
         Self {
             flows: 3_000_000,
             head_bytes_per_side: 64 << 10,
+            reads_closely: false,
             head_bytes: 256 << 20,
             fact_bytes_per_flow: 16 << 10,
             datagrams_per_flow: 24,

@@ -25,6 +25,7 @@
 //!
 //! [heuristics]                               # tests that much else meets too; off by default
 //! encrypted_start = true
+//! nested_tls = true
 //! ```
 
 use std::fs;
@@ -33,6 +34,7 @@ use std::path::Path;
 
 use ipnet::IpNet;
 
+use super::country;
 use crate::document::{Document, Fault, Faults, Item, Table, did_you_mean};
 
 /// One tenant's use of a tool.
@@ -131,6 +133,8 @@ pub struct Policy {
 pub struct Heuristics {
     /// Streams that are encrypted from their first octet.
     pub encrypted_start: bool,
+    /// TLS connections whose first records have the lengths of a handshake inside.
+    pub nested_tls: bool,
 }
 
 const CONFIDENCES: [&str; 3] = ["low", "medium", "high"];
@@ -190,6 +194,7 @@ impl Policy {
         }
         if let Some(heuristics) = root.table("heuristics") {
             policy.heuristics.encrypted_start = heuristics.flag("encrypted_start").unwrap_or(false);
+            policy.heuristics.nested_tls = heuristics.flag("nested_tls").unwrap_or(false);
             heuristics.refuse_unknown();
         }
         root.refuse_unknown();
@@ -203,20 +208,20 @@ impl Policy {
         self.allowed_tools.iter().any(|allowed| allowed == tool)
     }
 
-    /// Whether `tool` is sanctioned in the instance reached under one of `names` or at `address`.
+    /// Whether `tool` is sanctioned in the instance reached under one of `names` or at `address`. It is not where one of the
+    /// names is that of another customer's instance (`instance-` and its identifier): the company's own beside a stranger's.
     #[must_use]
     pub fn sanctions_instance(&self, tool: &str, names: &[&str], address: Option<IpAddr>) -> bool {
-        self.instances
+        let of_tool = || self.instances.iter().filter(|instance| instance.tool == tool);
+        let is_declared =
+            |name: &str| of_tool().any(|instance| instance.names.iter().any(|rule| is_below(name, rule)));
+        let is_there = |ip: IpAddr| {
+            of_tool().any(|instance| instance.addresses.iter().any(|network| network.contains(&ip)))
+        };
+        let has_stranger = names
             .iter()
-            .filter(|instance| instance.tool == tool)
-            .any(|instance| {
-                let is_named = names
-                    .iter()
-                    .any(|name| instance.names.iter().any(|rule| is_below(name, rule)));
-                let is_there =
-                    address.is_some_and(|ip| instance.addresses.iter().any(|network| network.contains(&ip)));
-                is_named || is_there
-            })
+            .any(|name| name.starts_with("instance-") && !is_declared(name));
+        !has_stranger && (names.iter().any(|name| is_declared(name)) || address.is_some_and(is_there))
     }
 
     /// Whether `ip` is a sanctioned exit.
@@ -362,26 +367,13 @@ pub(super) fn network(text: &str) -> Option<IpNet> {
 
 fn countries(table: &Table<'_>, key: &'static str) -> Vec<String> {
     let read = |item: Item<'_>| {
-        let code = country(item.text);
+        let code = country::code(item.text);
         if code.is_none() {
-            table.fault_in(
-                key,
-                item,
-                format!(
-                    "{:?} is not a country code of two letters (ISO 3166-1)",
-                    item.text
-                ),
-            );
+            table.fault_in(key, item, country::complaint(item.text));
         }
         code
     };
     table.texts(key).into_iter().filter_map(read).collect()
-}
-
-/// A country code in upper case.
-pub(super) fn country(text: &str) -> Option<String> {
-    let is_code = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_alphabetic());
-    is_code.then(|| text.to_ascii_uppercase())
 }
 
 #[cfg(test)]
@@ -425,6 +417,7 @@ confidence = "medium"
 verdict = "review"
 [heuristics]
 encrypted_start = true
+nested_tls = true
 "#,
         )
         .unwrap();
@@ -439,7 +432,7 @@ encrypted_start = true
         assert!(!policy.sanctions_instance("screenconnect", &["relay.example"], None));
         assert!(policy.sanctions_instance("screenconnect", &[], Some(ip("203.0.113.5"))));
         assert!(!policy.sanctions_instance("anydesk", &["a.relay.example"], Some(ip("203.0.113.5"))));
-        assert!(policy.heuristics.encrypted_start);
+        assert!(policy.heuristics.encrypted_start && policy.heuristics.nested_tls);
         assert_eq!(policy.watched_countries, ["KP", "CN"]);
         assert_eq!(policy.site_of(ip("192.0.2.200")).unwrap().name, "Lab");
         assert_eq!(policy.site_of(ip("192.0.2.1")).unwrap().kind, SiteKind::Office);
@@ -459,7 +452,7 @@ encrypted_start = true
     #[test]
     fn everything_wrong_is_named_at_once() {
         let faults = parse(
-            "allowed_egres = []\nwatched_countries = [\"USA\", \"US\"]\nexpected_countries = [\"US\"]\n\
+            "allowed_egres = []\nwatched_countries = [\"UK\", \"US\"]\nexpected_countries = [\"US\"]\n\
              [[instance]]\ntool = \"rpd\"\n[[site]]\nname = \"x\"\nkind = \"ofice\"\nnetworks = [\"x\"]\nlatitude = 95\n\
              [thresholds]\nverdict = \"certain\"\n",
         )
@@ -467,7 +460,7 @@ encrypted_start = true
         .to_string();
         for line in [
             "policy.toml:1: allowed_egres: unknown key (did you mean \"allowed_egress\"?)",
-            "policy.toml:2: watched_countries: \"USA\" is not a country code",
+            "policy.toml:2: watched_countries: \"UK\" is not a country code of two letters (ISO 3166-1); United Kingdom has GB",
             "policy.toml:2: watched_countries: \"US\" is among the expected",
             "policy.toml:4: instance.names: missing",
             "policy.toml:5: instance.tool: unknown tool \"rpd\"",

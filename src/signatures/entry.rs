@@ -213,6 +213,13 @@ pub struct Unseen {
     pub source: String,
 }
 
+/// Ways of pictures beside a tool's own connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Media {
+    /// By WebRTC: STUN and TURN show the ways.
+    Webrtc,
+}
+
 /// A tool: product, protocol or device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tool {
@@ -234,6 +241,8 @@ pub struct Tool {
     pub is_opened_by_controlled: bool,
     /// Both call a server that somebody runs himself, so that no vendor's name gives the relay away.
     pub is_opened_by_both: bool,
+    /// How its pictures go, where not over its own connections.
+    pub media: Option<Media>,
     /// What innocently explains it, where the class's words do not fit.
     pub benign: Option<String>,
     /// What an analyst should know.

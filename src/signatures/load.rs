@@ -8,11 +8,11 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use super::domains::split_label;
-use super::entry::{Class, FieldKind, Indicator, Pattern, RoleHint, Suspicion, Tool, Unseen, caveat};
+use super::entry::{Class, FieldKind, Indicator, Media, Pattern, RoleHint, Suspicion, Tool, Unseen, caveat};
 use super::payload::BytePattern;
 use super::shape::Shape;
 use super::vocabulary::{Shared, Vocabulary};
-use crate::document::{Document, Faults, Table, did_you_mean};
+use crate::document::{Document, Fault, Table, did_you_mean};
 
 /// Largest weight either way: ten thousand to one. What would need more needs a second indicator.
 const HEAVIEST: i64 = 40;
@@ -29,9 +29,12 @@ const WIDEST_NETWORK: u8 = 8;
 /// Shortest piece that `prefix` and `contains` may look for.
 const SHORTEST_PIECE: usize = 3;
 
-/// Reads the tools of one file. A wrong file is refused whole, with all its faults.
-pub fn tools(path: &Path, text: &str, vocabulary: &Vocabulary) -> Result<Vec<Tool>, Faults> {
-    let document = Document::parse(path, text)?;
+/// Reads the tools of one file, and everything that is wrong in it: a file with a fault is refused whole.
+pub fn tools(path: &Path, text: &str, vocabulary: &Vocabulary) -> (Vec<Tool>, Vec<Fault>) {
+    let document = match Document::parse(path, text) {
+        Ok(document) => document,
+        Err(faults) => return (Vec::new(), faults.0),
+    };
     let root = document.root();
     let mut tools: Vec<Tool> = Vec::new();
     let mut ids = BTreeSet::new();
@@ -49,7 +52,8 @@ pub fn tools(path: &Path, text: &str, vocabulary: &Vocabulary) -> Result<Vec<Too
     }
     root.refuse_unknown();
     drop(root);
-    document.finish(tools)
+    let faults = document.finish(()).err();
+    (tools, faults.map_or_else(Vec::new, |faults| faults.0))
 }
 
 fn tool(path: &Path, table: &Table<'_>, vocabulary: &Vocabulary) -> Tool {
@@ -85,7 +89,7 @@ fn tool(path: &Path, table: &Table<'_>, vocabulary: &Vocabulary) -> Tool {
     let opened_by = opened_by(table);
     let tool = Tool {
         place: 0,
-        name: table.text("name").unwrap_or(&id).to_owned(),
+        name: name(table, &id),
         id,
         aliases,
         class: class.unwrap_or_else(|| {
@@ -100,6 +104,7 @@ fn tool(path: &Path, table: &Table<'_>, vocabulary: &Vocabulary) -> Tool {
         is_consumer_vpn: table.flag("consumer_vpn").unwrap_or_default(),
         is_opened_by_controlled: opened_by == Some("controlled"),
         is_opened_by_both: opened_by == Some("both"),
+        media: media(table),
         benign: table.text("benign").map(str::to_owned),
         note: table.text("note").map(str::to_owned),
         unseen,
@@ -111,6 +116,15 @@ fn tool(path: &Path, table: &Table<'_>, vocabulary: &Vocabulary) -> Tool {
     tool
 }
 
+/// What people call it; its identifier where nothing is said.
+fn name(table: &Table<'_>, id: &str) -> String {
+    let name = table.text("name").unwrap_or(id);
+    if name.is_empty() && table.has("name") {
+        table.fault("name", "empty");
+    }
+    name.to_owned()
+}
+
 /// Who opens the connection, where that is not who drives.
 fn opened_by<'d>(table: &Table<'d>) -> Option<&'d str> {
     let told = table.text("opened_by")?;
@@ -118,6 +132,15 @@ fn opened_by<'d>(table: &Table<'d>) -> Option<&'d str> {
         table.fault("opened_by", "expected controller, controlled or both");
     }
     Some(told)
+}
+
+/// How its pictures go, where not over the connections that name it.
+fn media(table: &Table<'_>) -> Option<Media> {
+    let told = table.text("media")?;
+    if told != "webrtc" {
+        table.fault("media", format!("unknown media {told:?}: expected webrtc"));
+    }
+    Some(Media::Webrtc)
 }
 
 /// Identifiers are lower case: letters, digits, single hyphens between them.
@@ -163,6 +186,11 @@ fn indicator(table: &Table<'_>, vocabulary: &Vocabulary) -> Indicator {
         }
     }
     let patterns = patterns(table, kind);
+    for field in &fields {
+        if let Some((way, what)) = malformed(field, &patterns) {
+            table.fault(way, what);
+        }
+    }
     let alone = table.flag("alone").unwrap_or_default();
     let weight = weight(table, kind, &patterns, alone, vocabulary);
     let role = table.text("role").and_then(|word| {
@@ -221,6 +249,37 @@ fn weight(
         table.fault("alone", format!("{reason} never names a tool alone"));
     }
     i16::try_from(weight).unwrap_or_default()
+}
+
+/// A value that its field never has: such an entry would be believed to look for something.
+fn malformed(field: &str, patterns: &[Pattern]) -> Option<(&'static str, String)> {
+    let is_hex = |text: &str, length: usize| {
+        text.len() == length && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    patterns.iter().find_map(|pattern| match (field, pattern) {
+        ("tls.ja3" | "tls.ja3s", Pattern::Exact(text)) if !is_hex(text, 32) => Some((
+            "exact",
+            format!("{text:?}: a JA3 has 32 hex digits in lower case"),
+        )),
+        ("tls.ja4", Pattern::Exact(text)) => {
+            let parts: Vec<&str> = text.split('_').collect();
+            let is_whole =
+                matches!(parts.as_slice(), [a, b, c] if a.len() == 10 && is_hex(b, 12) && is_hex(c, 12));
+            (!is_whole).then(|| {
+                let what =
+                    format!("{text:?}: a JA4 has three parts of 10, 12 and 12 characters with _ between");
+                ("exact", what)
+            })
+        }
+        ("mac.oui", Pattern::Prefix(text)) => {
+            let is_part = |part: &str| (1..=2).contains(&part.len()) && is_hex(part, part.len());
+            (!text.split(':').all(is_part)).then(|| {
+                let what = format!("{text:?}: pairs of hex digits with : between, as in 04:c9:8b");
+                ("prefix", what)
+            })
+        }
+        _ => None,
+    })
 }
 
 /// The ways to match, and which kinds of field know them.
@@ -336,6 +395,7 @@ fn network(text: &str) -> Result<Pattern, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::document::Faults;
 
     fn vocabulary() -> Vocabulary {
         let text = include_str!("catalogue/vocabulary.toml");
@@ -343,9 +403,7 @@ mod tests {
     }
 
     fn faults(text: &str) -> String {
-        tools(Path::new("my.toml"), text, &vocabulary())
-            .unwrap_err()
-            .to_string()
+        Faults(tools(Path::new("my.toml"), text, &vocabulary()).1).to_string()
     }
 
     #[test]
@@ -428,9 +486,9 @@ role = "sesion"
             "suffix = \"account.azurewebsites.net\"",
             "label = \"*.account.cloudfront.net\"",
         ] {
-            let faults = faults(&entry(40, name));
-            assert!(faults.contains("7: indicator.weight: a name below"), "{faults}");
-            tools(Path::new("my.toml"), &entry(30, name), &vocabulary()).unwrap();
+            let found = faults(&entry(40, name));
+            assert!(found.contains("7: indicator.weight: a name below"), "{found}");
+            assert_eq!(faults(&entry(30, name)), "");
         }
     }
 
@@ -439,7 +497,7 @@ role = "sesion"
         let text = "[[tool]]\nid = \"x\"\nclass = \"equipment\"\nunseen = \"a cable\"\n";
         assert_eq!(faults(text), "my.toml:1: tool.source: missing");
         let text = format!("{text}source = \"s\"\n");
-        let read = tools(Path::new("my.toml"), &text, &vocabulary()).unwrap();
+        let (read, _) = tools(Path::new("my.toml"), &text, &vocabulary());
         let tool = read.first().unwrap();
         assert_eq!(tool.unseen.as_ref().unwrap().reason, "a cable");
         assert!(tool.sources().contains("s"));
@@ -457,7 +515,7 @@ role = "sesion"
             )
         };
         for right in ["192.0.2.7", "198.51.100.0/24", "2001:db8::/32"] {
-            tools(Path::new("my.toml"), &entry(right), &vocabulary()).unwrap();
+            assert_eq!(faults(&entry(right)), "");
         }
         for (wrong, reason) in [
             ("198.51.100.1/24", "begins at 198.51.100.0"),

@@ -14,6 +14,7 @@ pub mod load;
 mod networks;
 mod overlay;
 pub mod payload;
+pub mod renewal;
 mod sequence;
 pub mod shape;
 pub mod vocabulary;
@@ -179,8 +180,9 @@ impl Catalogue {
             text: (*text).to_owned(),
         };
         let mut layers: Vec<Layer> = EMBEDDED.iter().map(layer).collect();
-        layers.extend(overlay::read(paths)?);
-        Self::of_layers(&layers, &vocabulary)
+        let (own, unreadable) = overlay::read(paths);
+        layers.extend(own);
+        Self::of_layers(&layers, &vocabulary, unreadable)
     }
 
     /// The catalogue of one file alone, without the embedded one; `path` is for the faults.
@@ -190,11 +192,11 @@ impl Catalogue {
             path: path.to_owned(),
             text: text.to_owned(),
         };
-        Self::of_layers(&[layer], &vocabulary)
+        Self::of_layers(&[layer], &vocabulary, Vec::new())
     }
 
-    fn of_layers(layers: &[Layer], vocabulary: &Vocabulary) -> Result<Self, Faults> {
-        let tools = overlay::stack(layers, vocabulary)?;
+    fn of_layers(layers: &[Layer], vocabulary: &Vocabulary, unreadable: Vec<Fault>) -> Result<Self, Faults> {
+        let tools = overlay::stack(layers, vocabulary, unreadable)?;
         let mut digest = Sha256::new();
         for layer in layers {
             digest.update(layer.text.len().to_le_bytes());

@@ -18,30 +18,23 @@ pub(super) struct Layer {
     pub(super) text: String,
 }
 
-/// The files at `paths`, folders as their `.toml` files in order of names. What cannot be read is a fault.
-pub(super) fn read(paths: &[PathBuf]) -> Result<Vec<Layer>, Faults> {
+/// The files at `paths`, folders as their `.toml` files in order of names; beside them, what cannot be read.
+pub(super) fn read(paths: &[PathBuf]) -> (Vec<Layer>, Vec<Fault>) {
     let mut layers = Vec::new();
     let mut faults = Vec::new();
     for path in paths {
-        let found = files(path).and_then(|files| {
-            files
-                .into_iter()
-                .map(|path| match fs::read_to_string(&path) {
-                    Ok(text) => Ok(Layer { path, text }),
-                    Err(cause) => Err(fault(&path, cause.to_string())),
-                })
-                .collect::<Result<Vec<_>, _>>()
+        let found = files(path).unwrap_or_else(|fault| {
+            faults.push(fault);
+            Vec::new()
         });
-        match found {
-            Ok(found) => layers.extend(found),
-            Err(fault) => faults.push(fault),
+        for path in found {
+            match fs::read_to_string(&path) {
+                Ok(text) => layers.push(Layer { path, text }),
+                Err(cause) => faults.push(fault(&path, cause.to_string())),
+            }
         }
     }
-    if faults.is_empty() {
-        Ok(layers)
-    } else {
-        Err(Faults(faults))
-    }
+    (layers, faults)
 }
 
 fn fault(path: &Path, what: String) -> Fault {
@@ -72,16 +65,18 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, Fault> {
     Ok(found)
 }
 
-/// Reads the layers one on top of the other. All faults of all layers are named.
-pub(super) fn stack(layers: &[Layer], vocabulary: &Vocabulary) -> Result<Vec<Tool>, Faults> {
+/// Reads the layers one on top of the other. All faults of all layers are named, behind those that were found before.
+pub(super) fn stack(
+    layers: &[Layer],
+    vocabulary: &Vocabulary,
+    mut faults: Vec<Fault>,
+) -> Result<Vec<Tool>, Faults> {
     let mut stacked: Vec<Tool> = Vec::new();
     let mut positions: BTreeMap<String, usize> = BTreeMap::new();
-    let mut faults = Vec::new();
     for layer in layers {
-        let tools = load::tools(&layer.path, &layer.text, vocabulary).unwrap_or_else(|found| {
-            faults.extend(found.0);
-            Vec::new()
-        });
+        // The entries of a wrong file are looked at with the others, so that what is wrong between them is named as well.
+        let (tools, found) = load::tools(&layer.path, &layer.text, vocabulary);
+        faults.extend(found);
         for tool in tools {
             let earlier = positions
                 .get(&tool.id)
@@ -94,9 +89,7 @@ pub(super) fn stack(layers: &[Layer], vocabulary: &Vocabulary) -> Result<Vec<Too
             }
         }
     }
-    if faults.is_empty() {
-        faults = wrong_references(&stacked, &positions);
-    }
+    faults.extend(wrong_references(&stacked, &positions));
     if faults.is_empty() {
         Ok(stacked)
     } else {

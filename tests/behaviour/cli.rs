@@ -1,13 +1,17 @@
 //! The command line: exit codes, messages, and what the smaller commands say.
 
+use std::ffi::OsStr;
+use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::UdpSocket;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use etherparse::PacketBuilder;
+use sha2::{Digest as _, Sha256};
 
 use crate::program::{every_record, farmhawk, finish, fixture, run};
 
@@ -162,6 +166,94 @@ fn completions_and_the_manual_are_printed() {
     let manual = run(["man"]);
     assert_eq!(manual.code, 0);
     assert!(manual.stdout.contains(".TH farmhawk"), "{}", manual.stdout);
+    for (command, option) in [(&["analyze"][..], "fail\\-on"), (&["geoip", "lookup"], "geoip")] {
+        let page = run([&["man"], command].concat());
+        assert_eq!(page.code, 0, "{}", page.stderr);
+        let title = format!(".TH farmhawk-{} 1", command.join("-"));
+        assert!(page.stdout.contains(&title), "{}", page.stdout);
+        assert!(page.stdout.contains(option), "{}", page.stdout);
+    }
+    let unknown = run(["man", "analyse"]);
+    assert_eq!(unknown.code, 2, "{}", unknown.stderr);
+    assert!(unknown.stderr.contains("analyze"), "{}", unknown.stderr);
+}
+
+#[test]
+fn a_full_or_closed_output_is_no_panic() {
+    for arguments in [
+        &["completions", "bash"][..],
+        &["man"],
+        &["signatures", "list"],
+        &["geoip", "status"],
+        &["lab", "--list"],
+    ] {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_farmhawk"))
+            .args(arguments)
+            .stdout(full)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {said}");
+        assert_eq!(said.matches("os error 28").count(), 1, "{arguments:?}: {said}");
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = Command::new(env!("CARGO_BIN_EXE_farmhawk"))
+            .args(arguments)
+            .stdout(writer)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!((output.status.code(), &*said), (Some(0), ""), "{arguments:?}");
+    }
+}
+
+#[test]
+fn names_that_are_no_utf8_are_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let odd = |bytes: &[u8]| folder.path().join(OsStr::from_bytes(bytes));
+    let capture = odd(b"bad\xff.pcap");
+    fs::copy(session(), &capture).unwrap();
+    for (capture, case) in [
+        (capture, odd(b"case")),
+        (PathBuf::from(session()), odd(b"x\xffy")),
+    ] {
+        let run = finish(farmhawk().arg("analyze").arg(capture).arg("-o").arg(&case));
+        assert_eq!(run.code, 0, "{}", run.stderr);
+        let manifest = fs::read_to_string(case.join("manifest.json")).unwrap();
+        assert!(manifest.contains('\u{fffd}'), "{manifest}");
+    }
+}
+
+#[test]
+fn the_size_of_standard_input_is_what_was_read_of_it() {
+    let bytes = fs::read(fixture("formats/compressed.pcap.zst")).unwrap();
+    let mut command = every_record();
+    let run = finish(
+        command
+            .arg("--digest")
+            .arg("always")
+            .arg("-")
+            .write_stdin(bytes.clone()),
+    );
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let capture = &run.summary()["captures"][0];
+    assert_eq!(capture["bytes"], bytes.len());
+    let mut digest = String::new();
+    for byte in Sha256::digest(&bytes) {
+        write!(digest, "{byte:02x}").unwrap();
+    }
+    assert_eq!(capture["sha256"], digest);
+}
+
+#[test]
+fn a_cause_that_the_system_names_is_said_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = written(&folder, "file", "");
+    let below = format!("{file}/case");
+    let run = run(["analyze", &session(), "-o", &below]);
+    assert_eq!(run.code, 1);
+    assert_eq!(run.stderr.matches("os error").count(), 1, "{}", run.stderr);
 }
 
 #[test]

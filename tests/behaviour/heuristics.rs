@@ -1,11 +1,26 @@
 //! Tests that much else meets too: off by default, of low confidence when a policy asks for them.
 
+use std::collections::BTreeSet;
+use std::path::Path;
+
 use serde_json::Value;
 
-use crate::program::{labelled_captures, run};
+use crate::program::{fixture, labelled_captures, run, two_at_a_time};
 
-/// The findings of the test of first octets in one capture, with a policy that says this.
-fn found(capture: &std::path::Path, policy: &str) -> Vec<Value> {
+/// What the test of first octets finds, and the policy that asks for it.
+const ENCRYPTED_START: (&str, &str) = ("fully-encrypted", "[heuristics]\nencrypted_start = true\n");
+
+/// What the test of lengths behind a handshake finds, and the policy that asks for it.
+const NESTED_TLS: (&str, &str) = ("nested-tls", "[heuristics]\nnested_tls = true\n");
+
+/// Captures in which connections have the lengths of a handshake inside and are of something else.
+const NOT_NESTED: [(&str, &str); 1] = [(
+    "nd-tls-with-huge-ch.pcapng",
+    "many short messages each way: three of them in the order and of the lengths of a resumed handshake",
+)];
+
+/// The findings of one tool in a capture, with a policy that says this.
+fn found(capture: &Path, tool: &str, policy: &str) -> Vec<Value> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("policy.toml");
     std::fs::write(&path, policy).unwrap();
@@ -15,12 +30,28 @@ fn found(capture: &std::path::Path, policy: &str) -> Vec<Value> {
         .chain([path.as_os_str(), capture.as_os_str()]));
     assert_eq!(run.code, 0, "{}", run.stderr);
     let mut findings = run.of("finding");
-    findings.retain(|finding| finding["tool"] == "fully-encrypted");
+    findings.retain(|finding| finding["tool"] == tool);
     findings
+}
+
+/// Asserts that a capture gives leads of low confidence where they are asked for, and none otherwise.
+fn is_a_lead_when_asked_for(capture: &Path, (tool, policy): (&str, &str)) {
+    let name = capture.display();
+    let findings = found(capture, tool, policy);
+    assert!(!findings.is_empty(), "{name}");
+    assert!(
+        findings.iter().all(|finding| finding["confidence"] == "low"),
+        "{name}"
+    );
+    assert!(found(capture, tool, "").is_empty(), "{name}");
 }
 
 #[test]
 fn streams_encrypted_from_the_first_octet_are_leads_when_they_are_asked_for() {
+    for name in ["shadowsocks", "vmess"] {
+        let capture = fixture("real").join(name).join("capture.pcap");
+        is_a_lead_when_asked_for(&capture, ENCRYPTED_START);
+    }
     let Some(captures) = labelled_captures() else {
         return;
     };
@@ -29,12 +60,52 @@ fn streams_encrypted_from_the_first_octet_are_leads_when_they_are_asked_for() {
         "nd-tls-heur-vmess-tcp.pcapng",
     ] {
         let capture = captures.iter().find(|capture| capture.name == name).unwrap();
-        let findings = found(&capture.path, "[heuristics]\nencrypted_start = true\n");
-        assert!(!findings.is_empty(), "{name}");
-        assert!(
-            findings.iter().all(|finding| finding["confidence"] == "low"),
-            "{name}"
-        );
-        assert!(found(&capture.path, "").is_empty(), "{name}");
+        is_a_lead_when_asked_for(&capture.path, ENCRYPTED_START);
     }
+}
+
+#[test]
+fn handshakes_inside_tls_are_leads_when_they_are_asked_for() {
+    for name in ["trojan", "vless-tls", "shadowsocks-tls", "stunnel-socks"] {
+        let capture = fixture("real").join(name).join("capture.pcap");
+        is_a_lead_when_asked_for(&capture, NESTED_TLS);
+    }
+}
+
+#[test]
+fn recorded_tls_with_something_else_inside_has_no_handshake_inside() {
+    let (tool, policy) = NESTED_TLS;
+    for name in [
+        "https",
+        "stunnel",
+        "starttls",
+        "novnc-tls",
+        "tor",
+        "softether",
+        "openconnect",
+        "openvpn-tcp",
+        "rdp-xrdp",
+        "rdp-shadow",
+        "vnc-tls",
+        "ipv6",
+    ] {
+        let capture = fixture("real").join(name).join("capture.pcap");
+        assert!(found(&capture, tool, policy).is_empty(), "{name}");
+    }
+}
+
+#[test]
+fn of_the_tls_of_real_captures_only_that_of_tunnels_has_a_handshake_inside() {
+    let Some(mut captures) = labelled_captures() else {
+        return;
+    };
+    captures.retain(|capture| capture.has("proto:tls"));
+    let (tool, policy) = NESTED_TLS;
+    let leads = two_at_a_time(&captures, |capture| {
+        (!found(&capture.path, tool, policy).is_empty()).then(|| capture.name.clone())
+    });
+    let leads: BTreeSet<String> = leads.into_iter().flatten().collect();
+    let mut expected = BTreeSet::from(["nd-tls-heur-trojan-tcp-tls.pcapng".to_owned()]);
+    expected.extend(NOT_NESTED.map(|(name, _)| name.to_owned()));
+    assert_eq!(leads, expected);
 }

@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use farmhawk::explain::posterior::FAMILIES;
 use farmhawk::model::host::Verdict;
 use farmhawk::model::time::{SECOND as ONE_SECOND, Timestamp};
-use farmhawk::model::vantage::Vantage;
 
 use crate::analysis::Analyst;
 use crate::runs::{Outcome, run, scenarios, write};
@@ -103,7 +102,7 @@ fn two_houses_under_one_server_are_one_operation_of_two_groups() {
     let scenario = scenarios().find(|one| one.name == "s27").unwrap();
     let (path, inventory, _) = write(scenario, SEED, folder.path()).unwrap();
     let case = analyst
-        .analyse(&[path], &inventory, scenario.policy, Vantage::Home)
+        .analyse(&[path], &inventory, scenario.policy)
         .unwrap()
         .case;
     let raised: Vec<_> = case
@@ -129,7 +128,7 @@ fn a_farm_that_grows_keeps_its_identifier_and_its_verdict_falls_at_no_time() {
     let mut seen = Vec::new();
     for days in [4, 7, 10] {
         let until = Some(start.plus(days * 86_400 * ONE_SECOND));
-        let analysed = analyst.analyse_until(&captures, &inventory, scenario.policy, Vantage::Home, until);
+        let analysed = analyst.analyse_until(&captures, &inventory, scenario.policy, until);
         let farms = analysed.unwrap().case.farms;
         let worst = farms.iter().max_by_key(|farm| farm.verdict).unwrap();
         seen.push((worst.verdict, worst.hosts.len(), worst.id));

@@ -24,17 +24,23 @@ mod catalogue;
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
+mod commands;
+#[cfg(test)]
 mod corpora;
 #[cfg(test)]
 mod determinism;
 #[cfg(test)]
 mod distance;
 #[cfg(test)]
+mod explain;
+#[cfg(test)]
 mod formats;
 #[cfg(test)]
 mod hellos;
 #[cfg(test)]
 mod heuristics;
+#[cfg(test)]
+mod inputs;
 #[cfg(test)]
 mod labels;
 #[cfg(test)]
@@ -43,6 +49,8 @@ mod laboratory;
 mod layering;
 #[cfg(test)]
 mod legs;
+#[cfg(test)]
+mod look_alikes;
 #[cfg(test)]
 mod loss;
 #[cfg(test)]
@@ -53,6 +61,7 @@ mod program;
 mod published;
 #[cfg(test)]
 mod real;
+mod renewal;
 #[cfg(test)]
 mod scenes;
 #[cfg(test)]

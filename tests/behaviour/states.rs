@@ -15,6 +15,15 @@ const AGREEMENT: usize = 90;
 /// Captures recorded: seven sessions, three round trips.
 const CAPTURES: usize = 21;
 
+/// Captures held out: seven sessions, two round trips.
+const HELD_OUT: usize = 14;
+
+/// The same of each of the last collection: a clock that is drawn anew through a tunnel counts as something to look at.
+const LEAST_OF_LATER: usize = 75;
+
+/// Captures held out after these: seven sessions, one round trip.
+const HELD_OUT_LATER: usize = 7;
+
 /// Both ends call a server: who looks at the screen is not seen.
 const RELAYED: [&str; 1] = ["meshcentral"];
 
@@ -72,16 +81,16 @@ fn said<'a>(finding: &'a Value, window: &Logged) -> &'a str {
         .map_or("idle", |interval| interval[2].as_str().unwrap())
 }
 
-#[test]
-fn states_agree_with_the_log_of_who_drove() {
+/// What the program says of the recordings of a collection, a line a session, and what of it is wrong.
+fn judged(collection: &str, captures: usize, least: usize) -> (String, Vec<String>) {
     let mut table = String::from("session          agree  of  wrong (logged > said)\n");
     let mut wrong = Vec::new();
-    let mut folders: Vec<_> = fs::read_dir(fixture("states"))
+    let mut folders: Vec<_> = fs::read_dir(fixture(collection))
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .collect();
     folders.sort();
-    assert!(folders.len() >= CAPTURES, "only {} captures", folders.len());
+    assert_eq!(folders.len(), captures, "{collection}");
     for folder in folders {
         let name = folder.file_name().unwrap().to_str().unwrap();
         let truth: toml::Value =
@@ -124,12 +133,42 @@ fn states_agree_with_the_log_of_who_drove() {
         let agree = windows.len() - misses.len();
         let (of, misses) = (windows.len(), misses.join(", "));
         writeln!(table, "{name:16} {agree:5} {of:3}  {misses}").unwrap();
-        if agree * 100 < AGREEMENT * windows.len() {
+        if agree * 100 < least * windows.len() {
             wrong.push(format!("{name}: {agree} of {} windows", windows.len()));
         }
     }
+    (table, wrong)
+}
+
+#[test]
+fn states_agree_with_the_log_of_who_drove() {
+    let (table, wrong) = judged("states", CAPTURES, AGREEMENT);
     println!("{table}");
     assert!(wrong.is_empty(), "{}\n{table}", wrong.join("\n"));
+}
+
+/// These were held out until the rules were mended by them (`fixtures/README.md`).
+#[test]
+fn states_agree_with_the_log_of_what_was_held_out_first() {
+    let (table, wrong) = judged("held-out", HELD_OUT, AGREEMENT);
+    println!("{table}");
+    assert!(wrong.is_empty(), "{}\n{table}", wrong.join("\n"));
+}
+
+/// By these no rule was chosen: they were made after the last change, and judged once. All of them together, and each a little less.
+#[test]
+fn states_agree_with_the_log_of_what_was_held_out_later() {
+    let (table, wrong) = judged("held-out-later", HELD_OUT_LATER, LEAST_OF_LATER);
+    println!("{table}");
+    assert!(wrong.is_empty(), "{}\n{table}", wrong.join("\n"));
+    let [agree, of] = [1, 2].map(|column| {
+        let numbers = table.lines().skip(1).filter_map(|line| {
+            let number = line.split_whitespace().nth(column)?;
+            number.parse::<usize>().ok()
+        });
+        numbers.sum::<usize>()
+    });
+    assert!(agree * 100 >= AGREEMENT * of, "{agree} of {of}\n{table}");
 }
 
 /// The cable of the recordings is as long as they say, and the program measures it: within 2 ms or 5 %.

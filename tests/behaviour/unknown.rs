@@ -18,12 +18,13 @@ use farmhawk::pipeline::analysis::Analysis;
 use farmhawk::pipeline::front::Reader;
 use farmhawk::pipeline::rows::Rows;
 use farmhawk::settings::limits::Limits;
+use farmhawk::settings::policy::Heuristics;
 use farmhawk::signatures::Catalogue;
 
 use crate::program::{fixture, real_captures};
 
 /// The controlled machine of the recordings.
-const LAPTOP: [u8; 4] = [192, 168, 77, 21];
+pub(crate) const LAPTOP: [u8; 4] = [192, 168, 77, 21];
 
 /// Driven sessions whose form is not told, and why.
 const NOT_TOLD: [(&str, &str); 4] = [
@@ -76,19 +77,24 @@ const LOOK_ALIKES: [&str; 25] = [
 ];
 
 /// What is left of a connection without its names.
-struct Nameless {
+pub(crate) struct Nameless {
     client: Address,
     start: Timestamp,
     bins: Vec<ActivityBin>,
 }
 
 impl Nameless {
-    fn shape(&self, host_is_client: bool) -> Option<Shape> {
+    /// Windows of ten seconds in which something moved.
+    pub(crate) fn windows(&self) -> usize {
+        self.bins.len()
+    }
+
+    pub(crate) fn shape(&self, host_is_client: bool) -> Option<Shape> {
         shape(&windows(&self.bins, self.start, host_is_client))
     }
 }
 
-fn connections(capture: &Path) -> Vec<Nameless> {
+pub(crate) fn connections(capture: &Path) -> Vec<Nameless> {
     let (catalogue, geo, limits) = (Catalogue::embedded().unwrap(), Geo::embedded(), Limits::default());
     let list = inputs::expand(&[capture.to_owned()]).unwrap();
     let source = capture::open(&list.captures, &Reading::default()).unwrap();
@@ -106,7 +112,7 @@ fn connections(capture: &Path) -> Vec<Nameless> {
         }
         Ok(())
     });
-    let analysis = Analysis::new(&limits, &[], &catalogue, true);
+    let analysis = Analysis::new(&limits, &[], &catalogue, Heuristics::default(), true);
     pipeline::run(1, reader, &limits, analysis, Rows::new(&geo, sink)).unwrap();
     Arc::into_inner(kept).unwrap().into_inner().unwrap()
 }

@@ -35,7 +35,10 @@ fn log_odds(one: &HostProfile, other: &HostProfile, scale: &Scale<'_>) -> Option
     let what = if named.is_empty() {
         "different controllers".to_owned()
     } else {
-        format!("controlled from the same place: {}", named.join(", "))
+        format!(
+            "controllers that are consistent with one place: {}",
+            named.join(", ")
+        )
     };
     Some(Term {
         nats: line.slope * overlap + line.offset,

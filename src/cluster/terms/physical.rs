@@ -44,7 +44,7 @@ fn log_odds(one: &HostProfile, other: &HostProfile, scale: &Scale<'_>) -> Option
 /// IP KVMs that both have on their gateway, or that one of them is on the other's; `None` if nobody looked.
 fn common_kvms<'a>(one: &'a HostProfile, other: &'a HostProfile) -> Option<Vec<&'a str>> {
     let near = |profile: &'a HostProfile| match &profile.kvm.on_gateway {
-        Observable::Observed(kvms) => Some(kvms.as_slice()),
+        Observable::Observed(kvms) => Some(&**kvms),
         Observable::Absent => Some(&[][..]),
         Observable::NotObservable(_) => None,
     };

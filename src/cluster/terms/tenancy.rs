@@ -2,6 +2,7 @@
 
 use crate::cluster::pairs::Scale;
 use crate::model::group::Term;
+use crate::model::organisation::{is_label, may_be_one};
 use crate::model::profile::{Asset, HostProfile};
 use crate::model::sphere::great_circle_km;
 use crate::settings::pair_weights::Tenancy;
@@ -19,8 +20,15 @@ fn log_odds(one: &HostProfile, other: &HostProfile, scale: &Scale<'_>) -> Option
     if mine.is_empty() || yours.is_empty() {
         return None;
     }
-    let shared = mine.iter().find(|name| yours.contains(name));
+    let shared = mine
+        .iter()
+        .find(|name| yours.iter().any(|other| may_be_one(name, other)));
     let Some(shared) = shared else {
+        // A name that the inventory writes out and a label that a service knows may be one organisation's all the same.
+        let is_labelled = |names: &[&str]| names.iter().any(|name| is_label(name));
+        if is_labelled(&mine) != is_labelled(&yours) {
+            return None;
+        }
         return Some(Term {
             nats: weights.different,
             what: format!(

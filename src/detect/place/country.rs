@@ -37,46 +37,57 @@ fn of_host(host: &HostView, knowledge: &Knowledge<'_>) -> Vec<Finding> {
             .country()
             .is_some_and(|seen| seen.eq_ignore_ascii_case(&claimed))
     };
-    let mut elsewhere: BTreeMap<String, (BTreeSet<u32>, Vec<&Placed<'_>>)> = BTreeMap::new();
+    let mut elsewhere: BTreeMap<String, Elsewhere<'_>> = BTreeMap::new();
     for (day, seen) in &days {
         if seen.iter().any(|sight| is_claimed(sight)) {
             continue;
         }
         for sight in seen {
-            let (on, addresses) = elsewhere.entry(sight.country().unwrap_or_default()).or_default();
-            on.insert(*day);
-            if !addresses.iter().any(|known| std::ptr::eq(*known, *sight)) {
-                addresses.push(sight);
+            let there = elsewhere.entry(sight.country().unwrap_or_default()).or_default();
+            there.days.insert(*day);
+            if is_telling(sight) {
+                there.telling_days.insert(*day);
+            }
+            if !there.addresses.iter().any(|known| std::ptr::eq(*known, *sight)) {
+                there.addresses.push(sight);
             }
         }
     }
     elsewhere
         .into_iter()
-        .filter_map(|(seen, (on, addresses))| {
-            mismatch(host, &claimed, &seen, &addresses, [on.len(), days.len()])
-        })
+        .filter_map(|(seen, there)| mismatch(host, &claimed, &seen, &there, days.len()))
         .collect()
 }
 
-fn mismatch(
-    host: &HostView,
-    claimed: &str,
-    seen: &str,
-    addresses: &[&Placed<'_>],
-    days: [usize; 2],
-) -> Option<Finding> {
-    let first = addresses.iter().min_by_key(|sight| sight.own.seen.span().0)?;
-    let (at, _) = first.own.seen.span();
+/// What places a host in one country that is not the claimed one.
+#[derive(Default)]
+struct Elsewhere<'a> {
+    days: BTreeSet<u32>,
+    /// Those of its days on which an address says so that tells where people are.
+    telling_days: BTreeSet<u32>,
+    addresses: Vec<&'a Placed<'a>>,
+}
+
+/// Whether an address tells where its people are: neither an exit or a carrier's gateway, nor known by the default table alone.
+fn is_telling(sight: &Placed<'_>) -> bool {
+    !sight.place.country_is_default() && matches!(standing(&sight.place), Standing::Line | Standing::Unknown)
+}
+
+fn mismatch(host: &HostView, claimed: &str, seen: &str, there: &Elsewhere<'_>, of: usize) -> Option<Finding> {
+    let addresses = &there.addresses;
+    let first = addresses
+        .iter()
+        .min_by_key(|sight| (!is_telling(sight), sight.own.seen.span().0))?;
+    let at = addresses.iter().map(|sight| sight.own.seen.span().0).min()?;
     let last = addresses.iter().map(|sight| sight.own.seen.span().1).max()?;
-    let is_default = addresses.iter().all(|sight| sight.place.country_is_default());
     let standing = standing(&first.place);
-    let is_open = matches!(standing, Standing::Line | Standing::Unknown);
-    let [on, of] = days;
+    let on = there.days.len();
+    let telling = there.telling_days.len();
     let [lasting, brief, weak] = WEIGHTS;
-    let (weight, confidence) = match (is_default, is_open, is_lasting(on, of)) {
-        (false, true, true) => (lasting, Confidence::Medium),
-        (false, true, false) => (brief, Confidence::Low),
-        _ => (weak, Confidence::Low),
+    let (weight, confidence) = match telling {
+        0 => (weak, Confidence::Low),
+        _ if is_lasting(telling, of) => (lasting, Confidence::Medium),
+        _ => (brief, Confidence::Low),
     };
     let gap_km = claimed_coordinates(host).and_then(|claimed_at| {
         let gaps = addresses.iter().filter_map(|sight| {
@@ -112,7 +123,7 @@ fn mismatch(
             place: Some(&first.place),
             claimed_country: claimed.to_owned(),
             gap_km,
-            days,
+            days: [on, of],
             sanctioned: None,
             session: None,
         }

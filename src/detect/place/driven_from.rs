@@ -29,7 +29,8 @@ impl Conclusion for DrivenFrom {
 }
 
 fn judge(host: &HostView, session: &Finding, knowledge: &Knowledge<'_>) -> Option<Finding> {
-    if session.role != Role::Controlled {
+    // Anybody may knock: who got no further than the log-in drives nothing.
+    if session.role != Role::Controlled || session.activity == Activity::Idle {
         return None;
     }
     let controller = session.controller.as_ref()?;
@@ -37,11 +38,16 @@ fn judge(host: &HostView, session: &Finding, knowledge: &Knowledge<'_>) -> Optio
     if knowledge.policy.sanctions_egress(ip) || knowledge.policy.site_of(ip).is_some() {
         return None;
     }
-    let place = knowledge.geo.place(ip)?;
+    let place = knowledge.place_of(controller.address)?;
     let seen = place.country?.to_string();
     let day = day_of(session.timestamp);
     let holds = host.asset.as_ref().is_some_and(|asset| asset.holds_on(day));
-    let claimed = host.asset.as_ref().and_then(|asset| asset.record.country.clone());
+    // What a row says does not count on a day of which it says something else, such as a declared journey.
+    let claimed = host
+        .asset
+        .as_ref()
+        .filter(|_| holds)
+        .and_then(|asset| asset.record.country.clone());
     let is_watched = knowledge.policy.watched_countries.contains(&seen);
     let is_unexpected = !knowledge.policy.expected_countries.is_empty()
         && !knowledge.policy.expected_countries.contains(&seen);
@@ -63,6 +69,7 @@ fn judge(host: &HostView, session: &Finding, knowledge: &Knowledge<'_>) -> Optio
     let is_sure = !place.country_is_default()
         && matches!(standing, Standing::Line | Standing::Unknown)
         && is_live
+        && session.confidence > Confidence::Low
         && (holds || host.asset.is_none() || is_watched);
     let [sure, weak] = WEIGHTS;
     let frames: Vec<FrameRef> = session
@@ -127,6 +134,7 @@ mod tests {
             host: host.id,
             role: Role::Controlled,
             activity: Activity::Driven,
+            confidence: Confidence::High,
             timestamp: at(3, 0),
             tool: "anydesk".to_owned(),
             controller: Some(Controller {
@@ -163,14 +171,29 @@ mod tests {
     }
 
     #[test]
-    fn a_declared_journey_lowers_it_and_the_policy_raises_it() {
+    fn who_only_knocked_drives_nothing_and_a_lead_is_no_proof() {
+        let world = World::new();
+        let host = Sample::of("US").host();
+        let with = |change: fn(&mut Finding)| {
+            let mut session = session(&host, "203.0.113.9");
+            change(&mut session);
+            let list = world.conclude_with(&DrivenFrom, std::slice::from_ref(&host), &[session]);
+            list.first().map(|finding| finding.confidence)
+        };
+        assert_eq!(with(|session| session.activity = Activity::Idle), None);
+        let weak = with(|session| session.confidence = Confidence::Low);
+        assert_eq!(weak, Some(Confidence::Low));
+    }
+
+    #[test]
+    fn on_a_declared_journey_the_row_says_nothing_and_the_policy_still_does() {
         let mut world = World::new();
         let mut host = Sample::of("US").host();
         host.asset.as_mut().unwrap().travel = vec![Travel {
             days: (2, 4),
             country: Some("PT".to_owned()),
         }];
-        assert_eq!(found(&world, &host, "203.0.113.9"), Some(Confidence::Low));
+        assert_eq!(found(&world, &host, "203.0.113.9"), None);
         host.asset = None;
         assert_eq!(found(&world, &host, "203.0.113.9"), None);
         world.policy.expected_countries = vec!["US".to_owned()];

@@ -47,7 +47,7 @@ fn of_host(host: &HostView, knowledge: &Knowledge<'_>) -> Vec<Finding> {
     let mut list: Vec<(NetworkKind, Vec<(&OwnAddress, Place)>)> = Vec::new();
     // A server at a hoster has its address from there.
     for own in host.public.iter().filter(|own| own.how != "own") {
-        let Some(place) = knowledge.geo.place(own.address.to_ip()) else {
+        let Some(place) = knowledge.place_of(own.address) else {
             continue;
         };
         let Some(kind) = place.kind.filter(|kind| words(*kind).is_some()) else {
@@ -163,6 +163,38 @@ mod tests {
         assert_eq!(found[0].sanctioned, Some(false));
         world.policy.allowed_egress = vec!["203.0.113.100/32".parse().unwrap()];
         assert!(world.conclude(&HiddenEgress, &[host]).is_empty());
+    }
+
+    #[test]
+    fn a_reverse_name_of_a_hoster_is_a_lead_where_no_database_of_the_users_says_more() {
+        use crate::detect::place::samples::address;
+        let mut world = World::new();
+        let host = Sample::of("US").goes_out("192.0.2.9", &[1, 2, 3, 4, 5]).host();
+        assert!(
+            world
+                .conclude(&HiddenEgress, std::slice::from_ref(&host))
+                .is_empty()
+        );
+        let frame = crate::model::frame::FrameRef {
+            capture: 0,
+            number: 31,
+        };
+        let names = &mut world.reverse_names;
+        let rented = "ec2-192-0-2-9.eu-west-1.compute.amazonaws.com";
+        names.learn(address("192.0.2.9"), rented, frame);
+        // Of this one a database of the user says that it is a household's.
+        names.learn(address("192.0.2.200"), rented, frame);
+        let found = world.conclude(&HiddenEgress, &[host]);
+        let [finding] = found.as_slice() else {
+            panic!("{found:#?}");
+        };
+        assert_eq!(finding.confidence, Confidence::Low);
+        let record = finding.peer_geo.as_ref().unwrap();
+        assert_eq!(record.kind.as_deref(), Some("hosting"));
+        let source = record.kind_source.as_deref().unwrap();
+        assert!(source.contains(rented) && source.contains("frame 31"), "{source}");
+        let home = Sample::of("US").goes_out("192.0.2.200", &[1, 2, 3, 4, 5]).host();
+        assert!(world.conclude(&HiddenEgress, &[home]).is_empty());
     }
 
     #[test]

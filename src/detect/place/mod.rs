@@ -108,7 +108,7 @@ fn placed<'a>(host: &'a HostView, knowledge: &Knowledge<'_>) -> Vec<Placed<'a>> 
         .filter_map(|own| {
             Some(Placed {
                 own,
-                place: knowledge.geo.place(own.address.to_ip())?,
+                place: knowledge.place_of(own.address)?,
             })
         })
         .collect()

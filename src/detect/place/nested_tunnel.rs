@@ -3,6 +3,9 @@
 //! What providers and mirrors put around packets (MPLS, PPPoE, VXLAN, GTP, ERSPAN) counts as none. Routers between two offices nest
 //! tunnels as a matter of course, so that this is a lead and no more.
 
+use crate::detect::Concluded;
+use crate::detect::watcher::{Ended, Watcher};
+use crate::settings::limits::Limits;
 use std::collections::BTreeMap;
 
 use super::Contradiction;
@@ -12,6 +15,7 @@ use crate::detect::{HostView, Knowledge};
 use crate::model::address::Address;
 use crate::model::finding::{Confidence, Finding, FindingKind};
 use crate::model::frame::FrameRef;
+use crate::model::identity::ContentId;
 use crate::model::observation::{LocalIndex, Observation};
 use crate::model::segment::Encapsulation;
 use crate::model::time::Timestamp;
@@ -27,7 +31,7 @@ pub(in crate::detect) struct Nested {
     seen: BTreeMap<(LocalIndex, String), Inside>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Inside {
     outer: Encapsulation,
     frame: FrameRef,
@@ -35,6 +39,20 @@ struct Inside {
     last: Timestamp,
     other: Address,
     flows: u64,
+}
+
+impl Inside {
+    /// Adds what another address of the same machine did.
+    fn merge(&mut self, other: &Self) {
+        if other.first < self.first {
+            self.frame = other.frame;
+            self.other = other.other;
+            self.outer = other.outer;
+        }
+        self.first = self.first.min(other.first);
+        self.last = self.last.max(other.last);
+        self.flows = self.flows.saturating_add(other.flows);
+    }
 }
 
 /// Whether hosts or their routers build such a tunnel themselves, to be elsewhere.
@@ -53,7 +71,7 @@ const fn is_built_by_users(encapsulation: Encapsulation) -> bool {
 
 impl Nested {
     /// Takes any placed flow with the tools that it belongs to.
-    pub(in crate::detect) fn add(&mut self, observation: &Observation<'_>, recognised: &[Recognised<'_>]) {
+    fn add(&mut self, observation: &Observation<'_>, recognised: &[Recognised<'_>]) {
         let flow = observation.flow;
         if recognised.is_empty() || flow.tunnels.depth() == 0 {
             return;
@@ -95,14 +113,18 @@ impl Nested {
     }
 
     /// The findings, once hosts are known.
-    pub(in crate::detect) fn conclude(
-        &self,
-        by_local: &BTreeMap<LocalIndex, &HostView>,
-        knowledge: &Knowledge<'_>,
-    ) -> Vec<Finding> {
-        let of = |((local, tool), inside): (&(LocalIndex, String), &Inside)| {
-            let host = by_local.get(local)?;
-            let place = knowledge.geo.place(inside.other.to_ip());
+    fn found(&self, by_local: &BTreeMap<LocalIndex, &HostView>, knowledge: &Knowledge<'_>) -> Vec<Finding> {
+        // A machine may have had several addresses.
+        let mut by_host: BTreeMap<(ContentId, &str), (&HostView, Inside)> = BTreeMap::new();
+        for ((local, tool), inside) in &self.seen {
+            let Some(host) = by_local.get(local) else { continue };
+            by_host
+                .entry((host.id, tool))
+                .and_modify(|(_, known)| known.merge(inside))
+                .or_insert_with(|| (*host, inside.clone()));
+        }
+        let of = |((_, tool), (host, inside)): (&(ContentId, &str), &(&HostView, Inside))| {
+            let place = knowledge.place_of(inside.other);
             let name = inside.outer.name();
             let mut finding = Contradiction {
                 host,
@@ -128,13 +150,29 @@ impl Nested {
                 session: None,
             }
             .into_finding();
-            finding.tool.clone_from(tool);
+            (*tool).clone_into(&mut finding.tool);
             finding.kind = FindingKind::Vpn;
             finding.geo = None;
             finding.flow_count = inside.flows;
-            Some(finding)
+            finding
         };
-        self.seen.iter().filter_map(of).collect()
+        by_host.iter().map(of).collect()
+    }
+}
+
+/// Watches for tunnels inside tunnels.
+pub(in crate::detect) fn watch(_: &Limits) -> Box<dyn Watcher> {
+    Box::<Nested>::default()
+}
+
+impl Watcher for Nested {
+    fn flow(&mut self, observation: &Observation<'_>, recognised: &[Recognised<'_>]) {
+        self.add(observation, recognised);
+    }
+
+    fn conclude(&mut self, ended: &Ended<'_>, concluded: &mut Concluded) {
+        let found = self.found(&ended.by_local, ended.knowledge);
+        concluded.findings.extend(found);
     }
 }
 

@@ -17,6 +17,7 @@ use crate::model::frame::FrameRef;
 use crate::model::host::AssetRecord;
 use crate::model::identity::ContentId;
 use crate::model::profile::Asset;
+use crate::model::reverse_name::ReverseNames;
 use crate::model::time::Timestamp;
 use crate::settings::policy::Policy;
 use crate::signatures::Catalogue;
@@ -30,6 +31,7 @@ pub(in crate::detect) struct World {
     geo: Geo,
     catalogue: Catalogue,
     pub(in crate::detect) policy: Policy,
+    pub(in crate::detect) reverse_names: ReverseNames,
 }
 
 fn map(entries: &[(&str, Value)]) -> Value {
@@ -99,6 +101,7 @@ impl World {
             _folder: Some(folder),
             catalogue: Catalogue::embedded().unwrap(),
             policy: Policy::default(),
+            reverse_names: ReverseNames::default(),
         }
     }
 
@@ -108,6 +111,7 @@ impl World {
             _folder: None,
             catalogue: Catalogue::embedded().unwrap(),
             policy: Policy::default(),
+            reverse_names: ReverseNames::default(),
         }
     }
 
@@ -129,6 +133,7 @@ impl World {
             catalogue: &self.catalogue,
             geo: &self.geo,
             policy: &self.policy,
+            reverse_names: Some(&self.reverse_names),
             at: None,
         };
         conclusion.conclude(hosts, findings, &knowledge)

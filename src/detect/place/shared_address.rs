@@ -4,14 +4,18 @@
 //! is the inventory and the packets alone; databases only say what kind of network it is.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
+
+use ipnet::Ipv4Net;
 
 use super::{Contradiction, ENOUGH_DAYS, Standing, claimed_coordinates, is_declared, standing};
 use crate::detect::{Conclusion, HostView, Knowledge};
 use crate::geo::Place;
 use crate::geo::ranges::{Reserved, reserved};
+use crate::geo::reverse::Says;
 use crate::geo::sphere::{Coordinates, MARGIN};
 use crate::model::address::Address;
-use crate::model::egress::OwnAddress;
+use crate::model::egress::{OwnAddress, line};
 use crate::model::finding::{Confidence, Finding};
 
 /// Kilometres between two homes from which people live apart (DETECTION 4.2, C8).
@@ -19,6 +23,11 @@ const APART_KM: f64 = 50.0;
 
 /// People behind one address beyond which it is an exit of many: a company's, a carrier's, a hotel's.
 const CROWD: usize = 20;
+
+/// Machines behind one address beyond which it is nobody's line: no house holds so many.
+const MOST_BEHIND: usize = 1_000;
+/// Addresses between a carrier's customers and its translator (RFC 6598).
+const BETWEEN: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(100, 64, 0, 0), 10);
 
 /// Weight of two people on enough days, of more, and otherwise.
 const WEIGHTS: [f64; 3] = [8.0, 12.0, 3.0];
@@ -57,20 +66,10 @@ impl Conclusion for SharedAddress {
         }
         by_line
             .values()
-            .filter(|behind| behind.len() > 1)
+            .filter(|behind| (2..=MOST_BEHIND).contains(&behind.len()))
             .flat_map(|behind| of_line(behind, knowledge))
             .collect()
     }
-}
-
-/// What one line has: an IPv4 address, or the /64 of an IPv6 address.
-fn line(address: Address) -> Address {
-    if address.is_v4() {
-        return address;
-    }
-    let mut octets = address.0;
-    octets.iter_mut().skip(8).for_each(|octet| *octet = 0);
-    Address(octets)
 }
 
 /// How far apart two people are declared to live.
@@ -115,11 +114,38 @@ fn has_site_there(host: &HostView, place: Option<&Place>, knowledge: &Knowledge<
     site().unwrap_or(false)
 }
 
+/// Whether a carrier's translator stands before the address, and what says so: then its customers need not live together. Only what the
+/// capture shows of it: an address between customer and carrier (RFC 6598), or the reverse name.
+fn shared_by_carrier(behind: &[Behind<'_>], knowledge: &Knowledge<'_>) -> Option<String> {
+    let first = behind.first()?;
+    if let Some((named, word, Says::Shared)) = knowledge.reverse_word(first.own.address) {
+        return Some(format!(
+            "its reverse name {} speaks of an address that a carrier's customers share ({})",
+            named.name, word.source
+        ));
+    }
+    let between = |address: &Address| match address.to_ip() {
+        IpAddr::V4(ip) => BETWEEN.contains(&ip),
+        IpAddr::V6(_) => false,
+    };
+    let of_host = |host: &HostView| {
+        let learnt = host.public.iter().map(|own| own.address);
+        host.ips.iter().copied().chain(learnt).find(between)
+    };
+    behind.iter().find_map(|one| {
+        let address = of_host(one.host)?;
+        Some(format!(
+            "{} has {address} between itself and its carrier (RFC 6598): customers of the carrier share public addresses",
+            one.host.label()
+        ))
+    })
+}
+
 fn of_line(behind: &[Behind<'_>], knowledge: &Knowledge<'_>) -> Vec<Finding> {
     let Some(first) = behind.first() else {
         return Vec::new();
     };
-    let place = knowledge.geo.place(first.own.address.to_ip());
+    let place = knowledge.place_of(first.own.address);
     let standing = place.as_ref().map_or(Standing::Unknown, standing);
     if matches!(standing, Standing::Carried | Standing::Hidden)
         || behind.iter().any(|one| {
@@ -129,18 +155,31 @@ fn of_line(behind: &[Behind<'_>], knowledge: &Knowledge<'_>) -> Vec<Finding> {
     {
         return Vec::new();
     }
+    let by_carrier = shared_by_carrier(behind, knowledge);
     let people: BTreeSet<&str> = behind.iter().map(|one| one.assignee).collect();
     let mut told = BTreeSet::new();
     behind
         .iter()
         .filter(|one| told.insert(one.host.id))
-        .filter_map(|one| of_one(one, behind, people.len(), place.as_ref()))
+        .filter_map(|one| of_one(one, behind, people.len(), place.as_ref(), by_carrier.as_deref()))
         .collect()
 }
 
-fn of_one(one: &Behind<'_>, behind: &[Behind<'_>], people: usize, place: Option<&Place>) -> Option<Finding> {
-    let mut others: BTreeMap<&str, Apart> = BTreeMap::new();
-    let mut common: BTreeSet<u32> = BTreeSet::new();
+/// Days on which any public address of the host was learnt.
+fn known_days(host: &HostView) -> usize {
+    let others = host.public.iter().filter(|own| own.how != "own");
+    let days: BTreeSet<u32> = others.flat_map(|own| own.seen.days.keys().copied()).collect();
+    days.len()
+}
+
+fn of_one(
+    one: &Behind<'_>,
+    behind: &[Behind<'_>],
+    people: usize,
+    place: Option<&Place>,
+    shared_by_carrier: Option<&str>,
+) -> Option<Finding> {
+    let mut others: BTreeMap<&str, (Apart, BTreeSet<u32>)> = BTreeMap::new();
     for other in behind {
         if other.assignee == one.assignee {
             continue;
@@ -150,8 +189,10 @@ fn of_one(one: &Behind<'_>, behind: &[Behind<'_>], people: usize, place: Option<
             continue;
         }
         if let Some(distance) = apart(one.host, other.host) {
+            let (known, common) = others
+                .entry(other.assignee)
+                .or_insert_with(|| (distance, BTreeSet::new()));
             common.extend(shared);
-            let known = others.entry(other.assignee).or_insert(distance);
             if distance.kilometres() < known.kilometres() {
                 *known = distance;
             }
@@ -160,17 +201,27 @@ fn of_one(one: &Behind<'_>, behind: &[Behind<'_>], people: usize, place: Option<
     if others.is_empty() {
         return None;
     }
+    // Five who came one after the other, a day each, are guests and no household.
+    let together = others.values().map(|(_, common)| common.len()).max().unwrap_or(0);
+    let long = others
+        .values()
+        .filter(|(_, common)| common.len() >= ENOUGH_DAYS)
+        .count();
+    if long > 0 {
+        others.retain(|_, (_, common)| common.len() >= ENOUGH_DAYS);
+    }
     let is_crowd = people > CROWD;
-    let is_sure = common.len() >= ENOUGH_DAYS && !is_crowd;
+    let is_usual = one.days.len().saturating_mul(2) >= known_days(one.host);
     let [two, more, weak] = WEIGHTS;
-    let weight = match (is_sure, others.len()) {
+    let is_sure = long > 0 && is_usual && !is_crowd && shared_by_carrier.is_none();
+    let weight = match (is_sure, long) {
         (true, 1) => two,
         (true, _) => more,
         (false, _) => weak,
     };
     let nearest = others
         .values()
-        .filter_map(|apart| apart.kilometres())
+        .filter_map(|(apart, _)| apart.kilometres())
         .reduce(f64::min);
     let distance = nearest.map_or_else(
         || "in another country".to_owned(),
@@ -194,10 +245,12 @@ fn of_one(one: &Behind<'_>, behind: &[Behind<'_>], people: usize, place: Option<
                  that show it",
                 one.own.address,
                 one.own.way(),
-                common.len(),
+                together,
                 one.days.len()
             ),
-            note: is_crowd.then(|| format!("{people} people go out from it: an exit of many rather than a line")),
+            note: is_crowd
+                .then(|| format!("{people} people go out from it: an exit of many rather than a line"))
+                .or_else(|| shared_by_carrier.map(str::to_owned)),
             benign: "couples and flatmates whose inventory rows are old, a hotel or shared office, an exit of a company or carrier that \
                      nobody declared",
             weight,
@@ -212,7 +265,7 @@ fn of_one(one: &Behind<'_>, behind: &[Behind<'_>], people: usize, place: Option<
                 .and_then(|asset| asset.record.country.clone())
                 .unwrap_or_default(),
             gap_km: None,
-            days: [common.len(), one.days.len()],
+            days: [together, one.days.len()],
             sanctioned: None,
             session: None,
         }
@@ -290,6 +343,64 @@ mod tests {
         assert_eq!(found(&world, &hosts).len(), 2);
         hosts[1].asset.as_mut().unwrap().record.site = Some("Desks".to_owned());
         assert!(found(&world, &hosts).is_empty());
+    }
+
+    #[test]
+    fn guests_one_after_the_other_are_no_household() {
+        let world = World::new();
+        let stay = |name, home, days| {
+            Sample::of("US")
+                .assigned(name, home)
+                .goes_out("192.0.2.9", days)
+                .host()
+        };
+        let hosts = [
+            Sample::of("US").goes_out("192.0.2.9", WEEK).host(),
+            stay("B", SEATTLE, &[1, 2]),
+            stay("C", (40.71, -74.01), &[3, 4]),
+            stay("D", (25.76, -80.19), &[5]),
+        ];
+        let list = found(&world, &hosts);
+        assert!(
+            list.iter().all(|confidence| *confidence == Confidence::Low),
+            "{list:?}"
+        );
+    }
+
+    #[test]
+    fn where_both_are_but_seldom_is_no_home() {
+        let world = World::new();
+        let host = |name, home, own: &str| {
+            Sample::of("US")
+                .assigned(name, home)
+                .goes_out("192.0.2.9", WEEK)
+                .goes_out(own, &[6, 7, 8, 9, 10, 11, 12])
+                .host()
+        };
+        let hosts = [host("A", TEMPE, "192.0.2.10"), host("B", SEATTLE, "192.0.2.11")];
+        assert_eq!(found(&world, &hosts), [Confidence::Low; 2]);
+    }
+
+    #[test]
+    fn customers_behind_a_carriers_translator_are_a_lead_at_most() {
+        let mut world = World::new();
+        let mut hosts = pair("192.0.2.9", [WEEK, WEEK], SEATTLE);
+        hosts[0]
+            .ips
+            .push(crate::detect::place::samples::address("100.64.7.9"));
+        let list = world.conclude(&SharedAddress, &hosts);
+        assert_eq!(found(&world, &hosts), [Confidence::Low; 2]);
+        let note = list[0].evidence[0].note.as_deref().unwrap();
+        assert!(note.contains("100.64.7.9"), "{note}");
+        // Its reverse name says so as well.
+        let hosts = pair("192.0.2.9", [WEEK, WEEK], SEATTLE);
+        assert_eq!(found(&world, &hosts), [Confidence::Medium; 2]);
+        let line = crate::detect::place::samples::address("192.0.2.9");
+        let name = "cgnat-192-0-2-9.provider.example";
+        world
+            .reverse_names
+            .learn(line, name, crate::model::frame::FrameRef::default());
+        assert_eq!(found(&world, &hosts), [Confidence::Low; 2]);
     }
 
     #[test]

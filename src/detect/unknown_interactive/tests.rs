@@ -64,6 +64,7 @@ fn concluded(flows: &[(FlowRecord, [Option<LocalIndex>; 2])]) -> Vec<Finding> {
         catalogue: &catalogue,
         geo: &geo,
         policy: &policy,
+        reverse_names: None,
         at: None,
     };
     let mut unknown = Unknown::default();
@@ -80,7 +81,7 @@ fn concluded(flows: &[(FlowRecord, [Option<LocalIndex>; 2])]) -> Vec<Finding> {
         locals: vec![HOST],
         ..HostView::default()
     };
-    unknown.conclude(&BTreeMap::from([(HOST, &host)]), &knowledge)
+    unknown.found(&BTreeMap::from([(HOST, &host)]), &knowledge)
 }
 
 const OUTBOUND: [Option<LocalIndex>; 2] = [Some(HOST), None];

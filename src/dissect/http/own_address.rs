@@ -58,13 +58,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn services_are_known_by_their_whole_name_and_have_a_source() {
+    fn services_are_known_by_their_whole_name_and_have_a_source_and_a_day() {
         for line in include_str!("own_address.tsv").lines() {
             assert_eq!(
                 line.split('\t').filter(|cell| !cell.is_empty()).count(),
-                2,
+                3,
                 "{line}"
             );
+        }
+        for line in include_str!("own_address.tsv").lines().skip(1) {
+            let day = line.rsplit('\t').next().unwrap();
+            assert!(day.parse::<jiff::civil::Date>().is_ok(), "{line}");
         }
         assert!(is_service(b"ICANHAZIP.com") && is_service(b" api.ipify.org"));
         for other in [

@@ -32,6 +32,9 @@ pub static RESUMED: Field = Field::of_flow("tls.resumed");
 /// 1 if the client announced data before the handshake's end.
 pub static EARLY_DATA: Field = Field::of_flow("tls.early_data");
 
+/// Version of the handshake that seems to take place inside, by the lengths of records: only where that is asked for.
+pub static INNER_HANDSHAKE: Field = Field::of_flow("tls.inner_handshake");
+
 /// Subject of the server's certificate in the form of RFC 4514.
 pub static SUBJECT: Field = Field::of_flow("tls.certificate.subject");
 /// Issuer of the server's certificate in the form of RFC 4514.
@@ -82,6 +85,7 @@ pub static ALL: &[&Field] = &[
     &RESUMPTION_OFFERED,
     &RESUMED,
     &EARLY_DATA,
+    &INNER_HANDSHAKE,
     &SUBJECT,
     &ISSUER,
     &NAME,

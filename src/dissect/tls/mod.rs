@@ -11,10 +11,12 @@ pub mod field;
 pub mod handshake;
 pub mod hello;
 pub mod hex;
+pub mod inner_handshake;
 pub mod ja3;
 pub mod ja4;
 pub mod line_protocol;
 pub mod names;
+mod nested;
 pub mod record;
 #[cfg(test)]
 pub(crate) mod sample;
@@ -59,6 +61,10 @@ impl Dissector for Tls {
 
     fn start(&self) -> Box<dyn Dissection> {
         Box::new(TlsDissection::new())
+    }
+
+    fn start_closely(&self) -> Box<dyn Dissection> {
+        Box::new(nested::Closely::new())
     }
 }
 

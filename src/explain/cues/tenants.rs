@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::explain::subject::{Subject, identifiers};
 use crate::model::observable::Observable;
+use crate::model::organisation::{is_label, may_be_one};
 use crate::model::profile::HostProfile;
 use crate::model::quantity::counted;
 use crate::model::vantage::Vantage;
@@ -72,13 +73,26 @@ fn organisations(machines: &[&HostProfile]) -> Vec<String> {
         if names.is_empty() {
             continue;
         }
-        let (joined, apart): (Vec<_>, Vec<_>) = sets.into_iter().partition(|set| !set.is_disjoint(&names));
+        let is_one = |set: &BTreeSet<&str>| {
+            set.iter()
+                .any(|known| names.iter().any(|name| may_be_one(known, name)))
+        };
+        let (joined, apart): (Vec<_>, Vec<_>) = sets.into_iter().partition(is_one);
         for set in joined {
             names.extend(set);
         }
         sets = apart;
         sets.push(names);
     }
+    // What the inventory writes out and what services call it need not look alike: the larger number of the two is sure.
+    let (labels, written): (Vec<_>, Vec<_>) = sets
+        .into_iter()
+        .partition(|set| set.iter().all(|name| is_label(name)));
+    let sets = if labels.len() > written.len() {
+        labels
+    } else {
+        written
+    };
     let mut named: Vec<String> = sets
         .iter()
         .map(|set| set.iter().copied().collect::<Vec<_>>().join("/"))

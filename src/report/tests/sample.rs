@@ -11,8 +11,11 @@ use crate::model::finding::{
 };
 use crate::model::host::{AssetRecord, Explanations, HostName, HostReason, HostRecord, HostTool, Verdict};
 use crate::model::identity::ContentId;
-use crate::model::summary::{CaptureRecord, DamageRecord, DatabaseRecord, PacketCounts, Summary};
+use crate::model::summary::{
+    CaptureRecord, DamageRecord, DatabaseRecord, PacketCounts, Summary, VantageRecord,
+};
 use crate::model::time::{SECOND, Timestamp};
+use crate::model::vantage::Vantage;
 
 /// Text that does harm wherever it is shown as it is: clears a screen, forges a line, turns text, ends a tag, calls
 /// a function of a spreadsheet.
@@ -34,6 +37,7 @@ fn place(country: &str, city: &str, asn: u32, organisation: &str, kind: &str) ->
         asn: Some(asn),
         as_org: Some(organisation.to_owned()),
         kind: Some(kind.to_owned()),
+        kind_source: Some("example-kinds 2026-02-01".to_owned()),
         source: Some("example-city 2026-02-01".to_owned()),
     }
 }
@@ -273,7 +277,8 @@ fn summary() -> Summary {
     packets.skipped.add("unknown link type", 40);
     packets.damaged.add("cut IPv4 header", 10);
     Summary {
-        timestamp: at(480),
+        timestamp: Some(at(480)),
+        captures_unread: 0,
         captures: vec![
             CaptureRecord {
                 path: "evidence/home.pcapng".to_owned(),
@@ -310,6 +315,10 @@ fn summary() -> Summary {
             BTreeMap::from([("high".to_owned(), 2)]),
         )]),
         farms: BTreeMap::from([("likely".to_owned(), 1)]),
+        vantage: VantageRecord {
+            name: Vantage::Home,
+            judged_by: "as it was given".to_owned(),
+        },
         time_span: Some([at(0), at(480)]),
         wall_seconds: Some(1.25),
         version: "0.1.0".to_owned(),
@@ -456,6 +465,7 @@ fn spoil_findings(case: &mut Case) {
         city: Some(bad()),
         as_org: Some(bad()),
         kind: Some(bad()),
+        kind_source: Some(bad()),
         source: Some(bad()),
         asn: None,
     };

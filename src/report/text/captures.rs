@@ -18,7 +18,7 @@ pub(super) fn write(page: &mut Page<'_>, case: &Case) -> io::Result<()> {
     for capture in &summary.captures {
         let mut text = format!("{} packets, {}", capture.packets, words::bytes(capture.bytes));
         if let (Some(first), Some(last)) = (capture.first, capture.last) {
-            text = format!("{text}, {}", words::range(first, last));
+            text = format!("{text}, {} UTC", words::range(first, last));
         }
         let links: Vec<String> = capture.link_types.iter().map(|one| words::shown(one)).collect();
         if !links.is_empty() {
@@ -39,6 +39,10 @@ pub(super) fn write(page: &mut Page<'_>, case: &Case) -> io::Result<()> {
         page.rows("clock", capture.clock.map(|clock| self::clock(&clock)))?;
         page.indent(2);
     }
+    let vantage = &summary.vantage;
+    let judged = (!vantage.judged_by.is_empty())
+        .then(|| format!("{}: {}", vantage.name.name(), words::shown(&vantage.judged_by)));
+    page.rows("vantage", judged)?;
     let packets = &summary.packets;
     let counts = format!(
         "{} read, {} decoded, {} duplicates, {} filtered, {} skipped, {} damaged",
@@ -82,6 +86,8 @@ pub(super) fn write(page: &mut Page<'_>, case: &Case) -> io::Result<()> {
         words::shown(&summary.weights)
     );
     page.rows("versions", [versions])?;
+    let took = summary.wall_seconds.map(|seconds| format!("{seconds:.3} s"));
+    page.rows("wall time", took)?;
     page.rows(
         "remarks",
         summary.remarks.iter().map(|text| words::sentence(text)),

@@ -9,13 +9,10 @@ use crate::model::farm::Farm;
 use crate::model::finding::{Activity, Finding, Role};
 use crate::model::host::{HostRecord, Verdict};
 
-use super::page::Page;
-use super::{explained, next_question, not_observable};
+use super::page::{Depth, Page};
+use super::{explained, joined, next_question, not_observable};
 use crate::report::shown::Shown;
 use crate::report::words;
-
-/// Items of evidence, and intervals, that a finding shows; the records hold all of them.
-const TOP: usize = 3;
 
 pub(super) fn write(page: &mut Page<'_>, case: &Case, shown: Shown) -> io::Result<()> {
     let mut hosts: Vec<&HostRecord> = shown.hosts(case).collect();
@@ -50,7 +47,8 @@ fn host(page: &mut Page<'_>, group: Option<&Farm>, host: &HostRecord) -> io::Res
     page.heading(0, style, &head, &text.join(", "))?;
     page.indent(2);
     // In a group the group's own sentence, gaps and question stand above.
-    let stands_alone = group.is_none() && host.verdict >= Verdict::Note;
+    let depth = page.depth;
+    let stands_alone = depth.is_whole || group.is_none() && host.verdict >= Verdict::Note;
     if stands_alone {
         page.paragraph(&words::sentence(&host.summary))?;
     }
@@ -77,15 +75,20 @@ fn host(page: &mut Page<'_>, group: Option<&Farm>, host: &HostRecord) -> io::Res
             "member of",
             [format!("group {} ({})", farm.id, farm.verdict.name())],
         )?;
-    } else if stands_alone {
-        page.items("explained by", explained(&host.explanations, ""))?;
     }
-    if host.verdict >= Verdict::Note {
+    if stands_alone && (group.is_none() || depth.is_whole) {
+        page.items("explained by", explained(&host.explanations, "", depth))?;
+    }
+    if depth.is_whole || host.verdict >= Verdict::Note {
         let reasons = host.reasons.iter().map(|one| {
             let figures = format!("{:>+6.1} dB  ", one.weight.0);
-            (figures, words::sentence(&one.what))
+            let what = words::sentence(&one.what);
+            let cue = depth
+                .is_whole
+                .then(|| format!(" [{}]", words::shown(&one.reason)));
+            (figures, format!("{what}{}", cue.unwrap_or_default()))
         });
-        page.items("because", reasons.take(TOP))?;
+        page.items("because", reasons.take(depth.top))?;
     }
     if stands_alone {
         not_observable(page, &host.not_observable)?;
@@ -118,8 +121,9 @@ fn finding(page: &mut Page<'_>, case: &Case, finding: &Finding) -> io::Result<()
     let head = finding.confidence.name().to_uppercase();
     page.heading(2, style, &head, &format!("{} [{}]", parts.join(", "), finding.id))?;
     page.indent(4);
+    let depth = page.depth;
     page.paragraph(&words::sentence(&finding.summary))?;
-    page.rows("when", when(finding))?;
+    page.rows("when (UTC)", when(finding, depth))?;
     page.rows("controller", finding.controller.as_ref().map(words::controller))?;
     let peer = words::peer(finding);
     if !peer.is_empty() {
@@ -143,7 +147,16 @@ fn finding(page: &mut Page<'_>, case: &Case, finding: &Finding) -> io::Result<()
             )
         }),
     )?;
-    page.items("evidence", evidence(case, finding))?;
+    if depth.is_whole {
+        page.rows("score", [format!("{:+.1} dB", finding.score.0)])?;
+        let flows = format!(
+            "{}: {}",
+            words::counted(finding.flow_count, "flow"),
+            joined(&finding.flow_ids)
+        );
+        page.rows("flows", (finding.flow_count > 0).then_some(flows))?;
+    }
+    page.items("evidence", evidence(case, finding, depth))?;
     page.rows(
         "also possible",
         finding.benign.iter().map(|text| words::sentence(text)),
@@ -151,7 +164,7 @@ fn finding(page: &mut Page<'_>, case: &Case, finding: &Finding) -> io::Result<()
 }
 
 /// The session intervals, or first and last sight.
-fn when(finding: &Finding) -> Vec<String> {
+fn when(finding: &Finding, depth: Depth) -> Vec<String> {
     if finding.intervals.is_empty() {
         let lasting = words::span(finding.last_seen.since(finding.timestamp));
         let range = words::range(finding.timestamp, finding.last_seen);
@@ -160,7 +173,7 @@ fn when(finding: &Finding) -> Vec<String> {
     let mut texts: Vec<String> = finding
         .intervals
         .iter()
-        .take(TOP)
+        .take(depth.top)
         .map(|(start, end, activity)| {
             let lasting = words::span(end.since(*start));
             format!("{} {} ({lasting})", words::range(*start, *end), activity.name())
@@ -177,7 +190,7 @@ fn when(finding: &Finding) -> Vec<String> {
 }
 
 /// The weightiest items, with the frames that show them.
-fn evidence(case: &Case, finding: &Finding) -> Vec<(String, String)> {
+fn evidence(case: &Case, finding: &Finding, depth: Depth) -> Vec<(String, String)> {
     let mut ranked: Vec<&Evidence> = finding.evidence.iter().collect();
     ranked.sort_by(|one, other| {
         other
@@ -189,26 +202,31 @@ fn evidence(case: &Case, finding: &Finding) -> Vec<(String, String)> {
     });
     let mut items: Vec<(String, String)> = ranked
         .iter()
-        .take(TOP)
+        .take(depth.top)
         .flat_map(|one| {
-            let figures = format!("{:>+6.1} dB  {:<11}", one.weight.0, words::state(one.state));
-            let frames = words::frames(case, one);
+            let figures = format!("{:>+6.1} dB  {:<10} ", one.weight.0, words::state(one.state));
+            let frames = words::frames_up_to(case, one, depth.frames);
             let at = if frames.is_empty() {
                 String::new()
             } else {
                 format!(" [{frames}]")
             };
             let beside = " ".repeat(figures.len());
+            let rule = one.signature.as_ref().or(one.measure.as_ref());
+            let rule = rule
+                .filter(|_| depth.is_whole)
+                .map(|rule| (beside.clone(), format!("rule or measure: {}", words::shown(rule))));
             let note = one
                 .note
                 .as_ref()
                 .map(|note| (beside, format!("note: {}", words::sentence(note))));
             [(figures, format!("{}{at}", words::sentence(&one.what)))]
                 .into_iter()
+                .chain(rule)
                 .chain(note)
         })
         .collect();
-    let more = ranked.len().saturating_sub(TOP);
+    let more = ranked.len().saturating_sub(depth.top);
     if more > 0 {
         items.push((String::new(), format!("and {more} more")));
     }

@@ -21,11 +21,9 @@ use super::output::Output;
 use super::shown::Shown;
 use super::words;
 
-use page::Page;
 pub use page::Styles;
+use page::{Depth, Page};
 
-/// Most reasons, hosts or remarks of one kind that the text names; the records hold all of them.
-const MOST: usize = 12;
 /// An explanation below this is not worth a line beside the winner and the runner-up.
 const WORTH_A_LINE: f64 = 0.01;
 
@@ -52,7 +50,7 @@ impl<W: Write + Send> Output<W> for Text<W> {
 
 /// Writes the whole report.
 pub fn write(case: &Case, shown: Shown, styles: &Styles, to: &mut dyn Write) -> io::Result<()> {
-    let mut page = Page::new(to, styles);
+    let mut page = Page::new(to, styles, Depth::REPORT);
     first_line(&mut page, case, shown)?;
     for farm in shown.farms(case) {
         page.blank()?;
@@ -60,6 +58,32 @@ pub fn write(case: &Case, shown: Shown, styles: &Styles, to: &mut dyn Write) -> 
     }
     findings::write(&mut page, case, shown)?;
     captures::write(&mut page, case)
+}
+
+/// `--explain`: everything that is known of the groups, hosts and findings of a case that holds one of them and what belongs
+/// to it ([`super::subject`]).
+pub struct Ledger<W> {
+    to: W,
+    styles: Styles,
+}
+
+impl<W: Write + Send> Ledger<W> {
+    /// A ledger in these styles.
+    pub fn new(to: W, styles: Styles) -> Self {
+        Self { to, styles }
+    }
+}
+
+impl<W: Write + Send> Output<W> for Ledger<W> {
+    fn finish(mut self: Box<Self>, case: &Case) -> io::Result<W> {
+        let shown = Shown { all: true };
+        let mut page = Page::new(&mut self.to, &self.styles, Depth::LEDGER);
+        for farm in shown.farms(case) {
+            group(&mut page, case, farm)?;
+        }
+        findings::write(&mut page, case, shown)?;
+        Ok(self.to)
+    }
 }
 
 /// The verdict, before anything else.
@@ -127,7 +151,11 @@ fn group(page: &mut Page<'_>, case: &Case, farm: &Farm) -> io::Result<()> {
     let style = page.styles.verdict(farm.verdict);
     page.heading(0, style, &head, &words::sentence(&farm.summary))?;
     page.indent(2);
-    page.items("explained by", explained(&farm.explanations, &farm.runner_up))?;
+    let depth = page.depth;
+    page.items(
+        "explained by",
+        explained(&farm.explanations, &farm.runner_up, depth),
+    )?;
     let mut sorted: Vec<_> = farm.hosts.iter().collect();
     sorted.sort_by_key(|member| (member.is_kvm, &member.label));
     let members = sorted.into_iter().map(|member| {
@@ -135,11 +163,11 @@ fn group(page: &mut Page<'_>, case: &Case, farm: &Farm) -> io::Result<()> {
         let kind = if member.is_kvm { " (IP KVM)" } else { "" };
         (figures, format!("{}{kind}", words::shown(&member.label)))
     });
-    page.items("machines", bounded(members, "machine"))?;
-    page.items("speaks for it", reasons(farm, |one| one.weight.0 > 0.0))?;
-    page.items("speaks against", reasons(farm, |one| one.weight.0 <= 0.0))?;
-    page.rows("also possible", benign(case, farm))?;
-    page.rows("in common", in_common(farm))?;
+    page.items("machines", bounded(members, "machine", depth))?;
+    page.items("speaks for it", reasons(farm, depth, |one| one.weight.0 > 0.0))?;
+    page.items("speaks against", reasons(farm, depth, |one| one.weight.0 <= 0.0))?;
+    page.rows("also possible", benign(case, farm, depth))?;
+    page.rows("in common", in_common(farm, depth))?;
     page.rows(
         "second opinion",
         farm.second_opinion.iter().map(|said| words::sentence(said)),
@@ -164,7 +192,7 @@ fn group(page: &mut Page<'_>, case: &Case, farm: &Farm) -> io::Result<()> {
 /// What could not be seen of a group or a host.
 fn not_observable(page: &mut Page<'_>, list: &[String]) -> io::Result<()> {
     let hidden = list.iter().map(|text| (String::new(), words::shown(text)));
-    page.items("not observable", bounded(hidden, "item"))
+    page.items("not observable", bounded(hidden, "item", page.depth))
 }
 
 /// What would settle most about a group or a host.
@@ -176,14 +204,14 @@ fn next_question(page: &mut Page<'_>, question: &str) -> io::Result<()> {
 }
 
 /// Winner, runner-up, and what else has a noticeable share.
-fn explained(explanations: &Explanations, runner_up: &str) -> Vec<(String, String)> {
+fn explained(explanations: &Explanations, runner_up: &str, depth: Depth) -> Vec<(String, String)> {
     if !words::is_explained(explanations) {
         return Vec::new();
     }
     words::ranked(explanations)
         .iter()
         .enumerate()
-        .filter(|(place, one)| *place < 2 || one.probability >= WORTH_A_LINE)
+        .filter(|(place, one)| depth.is_whole || *place < 2 || one.probability >= WORTH_A_LINE)
         .map(|(_, one)| {
             let mark = if one.key == runner_up { " (runner-up)" } else { "" };
             let figures = format!("{:>5} ", words::probability(one.probability));
@@ -193,29 +221,38 @@ fn explained(explanations: &Explanations, runner_up: &str) -> Vec<(String, Strin
 }
 
 /// Reasons that pass, as they are ranked; weight and state in front.
-fn reasons(farm: &Farm, passes: impl Fn(&Reason) -> bool) -> Vec<(String, String)> {
+fn reasons(farm: &Farm, depth: Depth, passes: impl Fn(&Reason) -> bool) -> Vec<(String, String)> {
     let chosen = farm
         .reasons
         .iter()
-        .filter(|one| one.state != State::NotObservable && passes(one))
-        .map(|one| {
-            let figures = format!("{:>+6.1} dB  {:<11}", one.weight.0, words::state(one.state));
-            (
-                figures,
-                format!("{} [{}]", words::sentence(&one.what), words::shown(&one.reason)),
-            )
+        .filter(|one| (depth.is_whole || one.state != State::NotObservable) && passes(one))
+        .flat_map(|one| {
+            let figures = format!("{:>+6.1} dB  {:<10} ", one.weight.0, words::state(one.state));
+            let beside = " ".repeat(figures.len());
+            let what = format!("{} [{}]", words::sentence(&one.what), words::shown(&one.reason));
+            let cited = [("hosts", &one.hosts), ("findings", &one.findings)]
+                .into_iter()
+                .filter(|(_, ids)| depth.is_whole && !ids.is_empty())
+                .map(move |(name, ids)| (beside.clone(), format!("{name}: {}", joined(ids))));
+            std::iter::once((figures, what)).chain(cited)
         });
-    bounded(chosen, "reason")
+    bounded(chosen, "reason", depth)
+}
+
+/// Identifiers with spaces between them.
+fn joined(ids: &[ContentId]) -> String {
+    let texts: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    texts.join(" ")
 }
 
 /// What else could explain the findings behind the reasons, each once.
-fn benign(case: &Case, farm: &Farm) -> Vec<String> {
+fn benign(case: &Case, farm: &Farm, depth: Depth) -> Vec<String> {
     let mut texts: Vec<String> = Vec::new();
     let cited: BTreeSet<ContentId> = farm.reasons.iter().flat_map(|one| one.findings.clone()).collect();
     for finding in case.findings.iter().filter(|one| cited.contains(&one.id)) {
         for benign in &finding.benign {
             let text = words::sentence(benign);
-            if texts.len() < MOST && !texts.contains(&text) {
+            if texts.len() < depth.most && !texts.contains(&text) {
                 texts.push(text);
             }
         }
@@ -223,7 +260,7 @@ fn benign(case: &Case, farm: &Farm) -> Vec<String> {
     texts
 }
 
-fn in_common(farm: &Farm) -> Vec<String> {
+fn in_common(farm: &Farm, depth: Depth) -> Vec<String> {
     let shared = &farm.shared;
     let lists = [
         ("controllers", &shared.controllers),
@@ -236,7 +273,11 @@ fn in_common(farm: &Farm) -> Vec<String> {
         .into_iter()
         .filter(|(_, list)| !list.is_empty())
         .map(|(name, list)| {
-            let values: Vec<String> = list.iter().take(MOST).map(|one| words::shown(one)).collect();
+            let values: Vec<String> = list
+                .iter()
+                .take(depth.most)
+                .map(|one| words::shown(one))
+                .collect();
             let more = list.len().saturating_sub(values.len());
             let rest = if more == 0 {
                 String::new()
@@ -256,10 +297,14 @@ fn in_common(farm: &Farm) -> Vec<String> {
 }
 
 /// The first of them, and how many more there are.
-fn bounded(items: impl IntoIterator<Item = (String, String)>, singular: &str) -> Vec<(String, String)> {
+fn bounded(
+    items: impl IntoIterator<Item = (String, String)>,
+    singular: &str,
+    depth: Depth,
+) -> Vec<(String, String)> {
     let mut all: Vec<(String, String)> = items.into_iter().collect();
-    let more = all.len().saturating_sub(MOST);
-    all.truncate(MOST);
+    let more = all.len().saturating_sub(depth.most);
+    all.truncate(depth.most);
     if more > 0 {
         all.push((
             String::new(),

@@ -6,6 +6,7 @@ use anstyle::{AnsiColor, Style};
 
 use crate::model::finding::Confidence;
 use crate::model::host::Verdict;
+use crate::report::words;
 
 /// Widest line.
 pub(super) const WIDTH: usize = 100;
@@ -64,17 +65,49 @@ impl Styles {
     }
 }
 
+/// How much is told of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Depth {
+    /// Most reasons, hosts or remarks of one kind that are named.
+    pub(super) most: usize,
+    /// Most items of evidence, and intervals, of a finding.
+    pub(super) top: usize,
+    /// Most frames of an item of evidence.
+    pub(super) frames: usize,
+    /// Whether what weighs nothing, or belongs to a group that is told above, is told as well.
+    pub(super) is_whole: bool,
+}
+
+impl Depth {
+    /// What a tired analyst reads; the records hold all.
+    pub(super) const REPORT: Self = Self {
+        most: 12,
+        top: 3,
+        frames: words::FRAMES,
+        is_whole: false,
+    };
+    /// Everything that a record holds.
+    pub(super) const LEDGER: Self = Self {
+        most: usize::MAX,
+        top: usize::MAX,
+        frames: usize::MAX,
+        is_whole: true,
+    };
+}
+
 /// Lines on their way out.
 pub(super) struct Page<'a> {
     to: &'a mut dyn Write,
+    pub(super) depth: Depth,
     pub(super) styles: &'a Styles,
     indent: usize,
 }
 
 impl<'a> Page<'a> {
-    pub(super) fn new(to: &'a mut dyn Write, styles: &'a Styles) -> Self {
+    pub(super) fn new(to: &'a mut dyn Write, styles: &'a Styles, depth: Depth) -> Self {
         Self {
             to,
+            depth,
             styles,
             indent: 2,
         }

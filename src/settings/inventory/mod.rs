@@ -15,7 +15,7 @@ use std::path::Path;
 use ipnet::IpNet;
 use jiff::tz::TimeZone;
 
-use super::policy;
+use super::{country, policy};
 use crate::document::{Fault, Faults};
 use crate::model::address::MacAddress;
 use crate::model::egress::Travel;
@@ -315,11 +315,7 @@ impl Inventory {
             hostnames: reader.many("hostname", |text| Some(host_name(text)), "a name"),
             asset: reader.text("asset"),
             assignee: reader.text("assignee"),
-            country: reader.one(
-                "country",
-                policy::country,
-                "a country code of two letters (ISO 3166-1)",
-            ),
+            country: reader.country(),
             region: reader.text("region"),
             coordinates: latitude.zip(longitude),
             timezone: reader.one(
@@ -437,6 +433,15 @@ impl RowReader<'_> {
             self.fault(column, format!("{text:?} is not {wanted}"));
         }
         value
+    }
+
+    fn country(&mut self) -> Option<String> {
+        let text = self.text("country")?;
+        let code = country::code(&text);
+        if code.is_none() {
+            self.fault("country", country::complaint(&text));
+        }
+        code
     }
 
     fn many<T>(&mut self, column: &str, read: impl Fn(&str) -> Option<T>, wanted: &str) -> Vec<T> {

@@ -77,7 +77,7 @@ fn hosts_are_matched_by_mac_then_ip_then_narrowest_network_then_name() {
 fn bad_rows_are_named_with_line_and_cause_and_the_others_stay() {
     let text = "\
 ip,mac,country,timezone,work_hours,latitude,allowed_tools
-192.0.2.1,,USA,,,,
+192.0.2.1,,UK,,,,
 192.0.2.300,xx,,Mars/Base,9-5,99,anydesl
 ,,US,,,,
 192.0.2.4,,,,,5,
@@ -92,7 +92,7 @@ ip,mac,country,timezone,work_hours,latitude,allowed_tools
     assert_eq!(
         faults,
         [
-            "assets.csv:2: country: \"USA\" is not a country code of two letters (ISO 3166-1)",
+            "assets.csv:2: country: \"UK\" is not a country code of two letters (ISO 3166-1); United Kingdom has GB",
             "assets.csv:3: latitude: \"99\" is not degrees from -90 to 90",
             "assets.csv:3: mac: \"xx\" is not a link address such as 00:1a:2b:3c:4d:5e",
             "assets.csv:3: ip: \"192.0.2.300\" is not an address",
@@ -230,7 +230,7 @@ ip,assignee,valid_from,valid_until,travel
         faults,
         [
             "assets.csv:4: 192.0.2.1 already stands in line 3",
-            "assets.csv:5: travel: \"2025-06-03/2025-06-01\" is not a journey such as 2026-03-01/2026-03-14 or 2026-03-01/2026-03-14 PT",
+            "assets.csv:5: travel: \"2025-06-03/2025-06-01\" is not a journey such as 2026-03-01/2026-03-14 or 2026-03-01/2026-03-14 PT (country code of ISO 3166-1)",
             "assets.csv:5: valid_until: before valid_from",
         ]
     );

@@ -2,14 +2,15 @@
 
 use jiff::civil::Date;
 
-use super::policy;
+use super::country;
 use crate::model::egress::Travel;
 
 /// What a day looks like, for faults.
 pub(super) const DAY: &str = "a day such as 2026-03-01";
 
 /// What a journey looks like, for faults.
-pub(super) const TRAVEL: &str = "a journey such as 2026-03-01/2026-03-14 or 2026-03-01/2026-03-14 PT";
+pub(super) const TRAVEL: &str =
+    "a journey such as 2026-03-01/2026-03-14 or 2026-03-01/2026-03-14 PT (country code of ISO 3166-1)";
 
 /// A day since 1970 of `YYYY-MM-DD`.
 pub(super) fn day(text: &str) -> Option<u32> {
@@ -21,7 +22,7 @@ pub(super) fn day(text: &str) -> Option<u32> {
 /// First and last day (ISO 8601, 4.4), and where to.
 pub(super) fn travel(text: &str) -> Option<Travel> {
     let (days, country) = match text.trim().split_once(' ') {
-        Some((days, country)) => (days, Some(policy::country(country.trim())?)),
+        Some((days, country)) => (days, Some(country::code(country.trim())?)),
         None => (text.trim(), None),
     };
     let (first, last) = days.split_once('/')?;

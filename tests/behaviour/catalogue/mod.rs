@@ -2,6 +2,7 @@
 //! is known.
 
 mod link;
+mod media;
 mod proof;
 mod samples;
 mod tls;
@@ -235,11 +236,13 @@ fn a_product_carries_its_protocol_and_brings_no_second_finding() {
 }
 
 /// What names a tool alone by a digest cannot be made: no message has that digest by design. A capture would prove it.
-const WITHOUT_PROOF: [(&str, &str); 2] = [
+const WITHOUT_PROOF: [(&str, &str); 3] = [
     // The project recorded it: fixtures/real/openconnect.
     ("cisco-anyconnect", "dd2i080400_eb2f42bf365c_75a4a91190bb"),
     // nDPId computed it from Tor 0.4.8 in 2025; none of the labelled captures is that young.
     ("tor", "t13d181100_6c2ba73853a4_d41ae481755e"),
+    // The project recorded it with Tor 0.4.9: fixtures/real/tor.
+    ("tor", "t13d181100_796efca44d18_d41ae481755e"),
 ];
 
 #[test]

@@ -1,0 +1,98 @@
+//! Detectors that watch while flows and facts pass, and say at the end what they saw.
+//!
+//! Beside sessions, which are grouped by tool and peer for everybody, there are things that are told only from flows of no tool,
+//! from questions or from two devices side by side. Each is a [`Watcher`] in a file of its own with a line in
+//! [`super::DETECTORS`]; what only looks at the end is a [`Conclusion`].
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::recognise::Recognised;
+use super::{Concluded, HostView, Knowledge};
+use crate::model::fact::Fact;
+use crate::model::finding::Finding;
+use crate::model::observation::{EventHeader, LocalIndex, Observation};
+use crate::settings::limits::Limits;
+use crate::settings::policy::Heuristics;
+use crate::signatures::Catalogue;
+
+/// What is known when everything was seen.
+pub struct Ended<'a> {
+    /// The hosts, in order.
+    pub hosts: &'a [HostView],
+    /// The host of each local address.
+    pub by_local: BTreeMap<LocalIndex, &'a HostView>,
+    /// What detectors may ask.
+    pub knowledge: &'a Knowledge<'a>,
+}
+
+/// Watches what passes, in time order, and concludes at the end. Bounded in memory by itself.
+pub trait Watcher: fmt::Debug + Send {
+    /// Takes a placed flow with the tools that it may belong to.
+    fn flow(&mut self, _observation: &Observation<'_>, _recognised: &[Recognised<'_>]) {}
+
+    /// Takes a fact about a host: who said it, or for an answer who gets it.
+    fn fact(&mut self, _about: LocalIndex, _header: &EventHeader, _fact: &Fact<'_>, _catalogue: &Catalogue) {}
+
+    /// Adds what it saw to what those before it in the list concluded.
+    fn conclude(&mut self, ended: &Ended<'_>, concluded: &mut Concluded);
+}
+
+/// Finds what can be told only when everything was seen.
+pub trait Conclusion: Sync {
+    /// Findings about hosts; `findings` are those that were concluded before, to refer to.
+    fn conclude(&self, hosts: &[HostView], findings: &[Finding], knowledge: &Knowledge<'_>) -> Vec<Finding>;
+}
+
+/// A detector beside sessions, as it is registered.
+pub(super) enum Detector {
+    /// One that watches, made anew for each run.
+    Watching(fn(&Limits) -> Box<dyn Watcher>),
+    /// One that watches in runs whose policy asks for it.
+    WhereWanted(fn(Heuristics) -> bool, fn(&Limits) -> Box<dyn Watcher>),
+    /// One that has nothing to remember.
+    Concluding(&'static dyn Conclusion),
+}
+
+/// A detector beside sessions, in a run.
+pub(super) enum Running {
+    /// One that watches.
+    Watching(Box<dyn Watcher>),
+    /// One that only looks at the end.
+    Concluding(&'static dyn Conclusion),
+}
+
+impl Detector {
+    /// Makes it ready for a run that wants it.
+    pub(super) fn start(&self, limits: &Limits, heuristics: Heuristics) -> Option<Running> {
+        match self {
+            Self::Watching(make) => Some(Running::Watching(make(limits))),
+            Self::WhereWanted(is_wanted, make) => {
+                is_wanted(heuristics).then(|| Running::Watching(make(limits)))
+            }
+            Self::Concluding(conclusion) => Some(Running::Concluding(*conclusion)),
+        }
+    }
+}
+
+impl Running {
+    /// Adds what it found.
+    pub(super) fn conclude(&mut self, ended: &Ended<'_>, concluded: &mut Concluded) {
+        match self {
+            Self::Watching(watcher) => watcher.conclude(ended, concluded),
+            Self::Concluding(conclusion) => {
+                let found = conclusion.conclude(ended.hosts, &concluded.findings, ended.knowledge);
+                concluded.findings.extend(found);
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Running {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Watching(watcher) => watcher.fmt(formatter),
+            Self::Concluding(_) => formatter.write_str("Concluding"),
+        }
+    }
+}
