@@ -8,7 +8,7 @@ use farmhawk::model::host::Verdict;
 use farmhawk::model::time::{SECOND, Timestamp};
 
 use crate::analysis::Analyst;
-use crate::runs::{vantage, worst, write_with};
+use crate::runs::{worst, write_with};
 
 /// Monday 14 September 2026, 00:00 UTC: when the laboratory's days begin.
 const START: i64 = 1_789_344_000;
@@ -136,7 +136,7 @@ fn one(analyst: &Analyst, series: &Series, value: u64, seed: u64, folder: &Path)
         fs::write(&path, sampled(&capture, value))?;
     }
     let captures = [path];
-    let analysed = analyst.analyse_until(&captures, &inventory, scenario.policy, vantage(scenario), until)?;
+    let analysed = analyst.analyse_until(&captures, &inventory, scenario.policy, until)?;
     let [path] = captures;
     fs::remove_file(path)?;
     Ok(worst(&analysed.case.farms))

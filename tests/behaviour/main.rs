@@ -61,6 +61,7 @@ mod program;
 mod published;
 #[cfg(test)]
 mod real;
+#[cfg(test)]
 mod renewal;
 #[cfg(test)]
 mod scenes;

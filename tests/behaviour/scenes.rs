@@ -6,7 +6,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use farmhawk::model::farm::Farm;
-use farmhawk::model::vantage::Vantage;
 use serde_json::Value;
 
 use crate::analysis::Analyst;
@@ -225,7 +224,7 @@ fn a_farm_in_tags_and_tunnels_or_twice_is_judged_like_the_bare_one() {
             continue;
         }
         let analyse = |path: &Path| {
-            let analysed = analyst.analyse(&[path.to_owned()], &inventory, scenario.policy, Vantage::Home);
+            let analysed = analyst.analyse(&[path.to_owned()], &inventory, scenario.policy);
             analysed.unwrap().case.farms
         };
         let wrapped = told(&analyse(&path));

@@ -180,20 +180,6 @@ fn a_blatant_farm_is_up_for_review_even_where_nobody_listed_tools() {
     assert_eq!(auth.unwrap(), "auth: no list of sanctioned tools was given");
 }
 
-#[test]
-fn a_blatant_farm_on_a_home_line_under_a_watched_vpn_is_likely_after_an_hour() {
-    let mut all: Vec<HostProfile> = farm()
-        .into_iter()
-        .map(|profile| on_line(profile, NetworkKind::Residential, false))
-        .collect();
-    // Remote control and organisations: where that is, is no third kind of evidence. A shared house is a home, too.
-    assert_eq!(explained(&all).farms[0].verdict, Verdict::Review);
-    for profile in &mut all {
-        place_controllers(profile, ControllerPlaceKind::WatchedVpn, false);
-    }
-    assert!(explained(&all).farms[0].verdict >= Verdict::Likely);
-}
-
 fn place_controllers(profile: &mut HostProfile, kind: ControllerPlaceKind, is_default_database_only: bool) {
     if let Observable::Observed(sessions) = &mut profile.sessions {
         for controller in sessions.iter_mut().flat_map(|session| &mut session.controllers) {
@@ -544,30 +530,4 @@ fn a_tool_on_most_machines_of_an_employer_is_policy_but_in_a_house_it_is_not() {
     assert!(explained(&all).farms[0].verdict >= Verdict::Review);
 }
 
-#[test]
-fn a_place_that_the_policy_declares_counts_for_more_than_what_a_database_says_of_its_line() {
-    let of = |kind| {
-        let profiles: Vec<HostProfile> = farm()
-            .into_iter()
-            .map(|profile| HostProfile {
-                stands_in: kind,
-                ..on_line(profile, NetworkKind::Residential, false)
-            })
-            .collect();
-        let found = explained(&profiles);
-        let site = found.farms[0]
-            .reasons
-            .iter()
-            .find(|one| one.reason == "site")
-            .unwrap();
-        (site.what.clone(), site.weight.0)
-    };
-    let (line, weight) = of(None);
-    assert!(
-        line.contains("a residential line") && weight > 0.0,
-        "{line} {weight}"
-    );
-    let (declared, weight) = of(Some(NetworkKind::Shared));
-    assert!(declared.contains("in a place that many"), "{declared}");
-    assert!(weight < 0.0, "{weight}");
-}
+mod place;
