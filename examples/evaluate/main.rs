@@ -1,7 +1,8 @@
 //! `make evaluate`: every scenario of the laboratory over many seeds, through the analyser, against the truth; writes EVALUATION.md.
 //!
-//! Arguments: number of seeds (50), and names of scenarios if not all are wanted; with names, the page goes to standard output.
-//! `mixed` among them is the analysis of many sites at once, and tells why groups hold more than one farm.
+//! Arguments: number of seeds (50), and names of scenarios if not all are wanted; with names, the page goes to standard output, with
+//! the reasons of each run.
+//! `mixed` among them is the analysis of many sites at once, and tells why groups hold more than one farm; `dose` is dose and response.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -10,6 +11,8 @@
 )]
 
 mod analysis;
+mod dose;
+mod forge;
 mod measure;
 mod mixed;
 mod report;
@@ -24,6 +27,8 @@ use runs::Outcome;
 
 /// Seeds of the analyses of all sites at once: they take as long as everything else of a seed.
 const MIXED: u64 = 2;
+/// Even seeds of each dose.
+const DOSED: u64 = 3;
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -69,14 +74,23 @@ fn main() -> anyhow::Result<()> {
         .take(if is_mixed { usize::try_from(MIXED)? } else { 0 })
         .map(|half| mixed::run(&analyst, half * 2, folder.path()))
         .collect::<anyhow::Result<_>>()?;
+    let responses = if names.is_empty() || names.iter().any(|name| name == "dose") {
+        dose::responses(&analyst, DOSED.min(seeds / 2), folder.path())?
+    } else {
+        Vec::new()
+    };
+    let page = report::page(&outcomes, &mixed, &responses, seeds, hash);
     if !names.is_empty() {
-        println!("{}", report::page(&outcomes, &mixed, seeds, hash));
+        println!("{page}");
+        for one in &outcomes {
+            println!("{} seed {}: {}", one.scenario, one.seed, one.told);
+        }
         for one in mixed.iter().flat_map(|mixed| &mixed.strange) {
             println!("{one}");
         }
         return Ok(());
     }
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("EVALUATION.md");
-    std::fs::write(path, report::page(&outcomes, &mixed, seeds, hash))?;
+    std::fs::write(path, page)?;
     Ok(())
 }

@@ -43,8 +43,9 @@ pub(crate) fn run(analyst: &Analyst, seed: u64, folder: &Path) -> anyhow::Result
         let (path, rows, truth) = write(scenario, seed, folder)?;
         captures.push(path);
         inventory.extend(rows.lines().skip(1).flat_map(|row| [row, "\n"]));
-        if scenario.policy.contains("[[") {
-            policy.push_str(scenario.policy);
+        if let Some(places) = scenario.policy.find("[[") {
+            policy.push_str(scenario.policy.get(places..).unwrap_or_default());
+            policy.push('\n');
         }
         truths.push(truth);
     }

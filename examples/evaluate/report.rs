@@ -1,14 +1,16 @@
 //! EVALUATION.md: what the runs say, in tables.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use farmhawk::explain::posterior::FAMILIES;
 use farmhawk::explain::verdict::family_words;
 use farmhawk::model::host::Verdict;
 
+use crate::dose::Response;
 use crate::measure::{self, EDGES, count, share};
 use crate::mixed::Mixed;
-use crate::runs::{Outcome, scenarios};
+use crate::runs::{Outcome, Trait, scenarios};
 
 const VERDICTS: [Verdict; 5] = [
     Verdict::None,
@@ -24,16 +26,24 @@ const fn is_judged(outcome: &Outcome) -> bool {
 }
 
 /// The whole page.
-pub(crate) fn page(outcomes: &[Outcome], mixed: &[Mixed], seeds: u64, hash: &str) -> String {
+pub(crate) fn page(
+    outcomes: &[Outcome],
+    mixed: &[Mixed],
+    responses: &[Response],
+    seeds: u64,
+    hash: &str,
+) -> String {
     let mut text = format!(
         "# Evaluation\n\nWritten by `make evaluate SEEDS={seeds}`; do not edit. Model {hash}.\n\n\
          Every scenario of the laboratory (`farmhawk lab --list`) is written with the seeds 1 to {seeds} and analysed from its \
          capture, inventory and policy alone; the truth is read afterwards. The figures below come from even seeds only, except in the first table, which shows both.\n\n\
          ## What the figures can and cannot say\n\n\
-         - Odd and even seeds draw from different ranges: numbers of laptops, employers, laptops of one operator, IP KVMs and staff, hours, lengths of turns and \
-         sessions, days, delays, jitter, frames lost, pauses, things of the household. The even ranges are wider and reach beyond the odd ones on both sides or one; \
-         they overlap. Nobody has fitted a weight to either; mechanisms were mended while seeds 1 to 6 were read, and the rules for the distance of a direct \
-         controller, the resolution and the usual public address came out of that.\n\
+         - Odd and even seeds draw what a scenario is like as a whole from values of their own (the table at the end): no value of the one half is ever a value of the \
+         other. What is drawn within it (the length of each turn, each pause) comes from ranges that these set, and those may overlap.\n\
+         - No weight was fitted to either half: the tables are DETECTION.md's, with the exceptions that `weights.toml` names and reasons. Mechanisms were mended while single runs were read, \
+         at first of seeds 1 to 6, later also of even ones: the rules for the distance of a direct controller, the resolution and the usual public address came out of the former. The latter (S25, seeds 2 to 10) showed that \
+         the focus test counted machines of different operators against a farm; what was changed follows from its own simulation and from a flat prior over the number of operators, and the ranges of the even seeds were \
+         made disjoint from the odd ones, and so harder, before that.\n\
          - The gap that joins remote sessions was raised from 120 s to half an hour after S10 had stopped at review (.79) with seed 1; it then reached likely (.98). The reason given for it holds for any operator with several machines, but these scenarios cannot confirm it.\n\
          - The scenarios were written with the analyser's thresholds in view: farms work long enough for 300 minutes of activity, take turns that the focus test can use, and send screens above the level that counts as driven. They show that the evidence is read as meant, not that real farms give it.\n\
          - These are synthetic captures: how often a farm is found in the world, they do not tell.\n"
@@ -42,6 +52,7 @@ pub(crate) fn page(outcomes: &[Outcome], mixed: &[Mixed], seeds: u64, hash: &str
     let judged: Vec<&Outcome> = outcomes.iter().filter(|outcome| is_judged(outcome)).collect();
     if judged.is_empty() {
         text.push_str("\nNo even seed was run: nothing is judged.\n");
+        doses(&mut text, responses);
         return text;
     }
     gates(&mut text, &judged);
@@ -49,7 +60,10 @@ pub(crate) fn page(outcomes: &[Outcome], mixed: &[Mixed], seeds: u64, hash: &str
     partitions(&mut text, &judged, mixed);
     calibration(&mut text, &judged);
     ablation(&mut text, &judged);
+    forged(&mut text, &judged);
     baselines(&mut text, &judged);
+    doses(&mut text, responses);
+    traits(&mut text, outcomes);
     text.push_str(MISSING);
     text
 }
@@ -57,16 +71,16 @@ pub(crate) fn page(outcomes: &[Outcome], mixed: &[Mixed], seeds: u64, hash: &str
 const MISSING: &str = "\n## What falls short, and why\n\n\
 - S13 (laptops behind IP KVMs without any remote software) rests on pairing a KVM's picture with a laptop's connections, and its traffic was shaped together \
 with that detector: what the table says of it shows that the path works, nothing more.\n\
-- S14 (the same, seen by the employer) stays at note: three assignees behind one address is all that shows there.\n\
-- S32 (a farm behind its address translation) is not raised: devices behind one address are not counted.\n\
+- S14 (the same, seen by the employer) stays at note, where DETECTION.md asks for a review with a figure (.146) that lies in its own band of a note: three assignees behind one address is all that shows there, \
+and a shared place explains that nearly as well. A database that knows the kind of the line, or a declared site, would settle it.\n\
+- S32 (a farm behind its address translation) is raised as one host that is worked on from elsewhere, and not as a group: devices behind one address are not counted.\n\
 - In S06 and S21 another tool stands for TeamViewer and Chrome Remote Desktop, in S26 another VPN for Astrill, of which the laboratory has no model. S23 is written \
-with its floor declared. S30 floods with 15,000 to 40,000 frames and not with millions.\n\
-- The dose-response over loss, jitter, sampling and hours of capture is not measured.\n";
+with its floor declared. S30 floods with 15,000 to 40,000 frames and not with millions.\n";
 
 fn verdicts(text: &mut String, outcomes: &[Outcome]) {
     text.push_str(
-        "\n## Verdicts on the worst group of each capture\n\nOdd seeds + even seeds. In the last column the worst verdict on a single host.\n\n\
-         | scenario | asked for | none | note | review | likely | strong | hosts at likely or above |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n",
+        "\n## Verdicts on the worst group of each capture\n\nOdd seeds + even seeds. In the last two columns captures by the worst verdict on a single host.\n\n\
+         | scenario | asked for | none | note | review | likely | strong | host at review | host at likely or above |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
     );
     for scenario in scenarios() {
         let own: Vec<&Outcome> = outcomes
@@ -83,8 +97,15 @@ fn verdicts(text: &mut String, outcomes: &[Outcome]) {
             };
             let _ = write!(text, " {} + {} |", of(false), of(true));
         }
-        let hosts = own.iter().filter(|one| one.host >= Verdict::Likely).count();
-        let _ = writeln!(text, " {hosts} of {} |", own.len());
+        for worst in [&[Verdict::Review][..], &[Verdict::Likely, Verdict::Strong]] {
+            let of = |judged: bool| {
+                own.iter()
+                    .filter(|one| worst.contains(&one.host) && is_judged(one) == judged)
+                    .count()
+            };
+            let _ = write!(text, " {} + {} |", of(false), of(true));
+        }
+        text.push('\n');
     }
 }
 
@@ -252,6 +273,91 @@ fn ablation(text: &mut String, judged: &[&Outcome]) {
             one.without.get(place).copied().unwrap_or_default()
         });
     }
+}
+
+fn forged(text: &mut String, judged: &[&Outcome]) {
+    text.push_str(
+        "\n## With one family of evidence forged\n\nBenign captures, each with every combination of levels that the cues of one family can have, \
+         everything else as it was seen: the worst verdict on a host, on a group, or on all its hosts as one group.\n\n\
+         | forged | none | note | review | likely or above |\n| --- | --- | --- | --- | --- |\n",
+    );
+    for (place, family) in FAMILIES.into_iter().enumerate() {
+        let of = |wanted: &dyn Fn(Verdict) -> bool| {
+            let worst = judged.iter().filter_map(|one| one.forged.get(place));
+            worst.filter(|verdict| wanted(**verdict)).count()
+        };
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {} | {} |",
+            family_words(family),
+            of(&|one| one == Verdict::None),
+            of(&|one| one == Verdict::Note),
+            of(&|one| one == Verdict::Review),
+            of(&|one| one >= Verdict::Likely)
+        );
+    }
+}
+
+fn doses(text: &mut String, responses: &[Response]) {
+    if responses.is_empty() {
+        return;
+    }
+    text.push_str(
+        "\n## Dose and response\n\nThe first even seeds with one thing set, all else as the seed has it: captures by the worst verdict on a group.\n\n\
+         | what | dose | none | note | review | likely | strong |\n| --- | --- | --- | --- | --- | --- | --- |\n",
+    );
+    for one in responses {
+        let _ = write!(text, "| {} | {} |", one.title, one.value);
+        for verdict in VERDICTS {
+            let many = one.verdicts.iter().filter(|found| **found == verdict).count();
+            let _ = write!(text, " {many} |");
+        }
+        text.push('\n');
+    }
+}
+
+fn traits(text: &mut String, outcomes: &[Outcome]) {
+    let mut scenarios_of: BTreeMap<&Trait, BTreeSet<&str>> = BTreeMap::new();
+    for one in outcomes {
+        for drawn in &one.traits {
+            scenarios_of.entry(drawn).or_default().insert(one.scenario);
+        }
+    }
+    text.push_str(
+        "\n## What odd and even seeds draw\n\nBy the names in the truth file. Even seeds never draw a value of the odd ones.\n\n\
+         | drawn | scenarios | odd seeds | even seeds |\n| --- | --- | --- | --- |\n",
+    );
+    for ((name, odd, even), scenarios) in scenarios_of {
+        let names: Vec<&str> = scenarios.into_iter().collect();
+        let _ = writeln!(
+            text,
+            "| {name} | {} | {} | {} |",
+            names.join(" "),
+            range(*odd),
+            beside(*odd, *even)
+        );
+    }
+}
+
+fn range([least, most]: [u64; 2]) -> String {
+    if least == most {
+        least.to_string()
+    } else {
+        format!("{least} to {most}")
+    }
+}
+
+/// What of `even` lies on either side of `odd`.
+fn beside(odd: [u64; 2], even: [u64; 2]) -> String {
+    let below = odd[0].checked_sub(1).map(|last| [even[0], even[1].min(last)]);
+    let above = [even[0].max(odd[1] + 1), even[1]];
+    let parts: Vec<String> = below
+        .into_iter()
+        .chain([above])
+        .filter(|[least, most]| least <= most)
+        .map(range)
+        .collect();
+    parts.join(", ")
 }
 
 fn baselines(text: &mut String, judged: &[&Outcome]) {

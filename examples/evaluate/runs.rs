@@ -1,6 +1,7 @@
 //! One run: a scenario and a seed written, analysed without its truth, then compared with it.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +14,10 @@ use farmhawk::model::host::Verdict;
 use farmhawk::model::vantage::Vantage;
 
 use crate::analysis::{Analysed, Analyst};
+use crate::forge;
+
+/// What was drawn for a scenario: its name, the range of odd seeds, and that of even ones.
+pub(crate) type Trait = (String, [u64; 2], [u64; 2]);
 
 /// What the truth file says, as far as it is compared.
 pub(crate) struct Truth {
@@ -22,6 +27,8 @@ pub(crate) struct Truth {
     pub(crate) hosts: Vec<String>,
     /// What an analysis ought to say.
     pub(crate) verdict: String,
+    /// What was drawn: name, range of odd seeds, range of even seeds.
+    pub(crate) traits: Vec<Trait>,
 }
 
 /// A host and what was said of it.
@@ -60,6 +67,12 @@ pub(crate) struct Outcome {
     pub(crate) hosts: Vec<HostOutcome>,
     /// The worst verdict on a group without one family, in the order of the families.
     pub(crate) without: Vec<Verdict>,
+    /// The worst verdict that forging one family could bring about, in the order of the families; of benign captures only.
+    pub(crate) forged: Vec<Verdict>,
+    /// What was drawn for the scenario: name, range of odd seeds, range of even seeds without that.
+    pub(crate) traits: Vec<Trait>,
+    /// The worst group with its reasons, for who reads single runs.
+    pub(crate) told: String,
     /// Baselines: any remote tool on three hosts, a conversation of four hours, a VPN.
     pub(crate) baselines: [bool; 3],
 }
@@ -99,8 +112,18 @@ pub(crate) fn write(
     seed: u64,
     folder: &Path,
 ) -> anyhow::Result<(PathBuf, String, Truth)> {
+    write_with(scenario, seed, &[], folder)
+}
+
+/// The same with some traits set.
+pub(crate) fn write_with(
+    scenario: &Scenario,
+    seed: u64,
+    traits: &[(&str, u64)],
+    folder: &Path,
+) -> anyhow::Result<(PathBuf, String, Truth)> {
     let (mut capture, mut rows, mut facts) = (Vec::new(), lab::inventory_header().into_bytes(), Vec::new());
-    lab::write(scenario, seed, &mut capture, &mut rows, &mut facts)?;
+    lab::write_with(scenario, seed, traits, &mut capture, &mut rows, &mut facts)?;
     let path = folder.join(format!("{}-{seed}.pcapng", scenario.name));
     fs::write(&path, &capture)?;
     let table: toml::Table = String::from_utf8(facts)?.parse()?;
@@ -129,7 +152,24 @@ fn truth(table: &toml::Table) -> Truth {
             .and_then(toml::Value::as_str)
             .unwrap_or_default()
             .to_owned(),
+        traits: capture.map(traits).unwrap_or_default(),
     }
+}
+
+fn traits(capture: &toml::Value) -> Vec<Trait> {
+    let range = |value: Option<&toml::Value>| -> Option<[u64; 2]> {
+        let ends = value?.as_array()?.iter();
+        let ends: Vec<u64> = ends.filter_map(|end| end.as_integer()?.try_into().ok()).collect();
+        ends.try_into().ok()
+    };
+    let list = capture.get("trait").and_then(toml::Value::as_array);
+    list.into_iter()
+        .flatten()
+        .filter_map(|one| {
+            let name = one.get("name")?.as_str()?.to_owned();
+            Some((name, range(one.get("odd_seeds"))?, range(one.get("even_seeds"))?))
+        })
+        .collect()
 }
 
 /// Runs one scenario with one seed.
@@ -145,6 +185,12 @@ pub(crate) fn run(
     let prior = analyst.weights().prior(analysed.case.summary.vantage.name, false);
     let [farm, ..] = prior;
     let case = &analysed.case;
+    let (forged, raised) = if truth.verdict == "none" {
+        forge::worst(&analysed.grounds, analyst.weights())
+    } else {
+        (Vec::new(), Vec::new())
+    };
+    let told = told(&analysed) + &raised.join("\n");
     Ok(Outcome {
         scenario: scenario.name,
         seed,
@@ -161,10 +207,53 @@ pub(crate) fn run(
         hosts: hosts(&analysed, &truth),
         without: ablation(analyst, &analysed),
         baselines: baselines(&analysed),
+        forged,
+        told,
+        traits: truth.traits,
     })
 }
 
-fn worst(farms: &[Farm]) -> Verdict {
+/// The first group, which is the worst, and the worst host, with their reasons.
+fn told(analysed: &Analysed) -> String {
+    let case = &analysed.case;
+    let mut text = String::new();
+    for farm in case.farms.iter().take(2) {
+        let _ = writeln!(text, "{}", farm.summary);
+        for reason in &farm.reasons {
+            let _ = writeln!(
+                text,
+                "    {:+.1} {}: {}",
+                reason.weight.0, reason.reason, reason.what
+            );
+        }
+        for hidden in &farm.not_observable {
+            let _ = writeln!(text, "    n/a {hidden}");
+        }
+        let groups = analysed.grounds.groups.iter().filter(|group| group.id == farm.id);
+        for pair in groups.flat_map(|group| &group.edges) {
+            let _ = write!(
+                text,
+                "    pair {} {} {:+.1}:",
+                pair.hosts.0, pair.hosts.1, pair.total
+            );
+            for line in &pair.lines {
+                let _ = write!(
+                    text,
+                    " {} {:+.1} ({});",
+                    line.term, line.said.nats, line.said.what
+                );
+            }
+            text.push('\n');
+        }
+    }
+    if let Some(host) = case.hosts.iter().max_by_key(|host| host.verdict) {
+        let _ = writeln!(text, "  worst host: {}", host.summary);
+    }
+    text
+}
+
+/// The worst verdict on a group.
+pub(crate) fn worst(farms: &[Farm]) -> Verdict {
     farms.iter().map(|farm| farm.verdict).max().unwrap_or_default()
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::farm::{Farm, FarmMember, Reason, Shared};
+use crate::model::farm::{Farm, FarmMember, Reason, Shared, size};
 use crate::model::group::Group;
 use crate::model::profile::HostProfile;
 
@@ -13,7 +13,6 @@ use super::subject::Subject;
 use super::verdict::{Bench, judge};
 use super::weights::Weights;
 use super::{Circumstances, Read, ask, not_observable, read, wording};
-use crate::model::quantity::counted;
 
 /// How many members a summary names.
 const NAMED: usize = 4;
@@ -64,6 +63,7 @@ pub fn explain_group(
             host: member.host,
             label: of(member.host).map_or_else(|| member.host.to_string(), HostProfile::label),
             membership: member.membership,
+            is_kvm: of(member.host).is_some_and(HostProfile::is_kvm),
         })
         .collect();
     hosts.sort_by_key(|member| member.host);
@@ -112,18 +112,21 @@ fn reasons(reads: &[Read], bench: &Bench<'_>, levels: &Levels) -> Vec<Reason> {
     reasons
 }
 
-/// "5 machines (a, b, c, d and 1 more)".
+/// "4 machines and 2 IP KVMs (a, b, c, d and 2 more)".
 fn label(members: &[FarmMember]) -> String {
-    let mut names: Vec<&str> = members.iter().map(|member| member.label.as_str()).collect();
+    let mut names: Vec<(bool, &str)> = members
+        .iter()
+        .map(|member| (member.is_kvm, member.label.as_str()))
+        .collect();
     names.sort_unstable();
-    let shown = names.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
+    let shown: Vec<&str> = names.iter().take(NAMED).map(|(_, name)| *name).collect();
     let more = names.len().saturating_sub(NAMED);
     let rest = if more == 0 {
         String::new()
     } else {
         format!(" and {more} more")
     };
-    format!("{} ({shown}{rest})", counted(names.len(), "machine"))
+    format!("{} ({}{rest})", size(members), shown.join(", "))
 }
 
 /// What at least two members have in common; IP KVMs and hours of all of them.

@@ -6,6 +6,7 @@ use crate::model::evidence::State;
 use crate::model::group::PairLedger;
 use crate::model::identity::ContentId;
 use crate::model::profile::{Asset, HostProfile, RemoteSession};
+use crate::model::quantity::counted;
 use crate::model::vantage::Vantage;
 
 use super::weights::Rules;
@@ -164,6 +165,16 @@ pub fn session_findings(hosts: &[&HostProfile]) -> Vec<ContentId> {
     findings.sort_unstable();
     findings.dedup();
     findings
+}
+
+/// " (median of 4 machines)"; nothing of one, whose value it is.
+#[must_use]
+pub fn median_of(machines: usize) -> String {
+    if machines < 2 {
+        String::new()
+    } else {
+        format!(" (median of {})", counted(machines, "machine"))
+    }
 }
 
 /// The lower median of values; `None` of nothing.

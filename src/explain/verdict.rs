@@ -79,7 +79,7 @@ fn obstacle(bench: &Bench<'_>, levels: &Levels, weighed: &[(Family, f64)]) -> Op
     let rule = &bench.weights.two_key;
     let speaking: Vec<Family> = weighed
         .iter()
-        .filter(|(_, weight)| *weight >= rule.decibans)
+        .filter(|(family, weight)| *weight >= rule.decibans && !rule.context.contains(family))
         .map(|(family, _)| *family)
         .collect();
     let needed = if bench.machines == 2 && bench.claim == Claim::Farm {
@@ -89,7 +89,7 @@ fn obstacle(bench: &Bench<'_>, levels: &Levels, weighed: &[(Family, f64)]) -> Op
     };
     if speaking.len() < needed {
         return Some(format!(
-            "only {} of {needed} needed kinds of evidence speak for it clearly",
+            "only {} of {needed} needed kinds of evidence of what happens there speak for it clearly",
             speaking.len()
         ));
     }

@@ -97,7 +97,22 @@ pub fn write(
     inventory: &mut dyn Write,
     truth: &mut dyn Write,
 ) -> io::Result<()> {
-    let (network, facts) = (scenario.build)(&Random::new(seed).fork(scenario.name));
+    write_with(scenario, seed, &[], capture, inventory, truth)
+}
+
+/// The same with some of the scenario's traits set, by their names in the truth (`size`, `employers`, `loss`): how a verdict depends on
+/// one of them.
+pub fn write_with(
+    scenario: &Scenario,
+    seed: u64,
+    traits: &[(&str, u64)],
+    capture: &mut dyn Write,
+    inventory: &mut dyn Write,
+    truth: &mut dyn Write,
+) -> io::Result<()> {
+    let random = Random::with(seed, traits).fork(scenario.name);
+    let (network, mut facts) = (scenario.build)(&random);
+    facts.traits = random.traits();
     let frames = network.write(capture)?;
     inventory.write_all(facts.to_csv().as_bytes())?;
     let text = facts.to_toml(scenario.name, scenario.about, seed, frames);

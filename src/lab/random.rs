@@ -2,8 +2,31 @@
 //!
 //! Sebastiano Vigna's public-domain generators: xoshiro256** for numbers, splitmix64 to fill its state.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::ops::RangeInclusive;
+use std::rc::Rc;
+
+/// A trait of a scenario as it was drawn: what the truth tells of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Trait {
+    /// Range for odd seeds.
+    pub(super) fitting: RangeInclusive<u64>,
+    /// Range for even seeds, of which the values of `fitting` are left out.
+    pub(super) judging: RangeInclusive<u64>,
+    /// What was drawn: several where several actors have it.
+    pub(super) drawn: Vec<u64>,
+}
+
+/// What all streams of one seed share.
+#[derive(Debug, Default)]
+struct Shared {
+    /// Traits that somebody set, whatever the seed would have drawn.
+    set: BTreeMap<String, u64>,
+    /// Traits that were drawn so far.
+    drawn: RefCell<BTreeMap<String, Trait>>,
+}
 
 /// A stream of numbers.
 #[derive(Clone, Debug)]
@@ -11,6 +34,7 @@ pub(super) struct Random {
     state: [u64; 4],
     /// Whether its seed is even: a model is judged by even seeds and fitted on odd ones, so the two draw from different ranges.
     is_judging: bool,
+    shared: Rc<Shared>,
 }
 
 impl Random {
@@ -26,6 +50,19 @@ impl Random {
         Self {
             state: filled,
             is_judging: seed.is_multiple_of(2),
+            shared: Rc::default(),
+        }
+    }
+
+    /// The stream of a seed with some traits set.
+    pub(super) fn with(seed: u64, set: &[(&str, u64)]) -> Self {
+        let set = set.iter().map(|(name, value)| ((*name).to_owned(), *value));
+        Self {
+            shared: Rc::new(Shared {
+                set: set.collect(),
+                drawn: RefCell::default(),
+            }),
+            ..Self::new(seed)
         }
     }
 
@@ -35,20 +72,57 @@ impl Random {
         let fold = |hash: u64, octet: u8| (hash ^ u64::from(octet)).wrapping_mul(0x0100_0000_01b3);
         Self {
             is_judging: self.is_judging,
+            shared: Rc::clone(&self.shared),
             ..Self::new(name.bytes().fold(0xcbf2_9ce4_8422_2325 ^ first, fold))
         }
     }
 
-    /// A trait of a scenario, drawn from the range for odd seeds (on which a model may be fitted) or that for even ones (by which
-    /// it is judged). The same name gives the same number.
+    /// A trait of a scenario: for odd seeds (on which a model may be fitted) drawn from `fitting`, for even ones (by which it is
+    /// judged) from what `judging` holds beside it. So no value of the one half is ever a value of the other. The same name gives the
+    /// same number.
     pub(super) fn held_out(
         &self,
         name: &str,
         fitting: RangeInclusive<u64>,
         judging: RangeInclusive<u64>,
     ) -> u64 {
-        let range = if self.is_judging { judging } else { fitting };
-        self.fork(name).within(range)
+        let mut own = self.fork(name);
+        let drawn = if let Some(value) = self.shared.set.get(name) {
+            *value
+        } else if self.is_judging {
+            own.beside(&fitting, &judging)
+        } else {
+            own.within(fitting.clone())
+        };
+        let mut traits = self.shared.drawn.borrow_mut();
+        let told = traits.entry(name.to_owned()).or_insert_with(|| Trait {
+            fitting,
+            judging,
+            drawn: Vec::new(),
+        });
+        if !told.drawn.contains(&drawn) {
+            told.drawn.push(drawn);
+        }
+        drawn
+    }
+
+    /// One of the values of `judging` that `fitting` does not hold, each as likely as the others.
+    fn beside(&mut self, fitting: &RangeInclusive<u64>, judging: &RangeInclusive<u64>) -> u64 {
+        let below = (fitting.start().min(&(judging.end() + 1))).saturating_sub(*judging.start());
+        let from = (*judging.start()).max(fitting.end() + 1);
+        let above = (judging.end() + 1).saturating_sub(from);
+        debug_assert!(below + above > 0, "{judging:?} holds nothing beside {fitting:?}");
+        let place = self.within(0..=(below + above).saturating_sub(1));
+        if place < below {
+            judging.start() + place
+        } else {
+            from + (place - below)
+        }
+    }
+
+    /// The traits that were drawn so far by all streams of the seed.
+    pub(super) fn traits(&self) -> BTreeMap<String, Trait> {
+        self.shared.drawn.borrow().clone()
     }
 
     /// The next number.
@@ -145,6 +219,33 @@ mod tests {
             let drawn = Random::new(seed).fork("house").held_out("size", 2..=4, 5..=9);
             assert_eq!(seed.is_multiple_of(2), drawn >= 5, "{drawn}");
         }
+    }
+
+    #[test]
+    fn ranges_that_overlap_share_no_value() {
+        for seed in 0..200 {
+            let random = Random::new(seed);
+            let is_judging = seed.is_multiple_of(2);
+            let drawn = random.held_out("size", 5..=6, 3..=9);
+            assert_eq!(is_judging, !(5..=6).contains(&drawn));
+            assert!((3..=9).contains(&drawn));
+            assert_eq!(
+                random.held_out("days", 5..=5, 5..=6),
+                if is_judging { 6 } else { 5 }
+            );
+            assert_eq!(
+                Random::with(seed, &[("size", 30)])
+                    .fork("house")
+                    .held_out("size", 5..=6, 3..=9),
+                30
+            );
+            let traits = random.fork("somebody").traits();
+            assert_eq!(traits["size"].drawn, [drawn]);
+        }
+        let all: std::collections::BTreeSet<u64> = (0..200)
+            .map(|half| Random::new(half * 2).held_out("size", 5..=6, 3..=9))
+            .collect();
+        assert_eq!(all.into_iter().collect::<Vec<_>>(), [3, 4, 7, 8, 9]);
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! What is true of a capture: machines, sessions with their states over time, and what an analysis ought to say. And the
 //! inventory that an owner of the machines would have. Several captures of one folder share both files.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::network::{Host, MINUTE, Micros, SECOND};
+use super::random::Trait;
 
 /// What happens on a remote screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +85,8 @@ pub(super) struct Truth {
     pub(super) sessions: Vec<Session>,
     /// The inventory.
     pub(super) assets: Vec<Asset>,
+    /// What was drawn for the scenario as a whole, by name.
+    pub(super) traits: BTreeMap<String, Trait>,
 }
 
 impl Truth {
@@ -101,6 +105,14 @@ impl Truth {
         line(&mut text, "verdict", self.verdict);
         strings(&mut text, "expected", self.expected.iter().copied());
         strings(&mut text, "farm", self.farm.iter().map(String::as_str));
+        for (name, drawn) in &self.traits {
+            text.push_str("\n[[capture.trait]]\n");
+            line(&mut text, "name", name);
+            for (key, range) in [("odd_seeds", &drawn.fitting), ("even_seeds", &drawn.judging)] {
+                let _ = writeln!(text, "{key} = [{}, {}]", range.start(), range.end());
+            }
+            let _ = writeln!(text, "drawn = {:?}", drawn.drawn);
+        }
         for (name, role, address) in &self.hosts {
             text.push_str("\n[[capture.host]]\n");
             line(&mut text, "name", name);

@@ -6,6 +6,7 @@ use super::evidence::{Decibans, State};
 use super::group::Operation;
 use super::host::{Explanations, Verdict};
 use super::identity::ContentId;
+use super::quantity::counted;
 use super::time::Timestamp;
 
 /// A host of a group and how firmly it belongs.
@@ -17,6 +18,21 @@ pub struct FarmMember {
     pub label: String,
     /// 0 to 1: how often it stays with the group when edges are dropped.
     pub membership: f64,
+    /// Whether it is an IP KVM: something through which a machine is worked on, and no machine that anybody works at.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_kvm: bool,
+}
+
+/// How many there are: "6 machines and 2 IP KVMs".
+#[must_use]
+pub fn size(members: &[FarmMember]) -> String {
+    let kvms = members.iter().filter(|member| member.is_kvm).count();
+    let machines = counted(members.len().saturating_sub(kvms), "machine");
+    match kvms {
+        0 => machines,
+        _ if kvms == members.len() => counted(kvms, "IP KVM"),
+        _ => format!("{machines} and {}", counted(kvms, "IP KVM")),
+    }
 }
 
 /// One reason for or against, in words.

@@ -305,6 +305,8 @@ pub struct HostProfile {
     pub gateways: Observable<Vec<Gateway>>,
     /// Public addresses from which it goes out.
     pub egress: Observable<Vec<Egress>>,
+    /// What kind of network the policy declares for the place where its address lies.
+    pub stands_in: Option<NetworkKind>,
     /// Sessions in which it is controlled.
     pub sessions: Observable<Vec<RemoteSession>>,
     /// Tools that are merely installed.

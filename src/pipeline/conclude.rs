@@ -30,6 +30,7 @@ use crate::observe::identity::Host;
 use crate::observe::locals::RESOLVER;
 use crate::profile::{self, EgressSight, SessionSight, Sight, Watched};
 use crate::settings::inventory::Inventory;
+use crate::settings::policy::SiteKind;
 
 /// What the end needs to know beside the detectors.
 pub struct Ending<'a> {
@@ -354,6 +355,9 @@ fn sight(
         mac: host.mac,
         names: names(host),
         asset: view.asset.clone(),
+        stands_in: (view.ips.iter())
+            .find_map(|ip| ending.knowledge.policy.site_of(ip.to_ip()))
+            .and_then(|site| kind_of(site.kind)),
         gateways,
         egress: public
             .into_iter()
@@ -377,6 +381,17 @@ fn sight(
         days: [view.seen.0, view.seen.1].into_iter().map(day_of).collect(),
         driven_by: concluded.drives.of(host.id),
         kvm_minutes: concluded.drives.minutes(host.id),
+    }
+}
+
+/// What a declared place says of its network. An office or a client's site says nothing by itself: whose machines may stand there,
+/// the inventory declares.
+const fn kind_of(site: SiteKind) -> Option<NetworkKind> {
+    match site {
+        SiteKind::Coworking | SiteKind::Dorm => Some(NetworkKind::Shared),
+        SiteKind::Datacenter => Some(NetworkKind::Hosting),
+        SiteKind::Home => Some(NetworkKind::Residential),
+        SiteKind::Office | SiteKind::Client => None,
     }
 }
 

@@ -12,7 +12,7 @@ use crate::explain::weights::Weights;
 use crate::explain::{Circumstances, HostExplanation, explain_host};
 use crate::model::finding::FindingKind;
 use crate::model::identity::ContentId;
-use crate::model::profile::HostProfile;
+use crate::model::profile::{HostProfile, NetworkKind};
 use crate::profile::{self, Sight, Watched};
 
 /// Which hosts are quiet, in the order of `views`.
@@ -34,13 +34,17 @@ pub fn judge(views: &[HostView], concluded: &Concluded) -> Vec<bool> {
     views.iter().map(is_quiet).collect()
 }
 
+/// What a quiet host's profile can differ in: whether it asked for names, talked through a router, on how many days it was seen, and in
+/// what kind of place it stands.
+type Kind = (bool, bool, usize, Option<NetworkKind>);
+
 /// Explains quiet hosts: each kind once.
 pub struct Explainer<'a> {
     watched: &'a Watched,
     weights: &'a Weights,
     circumstances: &'a Circumstances,
-    /// By what a profile can differ in: whether it asked for names, talked through a router, and on how many days it was seen.
-    known: BTreeMap<(bool, bool, usize), (String, HostExplanation)>,
+    /// By kind, with the label of the first of them.
+    known: BTreeMap<Kind, (String, HostExplanation)>,
 }
 
 impl<'a> Explainer<'a> {
@@ -57,7 +61,12 @@ impl<'a> Explainer<'a> {
 
     /// What explains a quiet host.
     pub fn explain(&mut self, sight: &Sight) -> HostExplanation {
-        let kind = (sight.has_asked, sight.gateways.is_empty(), sight.days.len());
+        let kind = (
+            sight.has_asked,
+            sight.gateways.is_empty(),
+            sight.days.len(),
+            sight.stands_in,
+        );
         let host = sight.host;
         let profiles = profile::build(std::slice::from_ref(sight), &[], &[], self.watched);
         let label = profiles.first().map(HostProfile::label).unwrap_or_default();

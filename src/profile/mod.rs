@@ -47,6 +47,8 @@ pub struct Sight {
     pub gateways: BTreeMap<MacAddress, BTreeSet<u32>>,
     /// Its own public addresses: when each was seen, and what is known of its network.
     pub egress: Vec<EgressSight>,
+    /// What kind of network the policy declares for its place.
+    pub stands_in: Option<NetworkKind>,
     /// Organisations whose services it uses, the most used first.
     pub tenants: Vec<String>,
     /// Whether it asked any resolver in the clear: without that, absence of tenants says nothing.
@@ -277,6 +279,7 @@ fn profile(
         asset: asset(sight, watched),
         gateways: gateways(sight, watched.vantage),
         egress: egress(sight),
+        stands_in: sight.stands_in,
         role: main_role(own),
         hours: hours(&driven_minutes),
         sessions: if controlled.is_empty() {

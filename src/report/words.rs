@@ -303,6 +303,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_operation_names_the_other_places_and_what_they_share_in_one_line() {
+        let told = operation(
+            &Operation {
+                id: ContentId(0xb0),
+                groups: vec![ContentId(0xfa), ContentId(0xfb)],
+                shared: vec![
+                    "server desk\u{1b}.example".to_owned(),
+                    "controller 203.0.113.9".to_owned(),
+                ],
+            },
+            ContentId(0xfa),
+        );
+        assert_eq!(
+            told,
+            "00000000000000b0: with 00000000000000fb by server desk\\u{1b}.example, controller 203.0.113.9; each keeps its own verdict"
+        );
+    }
+
+    #[test]
     fn figures_read_as_people_write_them() {
         assert_eq!(probability(0.9412), ".941");
         assert_eq!(probability(1.0), "1.000");

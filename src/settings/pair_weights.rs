@@ -100,6 +100,12 @@ pub struct Focus {
     pub most_driven: u32,
     /// Fewest blocks.
     pub least_blocks: u32,
+    /// Minutes in which both are driven, as a share of chance's, where one person drives them.
+    pub one_person: f64,
+    /// From this Z downwards two machines are driven in turn.
+    pub turns: f64,
+    /// Z that one person must have been expected to give before a Z of chance says anything.
+    pub least_power: f64,
     /// Factor of Z.
     pub slope: f64,
     /// Lowest value.

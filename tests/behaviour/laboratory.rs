@@ -4,6 +4,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use farmhawk::explain::posterior::FAMILIES;
 use farmhawk::model::host::Verdict;
 use farmhawk::model::time::{SECOND as ONE_SECOND, Timestamp};
 
@@ -44,7 +45,23 @@ fn farms_are_found_and_nothing_benign_is_raised() {
             one.farm,
             one.host
         );
+        // Whoever forges all of one kind of evidence, and nothing else, brings nobody harmless to it.
+        assert_eq!(one.forged.len(), FAMILIES.len());
+        for (family, worst) in FAMILIES.into_iter().zip(&one.forged) {
+            assert!(
+                *worst < Verdict::Likely,
+                "{}: {family:?} forged: {worst:?}",
+                one.scenario
+            );
+        }
     }
+    // The test could fail: forging moves something.
+    assert!(
+        outcomes
+            .iter()
+            .flat_map(|one| &one.forged)
+            .any(|worst| *worst >= Verdict::Note)
+    );
     let of = |name: &str| outcomes.iter().find(|one| one.scenario == name).unwrap();
     for name in ["s01", "s02", "s10", "s11", "s12", "s27", "s30", "s33"] {
         let one = of(name);

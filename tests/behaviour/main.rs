@@ -8,6 +8,9 @@ pub mod fuzzing;
 #[path = "../../examples/evaluate/analysis.rs"]
 mod analysis;
 #[allow(dead_code, reason = "the evaluation uses more of it")]
+#[path = "../../examples/evaluate/forge.rs"]
+mod forge;
+#[allow(dead_code, reason = "the evaluation uses more of it")]
 #[path = "../../examples/evaluate/runs.rs"]
 mod runs;
 
@@ -62,6 +65,8 @@ mod published;
 mod real;
 #[cfg(test)]
 mod renewal;
+#[cfg(test)]
+mod scenes;
 #[cfg(test)]
 mod source;
 #[cfg(test)]

@@ -16,8 +16,13 @@ pub(super) const ENTRY: Entry = Entry {
 
 fn log_odds(one: &HostProfile, other: &HostProfile, scale: &Scale<'_>) -> Option<Term> {
     let bounds = &scale.weights.focus;
-    let z = statistic(&one.driven_minutes, &other.driven_minutes, bounds)?;
-    let what = if z <= -4.0 {
+    let tested = statistic(&one.driven_minutes, &other.driven_minutes, bounds)?;
+    let z = tested.z;
+    // Too little was seen: one person could have given it as well as two.
+    if z > bounds.turns && tested.of_one_person > bounds.least_power {
+        return None;
+    }
+    let what = if z <= bounds.turns {
         format!("driven in turn as if by one person (Z {z:.1})")
     } else if z >= 6.0 {
         format!("driven at the same moments as if by one script (Z {z:.1})")
@@ -30,8 +35,17 @@ fn log_odds(one: &HostProfile, other: &HostProfile, scale: &Scale<'_>) -> Option
     })
 }
 
-/// Z of the test; `None` with too few blocks.
-fn statistic(first: &[u32], second: &[u32], bounds: &Focus) -> Option<f64> {
+/// What the test gives.
+#[derive(Clone, Copy, Debug)]
+struct Tested {
+    /// Its Z.
+    z: f64,
+    /// The Z that one person at both would be expected to give in the same blocks.
+    of_one_person: f64,
+}
+
+/// The test; `None` with too few blocks.
+fn statistic(first: &[u32], second: &[u32], bounds: &Focus) -> Option<Tested> {
     let length = bounds.block_minutes.max(2);
     let minutes = f64::from(length);
     let mut blocks = 0_u32;
@@ -59,7 +73,10 @@ fn statistic(first: &[u32], second: &[u32], bounds: &Focus) -> Option<f64> {
         expected += n1 * n2 / minutes;
         variance += n1 * n2 * (minutes - n1) * (minutes - n2) / (minutes * minutes * (minutes - 1.0));
     }
-    (blocks >= bounds.least_blocks && variance > 0.0).then(|| (observed - expected) / variance.sqrt())
+    (blocks >= bounds.least_blocks && variance > 0.0).then(|| Tested {
+        z: (observed - expected) / variance.sqrt(),
+        of_one_person: (bounds.one_person - 1.0) * expected / variance.sqrt(),
+    })
 }
 
 #[cfg(test)]
@@ -77,14 +94,54 @@ mod tests {
     fn taking_turns_gives_a_low_z_and_equal_minutes_a_high_one() {
         let first: Vec<u32> = (0..600).filter(|minute| minute / 10 % 2 == 0).collect();
         let second: Vec<u32> = (0..600).filter(|minute| minute / 10 % 2 == 1).collect();
-        assert!(statistic(&first, &second, &bounds()).unwrap() < -10.0);
-        assert!(statistic(&first, &first, &bounds()).unwrap() > 10.0);
+        assert!(statistic(&first, &second, &bounds()).unwrap().z < -10.0);
+        assert!(statistic(&first, &first, &bounds()).unwrap().z > 10.0);
+    }
+
+    /// Two machines that are driven for these minutes of each half hour, in turn or at random, over so many half hours.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "minutes of half an hour"
+    )]
+    fn driven(halves: u32, length: u32, in_turn: bool) -> [HostProfile; 2] {
+        let mut chance = Chance::of(3);
+        let mut lists = [Vec::new(), Vec::new()];
+        for half in 0..halves {
+            for (place, list) in (0_u32..).zip(lists.iter_mut()) {
+                let start = if in_turn {
+                    place * 15
+                } else {
+                    (chance.next() * f64::from(30 - length)) as u32
+                };
+                list.extend((start..start + length).map(|minute| half * 30 + minute));
+            }
+        }
+        lists.map(|driven_minutes| HostProfile {
+            driven_minutes,
+            ..HostProfile::default()
+        })
+    }
+
+    #[test]
+    fn independence_is_only_told_where_one_person_would_have_shown() {
+        let weights = PairWeights::from_toml(include_str!("../../explain/weights.toml")).unwrap();
+        let rarity = crate::cluster::tokens::Rarity::default();
+        let scale = Scale {
+            weights: &weights,
+            rarity: &rarity,
+        };
+        let said = |[one, other]: [HostProfile; 2]| log_odds(&one, &other, &scale).map(|term| term.nats);
+        // Twelve half hours with five minutes each carry no judgement, however they fall; forty do.
+        assert_eq!(said(driven(12, 5, false)), None);
+        assert!(said(driven(40, 10, false)).unwrap().abs() < 1.5);
+        assert!(said(driven(40, 10, true)).unwrap() > 2.0);
     }
 
     #[test]
     fn too_few_blocks_say_nothing() {
         let first: Vec<u32> = (0..270).filter(|minute| minute % 2 == 0).collect();
-        assert_eq!(statistic(&first, &first, &bounds()), None);
+        assert!(statistic(&first, &first, &bounds()).is_none());
     }
 
     /// Numbers of chance between 0 and 1, the same in every run (xorshift, Marsaglia 2003).
@@ -179,7 +236,7 @@ mod tests {
         let mut all: Vec<f64> = (0..200)
             .map(|run| {
                 let (first, second) = pair(&mut Chance::of(run));
-                statistic(&first, &second, &bounds).unwrap()
+                statistic(&first, &second, &bounds).unwrap().z
             })
             .collect();
         all.sort_by(f64::total_cmp);

@@ -1,8 +1,7 @@
 //! How much of the human activity at the controlled machines falls into remote sessions (DETECTION 4.1.3).
 
-use crate::explain::subject::{Subject, identifiers, median, session_findings};
+use crate::explain::subject::{Subject, identifiers, median, median_of, session_findings};
 use crate::model::profile::HostProfile;
-use crate::model::quantity::counted;
 
 use super::{Cue, Reading};
 
@@ -22,11 +21,20 @@ fn value(subject: &Subject<'_>) -> Reading {
         .iter()
         .copied()
         .filter(|one| {
-            one.coverage.seen().is_some_and(|coverage| {
-                coverage.active_minutes >= rules.cover_active_minutes && coverage.days >= rules.cover_days
-            })
+            let coverage = one.coverage.seen();
+            coverage.is_some_and(|coverage| coverage.days >= rules.cover_days)
         })
         .collect();
+    // What is asked about is the group's coverage: it is known as well as all of its minutes let it be.
+    let minutes = known
+        .iter()
+        .filter_map(|one| one.coverage.seen())
+        .fold(0_u32, |sum, coverage| sum.saturating_add(coverage.active_minutes));
+    let known = if minutes < rules.cover_active_minutes {
+        Vec::new()
+    } else {
+        known
+    };
     let shares = known
         .iter()
         .filter_map(|one| one.coverage.seen())
@@ -52,9 +60,9 @@ fn value(subject: &Subject<'_>) -> Reading {
         ">.8"
     };
     let what = format!(
-        "{:.0} % of the human activity happens inside remote sessions (median of {})",
+        "{:.0} % of the human activity happens inside remote sessions{}",
         share * 100.0,
-        counted(known.len(), "machine")
+        median_of(known.len())
     );
     Reading::observed(level, what).shown_by(identifiers(&known), session_findings(&known))
 }

@@ -11,7 +11,7 @@ use super::{Cue, Reading};
 
 pub(super) const CUE: Cue = Cue {
     id: "focus",
-    levels: &["in turn", "independent", "together"],
+    levels: &["in turn", "some in turn", "independent", "together"],
     value,
 };
 
@@ -24,8 +24,10 @@ fn value(subject: &Subject<'_>) -> Reading {
         return Reading::inapplicable("fewer than two machines are under remote control");
     }
     let is_controlled = |host| controlled.iter().any(|one| one.host == host);
+    let rules = subject.rules;
     let mut tested = BTreeSet::new();
     let (mut in_turn, mut together) = (BTreeSet::new(), BTreeSet::new());
+    let (mut pairs, mut pairs_in_turn) = (0.0, 0.0);
     for edge in subject.edges {
         let (first, second) = edge.hosts;
         let Some(line) = edge.lines.iter().find(|line| line.term == TERM) else {
@@ -34,24 +36,34 @@ fn value(subject: &Subject<'_>) -> Reading {
         if !is_controlled(first) || !is_controlled(second) {
             continue;
         }
-        tested.extend([first, second]);
-        if line.said.nats >= subject.rules.focus_turns_nats {
+        let nats = line.said.nats;
+        if nats >= rules.focus_turns_nats {
+            pairs_in_turn += 1.0;
             in_turn.extend([first, second]);
-        } else if line.said.nats <= subject.rules.focus_together_nats {
+        } else if nats <= rules.focus_together_nats {
             together.extend([first, second]);
+        } else if nats.abs() > rules.focus_independent_nats {
+            continue;
         }
+        pairs += 1.0;
+        tested.extend([first, second]);
     }
     if tested.is_empty() {
         return Reading::hidden("too few half hours in which two of the machines are driven");
     }
     let is_most = |hosts: &BTreeSet<_>| hosts.len().saturating_mul(2) > tested.len();
-    if is_most(&in_turn) {
+    if pairs_in_turn > rules.focus_chance_share * pairs {
         let what = format!(
             "{} of {} are driven in turn with another, as if by one person",
             in_turn.len(),
             counted(tested.len(), "machine")
         );
-        return Reading::observed("in turn", what).shown_by(in_turn.into_iter().collect(), Vec::new());
+        let (level, what) = if is_most(&in_turn) {
+            ("in turn", what)
+        } else {
+            ("some in turn", format!("{what}; the others are not"))
+        };
+        return Reading::observed(level, what).shown_by(in_turn.into_iter().collect(), Vec::new());
     }
     if is_most(&together) {
         let what = format!(

@@ -1,8 +1,9 @@
 //! IP KVMs reached over the network, beside or among the members. Invisible from an employer's network.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::explain::subject::Subject;
+use crate::model::identity::ContentId;
 use crate::model::observable::Observable;
 use crate::model::profile::KvmSeen;
 use crate::model::vantage::Vantage;
@@ -49,7 +50,15 @@ fn value(subject: &Subject<'_>) -> Reading {
     } else {
         ("2+", format!("{} IP KVMs", hosts.len()))
     };
-    let mut names: Vec<&str> = seen.iter().map(|kvm| kvm.name.as_str()).collect();
+    // One name each: a machine's neighbours know a KVM by its product alone.
+    let mut named: BTreeMap<ContentId, &str> = BTreeMap::new();
+    for kvm in &seen {
+        let name = named.entry(kvm.host).or_insert(&kvm.name);
+        if kvm.name.len() > name.len() {
+            *name = &kvm.name;
+        }
+    }
+    let mut names: Vec<&str> = named.into_values().collect();
     names.sort_unstable();
     names.dedup();
     let what = format!("{switches} on the network: {}", names.join(", "));

@@ -1,9 +1,8 @@
 //! How long remote sessions last: support is short, work lasts all day.
 
-use crate::explain::subject::{Subject, identifiers, median, session_findings};
+use crate::explain::subject::{Subject, identifiers, median, median_of, session_findings};
 use crate::model::finding::Activity;
 use crate::model::profile::HostProfile;
-use crate::model::quantity::counted;
 use crate::model::time::{SECOND, Timestamp};
 
 use super::{Cue, Reading};
@@ -51,9 +50,9 @@ fn value(subject: &Subject<'_>) -> Reading {
         "mid"
     };
     let what = format!(
-        "remote sessions last {mean:.0} minutes and fill {:.1} hours of a day (medians of {})",
+        "remote sessions last {mean:.0} minutes and fill {:.1} hours of a day{}",
         per_day / 60.0,
-        counted(all.len(), "machine")
+        median_of(all.len())
     );
     Reading::observed(level, what).shown_by(identifiers(&controlled), session_findings(&controlled))
 }

@@ -54,12 +54,26 @@ fn value(subject: &Subject<'_>) -> Reading {
             "the kind of line is not known"
         });
     };
-    let what = format!("{} go out through {words}", counted(hosts.len(), "machine"));
+    let place = match level {
+        "shared" => "a place that many unrelated people share",
+        "hosting" => "a data centre",
+        _ => "a home",
+    };
+    let machines = counted(hosts.len(), "machine");
+    let what = if hosts.iter().all(|one| one.stands_in.is_some()) {
+        format!("{machines} in {place}, as the policy declares")
+    } else {
+        format!("{machines} go out through {words}")
+    };
     Reading::observed(level, what).shown_by(identifiers(&hosts), Vec::new())
 }
 
-/// Whether a machine goes out through a network of a kind that more than the default database knows.
+/// Whether a machine stands in a place that is declared to be of a kind; where nothing is declared, whether it goes out through a
+/// network of that kind that more than the default database knows.
 fn goes_out(profile: &HostProfile, kind: NetworkKind) -> bool {
+    if let Some(declared) = profile.stands_in {
+        return declared == kind;
+    }
     profile
         .egress
         .list()

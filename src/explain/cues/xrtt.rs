@@ -1,9 +1,8 @@
 //! How far away the operator's end is: behind the relay, by how much longer the control loop is than the path to the relay
 //! (DETECTION 3.2); without a relay, by the whole loop, for then the path to the peer is the operator's own.
 
-use crate::explain::subject::{Subject, identifiers, median, session_findings};
+use crate::explain::subject::{Subject, identifiers, median, median_of, session_findings};
 use crate::model::profile::HostProfile;
-use crate::model::quantity::counted;
 
 use super::{Cue, Reading};
 
@@ -42,8 +41,8 @@ fn value(subject: &Subject<'_>) -> Reading {
         "than to a machine beside the capture point: it comes without a relay"
     };
     let what = format!(
-        "the control loop takes {distance:.0} ms longer {is_behind} (median of {})",
-        counted(hosts.len(), "machine")
+        "the control loop takes {distance:.0} ms longer {is_behind}{}",
+        median_of(hosts.len())
     );
     Reading::observed(level, what).shown_by(identifiers(&hosts), session_findings(&hosts))
 }

@@ -180,19 +180,6 @@ fn a_blatant_farm_is_up_for_review_even_where_nobody_listed_tools() {
     assert_eq!(auth.unwrap(), "auth: no list of sanctioned tools was given");
 }
 
-#[test]
-fn a_blatant_farm_on_a_home_line_under_a_watched_vpn_is_likely_after_an_hour() {
-    let mut all: Vec<HostProfile> = farm()
-        .into_iter()
-        .map(|profile| on_line(profile, NetworkKind::Residential, false))
-        .collect();
-    assert_eq!(explained(&all).farms[0].verdict, Verdict::Likely);
-    for profile in &mut all {
-        place_controllers(profile, ControllerPlaceKind::WatchedVpn, false);
-    }
-    assert!(explained(&all).farms[0].verdict >= Verdict::Likely);
-}
-
 fn place_controllers(profile: &mut HostProfile, kind: ControllerPlaceKind, is_default_database_only: bool) {
     if let Observable::Observed(sessions) = &mut profile.sessions {
         for controller in sessions.iter_mut().flat_map(|session| &mut session.controllers) {
@@ -381,7 +368,15 @@ fn five_days_let_coverage_and_local_use_speak() {
         .collect();
     let found = explained(&all);
     let record = &found.farms[0];
-    assert!(record.verdict >= Verdict::Likely, "{record:#?}");
+    assert_eq!(record.verdict, Verdict::Review, "two kinds of evidence");
+    assert!(record.summary.contains("only 2 of 3 needed kinds of evidence"));
+    let far: Vec<HostProfile> = (all.iter().cloned())
+        .map(|profile| HostProfile {
+            control_excess_ms: Observable::Observed(140.0),
+            ..profile
+        })
+        .collect();
+    assert!(explained(&far).farms[0].verdict >= Verdict::Likely);
     assert!(record.explanations.farm > 0.98);
     let of = |cue: &str| record.reasons.iter().find(|reason| reason.reason == cue).unwrap();
     assert!(of("cover").weight.0 > 5.0);
@@ -534,3 +529,5 @@ fn a_tool_on_most_machines_of_an_employer_is_policy_but_in_a_house_it_is_not() {
     );
     assert!(explained(&all).farms[0].verdict >= Verdict::Review);
 }
+
+mod place;

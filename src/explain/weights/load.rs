@@ -33,6 +33,7 @@ struct RawTwoKey {
     families: usize,
     decibans: f64,
     keys: Vec<String>,
+    context: Vec<String>,
     pair_families: usize,
     leave_one_out: f64,
 }
@@ -95,10 +96,9 @@ impl Weights {
         for (id, cue) in raw.cues {
             cues.push(cue_table(id, cue, raw.smoothing)?);
         }
-        let mut keys = Vec::new();
-        for word in &raw.two_key.keys {
-            keys.push(family("two_key", word)?);
-        }
+        let families = |words: &[String]| -> Result<Vec<Family>, WeightsError> {
+            words.iter().map(|word| family("two_key", word)).collect()
+        };
         let weights = Self {
             version: raw.version,
             hash: format!("{:x}", Hex(&Sha256::digest(text.as_bytes()))),
@@ -111,7 +111,8 @@ impl Weights {
             two_key: TwoKey {
                 families: raw.two_key.families,
                 decibans: raw.two_key.decibans,
-                keys,
+                keys: families(&raw.two_key.keys)?,
+                context: families(&raw.two_key.context)?,
                 pair_families: raw.two_key.pair_families,
                 leave_one_out: raw.two_key.leave_one_out,
             },

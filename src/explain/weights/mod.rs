@@ -141,6 +141,8 @@ pub struct TwoKey {
     pub decibans: f64,
     /// One of these must be among them.
     pub keys: Vec<Family>,
+    /// Families that never count: what kind of place it is, and not what happens there.
+    pub context: Vec<Family>,
     /// Families that a pair of machines needs.
     pub pair_families: usize,
     /// Leaving out any one family must leave at least this probability.
@@ -171,6 +173,10 @@ pub struct Rules {
     pub hours_concentration: f64,
     /// Natural log-odds of a pair's focus test from which two machines are driven in turn: Z of -4 at a slope of -.5.
     pub focus_turns_nats: f64,
+    /// Share of a group's pairs that may come out in turn by chance.
+    pub focus_chance_share: f64,
+    /// Those within which they are driven independently: Z of 3.
+    pub focus_independent_nats: f64,
     /// Those down to which they are driven together.
     pub focus_together_nats: f64,
     /// Homes are apart from this distance on.

@@ -46,7 +46,7 @@ fn small(random: &Random, number: u8, reach: fn(&mut Site, usize) -> Reach) -> P
         number,
         laptops: size(random.held_out("size", 4..=5, 4..=7)),
         employers: size(random.held_out("employers", 4..=4, 3..=6)),
-        each: size(random.held_out("each", 2..=3, 2..=4)),
+        each: size(random.held_out("each", 3..=3, 2..=4)),
         work: Work::of(random),
         hours: |begins, operator| begins + u64::try_from(operator % 2).unwrap_or(0),
         reach,

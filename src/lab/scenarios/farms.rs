@@ -375,12 +375,12 @@ fn s16(random: &Random) -> (Network, Truth) {
 }
 
 fn s25(random: &Random) -> (Network, Truth) {
-    let laptops = many(random.held_out("size", 5..=5, 5..=6));
+    let laptops = many(random.held_out("size", 5..=5, 4..=6));
     let plan = Plan {
         number: 125,
         laptops,
         employers: laptops,
-        each: many(random.held_out("each", 2..=3, 2..=4)),
+        each: many(random.held_out("each", 3..=3, 2..=4)),
         work: Work::of(random),
         hours: day_shift,
         reach: one_tool,

@@ -11,10 +11,14 @@ use crate::lab::tools::pikvm::PiKvm;
 use crate::lab::tools::wireguard::WireGuard;
 use crate::lab::truth::Truth;
 
+/// Nothing is allowed, and whoever investigates knows what kind of house it is.
+const DORM: &str = "allowed_tools = [\"freshservice\"]\n\n[[site]]\nname = \"dorm\"\nkind = \"dorm\"\nnetworks = [\"10.6.0.0/24\"]\n";
+const COWORKING: &str = "allowed_tools = [\"freshservice\"]\n\n[[site]]\nname = \"desks\"\nkind = \"coworking\"\nnetworks = [\"10.19.0.0/24\"]\n";
+
 pub(super) const S06: Scenario = Scenario {
     name: "s06",
     about: "S06: a shared house of students; one of them is helped through AnyDesk now and then",
-    policy: NOTHING_ALLOWED,
+    policy: DORM,
     vantage: "home",
     build: s06,
 };
@@ -42,7 +46,7 @@ pub(super) const S18: Scenario = Scenario {
 pub(super) const S19: Scenario = Scenario {
     name: "s19",
     about: "S19: a co-working space with two dozen laptops of many tenants, two of them with AnyDesk",
-    policy: NOTHING_ALLOWED,
+    policy: COWORKING,
     vantage: "home",
     build: s19,
 };

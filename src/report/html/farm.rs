@@ -31,7 +31,10 @@ pub(super) fn section(hosts: &BTreeMap<ContentId, &HostRecord>, farm: &Farm) -> 
                     thead { tr { th { "Machine" } th { "Membership" } } }
                     @for member in &farm.hosts {
                         tr {
-                            td { (linked(hosts, member.host, &words::shown(&member.label))) }
+                            td {
+                                (linked(hosts, member.host, &words::shown(&member.label)))
+                                @if member.is_kvm { " (IP KVM)" }
+                            }
                             td.figure { (format!("{:.2}", member.membership)) }
                         }
                     }

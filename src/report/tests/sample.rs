@@ -221,6 +221,7 @@ fn farm() -> Farm {
         host: ContentId(host),
         label: label.to_owned(),
         membership,
+        is_kvm: false,
     };
     Farm {
         id: ContentId(0xfa),

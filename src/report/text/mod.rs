@@ -12,7 +12,7 @@ use std::io::{self, Write};
 
 use crate::model::case::Case;
 use crate::model::evidence::State;
-use crate::model::farm::{Farm, Reason};
+use crate::model::farm::{Farm, Reason, size};
 use crate::model::finding::{Confidence, Finding};
 use crate::model::host::{Explanations, Verdict};
 use crate::model::identity::ContentId;
@@ -130,10 +130,7 @@ fn worst_of(case: &Case, worst: Verdict) -> String {
     let group = case.farms.iter().find(|farm| farm.verdict == worst);
     let host = case.hosts.iter().find(|host| host.verdict == worst);
     let (who, explanations) = match (group, host) {
-        (Some(farm), _) => {
-            let machines = words::counted(count(farm.hosts.len()), "machine");
-            (machines, &farm.explanations)
-        }
+        (Some(farm), _) => (size(&farm.hosts), &farm.explanations),
         (None, Some(host)) => (words::host(host), &host.explanations),
         (None, None) => return String::new(),
     };
@@ -159,9 +156,12 @@ fn group(page: &mut Page<'_>, case: &Case, farm: &Farm) -> io::Result<()> {
         "explained by",
         explained(&farm.explanations, &farm.runner_up, depth),
     )?;
-    let members = farm.hosts.iter().map(|member| {
+    let mut sorted: Vec<_> = farm.hosts.iter().collect();
+    sorted.sort_by_key(|member| (member.is_kvm, &member.label));
+    let members = sorted.into_iter().map(|member| {
         let figures = format!("{:>4.2} ", member.membership);
-        (figures, words::shown(&member.label))
+        let kind = if member.is_kvm { " (IP KVM)" } else { "" };
+        (figures, format!("{}{kind}", words::shown(&member.label)))
     });
     page.items("machines", bounded(members, "machine", depth))?;
     page.items("speaks for it", reasons(farm, depth, |one| one.weight.0 > 0.0))?;
