@@ -41,11 +41,27 @@ type Stack = (u8, u32);
 /// Stack, window, its scale, and hash of the TLS fingerprint.
 type Client = (Stack, u16, Option<u8>, u64);
 
-/// What was seen of one address.
+/// What was seen of one address: lists, because most have an entry or two and there may be a hundred thousand of them.
 #[derive(Debug, Default)]
 struct Seen {
-    stacks: BTreeMap<Stack, u32>,
-    clients: BTreeSet<Client>,
+    stacks: Vec<(Stack, u32)>,
+    clients: Vec<Client>,
+}
+
+impl Seen {
+    fn add(&mut self, client: Client) {
+        let (stack, ..) = client;
+        if let Some((_, count)) = self.stacks.iter_mut().find(|(known, _)| *known == stack) {
+            *count = count.saturating_add(1);
+        } else if self.stacks.len() < MOST_KINDS {
+            self.stacks.reserve_exact(1);
+            self.stacks.push((stack, 1));
+        }
+        if self.clients.len() < MOST_KINDS && !self.clients.contains(&client) {
+            self.clients.reserve_exact(1);
+            self.clients.push(client);
+        }
+    }
 }
 
 /// Watches the stacks behind addresses.
@@ -93,16 +109,13 @@ impl Watcher for Stacks {
             return;
         }
         let [client, _] = &tcp.sides;
-        let seen = self.by_local.entry(local).or_default();
         let stack = (start, client.option_kinds);
-        if seen.stacks.len() < MOST_KINDS || seen.stacks.contains_key(&stack) {
-            let count = seen.stacks.entry(stack).or_default();
-            *count = count.saturating_add(1);
-        }
-        if seen.clients.len() < MOST_KINDS {
-            seen.clients
-                .insert((stack, client.first_window, client.window_scale, fingerprint(flow)));
-        }
+        self.by_local.entry(local).or_default().add((
+            stack,
+            client.first_window,
+            client.window_scale,
+            fingerprint(flow),
+        ));
     }
 
     fn conclude(&mut self, ended: &Ended<'_>, concluded: &mut Concluded) {
