@@ -210,6 +210,10 @@ fn round_trip_item(peer: &RoundTripRecord, least: Nanoseconds, at: Option<Captur
     let mut item = Evidence::observed(Family::Lat, what, Decibans(0.0), &[], None);
     item.measure = Some("round_trip".to_owned());
     item.note = Some(match at {
+        Some(_) if peer.count < ENOUGH.0 => {
+            "too few round trips to say how far away that end is: one alone may be a clock that was set"
+                .into()
+        }
         Some(at) => {
             let (possible, likely) = reach_km(at_most(least, at.grain));
             format!(
@@ -251,15 +255,15 @@ fn loop_item(judged: &LoopRecord) -> Evidence {
             State::Observed,
             format!(
                 "{counted} are answered by packets of {} octets, {:.0} ms or more after the connection's other end acknowledged \
-                 them (median {:.0} ms): somebody looks on from behind that end",
+                 them (median {:.0} ms), which is consistent with somebody who looks on from behind that end",
                 judged.answer_length, judged.excess_ms, judged.median_excess_ms
             ),
         ),
         "direct" => (
             State::Absent,
             format!(
-                "{counted} are answered {:.0} ms (median {:.0} ms) after the connection's other end acknowledged them: who looks on \
-                 sits at that end",
+                "{counted} are answered {:.0} ms (median {:.0} ms) after the connection's other end acknowledged them, which is consistent \
+                 with somebody who looks on at that end",
                 judged.excess_ms, judged.median_excess_ms
             ),
         ),
@@ -352,15 +356,20 @@ mod tests {
         assert_eq!(delays.transport_ms, Some(12.0));
         assert!(delays.evidence[0].note.as_deref().unwrap().contains("--at"));
         let phoenix = CapturePoint::new((33.45, -112.07), "--at");
-        let delays = told(of_flow(&flow, true).as_ref(), Shown::default(), phoenix);
+        let note = |latency: &Latency| {
+            let delays = told(Some(latency), Shown::default(), phoenix);
+            delays.evidence[0].note.as_deref().unwrap().to_owned()
+        };
+        let mut latency = of_flow(&flow, true).unwrap();
         assert!(
-            delays.evidence[0]
-                .note
-                .as_deref()
-                .unwrap()
-                .contains("within 1299 km"),
-            "{delays:?}"
+            note(&latency).starts_with("too few round trips"),
+            "{}",
+            note(&latency)
         );
+        for _ in 0..4 {
+            latency.round_trips[1].add(12_000_000);
+        }
+        assert!(note(&latency).contains("within 1299 km"), "{}", note(&latency));
     }
 
     #[test]

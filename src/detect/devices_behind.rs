@@ -69,6 +69,8 @@ impl Seen {
 struct Stacks {
     by_local: BTreeMap<LocalIndex, Seen>,
     most: usize,
+    /// Connections of addresses beyond the bound.
+    refused: u64,
 }
 
 /// Watches the stacks behind addresses.
@@ -76,6 +78,7 @@ pub(super) fn watch(limits: &Limits) -> Box<dyn Watcher> {
     Box::new(Stacks {
         by_local: BTreeMap::new(),
         most: limits.hosts,
+        refused: 0,
     })
 }
 
@@ -103,9 +106,11 @@ impl Watcher for Stacks {
         let ([Some(local), _], Some(tcp)) = (observation.locals, &flow.tcp) else {
             return;
         };
-        if flow.opener != OpenerJudgement::Handshake
-            || self.by_local.len() >= self.most && !self.by_local.contains_key(&local)
-        {
+        if flow.opener != OpenerJudgement::Handshake {
+            return;
+        }
+        if self.by_local.len() >= self.most && !self.by_local.contains_key(&local) {
+            self.refused = self.refused.saturating_add(1);
             return;
         }
         let [client, _] = &tcp.sides;
@@ -119,6 +124,9 @@ impl Watcher for Stacks {
     }
 
     fn conclude(&mut self, ended: &Ended<'_>, concluded: &mut Concluded) {
+        concluded
+            .losses
+            .add("connections beyond the bound on hosts", self.refused);
         concluded.devices = self.ranges(ended.hosts);
     }
 }
@@ -199,6 +207,7 @@ mod tests {
         let mut watcher = Stacks {
             by_local: BTreeMap::new(),
             most: 10,
+            refused: 0,
         };
         for (flow, times) in flows {
             for _ in 0..*times {

@@ -337,7 +337,9 @@ impl Watcher for Questions {
     }
 
     fn conclude(&mut self, ended: &Ended<'_>, concluded: &mut Concluded) {
-        concluded.questions_refused = self.refused;
+        concluded
+            .losses
+            .add("long names beyond the bound on zones", self.refused);
         let all = std::mem::replace(self, Self::new(0));
         concluded
             .findings

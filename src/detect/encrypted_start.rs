@@ -101,7 +101,7 @@ impl Watcher for EncryptedStarts {
     }
 
     fn conclude(&mut self, ended: &Ended<'_>, concluded: &mut Concluded) {
-        let found = self.0.findings(ended, "TCP", |server, gathered| {
+        self.0.conclude(ended, concluded, "TCP", |server, gathered| {
             let streams = counted(gathered.count, "stream");
             Some(Lead {
                 tool: TOOL,
@@ -119,7 +119,6 @@ impl Watcher for EncryptedStarts {
                 confidence: Confidence::Low,
             })
         });
-        concluded.findings.extend(found);
     }
 }
 

@@ -64,7 +64,7 @@ impl Watcher for IcmpTunnels {
     }
 
     fn conclude(&mut self, ended: &Ended<'_>, concluded: &mut Concluded) {
-        let found = self.0.findings(ended, "ICMP", |server, gathered| {
+        self.0.conclude(ended, concluded, "ICMP", |server, gathered| {
             let [asked, answered, out, back] = gathered.sums;
             let is_much = out.saturating_add(back) >= MUCH;
             let [little, much] = WEIGHTS;
@@ -93,7 +93,6 @@ impl Watcher for IcmpTunnels {
                 },
             })
         });
-        concluded.findings.extend(found);
     }
 }
 

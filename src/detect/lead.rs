@@ -4,9 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use super::HostView;
 use super::session_finding::kind_of;
 use super::watcher::Ended;
+use super::{Concluded, HostView};
 use crate::model::address::Address;
 use crate::model::evidence::{Decibans, Evidence, Family};
 use crate::model::finding::{Activity, Confidence, Finding, Role};
@@ -25,6 +25,8 @@ const NAMED: usize = 8;
 #[derive(Debug, Default)]
 pub(super) struct Leads {
     seen: BTreeMap<(LocalIndex, Address, u16), Gathered>,
+    /// Flows beyond the bound.
+    refused: u64,
 }
 
 /// The flows of one host with one server.
@@ -65,6 +67,7 @@ impl Leads {
     pub(super) fn add(&mut self, local: LocalIndex, flow: &FlowRecord, counted: [u64; 4]) {
         let key = (local, flow.server.address, flow.server.port);
         if self.seen.len() >= MOST && !self.seen.contains_key(&key) {
+            self.refused = self.refused.saturating_add(1);
             return;
         }
         let gathered = self.seen.entry(key).or_insert_with(|| Gathered {
@@ -93,13 +96,17 @@ impl Leads {
         self.seen.len()
     }
 
-    /// The findings: `describe` says what is thought of a server (address and port as text) by its flows.
-    pub(super) fn findings(
+    /// Adds the findings: `describe` says what is thought of a server (address and port as text) by its flows.
+    pub(super) fn conclude(
         &self,
         ended: &Ended<'_>,
+        concluded: &mut Concluded,
         proto: &str,
         describe: impl Fn(&str, &Gathered) -> Option<Lead>,
-    ) -> Vec<Finding> {
+    ) {
+        concluded
+            .losses
+            .add("flows beyond the bound on leads", self.refused);
         // A machine may have had several addresses.
         let mut by_host: BTreeMap<(ContentId, Address, u16), (&HostView, Gathered)> = BTreeMap::new();
         for ((local, server, port), gathered) in &self.seen {
@@ -132,7 +139,7 @@ impl Leads {
                 ]);
                 Some(finding)
             };
-        by_host.iter().filter_map(of).collect()
+        concluded.findings.extend(by_host.iter().filter_map(of));
     }
 }
 

@@ -50,6 +50,7 @@ use crate::model::frame::FrameRef;
 use crate::model::host::DevicesBehind;
 use crate::model::identity::ContentId;
 use crate::model::latency::Near;
+use crate::model::loss::Losses;
 use crate::model::observation::{EventHeader, LocalIndex, Observation, ServerName};
 use crate::model::profile::Asset;
 use crate::model::reverse_name::{ReverseName, ReverseNames};
@@ -288,10 +289,8 @@ pub struct Concluded {
     pub devices: BTreeMap<ContentId, DevicesBehind>,
     /// Which IP KVM drives which host.
     pub drives: Drives,
-    /// Groups that were beyond the bound.
-    pub refused: u64,
-    /// Questions to resolvers that were not looked at for data, because there were too many zones.
-    pub questions_refused: u64,
+    /// What was beyond a bound, by cause.
+    pub losses: Losses,
 }
 
 impl Detectors {
@@ -380,12 +379,13 @@ impl Detectors {
                 .collect(),
             knowledge,
         };
-        let refused = self.sessions.refused;
+        let mut losses = Losses::default();
+        losses.add("sessions beyond the bound on groups", self.sessions.refused);
         let (findings, sessions) = self.sessions.conclude(&ended.by_local, knowledge, threads);
         let mut concluded = Concluded {
             findings,
             sessions,
-            refused,
+            losses,
             ..Concluded::default()
         };
         for running in &mut self.beside {

@@ -39,7 +39,7 @@ impl Watcher for NestedTls {
     }
 
     fn conclude(&mut self, ended: &Ended<'_>, concluded: &mut Concluded) {
-        let found = self.0.findings(ended, "TCP", |server, gathered| {
+        self.0.conclude(ended, concluded, "TCP", |server, gathered| {
             let connections = counted(gathered.count, "connection");
             let [one, several] = WEIGHTS;
             Some(Lead {
@@ -57,6 +57,5 @@ impl Watcher for NestedTls {
                 confidence: Confidence::Low,
             })
         });
-        concluded.findings.extend(found);
     }
 }

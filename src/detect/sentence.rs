@@ -78,20 +78,18 @@ fn doing(told: &Told<'_>) -> String {
             format!("traffic consistent with {tool} moving files, without a session on its screen")
         }
         (Role::Controlled, Activity::Idle) => {
-            format!("accepts {tool}; nothing of a session on its screen was seen")
+            format!("traffic consistent with offering {tool}; nothing of a session on its screen was seen")
         }
-        (Role::Controlled, Activity::Unknown) => format!("accepts {tool}"),
+        (Role::Controlled, Activity::Unknown) => format!("traffic consistent with offering {tool}"),
         (Role::Controller, Activity::Driven) => format!(
             "traffic consistent with controlling another machine through {tool} for {driven_for}{}",
             and_viewed("watching it")
         ),
         (Role::Controller, Activity::Viewed) => {
-            format!(
-                "traffic consistent with watching another machine's screen through {tool} for {viewed_for}"
-            )
+            format!("traffic consistent with watching another machine through {tool} for {viewed_for}")
         }
         (Role::Controller, Activity::Idle | Activity::Bulk | Activity::Unknown) => {
-            format!("connects to another machine through {tool}")
+            format!("traffic consistent with a connection to another machine through {tool}")
         }
         (Role::Agent, _) => {
             format!(

@@ -79,6 +79,8 @@ pub struct Tenants {
     /// Flows and questions by host, token and day since 1970.
     seen: BTreeMap<(LocalIndex, String, u32), u64>,
     most: usize,
+    /// Uses beyond the bound.
+    refused: u64,
 }
 
 impl Tenants {
@@ -94,6 +96,7 @@ impl Tenants {
             suffixes,
             seen: BTreeMap::new(),
             most,
+            refused: 0,
         }
     }
 
@@ -123,6 +126,8 @@ impl Tenants {
             if self.seen.len() < self.most || self.seen.contains_key(&key) {
                 let count = self.seen.entry(key).or_default();
                 *count = count.saturating_add(1);
+            } else {
+                self.refused = self.refused.saturating_add(1);
             }
         }
     }
@@ -193,6 +198,9 @@ impl Watcher for Tenants {
     }
 
     fn conclude(&mut self, ended: &Ended<'_>, concluded: &mut Concluded) {
+        concluded
+            .losses
+            .add("uses of services beyond the bound on hosts", self.refused);
         concluded.tenants = ended
             .hosts
             .iter()

@@ -354,7 +354,9 @@ impl Watcher for Unknown {
     }
 
     fn conclude(&mut self, ended: &Ended<'_>, concluded: &mut Concluded) {
-        concluded.refused = concluded.refused.saturating_add(self.refused);
+        concluded
+            .losses
+            .add("flows beyond the bound on unknown sessions", self.refused);
         let found = std::mem::take(self).found(&ended.by_local, ended.knowledge);
         concluded.findings.extend(found);
     }

@@ -100,11 +100,7 @@ pub fn conclude_with_grounds(
         observers.reverse_names(),
     );
     let concluded = detectors.conclude(&views, &knowledge, threads);
-    losses.add("sessions beyond the bound on groups", concluded.refused);
-    losses.add(
-        "long names beyond the bound on zones",
-        concluded.questions_refused,
-    );
+    losses.merge(&concluded.losses);
     let is_quiet = quiet::judge(&views, &concluded);
     let notable: Vec<(&Host, &HostView)> = (hosts.iter().zip(&views))
         .zip(&is_quiet)

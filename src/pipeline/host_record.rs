@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::detect::{Concluded, HostView};
 use crate::explain::HostExplanation;
+use crate::geo::ranges::{Reserved, reserved};
 use crate::model::finding::{Activity, Finding, FindingKind, Role};
 use crate::model::host::{HostName, HostRecord, HostTool, Verdict};
 use crate::model::time::{SECOND, Timestamp};
@@ -94,6 +95,7 @@ pub(super) fn record(
             .public
             .iter()
             .filter(|own| own.how != "own")
+            .filter(|own| reserved(own.address.to_ip()) != Some(Reserved::NotGlobal))
             .map(|own| own.address.to_string())
             .collect::<BTreeSet<String>>()
             .into_iter()

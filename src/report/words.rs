@@ -95,7 +95,7 @@ pub const fn state(state: State) -> &'static str {
 #[must_use]
 pub const fn verdict(verdict: Verdict) -> &'static str {
     match verdict {
-        Verdict::None => "nothing speaks for remote operation",
+        Verdict::None => "no group and no host looks worked from elsewhere by somebody who should not",
         Verdict::Note => "worth a line, no more",
         Verdict::Review => "a person should look",
         Verdict::Likely => "look soon",

@@ -29,6 +29,8 @@ const MOST: usize = 10_000;
 #[derive(Debug, Default)]
 pub(in crate::detect) struct Nested {
     seen: BTreeMap<(LocalIndex, String), Inside>,
+    /// Flows beyond the bound.
+    refused: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -95,7 +97,11 @@ impl Nested {
                 Some(FindingKind::Vpn | FindingKind::Proxy | FindingKind::Tor)
             );
             let key = (local, one.tool.id.clone());
-            if !is_tunnel || (self.seen.len() >= MOST && !self.seen.contains_key(&key)) {
+            if !is_tunnel {
+                continue;
+            }
+            if self.seen.len() >= MOST && !self.seen.contains_key(&key) {
+                self.refused = self.refused.saturating_add(1);
                 continue;
             }
             let inside = self.seen.entry(key).or_insert_with(|| Inside {
@@ -171,6 +177,9 @@ impl Watcher for Nested {
     }
 
     fn conclude(&mut self, ended: &Ended<'_>, concluded: &mut Concluded) {
+        concluded
+            .losses
+            .add("flows beyond the bound on nested tunnels", self.refused);
         let found = self.found(&ended.by_local, ended.knowledge);
         concluded.findings.extend(found);
     }

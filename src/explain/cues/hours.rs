@@ -31,24 +31,33 @@ fn value(subject: &Subject<'_>) -> Reading {
         ));
     }
     let mut known: Vec<&HostProfile> = Vec::new();
-    let mut gaps = Vec::new();
+    let (mut gaps, mut nearest) = (Vec::new(), Vec::new());
     let mut widest: f64 = 0.0;
     for (machine, rhythm) in rhythms.iter().filter(|(_, rhythm)| days(rhythm) >= wanted) {
         let noon = machine.asset.seen().and_then(|asset| asset.declared_noon_utc);
         if let (Some(noon), Some(rhythm)) = (noon, rhythm)
             && rhythm.concentration > rules.hours_concentration
         {
-            gaps.push(hours::difference(noon, rhythm.centre).abs());
-            widest = widest.max(rhythm.half_interval.unwrap_or(12.0));
+            let gap = hours::difference(noon, rhythm.centre).abs();
+            let give_or_take = rhythm.half_interval.unwrap_or(12.0);
+            gaps.push(gap);
+            nearest.push((gap - give_or_take).max(0.0));
+            widest = widest.max(give_or_take);
             known.push(machine);
         }
     }
-    let Some(gap) = median(gaps) else {
+    let (Some(gap), Some(near)) = (median(gaps), median(nearest)) else {
         return Reading::hidden("declared working hours or a clear daily pattern are missing");
     };
+    // Only what the interval leaves counts as a gap, and what it does not decide as neither.
     let level = if gap < 2.0 {
         "<2h"
-    } else if gap <= 5.0 {
+    } else if near < 2.0 {
+        return Reading::hidden(&format!(
+            "the centre of the driven hours lies {gap:.1} h from that of the declared working day, give or take {widest:.1} h: too \
+             few days to tell a gap"
+        ));
+    } else if near <= 5.0 {
         "2-5h"
     } else {
         ">5h"

@@ -40,13 +40,16 @@ fn value(subject: &Subject<'_>) -> Reading {
     let is_most = |hosts: &[&HostProfile]| hosts.len().saturating_mul(2) > known;
     if is_most(&absent) {
         let what = format!(
-            "nobody works at {} except through remote sessions",
+            "consistent with nobody at {} except through remote sessions",
             counted(absent.len(), "machine")
         );
         return Reading::absent("absent", &what).shown_by(identifiers(&absent), Vec::new());
     }
     if is_most(&present) {
-        let what = format!("somebody works at {} directly", counted(present.len(), "machine"));
+        let what = format!(
+            "consistent with somebody at {} directly",
+            counted(present.len(), "machine")
+        );
         return Reading::observed("present", what).shown_by(identifiers(&present), Vec::new());
     }
     Reading::observed(

@@ -77,6 +77,6 @@ fn value(subject: &Subject<'_>) -> Reading {
             counted(machines.len(), "machine")
         )
     };
-    let what = format!("{which}remotely controlled {by}{nobody}");
+    let what = format!("{which}consistent with remote control {by}{nobody}");
     Reading::observed(level, what).shown_by(identifiers(&unsanctioned), session_findings(&unsanctioned))
 }

@@ -60,7 +60,7 @@ fn page(case: &Case) -> Markup {
                 footer {
                     p {
                         "Evidence here is consistent with an explanation, never proof of it. Weights are in decibans: +10 dB makes \
-                         an explanation ten times likelier than its best rival. An address says where a relay stands, not who \
+                         an explanation ten times likelier against the benign ones that everything else leaves. An address says where a relay stands, not who \
                          sits behind it."
                     }
                 }

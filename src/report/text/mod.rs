@@ -98,7 +98,11 @@ fn first_line(page: &mut Page<'_>, case: &Case, shown: Shown) -> io::Result<()> 
     let hosts = (case.hosts.iter())
         .filter(|host| host.verdict >= Verdict::Review)
         .count();
-    let mut text = format!("{}: ", words::verdict(worst));
+    let mut text = if case.summary.packets.read == 0 {
+        "nothing was observed, so nothing can be said: ".to_owned()
+    } else {
+        format!("{}: ", words::verdict(worst))
+    };
     if worst >= Verdict::Review {
         text.push_str(&worst_of(case, worst));
     }
