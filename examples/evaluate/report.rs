@@ -41,9 +41,10 @@ pub(crate) fn page(
          - Odd and even seeds draw what a scenario is like as a whole from values of their own (the table at the end): no value of the one half is ever a value of the \
          other. What is drawn within it (the length of each turn, each pause) comes from ranges that these set, and those may overlap.\n\
          - No weight was fitted to either half: the tables are DETECTION.md's, with the exceptions that `weights.toml` names and reasons. Mechanisms were mended while single runs were read, \
-         at first of seeds 1 to 6, later also of even ones: the rules for the distance of a direct controller, the resolution and the usual public address came out of the former. The latter (S25, seeds 2 to 10) showed that \
-         the focus test counted machines of different operators against a farm; what was changed follows from its own simulation and from a flat prior over the number of operators, and the ranges of the even seeds were \
-         made disjoint from the odd ones, and so harder, before that.\n\
+         at first of seeds 1 to 6, later also of even ones up to 50 (S10, S12, S14, S25, S32): the rules for the distance of a direct controller, the resolution and the usual public address came out of the former. The latter showed that \
+         the focus test counted machines of different operators against a farm, that a group's minutes were not counted over the group, and that the kind of a place stood for a second kind of evidence; what was changed follows from \
+         the test's own simulation, from a flat prior over the number of operators and from DETECTION.md. So the even seeds up to 50 are not blind for these five; those above 50 had not been run before.\n\
+         - S06 and S19 declare in the policy what kind of place they are, as DETECTION.md reads them: undeclared, a forged family (remote control or tools, all hosts of S19 as one group) would reach likely.\n\
          - The gap that joins remote sessions was raised from 120 s to half an hour after S10 had stopped at review (.79) with seed 1; it then reached likely (.98). The reason given for it holds for any operator with several machines, but these scenarios cannot confirm it.\n\
          - The scenarios were written with the analyser's thresholds in view: farms work long enough for 300 minutes of activity, take turns that the focus test can use, and send screens above the level that counts as driven. They show that the evidence is read as meant, not that real farms give it.\n\
          - These are synthetic captures: how often a farm is found in the world, they do not tell.\n"
