@@ -76,7 +76,7 @@ fn longer_loop(host: &HostView, session: &Finding) -> Option<Finding> {
     let mut evidence = Evidence::observed(Family::Lat, what, weight, &[], Some(session.timestamp));
     evidence.measure = Some("control_loop".to_owned());
     evidence.note = Some(format!(
-        "that is a way of at most {possible:.0} km, usually {likely:.0} km, of which programs take a part; at most {:.0} % of direct \
+        "that is a way of at most {possible:.0} km, usually {likely:.0} km, of which programs take a part; at most {:.1} % of direct \
          sessions are called longer",
         judged.false_positive_rate * 100.0
     ).into());

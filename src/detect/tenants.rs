@@ -76,6 +76,8 @@ const TOGETHER_TENTHS: usize = 6;
 #[derive(Debug)]
 pub struct Tenants {
     suffixes: HashSet<&'static str, rapidhash::fast::RandomState>,
+    /// The last two labels of each, by which nearly every name is told to be none of them.
+    roots: HashSet<&'static str, rapidhash::fast::RandomState>,
     /// Flows and questions by host, token and day since 1970.
     seen: BTreeMap<(LocalIndex, String, u32), u64>,
     most: usize,
@@ -87,12 +89,13 @@ impl Tenants {
     /// With room for so many pairs of host and token.
     #[must_use]
     pub fn new(most: usize) -> Self {
-        let suffixes = TABLE
+        let suffixes: HashSet<&'static str, _> = TABLE
             .lines()
             .filter(|line| !line.starts_with('#'))
             .filter_map(|line| line.split('\t').next())
             .collect();
         Self {
+            roots: suffixes.iter().map(|suffix| root(suffix)).collect(),
             suffixes,
             seen: BTreeMap::new(),
             most,
@@ -103,6 +106,9 @@ impl Tenants {
     /// The token of a name: the customer's label and the service, `acme@okta.com`.
     #[must_use]
     pub fn token(&self, name: &str) -> Option<String> {
+        if !self.roots.contains(root(name)) {
+            return None;
+        }
         let suffix = name
             .match_indices('.')
             .filter_map(|(dot, _)| name.get(dot.saturating_add(1)..))
@@ -167,6 +173,13 @@ impl Tenants {
             .map(|(_, token, _)| (*token).to_owned())
             .collect()
     }
+}
+
+/// The last two labels of a name.
+fn root(name: &str) -> &str {
+    let mut dots = name.bytes().enumerate().rev().filter(|(_, octet)| *octet == b'.');
+    let second = dots.nth(1).map(|(dot, _)| dot.saturating_add(1));
+    second.and_then(|start| name.get(start..)).unwrap_or(name)
 }
 
 /// How much so many uses on one day weigh.

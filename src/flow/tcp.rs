@@ -24,11 +24,27 @@ struct Hole {
     is_acknowledged: bool,
 }
 
+/// The holes of both directions, and how many each has.
+#[derive(Clone, Debug, Default)]
+struct Holes {
+    list: [[Hole; MOST_HOLES]; 2],
+    count: [u8; 2],
+}
+
+impl Holes {
+    /// Those of one direction.
+    fn open(&self, index: usize) -> impl Iterator<Item = &Hole> {
+        let count = self.count.get(index).copied().unwrap_or(0);
+        let list = self.list.get(index).into_iter().flatten();
+        list.take(usize::from(count))
+    }
+}
+
 /// What the few connections with loss or disorder have, both directions.
 #[derive(Clone, Debug, Default)]
 struct Trouble {
-    holes: [[Hole; MOST_HOLES]; 2],
-    count: [u8; 2],
+    /// Apart, because most of them only have something repeated: a SYN that nobody answers.
+    holes: Option<Box<Holes>>,
     retransmissions: [u32; 2],
     out_of_order: [u32; 2],
     gaps: [u32; 2],
@@ -273,9 +289,7 @@ impl TcpFlow {
                 record.out_of_order = of(&trouble.out_of_order);
                 record.gaps = of(&trouble.gaps);
                 record.gap_bytes = u64::from(of(&trouble.gap_bytes));
-                let open = trouble.holes.get(index).into_iter().flatten();
-                let count = trouble.count.get(index).copied().unwrap_or(0);
-                for hole in open.take(usize::from(count)) {
+                for hole in trouble.holes.iter().flat_map(|holes| holes.open(index)) {
                     record.gaps = record.gaps.saturating_add(1);
                     let length = u64::from(hole.end.wrapping_sub(hole.start));
                     record.gap_bytes = record.gap_bytes.saturating_add(length);
@@ -320,10 +334,11 @@ fn count(counters: &mut [u32; 2], side: Side, more: u32) {
 
 /// Marks the holes that the receiver acknowledged.
 fn acknowledge(trouble: &mut Trouble, sender: Side, acknowledgement: u32) {
+    let Some(holes) = &mut trouble.holes else { return };
     let index = sender.index();
-    let count = trouble.count.get(index).copied().unwrap_or(0);
-    let holes = trouble.holes.get_mut(index).into_iter().flatten();
-    for hole in holes.take(usize::from(count)) {
+    let count = holes.count.get(index).copied().unwrap_or(0);
+    let list = holes.list.get_mut(index).into_iter().flatten();
+    for hole in list.take(usize::from(count)) {
         hole.is_acknowledged |= acknowledgement.wrapping_sub(hole.end) < BELIEVABLE_JUMP;
     }
 }
@@ -331,7 +346,8 @@ fn acknowledge(trouble: &mut Trouble, sender: Side, acknowledgement: u32) {
 /// Keeps a hole; `false` when there is no room.
 fn remember(trouble: &mut Trouble, side: Side, hole: Hole) -> bool {
     let index = side.index();
-    let (Some(list), Some(count)) = (trouble.holes.get_mut(index), trouble.count.get_mut(index)) else {
+    let holes = trouble.holes.get_or_insert_default();
+    let (Some(list), Some(count)) = (holes.list.get_mut(index), holes.count.get_mut(index)) else {
         return false;
     };
     let Some(place) = list.get_mut(usize::from(*count)) else {
@@ -345,7 +361,10 @@ fn remember(trouble: &mut Trouble, side: Side, hole: Hole) -> bool {
 /// Takes `[start, end)` out of the holes; whether it touched one.
 fn fill(trouble: &mut Trouble, side: Side, start: u32, end: u32) -> bool {
     let index = side.index();
-    let (Some(list), Some(count)) = (trouble.holes.get_mut(index), trouble.count.get_mut(index)) else {
+    let Some(holes) = &mut trouble.holes else {
+        return false;
+    };
+    let (Some(list), Some(count)) = (holes.list.get_mut(index), holes.count.get_mut(index)) else {
         return false;
     };
     let mut kept = [Hole::default(); MOST_HOLES];

@@ -51,17 +51,13 @@ pub(super) fn judge(given: Option<Vantage>, views: &[HostView], observers: &Obse
     let mut routers: BTreeMap<(MacAddress, u32), Exits> = BTreeMap::new();
     let goes_out = |view: &&HostView| view.public.iter().any(|own| own.how != "own");
     for view in views.iter().filter(goes_out) {
-        let mut through: BTreeSet<(MacAddress, u32)> = BTreeSet::new();
-        for local in view.locals.iter().filter_map(|index| observers.local(*index)) {
-            for (router, days) in local.gateways.iter() {
-                through.extend(days.iter().map(|day| (*router, *day)));
-            }
-        }
-        for own in view.public.iter().filter(|own| own.how != "own") {
-            let on = through.iter().filter(|(_, day)| own.seen.days.contains_key(day));
-            for place in on {
-                let exits = routers.entry(*place).or_default();
-                exits.entry(view.id).or_default().insert(line(own.address));
+        let locals = view.locals.iter().filter_map(|index| observers.local(*index));
+        for (router, days) in locals.flat_map(|local| local.gateways.iter()) {
+            for own in view.public.iter().filter(|own| own.how != "own") {
+                for day in own.seen.days.keys().filter(|day| days.contains(day)) {
+                    let exits = routers.entry((*router, *day)).or_default();
+                    exits.entry(view.id).or_default().insert(line(own.address));
+                }
             }
         }
     }
