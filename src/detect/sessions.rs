@@ -99,13 +99,20 @@ pub(super) struct Joined<'a> {
     pub(super) tool: &'a Tool,
     /// The other end, of tools whose ends call each other.
     pub(super) peer: Option<Address>,
-    pub(super) group: Group,
+    pub(super) group: Box<Group>,
 }
+
+/// Windows of one group from which on no more are remembered: eight weeks of ten seconds without a pause.
+const MOST_WINDOWS: usize = 56 * 8_640;
+
+/// Groups of which findings are made at once.
+const AT_ONCE: usize = 4_096;
 
 /// The detector.
 #[derive(Debug)]
 pub struct Sessions {
-    groups: HashMap<Key, Group, rapidhash::fast::RandomState>,
+    /// Apart from the table, because they are large and are moved several times until they are findings.
+    groups: HashMap<Key, Box<Group>, rapidhash::fast::RandomState>,
     most: usize,
     /// Groups beyond the bound.
     pub refused: u64,
@@ -132,7 +139,7 @@ impl Sessions {
 
     /// Groups under the places that their tools have in another catalogue.
     pub(super) fn renew(&mut self, now: &Catalogue, next: &Catalogue) {
-        let mut groups: Vec<(Key, Group)> = std::mem::take(&mut self.groups).into_iter().collect();
+        let mut groups: Vec<(Key, Box<Group>)> = std::mem::take(&mut self.groups).into_iter().collect();
         groups.sort_unstable_by_key(|(key, _)| *key);
         for (key, group) in groups {
             let known = now.tools().get(key.tool);
@@ -144,7 +151,7 @@ impl Sessions {
                 ..key
             };
             match self.groups.entry(key) {
-                Entry::Occupied(other) => other.into_mut().merge(group),
+                Entry::Occupied(other) => other.into_mut().merge(*group),
                 Entry::Vacant(free) => {
                     free.insert(group);
                 }
@@ -222,7 +229,9 @@ impl Sessions {
         if group.flow_ids.len() < MOST_FLOW_IDS {
             group.flow_ids.push(flow.id);
         }
-        activity_state::add(&mut group.windows, &flow.activity, flow.start, local_is_client);
+        if group.windows.len() < MOST_WINDOWS {
+            activity_state::add(&mut group.windows, &flow.activity, flow.start, local_is_client);
+        }
         if let Some(measured) = delay::of_flow(flow, local_is_client) {
             match &mut group.latency {
                 Some(known) => known.merge(measured),
@@ -300,7 +309,7 @@ impl Sessions {
         knowledge: &Knowledge<'_>,
         threads: Threads,
     ) -> (Vec<Finding>, Vec<Session>) {
-        let mut groups: Vec<(Key, Group)> = self.groups.into_iter().collect();
+        let mut groups: Vec<(Key, Box<Group>)> = self.groups.into_iter().collect();
         groups.sort_unstable_by_key(|(key, _)| *key);
         let mut joined: HashMap<_, Joined<'_>, rapidhash::fast::RandomState> = HashMap::default();
         for (key, group) in groups {
@@ -309,7 +318,7 @@ impl Sessions {
                 continue;
             };
             match joined.entry((host.id, key.tool, key.peer)) {
-                Entry::Occupied(known) => known.into_mut().group.merge(group),
+                Entry::Occupied(known) => known.into_mut().group.merge(*group),
                 Entry::Vacant(free) => {
                     free.insert(Joined {
                         id: session_finding::identifier(host, tool, key.peer),
@@ -323,13 +332,23 @@ impl Sessions {
         }
         let mut joined: Vec<Joined<'_>> = joined.into_values().collect();
         joined.sort_unstable_by_key(|one| (one.group.first, one.id));
-        let mut findings = Vec::with_capacity(joined.len());
+        // With room for what other detectors add, so that the list is not copied for them.
+        let room = joined.len().div_ceil(8).saturating_add(joined.len());
+        let mut findings = Vec::with_capacity(room);
         let mut sessions = Vec::with_capacity(joined.len());
-        let found = threads.map(joined, |one| session_finding::finding(one, knowledge));
-        for (finding, mut session) in found.into_iter().flatten() {
-            session.finding = findings.len();
-            findings.push(finding);
-            sessions.push(session);
+        // Some at a time: findings are large, and all of them twice would be the most that is ever held.
+        let mut joined = joined.into_iter();
+        loop {
+            let some: Vec<Joined<'_>> = joined.by_ref().take(AT_ONCE).collect();
+            if some.is_empty() {
+                break;
+            }
+            let found = threads.map(some, |one| session_finding::finding(one, knowledge));
+            for (finding, mut session) in found.into_iter().flatten() {
+                session.finding = findings.len();
+                findings.push(finding);
+                sessions.push(session);
+            }
         }
         (findings, sessions)
     }
