@@ -99,7 +99,7 @@ pub const fn verdict(verdict: Verdict) -> &'static str {
         Verdict::Note => "worth a line, no more",
         Verdict::Review => "a person should look",
         Verdict::Likely => "look soon",
-        Verdict::Strong => "look now: the other explanations fit far worse",
+        Verdict::Strong => "look now, other explanations fit far worse",
     }
 }
 
