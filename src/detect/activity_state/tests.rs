@@ -157,3 +157,46 @@ fn a_tunnel_whose_far_end_drives_is_told_from_a_shell_and_an_upload() {
         (Role::Controller, Activity::Driven)
     );
 }
+
+#[test]
+fn a_screen_that_changes_less_than_once_a_second_is_a_clock() {
+    let windows = Windows::from([
+        (1, watched(6, 900, 1, 0)),
+        (20, watched(6, 1_600, 1, 0)),
+        (40, watched(30, 180, 1, 0)),
+    ]);
+    assert_eq!(
+        states(&windows, "vnc", Role::Controlled),
+        [Activity::Idle, Activity::Viewed, Activity::Viewed]
+    );
+}
+
+#[test]
+fn small_updates_under_way_together_are_each_asked_for() {
+    // Two updates of three are answered in one turn: sixty requests in forty turns.
+    let mut flying = watched(60, 150, 1, 0);
+    (flying.out.small, flying.out.turns, flying.inward.turns) = (60, 40, 40);
+    let windows = Windows::from([(1, flying), (20, watched(60, 150, 1, 70))]);
+    assert_eq!(
+        states(&windows, "vnc", Role::Controlled),
+        [Activity::Viewed, Activity::Driven]
+    );
+}
+
+#[test]
+fn what_a_connection_opens_with_is_looked_at_only_where_looking_goes_on() {
+    let opening = Window {
+        is_opening: true,
+        ..window(2_000, 1_500, 0, 0)
+    };
+    // Scanners try to log in again and again, and each exchange of keys is as large as a picture.
+    let knocks: Windows = (0..50).map(|number| (number, opening)).collect();
+    assert_eq!(
+        judge(&knocks, "ssh", Some(Role::Controlled)).activity,
+        Activity::Idle
+    );
+    let stays = Windows::from([(1, opening), (2, window(2_000, 300, 0, 0))]);
+    let judged = judge(&stays, "ssh", Some(Role::Controlled));
+    assert_eq!(judged.activity, Activity::Viewed);
+    assert_eq!(judged.intervals.len(), 1, "{judged:?}");
+}
