@@ -15,6 +15,7 @@ pub mod html;
 pub mod json;
 pub mod manifest;
 mod members;
+mod organisations;
 pub mod output;
 pub mod parquet;
 pub mod registry;

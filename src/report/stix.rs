@@ -17,6 +17,7 @@ use crate::model::identity::ContentId;
 use crate::model::time::Timestamp;
 
 use super::json::write_line;
+use super::organisations::Organisations;
 use super::shown::Shown;
 use super::uuid::{self, Uuid};
 use super::words;
@@ -92,6 +93,7 @@ struct Bundle {
     maker: String,
     /// In milliseconds exactly, as `created` and `modified` must be (section 3.2).
     made: String,
+    organisations: Organisations,
 }
 
 impl Bundle {
@@ -101,6 +103,7 @@ impl Bundle {
             objects: BTreeMap::new(),
             maker,
             made: milliseconds(case.summary.timestamp.unwrap_or_default()),
+            organisations: Organisations::of(case),
         };
         let id = bundle.maker.clone();
         bundle.domain_object(
@@ -187,7 +190,7 @@ impl Bundle {
         let note = own("note", &[&finding.id.to_string()]);
         let properties = json!({
             "abstract": format!("finding {}: {} {}", finding.id, finding.kind.name(), tool),
-            "content": words::sentence(&finding.summary),
+            "content": self.said(&finding.summary),
             "object_refs": refs,
         });
         refs.push(self.domain_object("note", note, properties));
@@ -232,7 +235,7 @@ impl Bundle {
 
     fn farm(&mut self, case: &Case, farm: &Farm, findings: &BTreeMap<ContentId, Vec<String>>) {
         let key = farm.id.to_string();
-        let summary = words::sentence(&farm.summary);
+        let summary = self.said(&farm.summary);
         let [best, ..] = words::ranked(&farm.explanations);
         #[expect(clippy::cast_possible_truncation, reason = "a probability times a hundred")]
         let confidence = (farm.explanations.farm.clamp(0.0, 1.0) * 100.0).round() as i64;
@@ -276,7 +279,7 @@ impl Bundle {
         }
         let note = json!({
             "abstract": format!("group {key}: {}", farm.verdict.name()),
-            "content": explanation(farm),
+            "content": self.explanation(farm),
             "object_refs": [infrastructure],
         });
         refs.push(self.domain_object("note", own("note", &[&key]), note));
@@ -292,27 +295,34 @@ impl Bundle {
     }
 }
 
-/// The explanation of a group as the text of a note: posteriors, reasons, what could not be seen.
-fn explanation(farm: &Farm) -> String {
-    let mut lines = vec![words::sentence(&farm.summary)];
-    for one in words::ranked(&farm.explanations) {
-        lines.push(format!(
-            "{} {}: {}",
-            words::probability(one.probability),
-            one.key,
-            one.words
-        ));
+impl Bundle {
+    /// A sentence as others may read it.
+    fn said(&self, text: &str) -> String {
+        self.organisations.hide(&words::sentence(text))
     }
-    for reason in &farm.reasons {
-        lines.push(format!(
-            "{:+.1} dB {}: {}",
-            reason.weight.0,
-            words::state(reason.state),
-            words::sentence(&reason.what)
-        ));
+
+    /// The explanation of a group as the text of a note: posteriors, reasons, what could not be seen.
+    fn explanation(&self, farm: &Farm) -> String {
+        let mut lines = vec![self.said(&farm.summary)];
+        for one in words::ranked(&farm.explanations) {
+            lines.push(format!(
+                "{} {}: {}",
+                words::probability(one.probability),
+                one.key,
+                one.words
+            ));
+        }
+        for reason in &farm.reasons {
+            lines.push(format!(
+                "{:+.1} dB {}: {}",
+                reason.weight.0,
+                words::state(reason.state),
+                self.said(&reason.what)
+            ));
+        }
+        for hidden in &farm.not_observable {
+            lines.push(format!("not observable: {}", self.said(hidden)));
+        }
+        lines.join("\n")
     }
-    for hidden in &farm.not_observable {
-        lines.push(format!("not observable: {}", words::sentence(hidden)));
-    }
-    lines.join("\n")
 }
