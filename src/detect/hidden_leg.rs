@@ -13,7 +13,7 @@
 //!
 //! What it cannot find: clients that answer nothing that they are shown (SSH; RDP without frame acknowledgements). A key's echo goes back to
 //! the relay, which acknowledges it, and the person does not wait for it; there the opening of the connection tells
-//! ([`super::opening_answers`]), where it was captured.
+//! (`super::opening_answers`), where it was captured.
 //!
 //! The test is a sequential one (Wald 1945): each answer is longer than [`THRESHOLD`] or not, which it is for at most
 //! `LONG_IF_DIRECT` of the answers of a direct session. Whenever one stops, the likelihood ratio exceeds `1 / rate` in at most a
