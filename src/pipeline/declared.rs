@@ -97,6 +97,7 @@ pub(super) fn placed<'a>(
 mod tests {
     use super::*;
     use crate::settings::inventory::WorkHours;
+    use crate::settings::policy::{Policy, Site, SiteKind};
 
     #[test]
     fn the_middle_of_a_declared_day_follows_the_zone_and_its_summer_time() {
@@ -153,5 +154,49 @@ mod tests {
     #[test]
     fn without_a_time_zone_nothing_is_declared() {
         assert_eq!(noon_utc(&Asset::default(), &[Default::default()]), None);
+    }
+
+    /// Whether there is a capture point when machines of one declared site, an office in Chicago, have these addresses.
+    fn is_placed(addresses: &[&str], vantage: Vantage) -> bool {
+        let catalogue = crate::signatures::Catalogue::embedded().unwrap();
+        let geo = crate::geo::Geo::embedded();
+        let mut policy = Policy::default();
+        policy.sites.push(Site {
+            name: "office".to_owned(),
+            kind: SiteKind::Office,
+            networks: vec!["192.0.2.0/24".parse().unwrap()],
+            coordinates: Some((41.88, -87.63)),
+            allowed_tools: Vec::new(),
+        });
+        let hosts: Vec<HostView> = addresses
+            .iter()
+            .map(|address| {
+                let mut asset = crate::model::profile::Asset::default();
+                asset.record.site = Some("office".to_owned());
+                HostView {
+                    ips: vec![address.parse::<std::net::IpAddr>().unwrap().into()],
+                    asset: Some(asset),
+                    ..HostView::default()
+                }
+            })
+            .collect();
+        let knowledge = Knowledge {
+            catalogue: &catalogue,
+            geo: &geo,
+            policy: &policy,
+            at: None,
+            reverse_names: None,
+        };
+        let names = ReverseNames::default();
+        placed(&knowledge, &hosts, vantage, 0, &names).at.is_some()
+    }
+
+    #[test]
+    fn a_site_is_where_the_capture_was_taken_only_if_all_of_its_machines_are_in_its_networks() {
+        assert!(is_placed(&["192.0.2.7", "192.0.2.8"], Vantage::Home));
+        // Somebody of that office works at home, or two captures were read at once.
+        assert!(!is_placed(&["192.0.2.7", "198.51.100.8"], Vantage::Home));
+        assert!(!is_placed(&["192.0.2.7"], Vantage::Employer));
+        assert!(!is_placed(&[], Vantage::Home));
     }
 }
