@@ -300,4 +300,26 @@ mod tests {
         );
         assert_eq!(identity.routers(&locals).collect::<Vec<_>>(), [ROUTER]);
     }
+
+    #[test]
+    fn a_router_that_answers_arp_for_others_owns_none_of_them() {
+        let mut locals = Locals::new(&[], 100);
+        let mut identity = Identity::new(100);
+        let guests: Vec<LocalIndex> = (1..=5)
+            .map(|last| {
+                locals
+                    .place(AddressSpace::default(), Address::from_v4([192, 168, 0, last]))
+                    .unwrap()
+            })
+            .collect();
+        for guest in &guests {
+            identity.owns(ROUTER, *guest);
+        }
+        for last in [1, 2] {
+            identity.carried(ROUTER, None, Address::from_v4([198, 51, last, 1]));
+        }
+        let hosts = identity.resolve(&locals);
+        assert_eq!(hosts.len(), guests.len());
+        assert!(hosts.iter().all(|host| host.mac.is_none()));
+    }
 }

@@ -412,6 +412,34 @@ mod tests {
     }
 
     #[test]
+    fn who_answers_a_neighbours_question_is_a_resolver_and_who_answers_from_elsewhere_is_none() {
+        let answered = |from: Address| {
+            let header = EventHeader {
+                protocol: "dns",
+                from: Endpoint {
+                    address: from,
+                    port: DNS_PORT,
+                },
+                to: Endpoint {
+                    address: OWN,
+                    port: 40_000,
+                },
+                ..EventHeader::default()
+            };
+            let answer = Value::Answer {
+                name: b"www.example.com",
+                address: Address::from_v4([198, 51, 100, 7]),
+                lifetime: 60,
+            };
+            let (mut locals, _) = learnt_from(&header, &[("dns.answer", answer)]);
+            let server = locals.place(header.space, from);
+            server.is_some_and(|server| locals.get_mut(server).unwrap().roles.contains(RESOLVER))
+        };
+        assert!(answered(Address::from_v4([192, 168, 1, 1])));
+        assert!(!answered(Address::from_v4([8, 8, 8, 8])));
+    }
+
+    #[test]
     fn arp_ties_an_address_to_the_link_address_it_names() {
         let neighbour = Address::from_v4([192, 168, 1, 9]);
         let mac = [0x02, 0, 0, 0, 0, 9];

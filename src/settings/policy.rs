@@ -431,6 +431,9 @@ nested_tls = true
         assert!(policy.sanctions_instance("screenconnect", &["a.relay.example"], None));
         assert!(!policy.sanctions_instance("screenconnect", &["relay.example"], None));
         assert!(policy.sanctions_instance("screenconnect", &[], Some(ip("203.0.113.5"))));
+        // The company's own instance beside a stranger's does not make the stranger's allowed.
+        let both = ["a.relay.example", "instance-ab12cd-relay.screenconnect.com"];
+        assert!(!policy.sanctions_instance("screenconnect", &both, Some(ip("203.0.113.5"))));
         assert!(!policy.sanctions_instance("anydesk", &["a.relay.example"], Some(ip("203.0.113.5"))));
         assert!(policy.heuristics.encrypted_start && policy.heuristics.nested_tls);
         assert_eq!(policy.watched_countries, ["KP", "CN"]);
