@@ -3,12 +3,12 @@
 //! Takes resolved hosts and findings; gives [`HostProfile`]s. Locates nothing and matches no signature: places and tools
 //! arrive with the findings. What cannot be measured yet says so, and why, instead of looking absent.
 
+mod kvms;
 pub mod minutes;
 mod personal;
 mod unattended;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use minutes::minutes;
 
@@ -153,45 +153,13 @@ pub fn build(
             .or_default()
             .push((finding, by_finding.get(&index).copied()));
     }
-    let kvms = kvms(sights, findings);
+    let kvms = kvms::by_router(sights, findings);
     sights
         .iter()
         .map(|sight| {
             let own = by_host.get(&sight.host).map(Vec::as_slice).unwrap_or_default();
             profile(sight, own, &kvms, watched)
         })
-        .collect()
-}
-
-/// IP KVMs behind one router that are kept: more than any house has, so that whoever announces thousands costs nothing.
-const MOST_KVMS: usize = 64;
-
-/// IP KVMs by the router through which they talk.
-type Kvms = BTreeMap<MacAddress, Arc<[KvmSeen]>>;
-
-/// IP KVMs by router. A lead alone (the maker's prefix on a card, a name that others may have) is none.
-fn kvms(sights: &[Sight], findings: &[Finding]) -> Kvms {
-    let by_host: BTreeMap<ContentId, &Sight> = sights.iter().map(|sight| (sight.host, sight)).collect();
-    let mut list: BTreeMap<MacAddress, BTreeSet<KvmSeen>> = BTreeMap::new();
-    for finding in findings
-        .iter()
-        .filter(|finding| finding.kind == FindingKind::IpKvm && finding.role == Role::Server)
-        .filter(|finding| finding.confidence > Confidence::Low)
-    {
-        let gateways = by_host.get(&finding.host).map(|sight| sight.gateways.keys());
-        for gateway in gateways.into_iter().flatten() {
-            let known = list.entry(*gateway).or_default();
-            if known.len() < MOST_KVMS {
-                known.insert(KvmSeen {
-                    host: finding.host,
-                    name: finding.tool.clone(),
-                    finding: finding.id,
-                });
-            }
-        }
-    }
-    list.into_iter()
-        .map(|(gateway, kvms)| (gateway, kvms.into_iter().collect()))
         .collect()
 }
 
@@ -217,7 +185,7 @@ fn is_remote(finding: &Finding) -> bool {
 fn profile(
     sight: &Sight,
     own: &[(&Finding, Option<&SessionSight>)],
-    kvms: &Kvms,
+    kvms: &kvms::ByRouter,
     watched: &Watched,
 ) -> HostProfile {
     let remote = |finding: &&(&Finding, Option<&SessionSight>)| is_remote(finding.0);
@@ -300,7 +268,7 @@ fn profile(
         },
         kvm: KvmEvidence {
             is_kvm,
-            on_gateway: near_kvms(sight, kvms),
+            on_gateway: kvms::near(sight, kvms),
             drives_this: sight.driven_by.clone(),
         },
         vpn: vpn(own),
@@ -308,26 +276,6 @@ fn profile(
         boots: Observable::hidden("starts of machines are not followed yet"),
         control_excess_ms: control_excess(own),
         transport_ms: transport(own),
-    }
-}
-
-/// IP KVMs behind the same routers.
-fn near_kvms(sight: &Sight, kvms: &Kvms) -> Observable<Arc<[KvmSeen]>> {
-    if sight.gateways.is_empty() {
-        return Observable::hidden("no router was seen behind which the machine stands");
-    }
-    let mut lists = sight.gateways.keys().filter_map(|gateway| kvms.get(gateway));
-    match (lists.next(), lists.next()) {
-        (None, _) => Observable::Absent,
-        (Some(one), None) => Observable::Observed(Arc::clone(one)),
-        (Some(one), Some(other)) => {
-            let all: BTreeSet<&KvmSeen> = one
-                .iter()
-                .chain(other.iter())
-                .chain(lists.flat_map(|list| list.iter()))
-                .collect();
-            Observable::Observed(all.into_iter().take(MOST_KVMS).cloned().collect())
-        }
     }
 }
 

@@ -1,0 +1,118 @@
+//! IP KVMs behind the routers of machines: one list for everybody behind a router.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::Sight;
+use crate::model::address::MacAddress;
+use crate::model::finding::{Confidence, Finding, FindingKind, Role};
+use crate::model::identity::ContentId;
+use crate::model::observable::Observable;
+use crate::model::profile::KvmSeen;
+
+/// IP KVMs behind one router that are kept: more than any house has, so that whoever announces thousands costs nothing.
+const MOST_KVMS: usize = 64;
+
+/// IP KVMs by the router through which they talk.
+pub(super) type ByRouter = BTreeMap<MacAddress, Arc<[KvmSeen]>>;
+
+/// IP KVMs by router. A lead alone (the maker's prefix on a card, a name that others may have) is none.
+pub(super) fn by_router(sights: &[Sight], findings: &[Finding]) -> ByRouter {
+    let by_host: BTreeMap<ContentId, &Sight> = sights.iter().map(|sight| (sight.host, sight)).collect();
+    let mut list: BTreeMap<MacAddress, BTreeSet<KvmSeen>> = BTreeMap::new();
+    for finding in findings
+        .iter()
+        .filter(|finding| finding.kind == FindingKind::IpKvm && finding.role == Role::Server)
+        .filter(|finding| finding.confidence > Confidence::Low)
+    {
+        let gateways = by_host.get(&finding.host).map(|sight| sight.gateways.keys());
+        for gateway in gateways.into_iter().flatten() {
+            let known = list.entry(*gateway).or_default();
+            if known.len() < MOST_KVMS {
+                known.insert(KvmSeen {
+                    host: finding.host,
+                    name: finding.tool.clone(),
+                    finding: finding.id,
+                });
+            }
+        }
+    }
+    list.into_iter()
+        .map(|(gateway, kvms)| (gateway, kvms.into_iter().collect()))
+        .collect()
+}
+
+/// IP KVMs behind the same routers.
+pub(super) fn near(sight: &Sight, kvms: &ByRouter) -> Observable<Arc<[KvmSeen]>> {
+    if sight.gateways.is_empty() {
+        return Observable::hidden("no router was seen behind which the machine stands");
+    }
+    let mut lists = sight.gateways.keys().filter_map(|gateway| kvms.get(gateway));
+    match (lists.next(), lists.next()) {
+        (None, _) => Observable::Absent,
+        (Some(one), None) => Observable::Observed(Arc::clone(one)),
+        (Some(one), Some(other)) => {
+            let all: BTreeSet<&KvmSeen> = one
+                .iter()
+                .chain(other.iter())
+                .chain(lists.flat_map(|list| list.iter()))
+                .collect();
+            Observable::Observed(all.into_iter().take(MOST_KVMS).cloned().collect())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROUTER: MacAddress = MacAddress([2, 0, 0, 0, 0, 1]);
+
+    /// So many boards, each with a finding, behind these routers.
+    fn boards(count: u64, routers: &[MacAddress]) -> (Vec<Sight>, Vec<Finding>) {
+        (1..=count)
+            .map(|number| {
+                let host = ContentId(number);
+                let sight = Sight {
+                    host,
+                    gateways: routers
+                        .iter()
+                        .map(|router| (*router, BTreeSet::from([1])))
+                        .collect(),
+                    ..Sight::default()
+                };
+                let finding = Finding {
+                    host,
+                    kind: FindingKind::IpKvm,
+                    role: Role::Server,
+                    confidence: Confidence::High,
+                    ..Finding::default()
+                };
+                (sight, finding)
+            })
+            .unzip()
+    }
+
+    #[test]
+    fn whoever_announces_thousands_fills_one_list_and_no_more() {
+        let (sights, findings) = boards(2_000, &[ROUTER]);
+        let kvms = by_router(&sights, &findings);
+        let lists: Vec<Observable<Arc<[KvmSeen]>>> = sights.iter().map(|sight| near(sight, &kvms)).collect();
+        let first = lists[0].seen().unwrap();
+        assert_eq!(first.len(), MOST_KVMS);
+        assert!(lists.iter().all(|list| Arc::ptr_eq(list.seen().unwrap(), first)));
+    }
+
+    #[test]
+    fn without_a_router_nobody_knows_what_stands_beside_a_machine() {
+        let (sights, findings) = boards(3, &[]);
+        let kvms = by_router(&sights, &findings);
+        assert!(kvms.is_empty());
+        assert!(matches!(near(&sights[0], &kvms), Observable::NotObservable(_)));
+        let behind_another = Sight {
+            gateways: [(ROUTER, BTreeSet::from([1]))].into_iter().collect(),
+            ..Sight::default()
+        };
+        assert_eq!(near(&behind_another, &kvms), Observable::Absent);
+    }
+}
