@@ -223,7 +223,7 @@ impl Follower {
     /// Whether so long a packet may ask for a TCP connection.
     fn is_connection(&self, length: u32) -> bool {
         let more = length.saturating_sub(self.accept);
-        CONNECTION.contains(&more) && more % BLOCK == 0
+        CONNECTION.contains(&more) && more.is_multiple_of(BLOCK)
     }
 
     /// What the opener asked for first.
@@ -232,7 +232,8 @@ impl Follower {
         let more_than_two = more.checked_sub(self.accept);
         let is_two = more_than_two.is_some_and(|more| SESSION_AND_NO_MORE.contains(&more));
         // Of two messages in one segment the lengths, each whole blocks behind a head and a MAC, mostly do not fit one message.
-        let is_session = SESSION.contains(&more) || is_two && (self.requests == 1 || more % BLOCK != 0);
+        let is_session =
+            SESSION.contains(&more) || is_two && (self.requests == 1 || !more.is_multiple_of(BLOCK));
         if is_session {
             Some(FirstChannel::Session)
         } else {

@@ -288,7 +288,7 @@ fn conversations() -> Vec<Conversation> {
                 (
                     Client,
                     text(
-                        "POST http://203.0.113.9/fakeurl.htm HTTP/1.1\r\nUser-Agent: NetSupport Manager/1.3\r\nContent-Length: 0\r\nHost: 203.0.113.9\r\n\r\n",
+                        "POST /fakeurl.htm HTTP/1.1\r\nUser-Agent: NetSupport Manager/1.3\r\nContent-Length: 0\r\nHost: 203.0.113.9\r\n\r\n",
                     ),
                 ),
                 (
