@@ -128,65 +128,82 @@ fn moonlight() -> Words {
     ]
 }
 
-fn conversations() -> Vec<Conversation> {
-    let of = |name, tool, port, said, roles| Conversation {
+/// Who calls controls, who is called is controlled.
+const BOTH: [&str; 2] = ["controller", "controlled"];
+
+const fn of(
+    name: &'static str,
+    tool: &'static str,
+    port: u16,
+    said: Said,
+    roles: [&'static str; 2],
+) -> Conversation {
+    Conversation {
         name,
         tool,
         port,
         said,
         roles,
-    };
-    let both = ["controller", "controlled"];
-    let http = |words| Said::Stream(words);
+    }
+}
+
+/// RDP in its forms.
+fn windows_desktops() -> Vec<Conversation> {
     vec![
         of(
             "RDP over UDP, version 3",
             "rdp",
             3_389,
             Said::Datagrams(rdp_over_udp()),
-            both,
+            BOTH,
         ),
         of(
             "RD Gateway, WebSocket",
             "rdp-webaccess",
             80,
-            http(gateway_websocket()),
-            both,
+            Said::Stream(gateway_websocket()),
+            BOTH,
         ),
         of(
             "RD Gateway, out",
             "rdp-webaccess",
             80,
-            http(gateway_request("RDG_OUT_DATA /remoteDesktopGateway/")),
-            both,
+            Said::Stream(gateway_request("RDG_OUT_DATA /remoteDesktopGateway/")),
+            BOTH,
         ),
         of(
             "RD Gateway, in",
             "rdp-webaccess",
             80,
-            http(gateway_request("RDG_IN_DATA /remoteDesktopGateway/")),
-            both,
+            Said::Stream(gateway_request("RDG_IN_DATA /remoteDesktopGateway/")),
+            BOTH,
         ),
         of(
             "RD Gateway, RPC",
             "rdp-webaccess",
             80,
-            http(gateway_request("RPC_IN_DATA /rpc/rpcproxy.dll?localhost:3388")),
-            both,
+            Said::Stream(gateway_request("RPC_IN_DATA /rpc/rpcproxy.dll?localhost:3388")),
+            BOTH,
         ),
+    ]
+}
+
+/// VNC in its forms, and X11's log-in.
+fn open_protocols() -> Vec<Conversation> {
+    vec![
         of(
             "TightVNC",
             "vnc",
             5_900,
             Said::Stream(rfb(Server, &[2, 16], 16)),
-            both,
+            BOTH,
         ),
         of(
             "repeater, viewer",
             "vnc",
             5_901,
             Said::Stream(repeater_viewer()),
-            both,
+            BOTH,
         ),
         of(
             "repeater, server",
@@ -203,7 +220,7 @@ fn conversations() -> Vec<Conversation> {
                 (Client, vec![0, 0x14, 0, 1, 3]),
                 (Server, filled(&[0, 1, 3, 0xea, 0, 0x31], 1_006)),
             ]),
-            both,
+            BOTH,
         ),
         // X Display Manager Control Protocol, packets: Query without authentication names, Willing.
         of(
@@ -214,21 +231,27 @@ fn conversations() -> Vec<Conversation> {
                 (Client, vec![0, 1, 0, 2, 0, 1, 0]),
                 (Server, vec![0, 1, 0, 5, 0, 6, 0, 0, 0, 0, 0, 0]),
             ]),
-            both,
+            BOTH,
         ),
+    ]
+}
+
+/// Desktops of a data centre.
+fn virtual_desktops() -> Vec<Conversation> {
+    vec![
         of(
             "PCoIP, broker",
             "pcoip",
             80,
-            http(gateway_request("POST /pcoip-broker/xml")),
-            both,
+            Said::Stream(gateway_request("POST /pcoip-broker/xml")),
+            BOTH,
         ),
         of(
             "Blast, broker",
             "vmware-blast",
             80,
-            http(gateway_request("POST /broker/xml")),
-            both,
+            Said::Stream(gateway_request("POST /broker/xml")),
+            BOTH,
         ),
         of(
             "Citrix ICA",
@@ -250,6 +273,12 @@ fn conversations() -> Vec<Conversation> {
             ]),
             ["unknown", "unknown"],
         ),
+    ]
+}
+
+/// Products with protocols of their own.
+fn products() -> Vec<Conversation> {
+    vec![
         of(
             "DameWare",
             "dameware",
@@ -258,7 +287,7 @@ fn conversations() -> Vec<Conversation> {
                 (Server, filled(&[0x30, 0x11], 40)),
                 (Client, filled(&[0x30, 0x11], 40)),
             ]),
-            both,
+            BOTH,
         ),
         of(
             "Radmin",
@@ -271,20 +300,20 @@ fn conversations() -> Vec<Conversation> {
                     filled(&[1, 0, 0, 0, 0x25, 0, 0, 2, 0x12, 8, 2, 0, 0, 10], 46),
                 ),
             ]),
-            both,
+            BOTH,
         ),
         of(
             "Moonlight",
             "sunshine-moonlight",
             48_010,
             Said::Stream(moonlight()),
-            both,
+            BOTH,
         ),
         of(
             "NetSupport Manager",
             "netsupport-manager",
             443,
-            http(vec![
+            Said::Stream(vec![
                 (
                     Client,
                     text(
@@ -304,7 +333,7 @@ fn conversations() -> Vec<Conversation> {
             "Ammyy Admin, router",
             "ammyy-admin",
             80,
-            http(vec![
+            Said::Stream(vec![
                 (
                     Client,
                     text("POST / HTTP/1.1\r\nHost: rl.ammyy.com\r\nContent-Length: 0\r\n\r\n"),
@@ -314,6 +343,14 @@ fn conversations() -> Vec<Conversation> {
             ["agent", "agent"],
         ),
     ]
+}
+
+fn conversations() -> impl Iterator<Item = Conversation> {
+    windows_desktops()
+        .into_iter()
+        .chain(open_protocols())
+        .chain(virtual_desktops())
+        .chain(products())
 }
 
 /// Writes frames a millisecond apart, analyses them with 10.0.0.0/8 as ours, and gives the findings.
