@@ -30,6 +30,8 @@ pub mod schedule_mismatch;
 mod sentence;
 mod session_finding;
 pub mod sessions;
+mod shape_against;
+mod ssh_tunnel;
 pub mod tenants;
 mod tunnel_use;
 pub mod unknown_interactive;

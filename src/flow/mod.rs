@@ -21,6 +21,7 @@ mod pool;
 pub mod reassembly;
 mod record;
 pub mod round_trip;
+pub mod ssh_channels;
 pub mod table;
 pub mod tcp;
 pub mod texture;
