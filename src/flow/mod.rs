@@ -13,6 +13,7 @@ pub mod activity;
 pub mod community_id;
 pub mod control_loop;
 pub mod expiry;
+mod hands;
 pub mod key;
 pub mod lifetime;
 pub mod opener;
