@@ -21,6 +21,10 @@ use crate::model::time::{Nanoseconds, SECOND, Timestamp};
 /// Packets that are remembered: 1.5 MB, which only an analysis of several captures takes.
 const PLACES: usize = 1 << 16;
 
+/// Places that a packet may take. With one alone the next packet of that place would drive it out, which of a few hundred packets under way between
+/// two clocks happens to one in a hundred.
+const WAYS: usize = 4;
+
 /// Differences that are kept of a pair of captures: a median of more is no better.
 const KEPT: usize = 256;
 
@@ -43,7 +47,7 @@ struct Place {
 /// Packets seen lately, and differences by pair of captures, the lower number first.
 #[derive(Debug, Default)]
 pub(super) struct Offsets {
-    places: Box<[Place]>,
+    places: Box<[[Place; WAYS]]>,
     pairs: BTreeMap<(u16, u16), Vec<Nanoseconds>>,
 }
 
@@ -51,7 +55,7 @@ impl Offsets {
     /// Remembers packets from now on: there are several captures.
     pub(super) fn expect_several(&mut self) {
         if self.places.is_empty() {
-            self.places = vec![Place::default(); PLACES].into_boxed_slice();
+            self.places = vec![[Place::default(); WAYS]; PLACES / WAYS].into_boxed_slice();
         }
     }
 
@@ -63,14 +67,19 @@ impl Offsets {
 
     /// Takes a packet; gives the other capture that showed it before, where it did. `is_unique` is whether no other packet is like it.
     pub(super) fn take(&mut self, hash: u64, is_unique: bool, at: Timestamp, capture: u16) -> Option<u16> {
-        let place = self.places.get_mut((hash >> 3) as usize % PLACES)?;
-        let before = *place;
-        let passed = at.since(before.at);
-        let is_same = before.hash == hash && before.capture != capture && passed.saturating_abs() <= FARTHEST;
-        if !is_same {
-            *place = Place { hash, at, capture };
+        let set = self.places.get_mut((hash >> 3) as usize % (PLACES / WAYS))?;
+        let elsewhere = set
+            .iter()
+            .find(|place| place.hash == hash && place.capture != capture);
+        let same = elsewhere.map(|place| (*place, at.since(place.at)));
+        let Some((before, passed)) = same.filter(|(_, passed)| passed.saturating_abs() <= FARTHEST) else {
+            // Its own place where it came before, else that of the packet which waits longest.
+            let taken = set
+                .iter_mut()
+                .min_by_key(|place| (place.hash != hash || place.capture != capture, place.at))?;
+            *taken = Place { hash, at, capture };
             return None;
-        }
+        };
         let (pair, difference) = if before.capture < capture {
             ((before.capture, capture), passed)
         } else {
