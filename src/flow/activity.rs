@@ -2,7 +2,7 @@
 //! (DETECTION 4.1.2).
 
 use crate::model::fact::Side;
-use crate::model::flow::{ActivityBin, BIN};
+use crate::model::flow::{ActivityBin, bin_of};
 use crate::model::time::Timestamp;
 
 /// Payloads of these sizes are what input events look like (DETECTION 4.1.2). From 4 and not from 20: an event of RFB has
@@ -23,7 +23,7 @@ impl Activity {
     /// Counts a payload. A packet that is late by a bin or two is counted where it belongs; beyond `most` bins nothing is kept.
     /// Whether it ended a bin that looks like a remote session under somebody's hands.
     pub fn count(&mut self, at: Timestamp, side: Side, payload: u32, most: usize) -> bool {
-        let number = u32::try_from(at.0.div_euclid(BIN)).unwrap_or(0);
+        let number = bin_of(at);
         let mut was_driven = false;
         let bin = match &mut self.newest {
             Some(bin) if bin.number == number => bin,
