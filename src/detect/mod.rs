@@ -9,6 +9,7 @@
 
 pub mod activity_state;
 pub mod activity_thresholds;
+mod clocks_behind;
 pub mod delay;
 pub mod device;
 mod devices_behind;

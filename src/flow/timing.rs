@@ -132,11 +132,12 @@ impl Timing {
         other.came_back(segment.at, acknowledgement, segment.payload_on_wire);
         if segment.payload_on_wire > 0 {
             let [of_client, of_server] = &mut self.textures;
-            let texture = match side {
-                Side::Client => of_client,
-                Side::Server => of_server,
+            let (texture, others) = match side {
+                Side::Client => (of_client, of_server),
+                Side::Server => (of_server, of_client),
             };
             texture.take(segment.at, segment.payload_on_wire);
+            others.other_spoke();
             let end = segment.sequence.wrapping_add(segment.payload_on_wire);
             own.sent(segment.at, end, segment.payload_on_wire);
         }

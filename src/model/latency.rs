@@ -88,6 +88,10 @@ pub struct Inputs {
     pub gaps: Sketch,
     /// From the first behind one such silence to the first behind the next, divided by [`PERIOD_SCALE`].
     pub periods: Sketch,
+    /// Windows of ten seconds in which somebody typed.
+    pub typed: u32,
+    /// Windows of ten seconds in which somebody moved a pointer.
+    pub pointed: u32,
 }
 
 /// The same as records show it.
@@ -102,6 +106,10 @@ pub struct InputRecord {
     /// Period of the input behind silences, where it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub period_s: Option<f64>,
+    /// Seconds of ten-second windows with typing in them.
+    pub typing_s: u32,
+    /// Seconds of ten-second windows with movements of a pointer in them.
+    pub pointing_s: u32,
 }
 
 /// Input from here on is bunched (DETECTION 3.3).
@@ -132,6 +140,8 @@ impl InputRecord {
             median_ms: milliseconds(inputs.gaps.quantile(0.5).unwrap_or(0)),
             bunched: (inputs.gaps.share_below(BUNCHED) * 1_000.0).round() / 1_000.0,
             period_s: (inputs.periods.count() >= PERIODS).then(period).flatten(),
+            typing_s: inputs.typed.saturating_mul(10),
+            pointing_s: inputs.pointed.saturating_mul(10),
         })
     }
 }
@@ -176,6 +186,8 @@ impl Latency {
         for (known, more) in self.inputs.iter_mut().zip(&other.inputs) {
             known.gaps.merge(&more.gaps);
             known.periods.merge(&more.periods);
+            known.typed = known.typed.saturating_add(more.typed);
+            known.pointed = known.pointed.saturating_add(more.pointed);
         }
         match (&mut self.loops, other.loops) {
             (Some(loops), Some(others)) => {

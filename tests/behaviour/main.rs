@@ -38,6 +38,8 @@ mod explain;
 #[cfg(test)]
 mod formats;
 #[cfg(test)]
+mod hands;
+#[cfg(test)]
 mod hellos;
 #[cfg(test)]
 mod heuristics;
@@ -71,6 +73,8 @@ mod scenes;
 mod source;
 #[cfg(test)]
 mod states;
+#[cfg(test)]
+mod survey;
 #[cfg(test)]
 mod unknown;
 #[cfg(test)]
