@@ -66,6 +66,8 @@ mod real;
 #[cfg(test)]
 mod renewal;
 #[cfg(test)]
+mod rhythm;
+#[cfg(test)]
 mod scenes;
 #[cfg(test)]
 mod source;
@@ -75,3 +77,5 @@ mod states;
 mod unknown;
 #[cfg(test)]
 mod vocabulary;
+#[cfg(test)]
+mod weeks;
