@@ -286,7 +286,7 @@ fn profile(
 /// Median of what the sessions in which the host is controlled say of their loops.
 fn control_excess(own: &[(&Finding, Option<&SessionSight>)]) -> Observable<f64> {
     let mut known = Vec::new();
-    let mut reason = "no session was seen";
+    let mut reason = "no session of a remote tool was seen";
     for (finding, session) in own {
         let Some(measured) = session.and_then(|session| session.control_excess_ms) else {
             continue;
