@@ -39,13 +39,20 @@ pub(super) fn kind_of(tool: &Tool) -> Option<FindingKind> {
 
 /// What the host does, where the protocol or the direction of the connections tells it.
 fn declared_role(kind: FindingKind, is_direct: bool, group: &Group) -> Option<Role> {
-    let leads = group.led_by_local.saturating_mul(2) >= group.flows;
+    // Connections whose beginning was seen speak for those whose was not; where none was, a proxy or tunnel is told no end.
+    let (led, of) = if group.told > 0 {
+        (group.told_led_by_local, group.told)
+    } else {
+        (group.led_by_local, group.flows)
+    };
+    let leads = led.saturating_mul(2) >= of;
     let is_remote = matches!(kind, FindingKind::RemoteAccess | FindingKind::IpKvm);
     match (is_remote, is_direct) {
         // Whatever else goes on between the two: somebody may come in.
         (true, true) if group.ssh.lets_in() => Some(Role::Controlled),
         (true, true) => Some(if leads { Role::Controller } else { Role::Controlled }),
         (true, false) => None,
+        (false, _) if group.told == 0 && group.flows > 0 => None,
         (false, _) => Some(if leads || group.flows == 0 {
             Role::Client
         } else {
@@ -160,7 +167,14 @@ pub(super) fn finding(joined: Joined<'_>, knowledge: &Knowledge<'_>) -> Option<(
     }
     let is_remote = matches!(kind, FindingKind::RemoteAccess | FindingKind::IpKvm);
     let declared = declared_role(kind, peer.is_some(), &group);
-    let judged = judged(tool, is_remote, declared, &group);
+    let mut judged = judged(tool, is_remote, declared, &group);
+    // Windows are of ten seconds; nothing of a session is known before its first packet and behind its last.
+    if let Some(first) = group.first {
+        for (start, end, _) in &mut judged.intervals {
+            *start = (*start).clamp(first, group.last.max(first));
+            *end = (*end).clamp(first, group.last.max(first));
+        }
+    }
     let mut confidence = confidence(&group);
     let mut score = group.score();
     let mut evidence = evidence(tool, &mut group, is_remote);
@@ -210,7 +224,8 @@ pub(super) fn finding(joined: Joined<'_>, knowledge: &Knowledge<'_>) -> Option<(
         host_ip: host.address(),
         peer: main_peer.map(|(address, _)| address.to_string()),
         peer_name: main_peer.and_then(|(_, seen)| seen.name.as_deref().map(str::to_owned)),
-        peer_port: main_peer.map(|(_, seen)| seen.port).filter(|port| *port != 0),
+        peer_port: main_peer.and_then(|(_, seen)| seen.port.one()),
+        host_port: main_peer.and_then(|(_, seen)| seen.own_port.one()),
         proto: group.proto.map(str::to_owned),
         community_id: group.community_id.take().map(String::from),
         flow_ids: std::mem::take(&mut group.flow_ids),
@@ -244,6 +259,14 @@ fn name_or_address(address: Address, seen: &PeerSeen) -> String {
         .map_or_else(|| address.to_string(), str::to_owned)
 }
 
+fn times(count: u64) -> String {
+    if count == 1 {
+        "once".to_owned()
+    } else {
+        format!("{count} times")
+    }
+}
+
 /// The items of a group in words; their texts are taken out of it.
 fn evidence(tool: &Tool, group: &mut Group, is_remote: bool) -> Vec<Evidence> {
     let family = if is_remote { Family::Rc } else { Family::Loc };
@@ -254,8 +277,11 @@ fn evidence(tool: &Tool, group: &mut Group, is_remote: bool) -> Vec<Evidence> {
             if item.times > 1 {
                 let _ = write!(what, " ({} times)", item.times);
             }
+            if item.others > 0 {
+                let _ = write!(what, ", and others of its kind {}", times(item.others));
+            }
             let weight = Decibans(f64::from(item.weight));
-            let mut evidence = Evidence::observed(family, what, weight, &item.frames, Some(item.at));
+            let mut evidence = Evidence::observed(family, what, weight, &item.frames, item.at);
             evidence.signature = Some(format!("{}:{}", tool.id, item.field));
             evidence.note = item.note;
             evidence

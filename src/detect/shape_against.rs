@@ -101,9 +101,11 @@ mod tests {
                 weight: 30,
                 note: None,
                 role: None,
-                at: crate::model::time::Timestamp(0),
+                at: None,
+                value: 0,
                 frames: Vec::new(),
                 times: 1,
+                others: 0,
             });
         }
         for number in 0..call + session {

@@ -46,6 +46,10 @@ pub struct Observers {
 }
 
 const SNI: FieldId = FieldId::of("tls.sni");
+/// Protocols in which the client names whom the server shall call.
+const PROXIES: [&str; 2] = ["socks", "http-connect"];
+/// What a request asks for, where that is a whole address, as of proxies alone.
+const HTTP_TARGET_FORM: FieldId = FieldId::of("http.target_form");
 const HTTP_HOST: FieldId = FieldId::of("http.host");
 
 impl Observers {
@@ -142,10 +146,14 @@ impl Observers {
         self.identity.carried(mac, local, address);
     }
 
-    /// The best name of a flow's server: what the client asked for in the clear, else what it had resolved.
+    /// The best name of a flow's server: what the client asked for in the clear, else what it had resolved. Through a proxy it asks for
+    /// somebody else.
     fn server_name(&self, flow: &FlowRecord) -> Option<ServerName> {
+        let is_proxied = PROXIES.iter().any(|proxy| flow.speaks(proxy))
+            || flow.speaks("http") && flow.facts.find(HTTP_TARGET_FORM).is_some();
         for (field, source) in [(SNI, NameSource::Sni), (HTTP_HOST, NameSource::HttpHost)] {
-            if let Some(fact) = flow.facts.find(field)
+            if !is_proxied
+                && let Some(fact) = flow.facts.find(field)
                 && let Some(text) = fact.value.as_text()
             {
                 // A client may write the port behind the name; a literal address is no name.

@@ -221,6 +221,7 @@ impl Contradiction<'_> {
             peer: address.clone(),
             peer_name: None,
             peer_port: None,
+            host_port: None,
             proto: None,
             community_id: session.and_then(|session| session.community_id.clone()),
             flow_ids: session
