@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::sketch::{Quantiles, Sketch};
+use super::ssh_channels::SshChannels;
 use super::time::{Nanoseconds, SECOND, Timestamp};
 
 /// Width of one step of a [`Lags`] histogram.
@@ -157,6 +158,8 @@ pub struct Latency {
     pub inputs: [Inputs; 2],
     /// What answers the bursts of the client, and of the server; nothing where neither sent any.
     pub loops: Option<Box<[ControlLoop; 2]>>,
+    /// Of one flow of SSH: who opened channels in it.
+    pub channels: Option<SshChannels>,
 }
 
 impl Latency {

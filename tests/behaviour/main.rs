@@ -68,6 +68,8 @@ mod real;
 #[cfg(test)]
 mod renewal;
 #[cfg(test)]
+mod rhythm;
+#[cfg(test)]
 mod scenes;
 #[cfg(test)]
 mod source;
@@ -79,3 +81,5 @@ mod survey;
 mod unknown;
 #[cfg(test)]
 mod vocabulary;
+#[cfg(test)]
+mod weeks;
