@@ -14,6 +14,7 @@
 
 mod control;
 mod reset;
+pub mod scrambled;
 
 use self::control::Control;
 use self::reset::{
@@ -25,7 +26,7 @@ use super::{Dissection, Dissector, Head, Input, Next, Probe, Seen};
 use crate::model::fact::{Facts, Field, Side};
 use crate::model::segment::Layer;
 
-/// Protection of the control channel: `plain`, `tls-auth`, `tls-crypt`, `tls-crypt-v2`; `xor` forms are not recognised.
+/// Protection of the control channel: `plain`, `tls-auth`, `tls-crypt`, `tls-crypt-v2`; `xor` for scrambled forms ([`scrambled`]).
 pub const PROTECTION: Field = Field::of_flow("openvpn.protection");
 /// Session identifier of one side, 8 octets.
 pub const SESSION: Field = Field::of_flow("openvpn.session");
