@@ -33,5 +33,6 @@ pub mod sphere;
 pub mod summary;
 pub mod threads;
 pub mod time;
+pub mod tunnel_end;
 pub mod vantage;
 pub mod week;

@@ -42,6 +42,11 @@ impl<'a> Flat<'a> {
         matches!(self.flow().protocol, 6 | 17 | 132) && self.flow().icmp.is_none()
     }
 
+    fn reverse_name(&self, side: usize) -> Option<&'a str> {
+        let named = self.row.reverse_names.get(side).copied().flatten();
+        named.map(|named| named.name.as_str())
+    }
+
     fn place(&self, side: usize) -> Option<&'a PlaceRecord> {
         self.row
             .places
@@ -353,4 +358,6 @@ pub(super) const COLUMNS: &[Column] = &[
         Take::Text(|it| it.place(1)?.as_org.as_deref()),
     )),
     repeating(maybe("dest_kind", Take::Text(|it| it.place(1)?.kind.as_deref()))),
+    repeating(maybe("src_reverse_name", Take::Text(|it| it.reverse_name(0)))),
+    repeating(maybe("dest_reverse_name", Take::Text(|it| it.reverse_name(1)))),
 ];
