@@ -16,6 +16,7 @@ mod dns_tunnel;
 mod encrypted_start;
 mod group;
 pub mod hidden_leg;
+mod http_tunnel;
 mod icmp_tunnel;
 mod kvm_pairing;
 mod kvm_watch;
@@ -264,6 +265,7 @@ static DETECTORS: &[Detector] = &[
     Detector::WhereWanted(|heuristics| heuristics.encrypted_start, encrypted_start::watch),
     Detector::WhereWanted(|heuristics| heuristics.nested_tls, nested_tls::watch),
     Detector::Watching(icmp_tunnel::watch),
+    Detector::Watching(http_tunnel::watch),
     Detector::Watching(kvm_watch::watch),
     Detector::Watching(tenants::watch),
     Detector::Watching(devices_behind::watch),
