@@ -6,6 +6,7 @@ mod link;
 mod look_alike;
 mod media;
 mod proof;
+mod protocols;
 mod quic;
 mod samples;
 mod tls;
