@@ -98,7 +98,7 @@ impl Analyst {
         let rows = Rows::new(&self.geo, sink);
         let (reader, _, analysis, _) = pipeline::run(1, reader, &self.limits, analysis, rows)
             .context("a stage of the pipeline was lost")?;
-        let learnt = analysis.finish();
+        let learnt = analysis.finish(reader.tunnel_ends());
         let counters = reader.source().captures();
         let spans = counters
             .iter()

@@ -141,7 +141,7 @@ pub fn run(
         .transpose()?;
     let started = wall_clock();
     let wants_flows = common.flows || folder.is_some();
-    let (reader, counters, analysis) = {
+    let (counters, analysis, reader) = {
         let sink: FlowSink<'_> = Box::new(|row| {
             output.flow(row)?;
             folder
@@ -165,7 +165,7 @@ pub fn run(
         if let Some(error) = rows.and_then(|rows| rows.error) {
             return Err(error).context("an output");
         }
-        (reader, counters, analysis.finish())
+        (counters, analysis.finish(reader.tunnel_ends()), reader)
     };
     if let Some(error) = reader.error {
         return Err(error.into());

@@ -17,6 +17,7 @@ mod dns_tunnel;
 mod encrypted_start;
 mod group;
 pub mod hidden_leg;
+mod http_tunnel;
 mod icmp_tunnel;
 mod kvm_pairing;
 mod kvm_watch;
@@ -192,21 +193,8 @@ impl Knowledge<'_> {
     /// lead, since who holds the address writes that.
     #[must_use]
     pub fn place_of(&self, address: Address) -> Option<Place> {
-        let place = self.geo.place(address.to_ip());
-        let is_known = |place: &Place| place.kind.is_some() && !place.kind_is_default();
-        if place.as_ref().is_some_and(is_known) {
-            return place;
-        }
-        let Some((named, word, reverse::Says::Kind(kind))) = self.reverse_word(address) else {
-            return place;
-        };
-        let mut place = place.unwrap_or_default();
-        place.kind = Some(kind);
-        place.kind_source = Some(format!(
-            "its reverse name {} in frame {} ({}, {})",
-            named.name, named.frame.number, word.source, word.read
-        ));
-        Some(place)
+        let named = self.reverse_names.and_then(|names| names.of(address));
+        named_place(self.geo, address, named.map(|named| &**named))
     }
 
     /// The reverse name of a public address with the word in it that says something, and what.
@@ -215,13 +203,40 @@ impl Knowledge<'_> {
         &self,
         address: Address,
     ) -> Option<(&ReverseName, &'static reverse::Word, reverse::Says)> {
-        if reserved(address.to_ip()) == Some(Reserved::NotGlobal) {
-            return None;
-        }
         let named = self.reverse_names?.of(address)?;
-        let word = reverse::word(&named.name)?;
+        let word = word_in(address, named)?;
         Some((named, word, word.says))
     }
+}
+
+/// The word that says something in the reverse name of a public address.
+fn word_in(address: Address, named: &ReverseName) -> Option<&'static reverse::Word> {
+    let is_public = reserved(address.to_ip()) != Some(Reserved::NotGlobal);
+    is_public.then(|| reverse::word(&named.name)).flatten()
+}
+
+/// What databases say of an address that may have a reverse name, as [`Knowledge::place_of`] does.
+#[must_use]
+pub fn named_place(geo: &Geo, address: Address, named: Option<&ReverseName>) -> Option<Place> {
+    let place = geo.place(address.to_ip());
+    let is_known = |place: &Place| place.kind.is_some() && !place.kind_is_default();
+    if place.as_ref().is_some_and(is_known) {
+        return place;
+    }
+    let said = named.and_then(|named| Some((named, word_in(address, named)?)));
+    let Some((named, word)) = said else {
+        return place;
+    };
+    let reverse::Says::Kind(kind) = word.says else {
+        return place;
+    };
+    let mut place = place.unwrap_or_default();
+    place.kind = Some(kind);
+    place.kind_source = Some(format!(
+        "its reverse name {} in frame {} ({}, {})",
+        named.name, named.frame.number, word.source, word.read
+    ));
+    Some(place)
 }
 
 /// A place as records show it.
@@ -263,6 +278,7 @@ static DETECTORS: &[Detector] = &[
     Detector::WhereWanted(|heuristics| heuristics.encrypted_start, encrypted_start::watch),
     Detector::WhereWanted(|heuristics| heuristics.nested_tls, nested_tls::watch),
     Detector::Watching(icmp_tunnel::watch),
+    Detector::Watching(http_tunnel::watch),
     Detector::Watching(kvm_watch::watch),
     Detector::Watching(tenants::watch),
     Detector::Watching(devices_behind::watch),

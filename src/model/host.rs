@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::address::MacAddress;
 use super::evidence::Decibans;
-use super::finding::{Activity, Role};
+use super::finding::{Activity, PlaceRecord, Role};
 use super::identity::ContentId;
 use super::time::Timestamp;
 
@@ -152,6 +152,9 @@ pub struct HostRecord {
     /// Its own public addresses, where the capture showed them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub public_ips: Vec<String>,
+    /// The same with how each was learnt, when, and what its network is.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub public: Vec<PublicAddress>,
     /// How many devices stand behind its address, where it is a router's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub devices_behind: Option<DevicesBehind>,
@@ -170,6 +173,25 @@ pub struct HostRecord {
     pub summary: String,
     /// Findings about it.
     pub findings: Vec<ContentId>,
+}
+
+/// One of a machine's own public addresses.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct PublicAddress {
+    /// The address.
+    pub ip: String,
+    /// How it was learnt: `stun`, `natpmp`, `upnp`, `dns`, `http`, `dhcp`, `tunnel`.
+    pub how: Vec<String>,
+    /// First sight.
+    pub first_seen: Timestamp,
+    /// Last sight.
+    pub last_seen: Timestamp,
+    /// What answers in the captures called it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reverse_name: Option<String>,
+    /// Where it is, and the kind of its network.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub geo: Option<PlaceRecord>,
 }
 
 /// How many devices stand behind one address.

@@ -34,5 +34,6 @@ pub mod ssh_channels;
 pub mod summary;
 pub mod threads;
 pub mod time;
+pub mod tunnel_end;
 pub mod vantage;
 pub mod week;

@@ -32,6 +32,7 @@ use crate::model::flow::FlowRecord;
 use crate::model::loss::Losses;
 use crate::model::observation::{EventHeader, LocalIndex, NameSource, Observation, ServerName};
 use crate::model::reverse_name::ReverseNames;
+use crate::model::tunnel_end::TunnelEnd;
 use crate::settings::limits::Limits;
 
 /// Everything that is remembered across flows.
@@ -76,6 +77,18 @@ impl Observers {
             &mut self.names,
             &mut self.identity,
         );
+    }
+
+    /// Takes from which lines machines of ours go out whose packets were seen inside of tunnels.
+    pub fn tunnels(&mut self, ends: Vec<TunnelEnd>) {
+        for end in ends {
+            if !self.locals.is_local(end.outer)
+                && let Some(local) = self.locals.place(end.space, end.inner)
+                && let Some(entry) = self.locals.get_mut(local)
+            {
+                entry.comes_through(end.outer, end.seen);
+            }
+        }
     }
 
     /// Brings near what [`Observers::flow`] will ask about a flow: done for several flows at once, their waits for memory

@@ -78,6 +78,7 @@ fn host(number: u8, verdict: Verdict, findings: Vec<ContentId>) -> HostRecord {
         vpn: texts(&["wireguard"]),
         tenants: texts(&["corp.example"]),
         public_ips: texts(&["198.51.100.7"]),
+        public: Vec::new(),
         devices_behind: None,
         verdict,
         explanations: explanations(),
