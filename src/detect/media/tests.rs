@@ -115,6 +115,7 @@ fn concluded(flows: &[FlowRecord], permitted: &[[u8; 4]]) -> Vec<Finding> {
         catalogue: &catalogue,
         geo: &geo,
         policy: &policy,
+        rules: crate::settings::rules::Rules::shipped(),
         reverse_names: None,
         at: None,
     };
