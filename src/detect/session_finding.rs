@@ -1,6 +1,7 @@
 //! From a grown group of flows to its finding: role, confidence, evidence, controller, and one sentence.
 
 use std::fmt::Write as _;
+use std::net::IpAddr;
 
 use super::activity_state::{self, Judgement};
 use super::delay::{self, Shown};
@@ -170,7 +171,7 @@ pub(super) fn finding(joined: Joined<'_>, knowledge: &Knowledge<'_>) -> Option<(
         .filter_map(|seen| seen.name.as_deref())
         .collect();
     let main_address = main_peer.map(|(address, _)| address.to_ip());
-    let sanctioned = knowledge.sanctioned(host, &tool.id, &names, main_address);
+    let sanctioned = sanctioned(host, tool, &group, &names, main_address, knowledge);
     let relays = relays(&group, peer);
     let (instance, is_private_server) = instance(tool, &group);
     let mut finding = Finding {
@@ -285,25 +286,42 @@ fn controller(
     })
 }
 
-/// The tool's instance: the customer's own name at the vendor, or a server outside the vendor's zone.
+/// The tool's instance: the first of its customers' servers.
 fn instance(tool: &Tool, group: &Group) -> (Option<String>, bool) {
-    for (address, seen) in group.peers.iter() {
-        if let Some(name) = &seen.name
-            && name.starts_with("instance-")
-        {
-            return (Some(name.to_string()), false);
-        }
+    let first = customers_servers(tool, group).next();
+    first.map_or((None, false), |(name, _, is_private)| {
+        (Some(name.to_owned()), is_private)
+    })
+}
+
+/// Servers of somebody in particular: a customer's own name at the vendor, or, marked so, one outside the vendor's zone.
+fn customers_servers<'a>(tool: &Tool, group: &'a Group) -> impl Iterator<Item = (&'a str, IpAddr, bool)> {
+    let is_rustdesk = tool.id == "rustdesk";
+    group.peers.iter().filter_map(move |(address, seen)| {
         // Without a name it may be the vendor's own, which was asked for before the capture began or in secret.
-        let is_own_server = tool.id == "rustdesk"
-            && seen
-                .name
-                .as_deref()
-                .is_some_and(|name| name != "rustdesk.com" && !name.ends_with(".rustdesk.com"));
-        if is_own_server {
-            return (Some(name_or_address(*address, seen)), true);
-        }
+        let name = seen.name.as_deref()?;
+        let is_private = is_rustdesk && name != "rustdesk.com" && !name.ends_with(".rustdesk.com");
+        (is_private || name.starts_with("instance-")).then(|| (name, address.to_ip(), is_private))
+    })
+}
+
+/// Whether the tool is allowed here: in each of the instances that were reached, so that the company's own server does not
+/// make a stranger's beside it allowed.
+fn sanctioned(
+    host: &HostView,
+    tool: &Tool,
+    group: &Group,
+    names: &[&str],
+    address: Option<IpAddr>,
+    knowledge: &Knowledge<'_>,
+) -> Option<bool> {
+    let of_all = knowledge.sanctioned(host, &tool.id, names, address);
+    let mut each = customers_servers(tool, group)
+        .map(|(name, address, _)| knowledge.sanctioned(host, &tool.id, &[name], Some(address)));
+    if each.any(|one| one == Some(false)) {
+        return Some(false);
     }
-    (None, false)
+    of_all
 }
 
 fn summary(host: &HostView, tool: &Tool, finding: &Finding, group: &Group) -> String {
@@ -336,9 +354,14 @@ fn summary(host: &HostView, tool: &Tool, finding: &Finding, group: &Group) -> St
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use crate::detect::activity_state::{Way, Window};
+    use crate::geo::Geo;
+    use crate::settings::policy::Policy;
     use crate::settings::rules::Rules;
+    use crate::signatures::Catalogue;
 
     /// A minute of a hand in every two, for so many minutes.
     fn driven(minutes: u32) -> Group {
@@ -396,5 +419,33 @@ mod tests {
             ..group
         };
         assert!(lifted_here(Confidence::Low, 20, true, &unanswered).is_none());
+    }
+
+    #[test]
+    fn the_companys_own_server_does_not_make_a_strangers_beside_it_allowed() {
+        let text = "[[instance]]\ntool = \"rustdesk\"\nnames = [\"desk.example\"]\n";
+        let policy = Policy::parse(Path::new("policy.toml"), text, &["rustdesk"]).unwrap();
+        let (catalogue, geo) = (Catalogue::embedded().unwrap(), Geo::embedded());
+        let knowledge = Knowledge {
+            catalogue: &catalogue,
+            geo: &geo,
+            policy: &policy,
+            rules: Rules::shipped(),
+            reverse_names: None,
+            at: None,
+        };
+        let tool = catalogue.tool("rustdesk").unwrap();
+        let judged = |servers: &[&str]| {
+            let mut group = Group::default();
+            for (number, name) in (1..).zip(servers) {
+                let address = Address::from_v4([192, 0, 2, number]);
+                let seen = group.peers.or_insert_with(address, PeerSeen::default);
+                seen.name = Some((*name).into());
+            }
+            sanctioned(&HostView::default(), tool, &group, servers, None, &knowledge)
+        };
+        assert_eq!(judged(&["desk.example", "rs-ny.rustdesk.com"]), Some(true));
+        assert_eq!(judged(&["desk.example", "desk.stranger.example"]), Some(false));
+        assert_eq!(judged(&["desk.stranger.example"]), Some(false));
     }
 }

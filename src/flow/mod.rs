@@ -26,7 +26,7 @@ pub mod tcp;
 pub mod texture;
 pub mod timing;
 
-use activity::Activity;
+use activity::{Activity, Counted};
 use expiry::{NOBODY, Wheel};
 use key::FlowKey;
 use pool::Pool;
@@ -163,6 +163,8 @@ pub struct Flows {
     opening: [usize; 2],
     /// Flows whose round trips were not measured because too many were.
     pub untimed: u64,
+    /// Packets of flows that lasted longer than their activity is kept.
+    pub unbinned: u64,
 }
 
 impl Flows {
@@ -187,6 +189,7 @@ impl Flows {
             timed: [0, limits.timed_flows.div_ceil(partitions.max(1))],
             opening: [0, limits.timed_flows.div_ceil(partitions.max(1))],
             untimed: 0,
+            unbinned: 0,
         }
     }
 
@@ -341,10 +344,13 @@ impl Flows {
         let mut looks_driven = false;
         if is_binned {
             let long = hot.long.get_or_insert_default();
-            let bin_was_driven =
-                long.activity
-                    .count(segment.at, side, segment.payload_on_wire, self.bins_per_flow);
-            if bin_was_driven && hot.measured.may_be_session() && hot.tcp != NOTHING {
+            let counted = long
+                .activity
+                .count(segment.at, side, segment.payload_on_wire, self.bins_per_flow);
+            if counted == Counted::Lost {
+                self.unbinned = self.unbinned.saturating_add(1);
+            }
+            if counted == Counted::BehindDriven && hot.measured.may_be_session() && hot.tcp != NOTHING {
                 long.driven_bins = long.driven_bins.saturating_add(1);
                 looks_driven = long.driven_bins == timing::DRIVEN_BINS;
             }
@@ -424,7 +430,7 @@ impl Flows {
     }
 
     /// Notes that the flow speaks protocol number `name` (an index into the list given at the start);
-    /// `is_carrier` when a later one shall be its `app_proto`.
+    /// `carrier_before` when what named itself before only carries this one, so that this shall be its `app_proto`.
     pub fn name_protocol(&mut self, flow: u32, name: u8, carrier_before: bool) {
         let Some(cold) = self.cold.get_mut(flow) else {
             return;

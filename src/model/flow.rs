@@ -146,6 +146,12 @@ pub struct TcpRecord {
 /// Length of one activity bin.
 pub const BIN: Nanoseconds = 10 * super::time::SECOND;
 
+/// Number of the bin of a moment since 1970; 0 before.
+#[must_use]
+pub fn bin_of(at: Timestamp) -> u32 {
+    u32::try_from(at.0.div_euclid(BIN)).unwrap_or(0)
+}
+
 /// What moved in ten seconds of a flow, for the state machine of remote sessions (idle, viewed, driven, bulk).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ActivityBin {

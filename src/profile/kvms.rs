@@ -16,15 +16,18 @@ const MOST_KVMS: usize = 64;
 /// IP KVMs by the router through which they talk.
 pub(super) type ByRouter = BTreeMap<MacAddress, Arc<[KvmSeen]>>;
 
+/// Whether a finding says that its host is an IP KVM, in use or not: who looks at one's picture is none, and a lead alone makes none.
+pub(super) fn shows_screens(finding: &Finding) -> bool {
+    finding.kind == FindingKind::IpKvm
+        && finding.confidence > Confidence::Low
+        && !matches!(finding.role, Role::Controller | Role::Client)
+}
+
 /// IP KVMs by router. A lead alone (the maker's prefix on a card, a name that others may have) is none.
 pub(super) fn by_router(sights: &[Sight], findings: &[Finding]) -> ByRouter {
     let by_host: BTreeMap<ContentId, &Sight> = sights.iter().map(|sight| (sight.host, sight)).collect();
     let mut list: BTreeMap<MacAddress, BTreeSet<KvmSeen>> = BTreeMap::new();
-    for finding in findings
-        .iter()
-        .filter(|finding| finding.kind == FindingKind::IpKvm && finding.role == Role::Server)
-        .filter(|finding| finding.confidence > Confidence::Low)
-    {
+    for finding in findings.iter().filter(|finding| shows_screens(finding)) {
         let gateways = by_host.get(&finding.host).map(|sight| sight.gateways.keys());
         for gateway in gateways.into_iter().flatten() {
             let known = list.entry(*gateway).or_default();
@@ -101,6 +104,16 @@ mod tests {
         let first = lists[0].seen().unwrap();
         assert_eq!(first.len(), MOST_KVMS);
         assert!(lists.iter().all(|list| Arc::ptr_eq(list.seen().unwrap(), first)));
+    }
+
+    #[test]
+    fn a_board_in_use_is_seen_and_who_looks_at_one_is_none() {
+        let (sights, mut findings) = boards(3, &[ROUTER]);
+        findings[0].role = Role::Controlled;
+        findings[1].role = Role::Controller;
+        let kvms = by_router(&sights, &findings);
+        let seen: Vec<ContentId> = kvms[&ROUTER].iter().map(|kvm| kvm.host).collect();
+        assert_eq!(seen, [ContentId(1), ContentId(3)]);
     }
 
     #[test]

@@ -228,15 +228,9 @@ fn profile(
         session.unattended = unattended::judge(intervals, &sight.active, &shown_minutes, sight.seen.0, rules);
     }
     let activity = personal::judge(&sight.active, &shown_minutes, rules);
-    // Who looks at a KVM's picture is none, and a lead alone makes none.
-    let shows_screens = |finding: &Finding| {
-        finding.kind == FindingKind::IpKvm
-            && finding.confidence > Confidence::Low
-            && !matches!(finding.role, Role::Controller | Role::Client)
-    };
     let is_kvm = own
         .iter()
-        .find(|(finding, _)| shows_screens(finding))
+        .find(|(finding, _)| kvms::shows_screens(finding))
         .map(|(finding, _)| finding.id);
     HostProfile {
         host: sight.host,
