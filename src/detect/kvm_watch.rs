@@ -222,7 +222,9 @@ impl Watch {
                 minutes.dedup();
                 drives.driven.entry(machine.id).or_default().push(KvmSeen {
                     host: board.id,
-                    name: finding.tool.clone(),
+                    name: Some(board.name())
+                        .filter(|name| !name.is_empty())
+                        .unwrap_or_else(|| finding.tool.clone()),
                     finding: finding.id,
                 });
             }

@@ -8,7 +8,7 @@ use super::delay::{self, Shown};
 use super::group::{Group, PeerSeen};
 use super::sentence::{Told, sentence};
 use super::sessions::{Joined, Session};
-use super::{HostView, Knowledge, unknown_interactive};
+use super::{HostView, Knowledge, shape_against, unknown_interactive};
 use crate::model::address::Address;
 use crate::model::evidence::{Decibans, Evidence, Family};
 use crate::model::finding::{Activity, Confidence, Controller, Finding, FindingKind, Role};
@@ -45,6 +45,8 @@ fn declared_role(kind: FindingKind, is_direct: bool, group: &Group) -> Option<Ro
     let leads = group.led_by_local.saturating_mul(2) >= group.flows;
     let is_remote = matches!(kind, FindingKind::RemoteAccess | FindingKind::IpKvm);
     match (is_remote, is_direct) {
+        // Whatever else goes on between the two: somebody may come in.
+        (true, true) if group.ssh.lets_in() => Some(Role::Controlled),
         (true, true) => Some(if leads { Role::Controller } else { Role::Controlled }),
         (true, false) => None,
         (false, _) => Some(if leads || group.flows == 0 {
@@ -65,7 +67,7 @@ fn confidence(group: &Group, rules: &FindingRules) -> Confidence {
 }
 
 /// What a weak name gains where the connection has the form of remote control: the two have nothing to do with each other. Nothing is
-/// lowered without it, since a tool that nobody uses has no form.
+/// lowered for want of it, since a tool that nobody uses has no form; what another form takes away says [`shape_against`].
 fn lifted(
     confidence: Confidence,
     score: i32,
@@ -114,6 +116,28 @@ fn relays(group: &Group, peer: Option<Address>) -> Vec<String> {
         .collect()
 }
 
+/// Role and states of a group.
+fn judged(tool: &Tool, is_remote: bool, declared: Option<Role>, group: &Group) -> Judgement {
+    let mut judged = if is_remote && group.ssh.is_tunnel() {
+        activity_state::judge_tunnel(&group.windows, &tool.id, declared.unwrap_or_default())
+    } else if is_remote {
+        activity_state::judge(&group.windows, &tool.id, declared)
+    } else {
+        Judgement {
+            role: declared.unwrap_or_default(),
+            activity: Activity::Unknown,
+            intervals: Vec::new(),
+        }
+    };
+    if judged.role == Role::Unknown
+        && matches!(judged.activity, Activity::Idle | Activity::Unknown)
+        && (group.has_hint(RoleHint::Agent) || group.flows == 0)
+    {
+        judged.role = Role::Agent;
+    }
+    judged
+}
+
 /// Makes the finding of a group, and what the profile wants beside it.
 pub(super) fn finding(joined: Joined<'_>, knowledge: &Knowledge<'_>) -> Option<(Finding, Session)> {
     let Joined {
@@ -129,21 +153,7 @@ pub(super) fn finding(joined: Joined<'_>, knowledge: &Knowledge<'_>) -> Option<(
     }
     let is_remote = matches!(kind, FindingKind::RemoteAccess | FindingKind::IpKvm);
     let declared = declared_role(kind, peer.is_some(), &group);
-    let mut judged = if is_remote {
-        activity_state::judge(&group.windows, &tool.id, declared)
-    } else {
-        Judgement {
-            role: declared.unwrap_or_default(),
-            activity: Activity::Unknown,
-            intervals: Vec::new(),
-        }
-    };
-    if judged.role == Role::Unknown
-        && matches!(judged.activity, Activity::Idle | Activity::Unknown)
-        && (group.has_hint(RoleHint::Agent) || group.flows == 0)
-    {
-        judged.role = Role::Agent;
-    }
+    let judged = judged(tool, is_remote, declared, &group);
     let rules = &knowledge.rules.findings;
     let mut confidence = confidence(&group, rules);
     let mut score = group.score();
@@ -151,6 +161,11 @@ pub(super) fn finding(joined: Joined<'_>, knowledge: &Knowledge<'_>) -> Option<(
     if let Some((lifted, item)) = lifted(confidence, score, is_remote, &group, rules) {
         confidence = lifted;
         score = score.saturating_add(rules.form);
+        evidence.push(item);
+    }
+    if let Some((lowered, item)) = shape_against::lowered(confidence, score, is_remote, tool, &group, rules) {
+        confidence = lowered;
+        score = score.saturating_sub(rules.less);
         evidence.push(item);
     }
     let score = Decibans(f64::from(score));
@@ -240,6 +255,7 @@ fn evidence(tool: &Tool, group: &mut Group, is_remote: bool) -> Vec<Evidence> {
             evidence
         })
         .collect();
+    list.extend(group.ssh.evidence().filter(|_| is_remote));
     list.sort_by(|a, b| {
         b.weight
             .0
@@ -271,7 +287,8 @@ fn controller(
     if role == Role::Controller || role == Role::Client {
         return None;
     }
-    if let Some(((address, how), _)) = group.controllers.iter().next() {
+    let parties = group.parties.iter().filter(|_| role == Role::Controlled);
+    if let Some(((address, how), _)) = group.controllers.iter().chain(parties).next() {
         return Some(Controller {
             address: *address,
             how: (*how).to_owned(),

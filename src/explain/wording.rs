@@ -46,7 +46,22 @@ pub fn summary(label: &str, weights: &Weights, judgement: &Judgement) -> String 
     text
 }
 
-/// A probability as sentences show it.
-fn probability(value: f64) -> String {
+/// A probability as sentences show it: nothing that is inferred is certain.
+pub(super) fn probability(value: f64) -> String {
     quantity::probability(value, DIGITS)
+        .replace('<', "below ")
+        .replace('>', "above ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_is_inferred_is_printed_as_certain() {
+        assert_eq!(probability(1.0), "above .9999");
+        assert_eq!(probability(0.999_9), ".9999");
+        assert_eq!(probability(0.0), "below .0001");
+        assert_eq!(probability(0.5), ".5000");
+    }
 }

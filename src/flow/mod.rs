@@ -13,6 +13,7 @@ pub mod activity;
 pub mod community_id;
 pub mod control_loop;
 pub mod expiry;
+mod hands;
 pub mod key;
 pub mod lifetime;
 pub mod opener;
@@ -21,6 +22,7 @@ mod pool;
 pub mod reassembly;
 mod record;
 pub mod round_trip;
+pub mod ssh_channels;
 pub mod table;
 pub mod tcp;
 pub mod texture;
@@ -84,6 +86,9 @@ struct Cold {
     tunnels: TunnelStack,
     ttl: [u8; 2],
     icmp: [u8; 2],
+    /// Time stamp and IP identification of a SYN from behind a router.
+    syn_timestamp: u32,
+    syn_identification: u16,
     opener: OpenerJudgement,
     protocols: [u8; MOST_PROTOCOLS],
     app_proto: u8,
@@ -369,6 +374,15 @@ impl Flows {
             if is_first_of_side {
                 if let Some(ttl) = cold.ttl.get_mut(way) {
                     *ttl = segment.ttl;
+                }
+                // From behind a router: others look at what one machine says itself.
+                if side == Side::Client
+                    && !segment.ttl.is_power_of_two()
+                    && segment.ttl != u8::MAX
+                    && !options.is_empty()
+                {
+                    cold.syn_timestamp = tcp::timestamp(options);
+                    cold.syn_identification = segment.ip_id;
                 }
                 // Of two questions it is not known which one is answered (Karn's rule).
                 if there.saturating_add(back) == 2 && hot.tcp == NOTHING {

@@ -207,6 +207,11 @@ pub struct FlowRecord {
     pub payload_bytes: [u64; 2],
     /// TTL or hop limit of the first packet each way; 0 where none was seen.
     pub ttl: [u8; 2],
+    /// Time stamp (RFC 7323) and IP identification of the client's SYN, where it has passed a router on its way to the capture point; zero
+    /// where there is none, or nobody asks.
+    pub syn_timestamp: u32,
+    /// See above.
+    pub syn_identification: u16,
     /// Type and code of the first ICMP message each way.
     pub icmp: Option<[u8; 2]>,
     /// ICMP of a type that has no counterpart: the flow has one direction.

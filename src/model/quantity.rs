@@ -27,8 +27,8 @@ pub fn span(span: Nanoseconds) -> String {
     }
 }
 
-/// A probability with so many digits behind the point: `.941`, `1.000`, `<.001`. None is nothing: what is below half of the last
-/// digit is said to be less than one of it.
+/// A probability with so many digits behind the point: `.941`, `<.001`, `>.999`. Nothing that is inferred is certain: what is within
+/// half of the last digit of nothing or of one is said to be less or more than the next.
 #[must_use]
 pub fn probability(value: f64, digits: usize) -> String {
     let text = format!("{value:.digits$}");
@@ -37,6 +37,9 @@ pub fn probability(value: f64, digits: usize) -> String {
         let mut least = text.to_owned();
         least.pop();
         return format!("<{least}1");
+    }
+    if text.starts_with('1') {
+        return format!(">.{}", "9".repeat(digits));
     }
     text.to_owned()
 }
@@ -59,7 +62,8 @@ mod tests {
     fn probabilities_have_fixed_digits_and_are_never_nothing() {
         for (value, digits, text) in [
             (0.9412, 3, ".941"),
-            (1.0, 3, "1.000"),
+            (1.0, 3, ">.999"),
+            (0.999_9, 4, ".9999"),
             (0.0001, 3, "<.001"),
             (0.0001, 4, ".0001"),
             (0.000_04, 4, "<.0001"),

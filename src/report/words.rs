@@ -327,7 +327,8 @@ mod tests {
     #[test]
     fn figures_read_as_people_write_them() {
         assert_eq!(probability(0.9412), ".941");
-        assert_eq!(probability(1.0), "1.000");
+        assert_eq!(probability(1.0), ">.999");
+        assert_eq!(probability(0.999), ".999");
         assert_eq!(probability(0.0001), "<.001");
         assert_eq!(bytes(999), "999 B");
         assert_eq!(bytes(1_500_000), "1.5 MB");

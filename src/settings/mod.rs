@@ -6,3 +6,4 @@ pub mod limits;
 pub mod pair_weights;
 pub mod policy;
 pub mod rules;
+pub mod watched_vpn;

@@ -98,6 +98,8 @@ pub struct FindingRules {
     pub medium: i32,
     /// What the form of remote control adds to a weak name.
     pub form: i32,
+    /// By how much a name is less sure where the traffic has a form that no remote control has: one step of confidence at least.
+    pub less: i32,
     /// Programs that no signature knows and that have that form.
     pub unknown: Unknown,
     /// Hours.

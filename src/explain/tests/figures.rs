@@ -56,7 +56,7 @@ fn a_summary_says_the_figures_of_the_record() {
         .map(|farm| (&farm.summary, &farm.explanations))
         .chain(found.hosts.iter().map(|host| (&host.summary, &host.explanations)))
     {
-        let shown = |value: f64| crate::model::quantity::probability(value, 4);
+        let shown = wording::probability;
         let said = format!(
             "; farm {}, operated from elsewhere {}",
             shown(explanations.farm),
