@@ -91,7 +91,7 @@
 //! * Beside the answers to the screen, the opening of a connection shows a leg behind a relay ([`flow::opening`], `detect::opening_answers`): clients
 //!   of SSH and of RDP without frame acknowledgements answer nothing later on.
 //! * A farm says what clustering by density (HDBSCAN) sees where it does not see the same group (`second_opinion`), and a reason's weight
-//!   stands against the benign explanations that everything else leaves ([`explain::posterior::cue_decibans`]).
+//!   stands against the benign explanations that everything else leaves ([`explain::posterior::weigh_cue`]).
 //! * A member of a farm says `is_kvm` where it is an IP KVM, so that nobody counts it among the machines that somebody works at, and a
 //!   farm says `operation` where groups at other places share its controller or private server: each place keeps its own verdict.
 //! * A flow has what answers in the capture called its ends (`reverse_name`), and a host its public addresses with how each was learnt, when, and

@@ -112,6 +112,7 @@ impl Analyst {
                 catalogue: &self.catalogue,
                 geo: &self.geo,
                 policy: &policy,
+                rules: &self.weights.rules,
             },
             inventory: inventory.as_ref(),
             weights: &self.weights,
@@ -121,6 +122,7 @@ impl Analyst {
             spans,
             grain: reader.clocks.grain(),
             lists_all_hosts: true,
+            shows_cells: false,
         };
         let mut losses = Losses::default();
         let (case, grounds) =

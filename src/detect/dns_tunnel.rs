@@ -9,16 +9,17 @@ use super::Concluded;
 use super::DNS_QUERY;
 use super::watcher::{Ended, Watcher};
 use crate::settings::limits::Limits;
+use crate::settings::rules::Tunnel;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::LazyLock;
 
-use super::session_finding::kind_of;
+use super::session_finding::{self, kind_of};
 use super::{HostView, Knowledge};
 use crate::model::address::Endpoint;
 use crate::model::evidence::{Decibans, Evidence, Family};
 use crate::model::fact::{Fact, FieldId, Value};
-use crate::model::finding::{Activity, Confidence, Finding, Role};
+use crate::model::finding::{Activity, Finding, Role};
 use crate::model::frame::FrameRef;
 use crate::model::identity::ContentId;
 use crate::model::observation::{EventHeader, LocalIndex};
@@ -246,7 +247,7 @@ impl Zone {
     }
 
     /// What speaks for a tunnel, with its weight: nothing where the names are few and ordinary.
-    fn reasons(&self) -> Vec<(&'static str, i32, String)> {
+    fn reasons(&self, weights: &Tunnel) -> Vec<(&'static str, i32, String)> {
         let distinct = self.distinct.len();
         let are_distinct = u64::try_from(distinct)
             .is_ok_and(|distinct| distinct.saturating_mul(5) >= self.names.saturating_mul(4))
@@ -257,14 +258,14 @@ impl Zone {
                 "{} of types that hosts do not ask for",
                 counted(self.odd_types, "question")
             );
-            reasons.push(("question types", 20, what));
+            reasons.push(("question types", weights.dns_types, what));
         }
         if self.foreign > 0 {
             let what = format!(
                 "{} with octets that no host name has",
                 counted(self.foreign, "name")
             );
-            reasons.push(("octets", 10, what));
+            reasons.push(("octets", weights.dns_octets, what));
         }
         let is_many = distinct >= MANY.0 && self.octets >= MANY.1;
         if distinct >= FEW && are_distinct {
@@ -272,10 +273,15 @@ impl Zone {
                 "{distinct} different long names, {} octets before the zone",
                 self.octets
             );
-            reasons.push(("volume", if is_many { 25 } else { 15 }, what));
+            let weight = if is_many {
+                weights.dns_many
+            } else {
+                weights.dns_some
+            };
+            reasons.push(("volume", weight, what));
             if self.entropy() >= CHANCE {
                 let what = format!("{:.1} bits an octet", self.entropy());
-                reasons.push(("entropy", 5, what));
+                reasons.push(("entropy", weights.dns_entropy, what));
             }
         }
         reasons
@@ -284,16 +290,13 @@ impl Zone {
 
 fn finding(host: &HostView, zone_name: &str, zone: &Zone, knowledge: &Knowledge<'_>) -> Option<Finding> {
     let tool = knowledge.catalogue.tool(TOOL)?;
-    let reasons = zone.reasons();
+    let rules = &knowledge.rules.findings;
+    let reasons = zone.reasons(&rules.tunnel);
     let score: i32 = reasons.iter().map(|(_, weight, _)| weight).sum();
     if score == 0 {
         return None;
     }
-    let confidence = match score {
-        40.. => Confidence::High,
-        25.. => Confidence::Medium,
-        _ => Confidence::Low,
-    };
+    let confidence = session_finding::believed(score, rules);
     let evidence = reasons.into_iter().map(|(measure, weight, what)| {
         let weight = Decibans(f64::from(weight));
         let mut evidence = Evidence::observed(Family::Loc, what, weight, &zone.frames, Some(zone.first));
@@ -360,6 +363,7 @@ impl Watcher for Questions {
 mod tests {
     use super::*;
     use crate::geo::Geo;
+    use crate::model::finding::Confidence;
     use crate::settings::policy::Policy;
     use crate::signatures::Catalogue;
 
@@ -381,6 +385,7 @@ mod tests {
             catalogue: &catalogue,
             geo: &geo,
             policy: &policy,
+            rules: crate::settings::rules::Rules::shipped(),
             reverse_names: None,
             at: None,
         };

@@ -43,7 +43,6 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::geo::ranges::{Reserved, reserved};
-use crate::geo::sphere::CapturePoint;
 use crate::geo::{Geo, Place, reverse};
 use crate::model::address::{Address, MacAddress};
 use crate::model::egress::OwnAddress;
@@ -58,10 +57,12 @@ use crate::model::loss::Losses;
 use crate::model::observation::{EventHeader, LocalIndex, Observation, ServerName};
 use crate::model::profile::Asset;
 use crate::model::reverse_name::{ReverseName, ReverseNames};
+use crate::model::sphere::CapturePoint;
 use crate::model::threads::Threads;
 use crate::model::time::Timestamp;
 use crate::settings::limits::Limits;
 use crate::settings::policy::{Heuristics, Policy};
+use crate::settings::rules::Rules;
 use crate::signatures::Catalogue;
 
 pub use kvm_watch::Drives;
@@ -141,6 +142,8 @@ pub struct Knowledge<'a> {
     pub catalogue: &'a Catalogue,
     /// The databases of places.
     pub geo: &'a Geo,
+    /// What findings weigh, and from where on.
+    pub rules: &'a Rules,
     /// What is allowed where.
     pub policy: &'a Policy,
     /// What answers in the capture called addresses.
@@ -459,6 +462,7 @@ mod tests {
             catalogue: &catalogue,
             geo: &geo,
             policy: &policy,
+            rules: Rules::shipped(),
             reverse_names: None,
             at: None,
         };

@@ -20,10 +20,10 @@ use crate::signatures::payload::Transport;
 use crate::signatures::{Catalogue, FieldPlace, Match, PayloadContext};
 
 /// Weight from which indicators of two fields may name a tool although neither may alone.
-const TOGETHER: i32 = 30;
+pub(super) const TOGETHER: i32 = 30;
 
 /// Beyond this more of the same adds nothing.
-const CEILING: i32 = 60;
+pub(super) const CEILING: i32 = 60;
 
 /// What gave a tool away, borrowed; put into words only when a finding needs them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,16 +13,19 @@ use crate::model::address::Address;
 use crate::model::evidence::{Decibans, Evidence, Family};
 use crate::model::finding::{Activity, Confidence, Controller, Finding, FindingKind, Role};
 use crate::model::identity::ContentId;
+use crate::settings::rules::FindingRules;
 use crate::signatures::entry::{RoleHint, Tool};
 
-/// Score from which a finding is sure of what it is.
-const HIGH: i32 = 40;
-
-/// Score from which it is probably so.
-const MEDIUM: i32 = 25;
-
-/// What the form of remote control adds to a weak name: as much as it weighs alone.
-const FORM: i32 = 10;
+/// How sure a finding of this score is.
+pub(super) fn believed(score: i32, rules: &FindingRules) -> Confidence {
+    if score >= rules.high {
+        Confidence::High
+    } else if score >= rules.medium {
+        Confidence::Medium
+    } else {
+        Confidence::Low
+    }
+}
 
 /// Kind of the finding that a tool leads to, if it leads to one.
 pub(super) fn kind_of(tool: &Tool) -> Option<FindingKind> {
@@ -61,23 +64,12 @@ fn declared_role(kind: FindingKind, is_direct: bool, group: &Group) -> Option<Ro
     }
 }
 
-fn confidence(group: &Group) -> Confidence {
+fn confidence(group: &Group, rules: &FindingRules) -> Confidence {
     // A call that nobody answered proves that somebody tried, not that the tool runs.
     if group.flows > 0 && !group.is_answered {
         Confidence::Low
     } else {
-        of_score(group.score())
-    }
-}
-
-/// What a score is worth.
-pub(super) const fn of_score(score: i32) -> Confidence {
-    if score >= HIGH {
-        Confidence::High
-    } else if score >= MEDIUM {
-        Confidence::Medium
-    } else {
-        Confidence::Low
+        believed(group.score(), rules)
     }
 }
 
@@ -88,15 +80,16 @@ fn lifted(
     score: i32,
     is_remote: bool,
     group: &Group,
+    rules: &FindingRules,
 ) -> Option<(Confidence, Evidence)> {
     let may_gain = confidence == Confidence::Low
         && is_remote
         && group.is_answered
-        && score.saturating_add(FORM) >= MEDIUM;
+        && score.saturating_add(rules.form) >= rules.medium;
     let shape = unknown_interactive::shape(&group.windows).filter(|_| may_gain)?;
     Some((
         Confidence::Medium,
-        unknown_interactive::evidence(shape, f64::from(FORM), &[], group.first),
+        unknown_interactive::evidence(shape, f64::from(rules.form), &[], group.first),
     ))
 }
 
@@ -175,17 +168,18 @@ pub(super) fn finding(joined: Joined<'_>, knowledge: &Knowledge<'_>) -> Option<(
             *end = (*end).clamp(first, group.last.max(first));
         }
     }
-    let mut confidence = confidence(&group);
+    let rules = &knowledge.rules.findings;
+    let mut confidence = confidence(&group, rules);
     let mut score = group.score();
     let mut evidence = evidence(tool, &mut group, is_remote);
-    if let Some((lifted, item)) = lifted(confidence, score, is_remote, &group) {
+    if let Some((lifted, item)) = lifted(confidence, score, is_remote, &group, rules) {
         confidence = lifted;
-        score = score.saturating_add(FORM);
+        score = score.saturating_add(rules.form);
         evidence.push(item);
     }
-    if let Some((lowered, item)) = shape_against::lowered(confidence, score, is_remote, tool, &group) {
+    if let Some((lowered, item)) = shape_against::lowered(confidence, score, is_remote, tool, &group, rules) {
         confidence = lowered;
-        score = score.saturating_sub(shape_against::LESS);
+        score = score.saturating_sub(rules.less);
         evidence.push(item);
     }
     let score = Decibans(f64::from(score));
@@ -409,6 +403,7 @@ mod tests {
     use crate::detect::activity_state::{Way, Window};
     use crate::geo::Geo;
     use crate::settings::policy::Policy;
+    use crate::settings::rules::Rules;
     use crate::signatures::Catalogue;
 
     /// A minute of a hand in every two, for so many minutes.
@@ -437,27 +432,36 @@ mod tests {
 
     #[test]
     fn a_weak_name_gains_by_the_form_of_remote_control_and_nothing_else_does() {
+        let lifted_here = |confidence, score, is_remote, group: &Group| {
+            lifted(confidence, score, is_remote, group, &Rules::shipped().findings)
+        };
         let group = driven(6);
-        let (confidence, evidence) = lifted(Confidence::Low, 20, true, &group).unwrap();
+        let (confidence, evidence) = lifted_here(Confidence::Low, 20, true, &group).unwrap();
         assert_eq!(
             (confidence, evidence.measure.as_deref()),
             (Confidence::Medium, Some("interactive_shape"))
         );
-        assert!(lifted(Confidence::Low, 10, true, &group).is_none(), "too weak");
         assert!(
-            lifted(Confidence::Medium, 30, true, &group).is_none(),
+            lifted_here(Confidence::Low, 10, true, &group).is_none(),
+            "too weak"
+        );
+        assert!(
+            lifted_here(Confidence::Medium, 30, true, &group).is_none(),
             "no higher"
         );
-        assert!(lifted(Confidence::Low, 20, false, &group).is_none(), "a tunnel");
         assert!(
-            lifted(Confidence::Low, 20, true, &driven(1)).is_none(),
+            lifted_here(Confidence::Low, 20, false, &group).is_none(),
+            "a tunnel"
+        );
+        assert!(
+            lifted_here(Confidence::Low, 20, true, &driven(1)).is_none(),
             "too short"
         );
         let unanswered = Group {
             is_answered: false,
             ..group
         };
-        assert!(lifted(Confidence::Low, 20, true, &unanswered).is_none());
+        assert!(lifted_here(Confidence::Low, 20, true, &unanswered).is_none());
     }
 
     #[test]
@@ -469,6 +473,7 @@ mod tests {
             catalogue: &catalogue,
             geo: &geo,
             policy: &policy,
+            rules: Rules::shipped(),
             reverse_names: None,
             at: None,
         };

@@ -205,6 +205,18 @@ pub struct DevicesBehind {
     pub what: String,
 }
 
+/// The cell of the model's table behind a reason, for who checks its weight: ten times the decimal logarithm of the cell's mean over the
+/// explanations that are claimed, against its mean over the benign ones, each explanation weighed by what everything else leaves of it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Cell {
+    /// Level of the cue.
+    pub level: String,
+    /// How probable each explanation makes this level.
+    pub probability: Explanations,
+    /// What everything else that was observed leaves of each explanation.
+    pub others: Explanations,
+}
+
 /// Why a host's explanations are what they are.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct HostReason {
@@ -212,6 +224,9 @@ pub struct HostReason {
     pub reason: String,
     /// In words.
     pub what: String,
-    /// Weight against the best rival.
+    /// Weight against the benign explanations together.
     pub weight: Decibans,
+    /// What it is made of; `--explain` alone asks for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cell: Option<Box<Cell>>,
 }

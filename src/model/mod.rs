@@ -21,6 +21,7 @@ pub mod hours;
 pub mod identity;
 pub mod latency;
 pub mod loss;
+pub mod minutes;
 pub mod observable;
 pub mod observation;
 pub mod organisation;

@@ -56,6 +56,8 @@ pub struct Ending<'a> {
     pub grain: Nanoseconds,
     /// Whether hosts about which nothing was found are described too, for outputs that list every host.
     pub lists_all_hosts: bool,
+    /// Whether reasons carry the cells of the model that they were weighed by.
+    pub shows_cells: bool,
 }
 
 /// What the verdicts rest on: enough to explain the same hosts with other weights.
@@ -120,7 +122,8 @@ pub fn conclude_with_grounds(
         has_inventory: ending.inventory.is_some(),
         vantage: vantage.name,
     };
-    let profiles = profile::build(&sights, &concluded.findings, &sessions, &watched);
+    let activity = &ending.weights.rules.activity;
+    let profiles = profile::build(&sights, &concluded.findings, &sessions, &watched, activity);
     let clusters = cluster::cluster(&profiles, others, &ending.weights.pairs);
     let circumstances = circumstances(observers, vantage.name, ending);
     let explained = explain::explain(
@@ -189,6 +192,7 @@ fn circumstances(observers: &Observers, vantage: Vantage, ending: &Ending<'_>) -
         vantage,
         is_incident: ending.is_incident,
         damage: received.damage(&ending.weights.damage),
+        shows_cells: ending.shows_cells,
     }
 }
 
