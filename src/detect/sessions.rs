@@ -16,10 +16,11 @@ use super::{HostView, Knowledge, session_finding, ssh_tunnel};
 use crate::model::address::Address;
 use crate::model::fact::{FieldId, Side, Value};
 use crate::model::finding::Finding;
-use crate::model::flow::FlowRecord;
+use crate::model::flow::{FlowRecord, OpenerJudgement};
 use crate::model::frame::FrameRef;
 use crate::model::identity::ContentId;
 use crate::model::observation::{LocalIndex, Observation};
+use crate::model::segment::Layer;
 use crate::model::threads::Threads;
 use crate::model::time::Timestamp;
 use crate::signatures::Catalogue;
@@ -236,6 +237,11 @@ impl Sessions {
         let is_led_by_local = local_is_client
             != (is_reverse(flow) || tool.is_opened_by_controlled || ssh_tunnel::is_inward(flow));
         group.led_by_local = group.led_by_local.saturating_add(u64::from(is_led_by_local));
+        // Of a connection whose beginning is not in the capture nothing tells who called.
+        if flow.layer != Layer::Tcp || flow.opener != OpenerJudgement::FirstSeen {
+            group.told = group.told.saturating_add(1);
+            group.told_led_by_local = group.told_led_by_local.saturating_add(u64::from(is_led_by_local));
+        }
         group.ssh.add(flow, local_is_client);
         group.is_answered |= flow.payload_bytes.iter().all(|bytes| *bytes > 0);
         if group.flow_ids.len() < MOST_FLOW_IDS {
