@@ -10,7 +10,9 @@ use crate::model::evidence::{Decibans, Evidence, Family, State};
 use crate::model::finding::{Activity, Confidence, Finding, FindingKind, Role, UNKNOWN_INTERACTIVE};
 use crate::model::hours::{self, Hours, LEAST_DAYS, ScheduleRecord};
 use crate::model::identity::ContentId;
+use crate::model::profile::Asset;
 use crate::model::time::{SECOND, Timestamp};
+use crate::model::watched::{USUAL_HOURS, WorkingDay};
 use crate::model::week;
 
 /// Below this the activity has no centre (DETECTION 4.3).
@@ -84,10 +86,16 @@ fn minutes(intervals: &[(Timestamp, Timestamp)]) -> Vec<u32> {
 }
 
 fn mismatch(host: &HostView, minutes: &[u32]) -> Option<Finding> {
-    let seen: Hours = hours::of(minutes)?;
-    let declared = host.asset.as_ref().and_then(|asset| asset.declared_noon_utc);
+    let all: Hours = hours::of(minutes)?;
+    let day = host.asset.as_ref().and_then(Asset::working_day);
+    // Only days of which the declared hours were captured can be compared with them; elsewhere the hours are the capture's.
+    let on_watched = day.map(|day| host.watched.on_watched_days(minutes, Some(day)).0);
+    let minutes = on_watched.as_deref().unwrap_or(minutes);
+    let watched = hours::of(minutes);
+    let seen = watched.unwrap_or(all);
+    let declared = day.map(|day| day.noon_utc);
     let gap = declared.map(|noon| hours::difference(noon, seen.centre).abs());
-    let is_sure = seen.days >= LEAST_DAYS && seen.concentration > LEAST_CONCENTRATION;
+    let is_sure = watched.is_some() && seen.days >= LEAST_DAYS && seen.concentration > LEAST_CONCENTRATION;
     let nearest = gap.map(|gap| gap - seen.half_interval.unwrap_or(12.0));
     let mut evidence = Vec::new();
     let mut weight = 0.0;
@@ -107,21 +115,18 @@ fn mismatch(host: &HostView, minutes: &[u32]) -> Option<Finding> {
         );
         evidence.push(item("hours", what, decibans, host));
     }
-    if seen.longest_run >= UNBROKEN {
+    // What nobody watched can only make a pause shorter.
+    if all.longest_run >= UNBROKEN {
         weight += UNBROKEN_WEIGHT;
-        let what = format!(
-            "it was driven for {:.0} h without a pause of four hours",
-            seen.longest_run
-        );
-        evidence.push(item("unbroken", what, UNBROKEN_WEIGHT, host));
+        evidence.push(unbroken(all.longest_run, host));
     }
-    let is_centred = seen.concentration > LEAST_CONCENTRATION;
+    let is_centred = watched.is_some() && seen.concentration > LEAST_CONCENTRATION;
     let change = host.asset.as_ref().and_then(|asset| asset.clock_change);
     let moved = change.map(|change| {
         if is_centred {
             week::moved(minutes, seen.centre, change)
         } else {
-            Err("the driven hours have no centre")
+            Err("the driven hours have no centre, or the captures do not cover the declared ones")
         }
     });
     if let Some(Ok(moved)) = &moved
@@ -143,7 +148,7 @@ fn mismatch(host: &HostView, minutes: &[u32]) -> Option<Finding> {
         evidence.push(hidden);
     }
     let rest_days = is_centred
-        .then(|| week::rest_days(minutes, seen.centre).ok())
+        .then(|| week::rest_days(minutes, seen.centre, &|day| is_watched(host, seen.centre, day)).ok())
         .flatten();
     let [far, _] = WEIGHTS;
     Some(Finding {
@@ -175,7 +180,7 @@ fn mismatch(host: &HostView, minutes: &[u32]) -> Option<Finding> {
             concentration: rounded(seen.concentration),
             days: u32::try_from(seen.days).unwrap_or(u32::MAX),
             hours_a_day: rounded(seen.hours_a_day),
-            longest_run_hours: rounded(seen.longest_run),
+            longest_run_hours: rounded(all.longest_run),
             since: host.seen.0,
             declared_noon_utc: declared.map(rounded),
             rest_days,
@@ -186,6 +191,12 @@ fn mismatch(host: &HostView, minutes: &[u32]) -> Option<Finding> {
     })
 }
 
+/// The item of a stretch that is longer than one person's day.
+fn unbroken(hours: f64, host: &HostView) -> Evidence {
+    let what = format!("it was driven for {hours:.0} h without a pause of four hours");
+    item("unbroken", what, UNBROKEN_WEIGHT, host)
+}
+
 fn item(measure: &str, what: String, weight: f64, host: &HostView) -> Evidence {
     let mut item = Evidence::observed(Family::Time, what, Decibans(weight), &[], Some(host.seen.0));
     item.measure = Some(measure.to_owned());
@@ -194,6 +205,15 @@ fn item(measure: &str, what: String, weight: f64, host: &HostView) -> Evidence {
 
 fn rounded(value: f64) -> f64 {
     (value * 100.0).round() / 100.0
+}
+
+/// Whether captures ran for the usual hours around a centre on a day. Without a row in the inventory nobody asks.
+fn is_watched(host: &HostView, centre: f64, day: u32) -> bool {
+    let around = WorkingDay {
+        noon_utc: centre,
+        hours: USUAL_HOURS,
+    };
+    host.asset.is_none() || host.watched.has_day(day, Some(around))
 }
 
 /// An hour of the day as a clock shows it.
@@ -210,15 +230,26 @@ fn clock(hour: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::profile::Asset;
+    use crate::model::watched::Stretches;
+
+    /// Captures from one hour to another of each of a hundred days.
+    fn daily(from: i64, to: i64) -> Stretches {
+        let at = |day: i64, hour: i64| Timestamp::from_parts((19_990 + day) * 86_400 + hour * 3_600, 0);
+        Stretches::of((0..100).map(|day| (at(day, from), at(day, to))).collect())
+    }
 
     /// A host that is driven for eight hours from `hour` UTC on `days` days; its declared day has its middle at 19:00 UTC.
     fn found(days: i64, hour: i64, length: i64) -> Option<Finding> {
+        found_in(daily(0, 24), days, hour, length)
+    }
+
+    fn found_in(watched: Stretches, days: i64, hour: i64, length: i64) -> Option<Finding> {
         let host = HostView {
             asset: Some(Asset {
                 declared_noon_utc: Some(19.0),
                 ..Asset::default()
             }),
+            watched,
             ..HostView::default()
         };
         let spans: Vec<_> = (0..days)
@@ -235,7 +266,7 @@ mod tests {
     #[test]
     fn hours_that_stay_when_the_declared_clocks_change_are_told_and_too_few_days_say_so() {
         // Forty days from 15:00 to 23:00 UTC; the zone's clocks go forward on the twentieth or on the last but one.
-        let of = |changed_on: i64, moves: bool| {
+        let in_stretches = |watched: &Stretches, changed_on: i64, moves: bool| {
             let spans: Vec<_> = (0..40)
                 .map(|day| {
                     let moved = if moves && day >= changed_on { 3_600 } else { 0 };
@@ -253,10 +284,12 @@ mod tests {
                     }),
                     ..Asset::default()
                 }),
+                watched: watched.clone(),
                 ..HostView::default()
             };
             mismatch(&host, &minutes(&spans))
         };
+        let of = |changed_on, moves| in_stretches(&daily(0, 24), changed_on, moves);
         let finding = of(20, false).unwrap();
         assert_eq!(finding.evidence[0].measure.as_deref(), Some("clock_change"));
         let schedule = finding.schedule.unwrap();
@@ -264,6 +297,8 @@ mod tests {
         assert_eq!(schedule.rest_days, Some(Vec::new()));
         assert!(of(20, true).is_none(), "follows");
         assert!(of(38, false).is_none(), "not enough days");
+        // Captures at noon show the same hours before and behind the change, whatever the hours are.
+        assert!(in_stretches(&daily(16, 18), 20, false).is_none());
     }
 
     #[test]
@@ -277,6 +312,15 @@ mod tests {
         assert_eq!(schedule.days, 6);
         assert!((schedule.gap_hours.unwrap() - 10.25).abs() < 0.1, "{schedule:?}");
         assert!(schedule.interval_hours.unwrap() < 0.5);
+    }
+
+    #[test]
+    fn hours_that_the_capture_cut_are_not_somebodys() {
+        // From 01:00 to 09:00 UTC, seen from 00:00 to 10:00: the declared day from 15:00 to 23:00 was not.
+        assert!(found_in(daily(0, 10), 6, 1, 8).is_none());
+        // An hour and a half of a working day that is as declared.
+        assert!(found_in(daily(15, 17), 6, 15, 2).is_none());
+        assert!(found_in(daily(1, 23), 6, 1, 8).is_some());
     }
 
     #[test]

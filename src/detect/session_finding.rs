@@ -144,6 +144,7 @@ pub(super) fn finding(joined: Joined<'_>, knowledge: &Knowledge<'_>) -> Option<(
     {
         judged.role = Role::Agent;
     }
+    let is_in_use = group.has_hint(RoleHint::Session) && group.is_answered && group.flows > 0;
     let mut confidence = confidence(&group);
     let mut score = group.score();
     let mut evidence = evidence(tool, &mut group, is_remote);
@@ -209,6 +210,7 @@ pub(super) fn finding(joined: Joined<'_>, knowledge: &Knowledge<'_>) -> Option<(
         relays,
         instance,
         is_private_server,
+        is_in_use,
         windows: group.windows,
         control_excess_ms: delays.excess_ms.ok_or(delays.hidden),
         transport_ms: delays.transport_ms,

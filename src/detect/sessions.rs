@@ -56,6 +56,8 @@ pub struct Session {
     pub instance: Option<String>,
     /// Whether that instance is a server somebody runs himself.
     pub is_private_server: bool,
+    /// Whether its own traffic answered like a session's: more than a client that calls home.
+    pub is_in_use: bool,
     /// Ten-second windows.
     pub windows: Windows,
     /// By how many milliseconds the loop is longer than the path to the relay; why that is not known.

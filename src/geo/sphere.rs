@@ -12,8 +12,7 @@ use crate::model::time::Nanoseconds;
 /// Mean radius of the Earth in kilometres (IUGG, R1).
 pub const EARTH_RADIUS_KM: f64 = 6_371.008_8;
 
-/// Share of a distance by which the sphere may be wrong.
-pub const MARGIN: f64 = 0.005;
+pub use crate::model::sphere::MARGIN;
 
 /// Kilometres of fibre that light covers one way in a millisecond of round trip: two thirds of its speed in the void
 /// (Gueye et al. 2006, constraint-based geolocation). Nothing that is farther away answers in that time.

@@ -1,5 +1,8 @@
 //! Distance on the earth.
 
+/// Share of a distance by which a sphere may be wrong against the ellipsoid WGS 84.
+pub const MARGIN: f64 = 0.005;
+
 /// Great-circle distance in kilometres between two places in degrees (haversine, mean radius 6,371 km).
 #[must_use]
 pub fn great_circle_km(here: (f64, f64), there: (f64, f64)) -> f64 {

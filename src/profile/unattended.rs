@@ -8,6 +8,7 @@ use super::personal::is_near;
 use crate::model::finding::Activity;
 use crate::model::profile::{Minutes, PersonalMinutes};
 use crate::model::time::{SECOND, Timestamp};
+use crate::model::watched::Stretches;
 
 /// Minutes before a session in which nobody may have been active at the machine.
 const BEFORE: u32 = 10;
@@ -16,24 +17,24 @@ const BEFORE: u32 = 10;
 const PATTERN: (usize, usize) = (3, 3);
 
 /// Whether the sessions of these intervals (in order) have the pattern; `None` where there are too few to tell, or where activity
-/// at the machine would not show. `shown` are the minutes in which anybody elsewhere had the screen, `first_seen` when the
-/// machine was.
+/// at the machine would not show. `worked` are the minutes in which somebody elsewhere was at the controls, `watched` when captures
+/// ran, `first_seen` when the machine was seen first.
 pub(super) fn judge(
     intervals: &[(Timestamp, Timestamp, Activity)],
     active: &PersonalMinutes,
-    shown: &Minutes,
+    worked: &Minutes,
+    watched: &Stretches,
     first_seen: Timestamp,
 ) -> Option<bool> {
     if active.calls == 0 || active.is_cut {
         return None;
     }
     let minute = |at: Timestamp| u32::try_from(at.0.div_euclid(60 * SECOND)).unwrap_or(0);
-    let known_from = minute(first_seen).saturating_add(BEFORE);
     let local: Vec<u32> = active
         .minutes
         .iter()
         .copied()
-        .filter(|one| !is_near(*one, shown))
+        .filter(|one| !is_near(*one, worked))
         .collect();
     let mut days: BTreeMap<u32, [usize; 2]> = BTreeMap::new();
     let mut last_end: Option<u32> = None;
@@ -41,6 +42,9 @@ pub(super) fn judge(
         if !matches!(state, Activity::Driven | Activity::Viewed) {
             continue;
         }
+        // What came before the capture began is not known; a session may have been under way.
+        let begun = watched.began(*start).unwrap_or(*start).max(first_seen);
+        let known_from = minute(begun).saturating_add(BEFORE);
         let (start, end) = (minute(*start), minute(*end));
         // A short pause is no new session.
         let is_new = last_end.is_none_or(|last| start > last.saturating_add(BEFORE));
@@ -70,6 +74,10 @@ mod tests {
         Timestamp(minute * 60 * SECOND)
     }
 
+    fn always() -> Stretches {
+        Stretches::of(vec![(at(0), at(100 * DAY))])
+    }
+
     /// Sessions of twenty minutes at these hours of so many days.
     fn sessions(days: i64, hours: &[i64]) -> Vec<(Timestamp, Timestamp, Activity)> {
         let starts = (0..days).flat_map(|day| hours.iter().map(move |hour| day * DAY + hour * 60));
@@ -96,7 +104,13 @@ mod tests {
     }
 
     fn of(days: i64, hours: &[i64], minutes: &[i64]) -> Option<bool> {
-        judge(&sessions(days, hours), &active(minutes), &Vec::new(), at(0))
+        judge(
+            &sessions(days, hours),
+            &active(minutes),
+            &Vec::new(),
+            &always(),
+            at(0),
+        )
     }
 
     #[test]
@@ -118,15 +132,31 @@ mod tests {
             .iter()
             .map(|minute| u32::try_from(*minute).unwrap())
             .collect();
-        assert_eq!(judge(&list, &active(&done), &shown, at(0)), Some(true));
+        assert_eq!(judge(&list, &active(&done), &shown, &always(), at(0)), Some(true));
+    }
+
+    #[test]
+    fn one_session_of_a_day_is_not_four_because_the_capture_was_cut_into_hours() {
+        // Driven without a pause from eight to five; captured every other hour.
+        let hours = || (0..5).flat_map(|day| (8..17).step_by(2).map(move |hour| day * DAY + hour * 60));
+        let list: Vec<_> = hours()
+            .map(|start| (at(start), at(start + 60), Activity::Driven))
+            .collect();
+        let cut = Stretches::of(hours().map(|start| (at(start), at(start + 60))).collect());
+        let of = |watched: &Stretches| judge(&list, &active(&[]), &Vec::new(), watched, at(8 * 60));
+        assert_eq!(of(&cut), None);
+        assert_eq!(of(&always()), Some(true), "the same, seen without a pause");
     }
 
     #[test]
     fn where_activity_does_not_show_nothing_is_said() {
         let list = sessions(3, &[8, 10, 14]);
         let blind = PersonalMinutes::default();
-        assert_eq!(judge(&list, &blind, &Vec::new(), at(0)), None);
+        assert_eq!(judge(&list, &blind, &Vec::new(), &always(), at(0)), None);
         // The first session was under way when the machine was first seen.
-        assert_eq!(judge(&list, &active(&[]), &Vec::new(), at(8 * 60 - 3)), None);
+        assert_eq!(
+            judge(&list, &active(&[]), &Vec::new(), &always(), at(8 * 60 - 3)),
+            None
+        );
     }
 }

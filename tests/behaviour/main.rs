@@ -75,3 +75,5 @@ mod states;
 mod unknown;
 #[cfg(test)]
 mod vocabulary;
+#[cfg(test)]
+mod watched;
