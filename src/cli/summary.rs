@@ -40,6 +40,10 @@ pub fn fill(
     let sources = reader.source().captures();
     let unwatched = sources.iter().map(|counted| counted.watching.not_kept);
     skipped.add(watching::BEYOND, unwatched.fold(0, u64::saturating_add));
+    skipped.add(
+        "packets of flows that lasted longer than their activity is kept",
+        counters.unbinned,
+    );
     let mut damaged = Losses::default();
     let mut filtered = 0u64;
     for (cause, many) in reader.losses.iter() {

@@ -101,6 +101,13 @@ impl Decoder {
         }
     }
 
+    /// So many captures will come: packets that several of them show are to count once.
+    pub fn expect_captures(&mut self, captures: usize) {
+        if captures > 1 {
+            self.state.duplicates.offsets.expect_several();
+        }
+    }
+
     /// Decodes all frames of `block` and appends what they carry to `segments`.
     ///
     /// Rebuilt datagrams are appended to the block's bytes; segments refer to the block they were made from.

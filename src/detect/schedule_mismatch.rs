@@ -96,30 +96,19 @@ fn mismatch(host: &HostView, minutes: &[u32]) -> Option<Finding> {
     let declared = day.map(|day| day.noon_utc);
     let gap = declared.map(|noon| hours::difference(noon, seen.centre).abs());
     let is_sure = watched.is_some() && seen.days >= LEAST_DAYS && seen.concentration > LEAST_CONCENTRATION;
-    let nearest = gap.map(|gap| gap - seen.half_interval.unwrap_or(12.0));
     let mut evidence = Vec::new();
-    let mut weight = 0.0;
-    if let (true, Some(declared), Some(gap), Some(nearest)) = (is_sure, declared, gap, nearest)
-        && nearest > APART
-    {
-        let [far, near] = WEIGHTS;
-        let decibans = if nearest > FAR_APART { far } else { near };
-        weight += decibans;
-        let what = format!(
-            "the centre of the driven hours is {} UTC, give or take {:.1} h (95 %, {} days), that of the declared working day {}: \
-             {gap:.1} h apart",
-            clock(seen.centre),
-            seen.half_interval.unwrap_or_default(),
-            seen.days,
-            clock(declared)
-        );
-        evidence.push(item("hours", what, decibans, host));
-    }
+    let compared = declared
+        .filter(|_| is_sure)
+        .and_then(|declared| compared(&seen, declared, host));
+    let mut weight = compared.as_ref().map_or(0.0, |item| item.weight.0);
+    evidence.extend(compared);
     // What nobody watched can only make a pause shorter.
-    if all.longest_run >= UNBROKEN {
-        weight += UNBROKEN_WEIGHT;
-        evidence.push(unbroken(all.longest_run, host));
-    }
+    evidence.extend(unbroken(all.longest_run, host));
+    weight += if all.longest_run >= UNBROKEN {
+        UNBROKEN_WEIGHT
+    } else {
+        0.0
+    };
     let is_centred = watched.is_some() && seen.concentration > LEAST_CONCENTRATION;
     let change = host.asset.as_ref().and_then(|asset| asset.clock_change);
     let moved = change.map(|change| {
@@ -142,10 +131,15 @@ fn mismatch(host: &HostView, minutes: &[u32]) -> Option<Finding> {
     }
     let first = evidence.first()?.what.clone();
     if let Some(Err(why)) = moved {
-        let what = format!("whether the driven hours follow the declared zone's clocks: {why}");
-        let mut hidden = item("clock_change", what, 0.0, host);
-        hidden.state = State::NotObservable;
-        evidence.push(hidden);
+        evidence.push(Evidence {
+            state: State::NotObservable,
+            ..item(
+                "clock_change",
+                format!("whether the driven hours follow the declared zone's clocks: {why}"),
+                0.0,
+                host,
+            )
+        });
     }
     let rest_days = is_centred
         .then(|| week::rest_days(minutes, seen.centre, &|day| is_watched(host, seen.centre, day)).ok())
@@ -191,10 +185,30 @@ fn mismatch(host: &HostView, minutes: &[u32]) -> Option<Finding> {
     })
 }
 
+/// The item of hours that lie apart from the declared ones, even at the near end of their interval.
+fn compared(seen: &Hours, declared: f64, host: &HostView) -> Option<Evidence> {
+    let gap = hours::difference(declared, seen.centre).abs();
+    let nearest = gap - seen.half_interval.unwrap_or(12.0);
+    if nearest <= APART {
+        return None;
+    }
+    let [far, near] = WEIGHTS;
+    let decibans = if nearest > FAR_APART { far } else { near };
+    let what = format!(
+        "the centre of the driven hours is {} UTC, give or take {:.1} h (95 %, {} days), that of the declared working day {}: {gap:.1} h \
+         apart",
+        clock(seen.centre),
+        seen.half_interval.unwrap_or_default(),
+        seen.days,
+        clock(declared)
+    );
+    Some(item("hours", what, decibans, host))
+}
+
 /// The item of a stretch that is longer than one person's day.
-fn unbroken(hours: f64, host: &HostView) -> Evidence {
+fn unbroken(hours: f64, host: &HostView) -> Option<Evidence> {
     let what = format!("it was driven for {hours:.0} h without a pause of four hours");
-    item("unbroken", what, UNBROKEN_WEIGHT, host)
+    (hours >= UNBROKEN).then(|| item("unbroken", what, UNBROKEN_WEIGHT, host))
 }
 
 fn item(measure: &str, what: String, weight: f64, host: &HostView) -> Evidence {

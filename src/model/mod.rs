@@ -31,6 +31,7 @@ pub mod reverse_name;
 pub mod segment;
 pub mod sketch;
 pub mod sphere;
+pub mod ssh_channels;
 pub mod summary;
 pub mod threads;
 pub mod time;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::conclude::network_kind;
-use crate::detect::place::driven_from;
+use crate::detect::place::{driven_from, watched_vpn};
 use crate::detect::{Concluded, HostView, Knowledge, place_record};
 use crate::model::address::Address;
 use crate::model::finding::Finding;
@@ -11,6 +11,7 @@ use crate::model::identity::ContentId;
 use crate::model::observable::Observable;
 use crate::model::profile::{ControllerPlace, ControllerPlaceKind, NetworkKind};
 use crate::profile::SessionSight;
+use crate::signatures::entry::VpnService;
 
 /// Why a controller's address says nothing.
 const UNPLACED: &str = "the controllers' addresses are known, but no database places them";
@@ -28,6 +29,7 @@ pub(super) fn session_sights(
         .map(|session| {
             let finding = concluded.findings.get(session.finding);
             let host = by_id.get(&session.host).copied();
+            let tool = finding.and_then(|finding| knowledge.catalogue.tool(&finding.tool));
             SessionSight {
                 finding: session.finding,
                 relays: session.relays.clone(),
@@ -42,16 +44,15 @@ pub(super) fn session_sights(
                     }),
                 control_excess_ms: Some(session.control_excess_ms),
                 transport_ms: session.transport_ms,
-                is_consumer_vpn: finding
-                    .and_then(|finding| knowledge.catalogue.tool(&finding.tool))
-                    .is_some_and(|tool| tool.is_consumer_vpn),
+                is_consumer_vpn: tool.is_some_and(|tool| tool.vpn_service > VpnService::No),
+                is_watched_vpn: tool.is_some_and(|tool| watched_vpn::is_watched(tool, knowledge)),
                 is_in_use: session.is_in_use,
             }
         })
         .collect()
 }
 
-/// Where a controller sits in relation to the machine: on the same network, in a data centre, in another country than the one in
+/// Where a controller sits in relation to the machine: behind a VPN service that reports name, on the same network, in a data centre, in another country than the one in
 /// which the inventory has its person on the days of the control. Nothing of sanctioned exits and declared sites, behind which
 /// whoever uses them may be anywhere.
 fn controller_place(
@@ -66,7 +67,19 @@ fn controller_place(
     if driven_from::is_declared(host, controller.address, knowledge) {
         return Observable::hidden("controllers come through a sanctioned exit or from a declared site");
     }
-    let Some(place) = knowledge.geo.place(ip) else {
+    let place = knowledge.geo.place(ip);
+    if let Some(exit) = watched_vpn::exit(controller.address, place.as_ref(), knowledge) {
+        return Observable::Observed(ControllerPlace {
+            kind: ControllerPlaceKind::WatchedVpn,
+            country: place
+                .and_then(|place| place.country)
+                .map(|country| country.to_string()),
+            organisation: Some(exit.provider),
+            source: exit.source,
+            is_default_database_only: exit.is_default_database_only,
+        });
+    }
+    let Some(place) = place else {
         if views_local(controller.address, host) {
             return Observable::Observed(ControllerPlace {
                 kind: ControllerPlaceKind::SameRegion,

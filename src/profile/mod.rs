@@ -62,6 +62,8 @@ pub struct Sight {
     pub driven_by: Observable<Vec<KvmSeen>>,
     /// Minutes in which somebody watched it through them, in order.
     pub kvm_minutes: Minutes,
+    /// When it came up.
+    pub starts: Observable<Vec<Timestamp>>,
 }
 
 /// A public address of a machine.
@@ -96,6 +98,8 @@ pub struct SessionSight {
     pub is_consumer_vpn: bool,
     /// Its own traffic answered like a session's: more than a client that calls home.
     pub is_in_use: bool,
+    /// It is a VPN service that public reports on such cases name, or that the policy lists.
+    pub is_watched_vpn: bool,
     /// By how many milliseconds the session's loop is longer than its transport; why that is not known.
     pub control_excess_ms: Option<Result<f64, &'static str>>,
     /// Median round trip to the peer or relay in milliseconds.
@@ -161,13 +165,6 @@ fn is_remote(finding: &Finding) -> bool {
     finding.kind == FindingKind::RemoteAccess && !is_lead
 }
 
-/// Whether a finding says that the machine is an IP KVM: who looks at a KVM's picture is none, and a lead alone makes none.
-fn shows_screens(finding: &Finding) -> bool {
-    finding.kind == FindingKind::IpKvm
-        && finding.confidence > Confidence::Low
-        && !matches!(finding.role, Role::Controller | Role::Client)
-}
-
 fn profile(
     sight: &Sight,
     own: &[(&Finding, Option<&SessionSight>)],
@@ -228,7 +225,7 @@ fn profile(
     );
     let is_kvm = own
         .iter()
-        .find(|(finding, _)| shows_screens(finding))
+        .find(|(finding, _)| kvms::shows_screens(finding))
         .map(|(finding, _)| finding.id);
     HostProfile {
         host: sight.host,
@@ -267,7 +264,7 @@ fn profile(
         },
         vpn: vpn::judge(own),
         days: days.into_iter().collect(),
-        boots: Observable::hidden("starts of machines are not followed yet"),
+        boots: sight.starts.clone(),
         control_excess_ms: control_excess(own),
         transport_ms: transport(own),
     }
@@ -276,7 +273,7 @@ fn profile(
 /// Median of what the sessions in which the host is controlled say of their loops.
 fn control_excess(own: &[(&Finding, Option<&SessionSight>)]) -> Observable<f64> {
     let mut known = Vec::new();
-    let mut reason = "no session was seen";
+    let mut reason = "no session of a remote tool was seen";
     for (finding, session) in own {
         let Some(measured) = session.and_then(|session| session.control_excess_ms) else {
             continue;

@@ -19,6 +19,10 @@ const LEAST: usize = 60;
 /// Minutes around a session that still belong to it: what a page loads late, the grain of the windows.
 const MARGIN: u32 = 1;
 
+/// Minutes for which who gave input still looks on while the screen is sent: a page is read before the next is called. As much as ends
+/// no session.
+const READING: u32 = 10;
+
 /// Hours of activity a day, on average, beyond which programs are mistaken for people.
 const RESTLESS: usize = 20;
 
@@ -35,10 +39,15 @@ pub(super) struct Personal {
 
 /// Whether a minute is one of those, or beside one.
 pub(super) fn is_near(minute: u32, sorted: &[u32]) -> bool {
-    let from = sorted.partition_point(|one| one.saturating_add(MARGIN) < minute);
+    is_within(MARGIN, minute, sorted)
+}
+
+/// Whether a minute is at most so many from one of those.
+fn is_within(margin: u32, minute: u32, sorted: &[u32]) -> bool {
+    let from = sorted.partition_point(|one| one.saturating_add(margin) < minute);
     sorted
         .get(from)
-        .is_some_and(|one| *one <= minute.saturating_add(MARGIN))
+        .is_some_and(|one| *one <= minute.saturating_add(margin))
 }
 
 /// Minutes in which somebody elsewhere was there (both lists sorted).
@@ -57,7 +66,7 @@ struct Split {
     inside: usize,
     /// Nobody elsewhere had the screen.
     outside: usize,
-    /// The screen was sent and nobody elsewhere gave input: who looks on and who works may be two people.
+    /// The screen was sent and nobody elsewhere had given input for a while: who looks on and who works may be two people.
     unclear: usize,
 }
 
@@ -65,9 +74,11 @@ impl Split {
     fn of(minutes: &[u32], shown: &Shown<'_>) -> Self {
         let mut split = Self::default();
         for minute in minutes {
-            let count = if is_near(*minute, shown.worked) {
+            let is_shown = is_near(*minute, shown.viewed);
+            let is_read = is_shown && is_within(READING, *minute, shown.worked);
+            let count = if is_read || is_near(*minute, shown.worked) {
                 &mut split.inside
-            } else if is_near(*minute, shown.viewed) {
+            } else if is_shown {
                 &mut split.unclear
             } else {
                 &mut split.outside
@@ -218,7 +229,7 @@ mod tests {
         let coverage = judged.coverage.seen().copied().unwrap();
         assert_eq!(
             (coverage.active_minutes, judged.local_use),
-            (191, Observable::Absent)
+            (200, Observable::Absent)
         );
     }
 

@@ -5,8 +5,8 @@ use crate::model::finding::{Confidence, Finding, FindingKind};
 use crate::model::observable::Observable;
 use crate::model::profile::{VpnPlace, VpnUse};
 
-/// Octets of a tunnel below which nobody has done anything through it: a page with pictures is as much.
-const LEAST_TUNNELLED: u64 = 1 << 20;
+/// Octets of a tunnel below which nobody has done anything through it: WireGuard's keep-alives are half as much in a day.
+const LEAST_TUNNELLED: u64 = 256 << 10;
 
 /// Use of a VPN service on the machine that nobody sanctioned. A client that is installed and calls home is none, nor is another
 /// product of the same vendor or a visit to his pages; then it cannot be told.
@@ -18,29 +18,31 @@ pub(super) fn judge(own: &[(&Finding, Option<&SessionSight>)]) -> Observable<Vpn
             .map_or(0, |tunnel| tunnel.bytes_out.saturating_add(tunnel.bytes_in));
         session.is_in_use && finding.confidence > Confidence::Low && octets >= LEAST_TUNNELLED
     };
-    let mut is_installed = false;
-    for (finding, session) in own {
-        let Some(session) = session.filter(|session| session.is_consumer_vpn) else {
-            continue;
-        };
-        if finding.kind != FindingKind::Vpn || finding.flow_count == 0 || finding.sanctioned == Some(true) {
-            continue;
-        }
-        if is_used(finding, session) {
-            return Observable::Observed(VpnUse {
-                place: VpnPlace::Machine,
-                product: finding.tool.clone(),
-                finding: finding.id,
-            });
-        }
-        is_installed = true;
-    }
-    if is_installed {
-        Observable::hidden(
+    let services: Vec<(&Finding, &SessionSight)> = own
+        .iter()
+        .filter_map(|(finding, session)| Some((*finding, (*session)?)))
+        .filter(|(finding, session)| {
+            finding.kind == FindingKind::Vpn
+                && finding.flow_count > 0
+                && finding.sanctioned != Some(true)
+                && (session.is_consumer_vpn || session.is_watched_vpn)
+        })
+        .collect();
+    let used = services
+        .iter()
+        .filter(|(finding, session)| is_used(finding, session));
+    // Of several the one that matters most, else the first.
+    match used.min_by_key(|(_, session)| !session.is_watched_vpn) {
+        Some((finding, session)) => Observable::Observed(VpnUse {
+            place: VpnPlace::Machine,
+            product: finding.tool.clone(),
+            is_watched: session.is_watched_vpn,
+            finding: finding.id,
+        }),
+        None if services.is_empty() => Observable::Absent,
+        None => Observable::hidden(
             "a VPN's client or its vendor's pages were called, which does not show whether a VPN is in use",
-        )
-    } else {
-        Observable::Absent
+        ),
     }
 }
 

@@ -46,7 +46,7 @@ fn declared_exits_and_journeys_are_no_homes_that_are_shared() {
     let mut lines = inventory.lines();
     let mut travelling = format!("{},travel\n", lines.next().unwrap());
     for line in lines {
-        travelling += &format!("{line},2026-01-01/2027-12-31\n");
+        travelling.extend([line, ",2026-01-01/2027-12-31\n"]);
     }
     assert_eq!(
         said(&of(&travelling, scenario.policy).case.farms, "assignees"),
@@ -60,10 +60,10 @@ fn an_hour_and_a_half_a_day_shows_neither_hours_nor_that_nobody_is_there() {
     let analyst = Analyst::new().unwrap();
     let scenario = scenarios().find(|one| one.name == "s02").unwrap();
     let (path, _, _) = write(scenario, 3, folder.path()).unwrap();
-    let mut inventory = "ip,asset,assignee,country,timezone,work_hours\n".to_owned();
-    for last in 21..=28 {
-        inventory += &format!("10.102.0.{last},L-{last},A-{last},US,America/Chicago,09:00-17:00\n");
-    }
+    let rows: Vec<String> = (21..=28)
+        .map(|last| format!("10.102.0.{last},L-{last},A-{last},US,America/Chicago,09:00-17:00\n"))
+        .collect();
+    let inventory = "ip,asset,assignee,country,timezone,work_hours\n".to_owned() + &rows.concat();
     let whole = analyst
         .analyse(std::slice::from_ref(&path), &inventory, scenario.policy)
         .unwrap();

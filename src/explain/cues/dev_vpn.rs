@@ -19,7 +19,10 @@ fn value(subject: &Subject<'_>) -> Reading {
         .iter()
         .filter(|one| !matches!(one.vpn, Observable::NotObservable(_)))
         .count();
-    if known == 0 {
+    // Where most cannot be told, nothing is absent.
+    if known == 0
+        || (known.saturating_mul(2) < machines.len() && machines.iter().all(|one| one.vpn.seen().is_none()))
+    {
         let reason = machines.iter().find_map(|one| one.vpn.reason());
         return Reading::hidden(reason.unwrap_or("no machine was looked at"));
     }
@@ -55,8 +58,17 @@ fn value(subject: &Subject<'_>) -> Reading {
             .filter_map(|one| one.vpn.seen())
             .map(|vpn| vpn.finding)
             .collect();
+        let is_watched = users
+            .iter()
+            .filter_map(|one| one.vpn.seen())
+            .any(|vpn| vpn.is_watched);
+        let named = if is_watched {
+            "; public reports on such cases or the policy name it, and many use it for other reasons"
+        } else {
+            ""
+        };
         let what = format!(
-            "{words} {}: {}",
+            "{words} {}: {}{named}",
             counted(users.len(), "machine"),
             products.join(", ")
         );

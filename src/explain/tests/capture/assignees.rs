@@ -108,7 +108,7 @@ fn one_person_has_one_home_and_who_comes_after_another_does_not_live_with_him() 
     let mut moved = apart();
     moved.truncate(2);
     change(&mut moved, |_, asset, _| {
-        asset.record.assignee = Some("Ann".to_owned())
+        asset.record.assignee = Some("Ann".to_owned());
     });
     assert!(said(&moved).is_err());
     // With a third laptop, of somebody who lives where that person lived: near one of the two homes.
@@ -117,7 +117,7 @@ fn one_person_has_one_home_and_who_comes_after_another_does_not_live_with_him() 
     assert!(said(&with).unwrap() < 0.0);
     let mut in_turn = apart();
     change(&mut in_turn, |number, _, egress| {
-        egress.days = vec![DAY + u32::from(number)]
+        egress.days = vec![DAY + u32::from(number)];
     });
     assert!(said(&in_turn).unwrap() < 0.0);
     // Rows that name nobody cannot say that two people live apart.
