@@ -10,16 +10,17 @@ use std::sync::Arc;
 
 use super::activity_state::{self, Windows};
 use super::delay;
-use super::group::{ASKED, Group, Item, MOST_FLOW_IDS, MOST_FRAMES, MOST_PEERS, PeerSeen};
-use super::recognise::{self, PROTOCOL, Recognised};
+use super::group::{ASKED, Group, Item, MOST_FLOW_IDS, MOST_PEERS, PeerSeen};
+use super::recognise::{self, PROTOCOL, Recognised, text_value};
 use super::{HostView, Knowledge, session_finding, ssh_tunnel};
 use crate::model::address::Address;
 use crate::model::fact::{FieldId, Side, Value};
 use crate::model::finding::{Finding, FindingKind};
-use crate::model::flow::FlowRecord;
+use crate::model::flow::{FlowRecord, OpenerJudgement};
 use crate::model::frame::FrameRef;
 use crate::model::identity::ContentId;
 use crate::model::observation::{LocalIndex, Observation};
+use crate::model::segment::Layer;
 use crate::model::threads::Threads;
 use crate::model::time::Timestamp;
 use crate::signatures::Catalogue;
@@ -31,10 +32,11 @@ const RUSTDESK_CONTROLLER: FieldId = FieldId::of("rustdesk.controller");
 const TEAMVIEWER_PEER: FieldId = FieldId::of("teamviewer.peer");
 
 /// Facts that say that the opener of a connection is the server of what is spoken on it.
-const REVERSED: [FieldId; 3] = [
+const REVERSED: [FieldId; 4] = [
     FieldId::of("vnc.reverse"),
     FieldId::of("ssh.reversed"),
     FieldId::of("socks.reversed"),
+    FieldId::of("wireguard.reversed"),
 ];
 
 /// What flows are grouped by.
@@ -176,7 +178,10 @@ impl Sessions {
             if one.tool.class.finding.is_none() {
                 continue;
             }
-            for (index, local) in observation.locals.into_iter().enumerate() {
+            // What a machine says to itself is one conversation.
+            let [client, server] = observation.locals;
+            let ends = [client, server.filter(|_| server != client)];
+            for (index, local) in ends.into_iter().enumerate() {
                 if let Some(local) = local {
                     self.count(local, index == 0, observation, (one, is_tunnel), community_id);
                 }
@@ -216,18 +221,18 @@ impl Sessions {
                 note: seen.indicator.caveat.clone(),
                 role: seen.indicator.role,
                 at: seen.at,
+                value: seen.value(),
                 frames: Vec::new(),
                 times: 0,
+                others: 0,
             };
             let item = group.items.or_insert_with(seen.group, fresh);
             // A later flow may say it better: the client's own host after the vendor's pages.
             if seen.weight() > item.weight {
-                *item = fresh();
+                let others = item.others.saturating_add(item.times);
+                *item = Item { others, ..fresh() };
             }
-            item.times = item.times.saturating_add(1);
-            if item.frames.len() < MOST_FRAMES {
-                item.frames.push(seen.frame);
-            }
+            item.count(seen.value(), seen.frame);
         }
         group.first = Some(group.first.map_or(flow.start, |first| first.min(flow.start)));
         group.last = group.last.max(flow.end);
@@ -235,6 +240,11 @@ impl Sessions {
         let is_led_by_local = local_is_client
             != (is_reverse(flow) || tool.is_opened_by_controlled || ssh_tunnel::is_inward(flow));
         group.led_by_local = group.led_by_local.saturating_add(u64::from(is_led_by_local));
+        // Of a connection whose beginning is not in the capture nothing tells who called.
+        if flow.layer != Layer::Tcp || flow.opener != OpenerJudgement::FirstSeen {
+            group.told = group.told.saturating_add(1);
+            group.told_led_by_local = group.told_led_by_local.saturating_add(u64::from(is_led_by_local));
+        }
         group.ssh.add(flow, local_is_client);
         let is_answered = flow.payload_bytes.iter().all(|bytes| *bytes > 0);
         group.is_answered |= is_answered;
@@ -255,7 +265,7 @@ impl Sessions {
             let seen = group.peers.or_insert_with(other.address, PeerSeen::default);
             seen.flows = seen.flows.saturating_add(1);
             seen.bytes = seen.bytes.saturating_add(flow.bytes.iter().sum());
-            seen.port = flow.server.port;
+            seen.calls(local_is_client, flow.client.port, flow.server.port);
             if local_is_client
                 && let Some(name) = &observation.server_name
                 && seen.name.as_deref() != Some(&*name.name)
@@ -298,18 +308,18 @@ impl Sessions {
             weight,
             note: found.indicator.caveat.clone(),
             role: found.indicator.role,
-            at,
+            at: Some(at),
+            value: text_value(name),
             frames: Vec::new(),
             times: 0,
+            others: 0,
         };
         let item = group.items.or_insert_with(ASKED, fresh);
         if weight > item.weight {
-            *item = fresh();
+            let others = item.others.saturating_add(item.times);
+            *item = Item { others, ..fresh() };
         }
-        item.times = item.times.saturating_add(1);
-        if item.frames.len() < MOST_FRAMES {
-            item.frames.push(frame);
-        }
+        item.count(text_value(name), frame);
         group.first = Some(group.first.map_or(at, |first| first.min(at)));
         group.last = group.last.max(at);
     }

@@ -3,7 +3,7 @@
 //! The name of a region is no distance: people spell it in many ways, and neighbours live on both sides of its border.
 
 use super::profile::Asset;
-use super::sphere::{MARGIN, great_circle_km};
+use super::sphere::{Coordinates, MARGIN};
 
 /// What two rows say of the distance between the places where their people work.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -43,8 +43,9 @@ pub fn compare(one: &Asset, other: &Asset, elsewhere: &[String], least_km: f64) 
     {
         return Residence::Near;
     }
-    if let (Some(here), Some(there)) = (one.coordinates, other.coordinates) {
-        let distance = great_circle_km(here, there) * (1.0 - MARGIN);
+    let placed = |asset: &Asset| asset.coordinates.and_then(Coordinates::of_degrees);
+    if let (Some(here), Some(there)) = (placed(one), placed(other)) {
+        let distance = here.distance_km(there) * (1.0 - MARGIN);
         return if distance > least_km {
             Residence::Kilometres(distance)
         } else {

@@ -177,6 +177,7 @@ mod tests {
             policy: &policy,
             reverse_names: None,
             at: None,
+            rules: crate::settings::rules::Rules::shipped(),
         };
         controller_place(&finding, &host, &knowledge)
     }

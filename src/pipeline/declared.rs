@@ -2,8 +2,8 @@
 //! middle.
 
 use crate::detect::{HostView, Knowledge};
-use crate::geo::sphere::CapturePoint;
 use crate::model::reverse_name::ReverseNames;
+use crate::model::sphere::CapturePoint;
 use crate::model::time::{Nanoseconds, Timestamp};
 use crate::model::vantage::Vantage;
 use crate::model::week::ClockChange;
@@ -93,6 +93,7 @@ pub(super) fn placed<'a>(
         catalogue: knowledge.catalogue,
         geo: knowledge.geo,
         policy: knowledge.policy,
+        rules: knowledge.rules,
         reverse_names: Some(reverse_names),
         at: knowledge
             .at
@@ -191,6 +192,7 @@ mod tests {
             catalogue: &catalogue,
             geo: &geo,
             policy: &policy,
+            rules: crate::settings::rules::Rules::shipped(),
             at: None,
             reverse_names: None,
         };

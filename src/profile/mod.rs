@@ -4,14 +4,13 @@
 //! arrive with the findings. What cannot be measured yet says so, and why, instead of looking absent.
 
 mod kvms;
-pub mod minutes;
 mod personal;
 mod unattended;
 mod vpn;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use minutes::minutes;
+use crate::model::minutes::minutes;
 
 use crate::model::address::{Address, MacAddress};
 use crate::model::finding::{Activity, Confidence, Finding, FindingKind, Role, UNKNOWN_INTERACTIVE};
@@ -25,6 +24,7 @@ use crate::model::profile::{
 use crate::model::time::{SECOND, Timestamp};
 use crate::model::vantage::Vantage;
 use crate::model::watched::Stretches;
+use crate::settings::rules::ActivityRules;
 
 /// Minutes of a day.
 const MINUTES_A_DAY: u32 = 24 * 60;
@@ -124,6 +124,7 @@ pub fn build(
     findings: &[Finding],
     sessions: &[SessionSight],
     watched: &Watched,
+    rules: &ActivityRules,
 ) -> Vec<HostProfile> {
     let by_finding: BTreeMap<usize, &SessionSight> = sessions
         .iter()
@@ -141,7 +142,7 @@ pub fn build(
         .iter()
         .map(|sight| {
             let own = by_host.get(&sight.host).map(Vec::as_slice).unwrap_or_default();
-            profile(sight, own, &kvms, watched)
+            profile(sight, own, &kvms, watched, rules)
         })
         .collect()
 }
@@ -170,6 +171,7 @@ fn profile(
     own: &[(&Finding, Option<&SessionSight>)],
     kvms: &kvms::ByRouter,
     watched: &Watched,
+    rules: &ActivityRules,
 ) -> HostProfile {
     let remote = |finding: &&(&Finding, Option<&SessionSight>)| is_remote(finding.0);
     let mut controlled: Vec<RemoteSession> = own
@@ -212,6 +214,7 @@ fn profile(
             &worked_minutes,
             &stretches,
             sight.seen.0,
+            rules,
         );
     }
     let activity = personal::judge(
@@ -222,6 +225,7 @@ fn profile(
         },
         &stretches,
         sight.asset.as_ref().and_then(Asset::working_day),
+        rules,
     );
     let is_kvm = own
         .iter()
@@ -434,12 +438,13 @@ mod tests {
             ]),
             ..Watched::default()
         };
+        let rules = &crate::settings::rules::Rules::shipped().activity;
         let minutes = |first: i64, last: i64| {
             let sight = Sight {
                 seen: (at(first), at(last)),
                 ..Sight::default()
             };
-            build(&[sight], &[], &[], &watched)[0].watched_minutes()
+            build(&[sight], &[], &[], &watched, rules)[0].watched_minutes()
         };
         assert!((minutes(5, 40) - 70.0).abs() < 1e-9);
         assert!((minutes(1_510, 1_520) - 60.0).abs() < 1e-9);

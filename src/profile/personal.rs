@@ -6,28 +6,11 @@ use super::MINUTES_A_DAY;
 use crate::model::observable::Observable;
 use crate::model::profile::{Coverage, LocalUse, Minutes, PersonalMinutes};
 use crate::model::watched::{Stretches, WorkingDay};
-
-/// Minutes of activity outside sessions from which somebody sits at the machine.
-const PRESENT: usize = 60;
-
-/// Minutes of it below which, over enough days, nobody does.
-const ABSENT: usize = 15;
-
-/// Minutes of activity below which nothing can be said of where it comes from.
-const LEAST: usize = 60;
-
-/// Minutes around a session that still belong to it: what a page loads late, the grain of the windows.
-const MARGIN: u32 = 1;
+use crate::settings::rules::ActivityRules;
 
 /// Minutes for which who gave input still looks on while the screen is sent: a page is read before the next is called. As much as ends
 /// no session.
 const READING: u32 = 10;
-
-/// Hours of activity a day, on average, beyond which programs are mistaken for people.
-const RESTLESS: usize = 20;
-
-/// Days on which that is looked at: a person may well stay up for one.
-const RESTLESS_DAYS: usize = 2;
 
 /// What activity says.
 #[derive(Clone, Debug)]
@@ -37,13 +20,8 @@ pub(super) struct Personal {
     pub(super) local_use: Observable<LocalUse>,
 }
 
-/// Whether a minute is one of those, or beside one.
-pub(super) fn is_near(minute: u32, sorted: &[u32]) -> bool {
-    is_within(MARGIN, minute, sorted)
-}
-
-/// Whether a minute is at most so many from one of those.
-fn is_within(margin: u32, minute: u32, sorted: &[u32]) -> bool {
+/// Whether a minute is one of those, or so many minutes beside one.
+pub(super) fn is_near(minute: u32, sorted: &[u32], margin: u32) -> bool {
     let from = sorted.partition_point(|one| one.saturating_add(margin) < minute);
     sorted
         .get(from)
@@ -71,12 +49,12 @@ struct Split {
 }
 
 impl Split {
-    fn of(minutes: &[u32], shown: &Shown<'_>) -> Self {
+    fn of(minutes: &[u32], shown: &Shown<'_>, rules: &ActivityRules) -> Self {
         let mut split = Self::default();
         for minute in minutes {
-            let is_shown = is_near(*minute, shown.viewed);
-            let is_read = is_shown && is_within(READING, *minute, shown.worked);
-            let count = if is_read || is_near(*minute, shown.worked) {
+            let is_shown = is_near(*minute, shown.viewed, rules.margin_minutes);
+            let is_read = is_shown && is_near(*minute, shown.worked, READING);
+            let count = if is_read || is_near(*minute, shown.worked, rules.margin_minutes) {
                 &mut split.inside
             } else if is_shown {
                 &mut split.unclear
@@ -100,6 +78,7 @@ pub(super) fn judge(
     shown: &Shown<'_>,
     watched: &Stretches,
     declared: Option<WorkingDay>,
+    rules: &ActivityRules,
 ) -> Personal {
     let hidden = |reason: &str| Personal {
         minutes: Observable::hidden(reason),
@@ -118,15 +97,18 @@ pub(super) fn judge(
         .map(|minute| minute / MINUTES_A_DAY)
         .collect();
     let hours: BTreeSet<u32> = active.minutes.iter().map(|minute| minute / 60).collect();
-    if days.len() >= RESTLESS_DAYS && hours.len() >= days.len().saturating_mul(RESTLESS) {
+    if days.len() >= rules.restless_days && hours.len() >= days.len().saturating_mul(rules.restless_hours) {
         return hidden("the machine's connections never rest: people cannot be told from programs");
     }
-    if active.minutes.len() < LEAST {
-        return hidden(&format!("fewer than {LEAST} minutes of human activity"));
+    if active.minutes.len() < rules.least_minutes {
+        return hidden(&format!(
+            "fewer than {} minutes of human activity",
+            rules.least_minutes
+        ));
     }
-    let all = Split::of(&active.minutes, shown);
-    let present = (all.outside >= PRESENT).then_some(Observable::Observed(LocalUse::Present));
-    if all.told() < LEAST.max(all.unclear) {
+    let all = Split::of(&active.minutes, shown, rules);
+    let present = (all.outside >= rules.present_minutes).then_some(Observable::Observed(LocalUse::Present));
+    if all.told() < rules.least_minutes.max(all.unclear) {
         let blind =
             hidden("most human activity falls into minutes in which somebody looked on without input");
         return Personal {
@@ -138,7 +120,7 @@ pub(super) fn judge(
     let (on_watched, days) = watched.on_watched_days(&active.minutes, declared);
     // Without a whole day the share says what the capture's own hours say: it has no days.
     let split = if days > 0 {
-        Split::of(&on_watched, shown)
+        Split::of(&on_watched, shown, rules)
     } else {
         all
     };
@@ -150,11 +132,13 @@ pub(super) fn judge(
             active_minutes: count(split.told()),
             days: count(days),
         }),
-        local_use: present.unwrap_or(if all.outside <= ABSENT && all.unclear <= all.inside {
-            Observable::Absent
-        } else {
-            Observable::Observed(LocalUse::Unclear)
-        }),
+        local_use: present.unwrap_or(
+            if all.outside <= rules.absent_minutes && all.unclear <= all.inside {
+                Observable::Absent
+            } else {
+                Observable::Observed(LocalUse::Unclear)
+            },
+        ),
     }
 }
 
@@ -162,6 +146,16 @@ pub(super) fn judge(
 mod tests {
     use super::*;
     use crate::model::time::Timestamp;
+    use crate::settings::rules::Rules;
+
+    fn judge(
+        active: &PersonalMinutes,
+        shown: &Shown<'_>,
+        watched: &Stretches,
+        declared: Option<WorkingDay>,
+    ) -> Personal {
+        super::judge(active, shown, watched, declared, &Rules::shipped().activity)
+    }
 
     fn active(minutes: impl Iterator<Item = u32>) -> PersonalMinutes {
         let minutes: Minutes = minutes.collect();

@@ -9,7 +9,7 @@ use crate::model::profile::{Asset, HostProfile};
 use crate::model::quantity::counted;
 use crate::model::residence::{self, Residence};
 
-use super::{Cue, Reading};
+use super::{Cue, Reading, level_of};
 
 pub(super) const CUE: Cue = Cue {
     id: "assignees",
@@ -89,9 +89,7 @@ fn value(subject: &Subject<'_>) -> Reading {
         0 | 1 if judged.people < 2 => {
             return Reading::absent("0-1", "no two assignees go out through one place");
         }
-        0 | 1 => "0-1",
-        2 => "2",
-        _ => "3+",
+        homes => level_of(CUE.levels, &subject.rules.assignees, homes),
     };
     let what = match judged.apart {
         0 | 1 => {
