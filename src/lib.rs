@@ -103,6 +103,9 @@
 //!   database has ([`explain::cues`]); offices and clients' sites say so only through the inventory.
 //! * The model is measured by a program beside the crate, `examples/evaluate` (`make evaluate`), on what the laboratory writes; it
 //!   reads the truth only after the analysis.
+//! * Hours, presence, coverage, the length of sessions and hand-overs are judged on days whose working hours captures covered, and nowhere
+//!   else ([`model::watched`], made once from when each capture really ran, [`capture::watching`]). Elsewhere they are not observable:
+//!   a capture of the same hour of every day has that hour's hours, whoever works there.
 //! * The default database of places is unpacked by the build script: decompressing it at every start cost more than
 //!   the analysis of most captures.
 

@@ -22,6 +22,7 @@ use farmhawk::model::profile::{
     ControllerSeen, Egress, Gateway, HostProfile, Instance, InstanceKind, RemoteSession,
 };
 use farmhawk::model::time::{SECOND, Timestamp};
+use farmhawk::model::watched::Stretches;
 
 /// Days since 1970 of the first day.
 const DAY: u32 = 20_000;
@@ -130,6 +131,7 @@ fn record(place: usize, all: usize) -> HostProfile {
         host: name(place),
         first_seen: start.plus(i64::from(octets[3]) * SECOND),
         last_seen: start.plus(i64::from(DAYS) * 86_400 * SECOND),
+        watched: Stretches::of(vec![(start, start.plus(i64::from(DAYS) * 86_400 * SECOND))]),
         ips: vec![Address::from_v4([10, octets[1], octets[2], octets[3]])],
         names: vec![HostName {
             name: format!("host-{place}"),
@@ -143,6 +145,7 @@ fn record(place: usize, all: usize) -> HostProfile {
         egress: Observable::Observed(vec![Egress {
             address: Address::from_v4([100, 64 | (b & 0x3f), c, d]),
             days,
+            is_declared: false,
             kind: None,
             source: None,
             is_default_database_only: false,

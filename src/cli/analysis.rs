@@ -77,6 +77,10 @@ pub struct Notes {
     pub remarks: Vec<String>,
     /// Files and folders that should have been read and could not be.
     pub captures_unread: u64,
+    /// The beginning of the time that was asked for: what lies before it was not watched.
+    pub since: Option<Timestamp>,
+    /// Its end.
+    pub until: Option<Timestamp>,
 }
 
 /// What standard output gets.
@@ -188,7 +192,7 @@ pub fn run(
         vantage: place(common.vantage),
         is_incident: false,
         received: received::from_captures(&reader),
-        spans: summary::spans(&reader),
+        spans: summary::spans(&reader, notes.since, notes.until),
         threads: Threads::new(threads),
         grain: reader.clocks.grain(),
         lists_all_hosts: common.all || folder.is_some() || common.explain.is_some(),

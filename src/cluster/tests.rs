@@ -9,6 +9,7 @@ use crate::model::profile::{
     Asset, ControllerSeen, Egress, Gateway, Instance, InstanceKind, KvmSeen, RemoteSession,
 };
 use crate::model::time::{SECOND, Timestamp};
+use crate::model::watched::Stretches;
 
 fn weights() -> PairWeights {
     PairWeights::from_toml(include_str!("../explain/weights.toml")).unwrap()
@@ -22,6 +23,7 @@ fn machine(number: u8, tenant: &str, controller: &str) -> HostProfile {
     HostProfile {
         host: ContentId::of(&[b"host", &[number]]),
         first_seen: start.plus(i64::from(number) * SECOND),
+        watched: Stretches::of(vec![(start, start.plus(5 * 86_400 * SECOND))]),
         ips: vec![Address::from_v4([192, 168, 1, number])],
         days: (DAY..DAY + 5).collect(),
         gateways: Observable::Observed(vec![Gateway {
@@ -170,6 +172,7 @@ fn the_sanity_table_holds_for_an_employer_and_for_strangers_at_one_address() {
             egress: Observable::Observed(vec![Egress {
                 address: Address::from_v4([203, 0, 113, 7]),
                 days: (DAY..DAY + 20).collect(),
+                is_declared: false,
                 kind: None,
                 source: None,
                 is_default_database_only: false,
@@ -185,6 +188,7 @@ fn the_sanity_table_holds_for_an_employer_and_for_strangers_at_one_address() {
         profile.egress = Observable::Observed(vec![Egress {
             address: Address::from_v4([203, 0, 113, 9]),
             days: (DAY..DAY + 5).collect(),
+            is_declared: false,
             kind: Some(crate::model::profile::NetworkKind::Shared),
             source: None,
             is_default_database_only: false,

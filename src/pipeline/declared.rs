@@ -7,10 +7,13 @@ use crate::model::sphere::CapturePoint;
 use crate::model::time::{Nanoseconds, Timestamp};
 use crate::model::vantage::Vantage;
 use crate::model::week::ClockChange;
-use crate::settings::inventory::Asset;
+use crate::settings::inventory::{Asset, WorkHours};
 
 /// Hours that are assumed where only a time zone is declared: 09:00 to 17:00, in minutes of the day.
-const USUAL: (u16, u16) = (540, 1_020);
+const USUAL: WorkHours = WorkHours {
+    start: 540,
+    end: 1_020,
+};
 
 /// Changes of a zone that are looked through; some change nothing but a name.
 const MOST_CHANGES: usize = 4;
@@ -23,17 +26,22 @@ pub(super) fn noon_utc(asset: &Asset, spans: &[(Timestamp, Timestamp)]) -> Optio
     let first = spans.iter().map(|(first, _)| *first).min()?;
     let last = spans.iter().map(|(_, last)| *last).max()?;
     let zone = asset.timezone.as_ref()?;
-    let (start, end) = asset.work_hours.map_or(USUAL, |hours| (hours.start, hours.end));
-    let length = if end > start {
-        end - start
-    } else {
-        end + DAY - start
-    };
-    let local = (f64::from(start) + f64::from(length) / 2.0) / 60.0;
+    let hours = asset.work_hours.unwrap_or(USUAL);
+    let local = f64::from(hours.start) / 60.0 + length(hours) / 2.0;
     let middle = first.plus(last.since(first) / 2);
     let at = jiff::Timestamp::from_nanosecond(i128::from(middle.0)).ok()?;
     let offset = f64::from(zone.to_offset(at).seconds()) / 3_600.0;
     Some((local - offset).rem_euclid(24.0))
+}
+
+/// Hours of a working day; one that ends before it begins goes over midnight.
+pub(super) fn length(hours: WorkHours) -> f64 {
+    let minutes = if hours.end > hours.start {
+        hours.end.saturating_sub(hours.start)
+    } else {
+        hours.end.saturating_add(DAY).saturating_sub(hours.start)
+    };
+    f64::from(minutes) / 60.0
 }
 
 /// The first change of the declared zone's clocks while the captures ran.
@@ -97,7 +105,6 @@ pub(super) fn placed<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::inventory::WorkHours;
     use crate::settings::policy::{Policy, Site, SiteKind};
 
     #[test]

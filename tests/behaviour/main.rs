@@ -84,4 +84,6 @@ mod unknown;
 #[cfg(test)]
 mod vocabulary;
 #[cfg(test)]
+mod watched;
+#[cfg(test)]
 mod weeks;
