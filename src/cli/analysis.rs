@@ -132,7 +132,8 @@ pub fn run(
         || std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
         std::num::NonZero::get,
     );
-    let reader = Reader::new(source, &loaded.limits, draw_seed(), watch, Arc::clone(stop));
+    let reader =
+        Reader::new(source, &loaded.limits, draw_seed(), watch, Arc::clone(stop)).with_local(&common.local);
     let mut output = output(common, styles, Threads::new(threads));
     let mut folder = common
         .out

@@ -1,8 +1,8 @@
 //! Decoding: from the frames of a block to segments.
 //!
 //! Takes a [`Block`] as the reader filled it, gives [`Segment`]s that name their bytes by offset in the same block, and
-//! must not know flows or application protocols. State is kept in two bounded places only: fragments that wait for
-//! the rest of their datagram, and the fingerprints of recent packets. Both depend on the frames alone, never on where a block ends.
+//! must not know flows or application protocols. State is kept in three bounded places only: fragments that wait for
+//! the rest of their datagram, the fingerprints of recent packets, and who sends into which tunnel. All depend on the frames alone, never on where a block ends.
 //!
 //! What a frame gives:
 //! - ordinary packets: one segment, made by `fast` without leaving one function;
@@ -26,6 +26,7 @@ mod link_name;
 mod network;
 mod offset;
 mod serial;
+mod strangers;
 mod stretch;
 mod transport;
 mod tunnel;
@@ -40,12 +41,14 @@ mod tests;
 use crate::model::address::MacAddress;
 use crate::model::block::Block;
 use crate::model::frame::{FrameHeader, LinkType};
+use crate::model::local_networks::LocalNetworks;
 use crate::model::loss::Losses;
 use crate::model::segment::{Encapsulation, Layer, Segment, segment_flag};
 use crate::model::summary::ClockOffsetRecord;
 use crate::settings::limits::Limits;
 use duplicate::Duplicates;
 use fragment::{Fragments, Unfinished};
+use strangers::Strangers;
 use stretch::Stretch;
 
 /// Most headers that are followed in one frame: six tunnels of an Ethernet, two tags, labels, IP and transport each
@@ -85,6 +88,7 @@ struct State {
     counters: Counters,
     fragments: Fragments,
     duplicates: Duplicates,
+    strangers: Strangers,
 }
 
 impl Decoder {
@@ -97,8 +101,16 @@ impl Decoder {
                 counters: Counters::default(),
                 fragments: Fragments::new(limits),
                 duplicates: Duplicates::new(limits.duplicate_window),
+                strangers: Strangers::new(LocalNetworks::new(&[]), limits.tunnels),
             },
         }
+    }
+
+    /// With these networks as ours, instead of the private ranges: whose tunnels are believed depends on it.
+    #[must_use]
+    pub fn with_local(mut self, networks: &[ipnet::IpNet]) -> Self {
+        self.state.strangers.set_local(LocalNetworks::new(networks));
+        self
     }
 
     /// Decodes all frames of `block` and appends what they carry to `segments`.
@@ -404,7 +416,16 @@ impl<'a> Packet<'a> {
         outer.flags |= segment_flag::OPENED_TUNNEL;
         outer.tunnels = tunnels;
         self.give(outer, payload);
+        let (from, to) = (outer.source_address, outer.destination_address);
+        // Whatever stands inside of what a stranger says is his word too, and tells nothing of who sends into which tunnel.
+        let is_told = self.base.space.is_strangers();
+        let is_believed = is_told || self.state.strangers.is_believed(from, to, inside.encapsulation);
         let space = match inside.identifier {
+            _ if is_told => self.base.space,
+            _ if !is_believed => {
+                self.lose("packets in tunnels into which only a foreign address sends");
+                strangers::space(from, to, self.base.space)
+            }
             Some((kind, identifier)) => self.base.space.with_identifier(kind, identifier),
             None => self.base.space,
         };

@@ -149,6 +149,8 @@ pub enum SpaceKind {
     L2tp = 4,
     /// Session of PPPoE (16 bits).
     Pppoe = 5,
+    /// Inside of tunnels into which only a foreign address sends: its word, and nobody else's. The identifier tells the two ends.
+    Stranger = 6,
 }
 
 /// What keeps equal addresses apart: VLAN tags and a tunnel's network identifier, packed into one word.
@@ -176,6 +178,13 @@ impl AddressSpace {
         Self(self.0 & !(0xf << 24 | 0xffff_ffff << 28) | (kind as u64) << 24 | (identifier as u64) << 28)
     }
 
+    /// Whether these are addresses that only a stranger speaks of ([`SpaceKind::Stranger`]): whatever they say, no machine of ours
+    /// was seen.
+    #[must_use]
+    pub const fn is_strangers(self) -> bool {
+        self.0 >> 24 & 0xf == SpaceKind::Stranger as u64
+    }
+
     /// VLAN identifiers, outermost first.
     #[must_use]
     pub const fn vlans(self) -> [Option<u16>; 2] {
@@ -199,7 +208,7 @@ impl AddressSpace {
     pub const fn identifier(self) -> Option<u32> {
         #[expect(clippy::cast_possible_truncation, reason = "masked to 32 bits")]
         let identifier = (self.0 >> 28) as u32;
-        if self.0 >> 24 & 0xf == 0 {
+        if self.0 >> 24 & 0xf == 0 || self.is_strangers() {
             None
         } else {
             Some(identifier)
@@ -219,6 +228,10 @@ mod tests {
             .with_identifier(SpaceKind::Vni, 0xff_ffff);
         assert_eq!(space.vlans(), [Some(100), Some(4_095)]);
         assert_eq!(space.identifier(), Some(0xff_ffff));
+        assert!(!space.is_strangers());
+        let told = space.with_identifier(SpaceKind::Stranger, 7);
+        assert!(told.is_strangers());
+        assert_eq!((told.vlans(), told.identifier()), (space.vlans(), None));
         assert_ne!(AddressSpace::default(), AddressSpace::default().with_vlan(0));
     }
 

@@ -267,6 +267,33 @@ fn a_port_alone_opens_no_tunnel() {
 }
 
 #[test]
+fn what_a_stranger_sends_through_a_tunnel_stands_in_a_space_of_his_own() {
+    for Sample { names, packet, .. } in tunnel_samples() {
+        let own = decode_where(block(101, &[packet.clone()]), &["192.0.2.0/24"]);
+        let told = decode_where(block(101, &[packet]), &["10.0.0.0/8"]);
+        assert_eq!(told.segments.len(), 2, "{names}");
+        assert!(told.segments[1].space.is_strangers(), "{names}");
+        assert!(!told.segments[0].space.is_strangers(), "{names}");
+        assert!(!own.segments[1].space.is_strangers(), "{names}");
+        let losses: Vec<_> = told.losses.iter().collect();
+        assert_eq!(
+            losses,
+            [("packets in tunnels into which only a foreign address sends", 1)],
+            "{names}"
+        );
+    }
+    // What stands further inside is his word too, whoever it names as sender.
+    let inner = ip_v4(4, &tcp_v4(b"x"));
+    let twice = decode_where(block(101, &[ip_v4(4, &inner)]), &["10.0.0.0/8"]);
+    let spaces: Vec<bool> = twice
+        .segments
+        .iter()
+        .map(|segment| segment.space.is_strangers())
+        .collect();
+    assert_eq!(spaces, [false, true, true]);
+}
+
+#[test]
 fn tunnels_are_opened_six_deep_and_the_seventh_is_counted() {
     let mut packet = tcp_v4(b"x");
     for _ in 0..7 {
