@@ -45,7 +45,10 @@ fn value(subject: &Subject<'_>) -> Reading {
                 .push(machine);
         }
         for gateway in machine.gateways.list() {
-            places.entry(gateway.mac.to_string()).or_default().push(machine);
+            places
+                .entry(gateway.router.to_string())
+                .or_default()
+                .push(machine);
         }
     }
     if declared < 2 {
