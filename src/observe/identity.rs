@@ -315,4 +315,71 @@ mod tests {
         assert_eq!(hosts.len(), guests.len());
         assert!(hosts.iter().all(|host| host.mac.is_none()));
     }
+
+    #[test]
+    fn who_leased_address_after_address_is_no_router_and_who_carries_as_many_is_one() {
+        let made = |is_leased: bool| {
+            let mut locals = Locals::new(&[], 100);
+            let mut identity = Identity::new(100);
+            for last in 1..=9 {
+                let address = Address::from_v4([192, 168, 0, last]);
+                if is_leased {
+                    let (local, _) = locals
+                        .claim(AddressSpace::default(), address, LAPTOP, NOW)
+                        .unwrap();
+                    identity.holds_lease(LAPTOP, local);
+                } else {
+                    let local = locals.place(AddressSpace::default(), address, LAPTOP, NOW);
+                    identity.carried(LAPTOP, local, address);
+                }
+            }
+            identity.resolve(&locals).len()
+        };
+        assert_eq!((made(true), made(false)), (1, 9));
+    }
+
+    #[test]
+    fn a_machine_has_an_ipv6_address_a_day_and_a_router_carries_many_at_once() {
+        let made = |at_once: bool| {
+            let mut locals = Locals::new(&[], 100);
+            let mut identity = Identity::new(100);
+            for number in 0..30_u8 {
+                let mut octets = [0; 16];
+                octets[0] = 0xfd;
+                octets[15] = number;
+                let from = if at_once { 0 } else { i64::from(number) * 10 };
+                let local = locals.place(AddressSpace::default(), Address(octets), LAPTOP, NOW);
+                locals.count(local.unwrap(), Timestamp(from), Timestamp(from + 9), 1, 1);
+                identity.carried(LAPTOP, local, Address(octets));
+            }
+            identity.resolve(&locals).len()
+        };
+        assert_eq!((made(false), made(true)), (1, 30));
+    }
+
+    #[test]
+    fn an_address_that_two_claim_without_sending_for_themselves_is_the_claimants_of_then() {
+        let mut locals = Locals::new(&[], 100);
+        let mut identity = Identity::new(100);
+        let address = Address::from_v4([192, 168, 0, 5]);
+        let space = AddressSpace::default();
+        let other = MacAddress([2, 0, 0, 0, 0, 2]);
+        // Packets without link addresses, as a raw capture has them.
+        let mut claim = |locals: &mut Locals, mac, at| {
+            let (local, _) = locals.claim(space, address, mac, Timestamp(at)).unwrap();
+            identity.holds_lease(mac, local);
+        };
+        let before = locals.place(space, address, MacAddress::ABSENT, NOW).unwrap();
+        locals.count(before, NOW, NOW, 5, 5);
+        claim(&mut locals, LAPTOP, 10);
+        claim(&mut locals, other, 20);
+        let first = locals.place(space, address, MacAddress::ABSENT, Timestamp(15));
+        let second = locals.place(space, address, MacAddress::ABSENT, Timestamp(25));
+        let hosts = identity.resolve(&locals);
+        let of = |mac| hosts.iter().find(|host| host.mac == mac).unwrap();
+        assert!(of(Some(LAPTOP)).locals.contains(&first.unwrap()));
+        assert!(of(Some(other)).locals.contains(&second.unwrap()));
+        assert_eq!(of(None).locals, [before], "nobody knows whose it was before");
+        assert!(hosts.iter().all(|host| host.shared == [address]));
+    }
 }
