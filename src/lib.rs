@@ -82,6 +82,10 @@
 //!   summary says where the captures were taken and who says so (`vantage`), because it decides the priors.
 //! * Round trips and loops are measured ([`flow::timing`]) of flows that speak remote access or a tunnel, or behave like a
 //!   session for two bins of ten seconds, and of nothing else: one bit in the hot record says so. `detect::hidden_leg` judges them.
+//! * Of a SYN that has passed a router its time stamp and IP identification are kept: six octets a flow, from which
+//!   clocks and counters behind one address are told apart at the end ([`detect`]).
+//! * A packet that several captures show counts once: the decoder remembers packets' fingerprints across captures where there are several
+//!   ([`decode`]).
 //! * A handshake inside TLS (Trojan, VLESS and the like) is looked for only where the policy asks: the lengths of records behind the
 //!   handshake are octets that every other TLS connection may let go ([`dissect::Dissector::start_closely`]).
 //! * Beside the answers to the screen, the opening of a connection shows a leg behind a relay ([`flow::opening`], `detect::opening_answers`): clients

@@ -61,16 +61,16 @@ impl Analyst {
         inventory: &str,
         policy: &str,
     ) -> anyhow::Result<Analysed> {
-        self.analyse_until(captures, inventory, policy, None)
+        self.analyse_between(captures, inventory, policy, [None, None])
     }
 
-    /// The same as if captures had ended at this moment.
-    pub(crate) fn analyse_until(
+    /// The same as if captures had begun at the first of these moments and ended at the second.
+    pub(crate) fn analyse_between(
         &self,
         captures: &[PathBuf],
         inventory: &str,
         policy: &str,
-        until: Option<Timestamp>,
+        [since, until]: [Option<Timestamp>; 2],
     ) -> anyhow::Result<Analysed> {
         let tools: Vec<&str> = self.catalogue.ids().collect();
         let policy = Policy::parse(Path::new("policy.toml"), policy, &tools)
@@ -82,6 +82,7 @@ impl Analyst {
         let list = inputs::expand(captures)?;
         let reading = Reading {
             limits: self.limits.clone(),
+            since,
             until,
             ..Reading::default()
         };

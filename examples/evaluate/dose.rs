@@ -136,7 +136,7 @@ fn one(analyst: &Analyst, series: &Series, value: u64, seed: u64, folder: &Path)
         fs::write(&path, sampled(&capture, value))?;
     }
     let captures = [path];
-    let analysed = analyst.analyse_until(&captures, &inventory, scenario.policy, until)?;
+    let analysed = analyst.analyse_between(&captures, &inventory, scenario.policy, [None, until])?;
     let [path] = captures;
     fs::remove_file(path)?;
     Ok(worst(&analysed.case.farms))

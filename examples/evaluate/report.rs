@@ -72,11 +72,17 @@ pub(crate) fn page(
 const MISSING: &str = "\n## What falls short, and why\n\n\
 - S13 (laptops behind IP KVMs without any remote software) rests on pairing a KVM's picture with a laptop's connections, and its traffic was shaped together \
 with that detector: what the table says of it shows that the path works, nothing more.\n\
-- S14 (the same, seen by the employer) stays at note, where DETECTION.md asks for a review with a figure (.146) that lies in its own band of a note: three assignees behind one address is all that shows there, \
-and a shared place explains that nearly as well. A database that knows the kind of the line, or a declared site, would settle it.\n\
-- S32 (a farm behind its address translation) is raised as one host that is worked on from elsewhere, and not as a group: devices behind one address are not counted.\n\
+- S14 (the same, seen by the employer) stays at note, where DETECTION.md asks for a review with a figure (.146) that lies in its own band of a note. What its packets hold was gone through: three assignees \
+with declared homes far apart behind one public address on every working day, and ordinary use of each machine. A KVM's own traffic does not pass the concentrator, no session of a tool is there, and what is \
+typed through a KVM looks like somebody at the desk; neither is counted as absent, but left out. A shared place explains one address nearly as well as a farm does. A database that knows the kind of the line, or a \
+declared site, would settle it. Minutes of use that exclude each other would speak for one person at all three; the laboratory draws the use of each by itself, so such a test could \
+be neither fitted nor judged here, and was not built.\n\
+- S32 (a farm behind its address translation) is raised as one host that is worked on from elsewhere, and not as a group: a group needs hosts that can be told apart, and identical systems behind one address share link address, stack \
+and fingerprint. Several customers of one service on it are counted as as many organisations. What the packets hold beyond that and nothing reads yet: connections to relays of one tool that stand at the same time, one for each \
+installation.\n\
 - In S06 and S21 another tool stands for TeamViewer and Chrome Remote Desktop, in S26 another VPN for Astrill, of which the laboratory has no model. S23 is written \
-with its floor declared. S30 floods with 15,000 to 40,000 frames and not with millions.\n";
+with its floor declared. S35 to S38 are the laboratory's own: machines that come up together and exits of a watched VPN with their look-alikes, and five weeks; in S35 and S37 the provider is told by the policy's list and \
+by the names its client asks for, since the laboratory has no model of its protocol. S30 floods with 15,000 to 40,000 frames and not with millions.\n";
 
 fn verdicts(text: &mut String, outcomes: &[Outcome]) {
     text.push_str(

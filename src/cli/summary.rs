@@ -36,6 +36,10 @@ pub fn fill(
         "flows whose round trips were not measured: too many at once",
         counters.untimed,
     );
+    skipped.add(
+        "packets of flows that lasted longer than their activity is kept",
+        counters.unbinned,
+    );
     let mut damaged = Losses::default();
     let mut filtered = 0u64;
     for (cause, many) in reader.losses.iter() {

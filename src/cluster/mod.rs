@@ -28,6 +28,9 @@ use crate::settings::pair_weights::PairWeights;
 use pairs::Scale;
 use tokens::Rarity;
 
+/// Members of a group of which every pair is looked at.
+const ALL_PAIRS_OF: usize = 64;
+
 /// What clustering found.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Clusters {
@@ -90,7 +93,7 @@ pub fn cluster(profiles: &[HostProfile], others: usize, weights: &PairWeights) -
         }
         let opinion = second_opinion(&component, &ledgers);
         for members in stability::firm_communities(&component, &nodes, &ledgers, weights) {
-            let group = assemble(members, &nodes, &component, &ledgers, &opinion);
+            let group = assemble(members, &nodes, &component, &ledgers, &opinion, &scale);
             found.groups.extend(group);
         }
     }
@@ -134,6 +137,7 @@ fn assemble(
     component: &graph::Component,
     ledgers: &[(usize, usize, PairLedger)],
     opinion: &[Option<usize>],
+    scale: &Scale<'_>,
 ) -> Option<Group> {
     let mut kept: Vec<(usize, f64, bool)> = members
         .into_iter()
@@ -149,12 +153,22 @@ fn assemble(
         .iter()
         .filter_map(|edge| ledgers.get(*edge))
         .filter(|(first, second, _)| inside(*first) && inside(*second))
-        .map(|(_, _, ledger)| ledger.clone())
-        .collect();
+        .map(|(_, _, ledger)| ledger.clone());
+    let mut by_pair: BTreeMap<(ContentId, ContentId), PairLedger> =
+        edges.map(|ledger| (ledger.hosts, ledger)).collect();
     let profiles: Vec<&HostProfile> = kept
         .iter()
         .filter_map(|(node, ..)| nodes.get(*node).copied())
         .collect();
+    // Also the pairs that nothing ties together: whoever asks how machines are driven must not hear only of those that are alike.
+    for (place, one) in profiles.iter().take(ALL_PAIRS_OF).enumerate() {
+        for other in profiles.iter().take(place) {
+            let hosts = (one.host.min(other.host), one.host.max(other.host));
+            by_pair
+                .entry(hosts)
+                .or_insert_with(|| pairs::ledger(one, other, scale));
+        }
+    }
     Some(Group {
         id: identifier(&profiles)?,
         members: kept
@@ -167,7 +181,7 @@ fn assemble(
                 })
             })
             .collect(),
-        edges,
+        edges: by_pair.into_values().collect(),
         second_opinion: second_opinion::disagreement(
             &kept
                 .iter()

@@ -68,6 +68,11 @@ fn turns(first: bool) -> Vec<u32> {
         .collect()
 }
 
+/// When somebody restarts the machines of a room, at another hour each day: always the same hour would be a habit.
+fn burst(day: u32) -> Timestamp {
+    Timestamp::from_parts(i64::from(DAY + day) * 86_400 + 30_000 + i64::from(day) * 9_000, 0)
+}
+
 #[test]
 fn the_sanity_table_holds_for_two_farm_machines_under_one_person() {
     let mut one = machine(1, "a", "c");
@@ -78,7 +83,7 @@ fn the_sanity_table_holds_for_two_farm_machines_under_one_person() {
         hours[14] = 60;
         profile.hours = Observable::Observed(hours);
         profile.driven_minutes = turns(first);
-        let boots = (0..5).map(|day| Timestamp::from_parts(i64::from(DAY + day) * 86_400 + 50_000, 0));
+        let boots = (0..5).map(burst);
         profile.boots = Observable::Observed(boots.collect());
     }
     if let Observable::Observed(sessions) = &mut one.sessions {
@@ -113,7 +118,7 @@ fn the_sanity_table_holds_for_two_farm_machines_that_share_nothing_but_the_room(
         let mut hours = [0; 24];
         hours[hour] = 60;
         profile.hours = Observable::Observed(hours);
-        let boots = (0..5).map(|day| Timestamp::from_parts(i64::from(DAY + day) * 86_400 + 50_000, 0));
+        let boots = (0..5).map(burst);
         profile.boots = Observable::Observed(boots.collect());
         profile
     };

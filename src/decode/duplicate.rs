@@ -58,6 +58,8 @@ pub(super) struct Fingerprint {
     is_evidence: bool,
     /// The identification of a packet that has one: no other packet of its sender carries the same for a while.
     identification: Option<NonZeroU16>,
+    /// Whether it has sequence numbers.
+    is_tcp: bool,
 }
 
 /// What was seen last at a place.
@@ -80,6 +82,8 @@ struct Estimate {
     /// Counts up to [`LOOKED_AT_FIRST`].
     looked_at: u32,
     is_doubled: bool,
+    /// Another capture shows the same packets.
+    is_shared: bool,
 }
 
 /// Recent packets and what they say of their capture.
@@ -89,7 +93,7 @@ pub(super) struct Duplicates {
     places: Box<[Place]>,
     /// By number of the capture.
     estimates: Vec<Estimate>,
-    /// Differences between the captures' clocks.
+    /// What several captures saw, and the differences between their clocks.
     pub(super) offsets: Offsets,
 }
 
@@ -147,6 +151,7 @@ pub(super) fn fingerprint(packet: &[u8], header_length: usize, space: AddressSpa
         hash: mix(hash, payload.len() as u64),
         is_evidence: is_numbered || carries_data,
         identification: is_v4.then(|| identification(packet)).flatten(),
+        is_tcp: protocol == super::network::protocol::TCP,
     }
 }
 
@@ -172,17 +177,34 @@ impl Duplicates {
     /// Whether a packet is to be looked at; `said` is what its headers say that differs from packet to packet.
     #[inline]
     pub(super) fn wants(&self, said: u64, capture: u16) -> bool {
-        self.estimates
-            .get(usize::from(capture))
-            .is_none_or(|estimate| estimate.is_doubled || estimate.looked_at < LOOKED_AT_FIRST)
-            || said.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 61 == 0
+        self.estimates.get(usize::from(capture)).is_none_or(|estimate| {
+            estimate.is_doubled || estimate.is_shared || estimate.looked_at < LOOKED_AT_FIRST
+        }) || said.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 61 == 0
+    }
+
+    /// Whether another capture showed this packet before.
+    fn is_seen_elsewhere(&mut self, print: Fingerprint, at: Timestamp, capture: u16) -> bool {
+        let is_unique = print.is_tcp || print.identification.is_some();
+        let Some(other) = self.offsets.take(print.hash, is_unique, at, capture) else {
+            return false;
+        };
+        let both = usize::from(other.max(capture)).saturating_add(1);
+        if self.estimates.len() < both {
+            self.estimates.resize(both, Estimate::default());
+        }
+        for one in [other, capture] {
+            if let Some(estimate) = self.estimates.get_mut(usize::from(one)) {
+                estimate.is_shared = true;
+            }
+        }
+        true
     }
 
     /// Whether this packet is a copy to be left out.
     #[inline]
     pub(super) fn is_copy(&mut self, print: Fingerprint, at: Timestamp, capture: u16) -> bool {
-        if self.estimates.len() > 1 && print.is_evidence {
-            self.offsets.take(print.hash, at, capture);
+        if self.offsets.are_several() && self.is_seen_elsewhere(print, at, capture) {
+            return true;
         }
         let hash = mix(print.hash, u64::from(capture));
         #[expect(clippy::cast_possible_truncation, reason = "reduced to the number of places")]
@@ -252,6 +274,7 @@ mod tests {
             hash: mix(1, number),
             is_evidence: true,
             identification: None,
+            is_tcp: true,
         }
     }
 

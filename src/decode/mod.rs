@@ -91,6 +91,14 @@ struct State {
     strangers: Strangers,
 }
 
+impl State {
+    fn end_block(&mut self) {
+        let told = self.strangers.end_block();
+        self.losses
+            .add("packets in tunnels into which only a foreign address sends", told);
+    }
+}
+
 impl Decoder {
     /// With the bounds of `limits`.
     #[must_use]
@@ -111,6 +119,13 @@ impl Decoder {
     pub fn with_local(mut self, networks: &[ipnet::IpNet]) -> Self {
         self.state.strangers.set_local(LocalNetworks::new(networks));
         self
+    }
+
+    /// So many captures will come: packets that several of them show are to count once.
+    pub fn expect_captures(&mut self, captures: usize) {
+        if captures > 1 {
+            self.state.duplicates.offsets.expect_several();
+        }
     }
 
     /// Decodes all frames of `block` and appends what they carry to `segments`.
@@ -154,6 +169,7 @@ impl Decoder {
                 state.counters.without_result = state.counters.without_result.saturating_add(1);
             }
         }
+        state.end_block();
     }
 
     /// Gives what still waited for fragments; for the end of the input. Bytes are appended to `block`.
@@ -162,6 +178,7 @@ impl Decoder {
             self.state.losses.count("datagrams whose fragments never came");
             give_unfinished(&late, &mut block.bytes, segments, &mut self.state);
         }
+        self.state.end_block();
     }
 
     /// What was not understood or damaged, by cause.
@@ -421,13 +438,21 @@ impl<'a> Packet<'a> {
         let is_told = self.base.space.is_strangers();
         let is_believed = is_told || self.state.strangers.is_believed(from, to, inside.encapsulation);
         let space = match inside.identifier {
-            _ if is_told => self.base.space,
-            _ if !is_believed => {
-                self.lose("packets in tunnels into which only a foreign address sends");
-                strangers::space(from, to, self.base.space)
+            Some((kind, identifier)) if !is_told => self.base.space.with_identifier(kind, identifier),
+            _ => self.base.space,
+        };
+        let space = if is_believed {
+            if self.state.strangers.has_waiting() && !is_told {
+                let strangers = &mut self.state.strangers;
+                strangers.put_right(from, to, inside.encapsulation, self.segments);
             }
-            Some((kind, identifier)) => self.base.space.with_identifier(kind, identifier),
-            None => self.base.space,
+            space
+        } else {
+            let first = (self.base.source, self.segments.len());
+            self.state
+                .strangers
+                .wait(from, to, inside.encapsulation, first, space);
+            strangers::space(from, to, self.base.space)
         };
         self.base = Segment {
             at: self.base.at,

@@ -3,20 +3,39 @@
 //! Anybody on the Internet can send a datagram to a tunnel's port, with a frame inside that names whatever machine he likes. So a
 //! tunnel's inside is believed when its sender is ours (a mirror of our own switch, our end of a tunnel), or when the
 //! other end sends into the same tunnel: what he cannot make it do. Else its addresses stand in a space of
-//! their own ([`SpaceKind::Stranger`]), in which no machine of ours is seen.
+//! their own ([`SpaceKind::Stranger`]), in which no machine of ours is seen. The first packet of a tunnel between two foreign addresses
+//! comes before the other end's: when that one follows in the same block, the packet is put right.
 
 use std::collections::HashSet;
 
 use crate::model::address::{Address, AddressSpace, SpaceKind};
+use crate::model::frame::FrameRef;
 use crate::model::local_networks::LocalNetworks;
-use crate::model::segment::Encapsulation;
+use crate::model::segment::{Encapsulation, Segment};
 
 /// Sender, receiver, and what the tunnel is.
 type Way = (Address, Address, Encapsulation);
 
+/// Most packets of a block that wait for the other end of their tunnels.
+const MOST_WAITING: usize = 4_096;
+
+/// A packet that is believed if the other end of its tunnel sends as well.
+#[derive(Debug)]
+struct Waiting {
+    way: Way,
+    /// The frame, and the place of its first inner segment.
+    source: FrameRef,
+    first: usize,
+    /// Where its addresses stand if it is believed.
+    space: AddressSpace,
+}
+
 /// Which tunnels were sent into from where.
 #[derive(Debug)]
 pub(super) struct Strangers {
+    waiting: Vec<Waiting>,
+    /// Packets of this block that could not be kept waiting.
+    unkept: u64,
     local: LocalNetworks,
     ways: HashSet<Way, rapidhash::fast::RandomState>,
     /// The way that was taken last: tunnels carry many packets.
@@ -32,7 +51,70 @@ impl Strangers {
             ways: HashSet::default(),
             last: None,
             most,
+            waiting: Vec::new(),
+            unkept: 0,
         }
+    }
+
+    /// A packet that is not believed yet: its inner segments begin at `first`, and would stand in `space`.
+    pub(super) fn wait(
+        &mut self,
+        from: Address,
+        to: Address,
+        tunnel: Encapsulation,
+        (source, first): (FrameRef, usize),
+        space: AddressSpace,
+    ) {
+        if self.waiting.len() < MOST_WAITING {
+            let way = (from, to, tunnel);
+            self.waiting.push(Waiting {
+                way,
+                source,
+                first,
+                space,
+            });
+        } else {
+            self.unkept = self.unkept.saturating_add(1);
+        }
+    }
+
+    /// `from` sends to `to` inside a tunnel and is believed: so is what came the other way in this block.
+    pub(super) fn put_right(
+        &mut self,
+        from: Address,
+        to: Address,
+        tunnel: Encapsulation,
+        segments: &mut [Segment],
+    ) {
+        let way = (to, from, tunnel);
+        self.waiting.retain(|waiting| {
+            if waiting.way != way {
+                return true;
+            }
+            let rest = segments.get_mut(waiting.first..).unwrap_or_default();
+            let of_frame = rest
+                .iter_mut()
+                .take_while(|segment| segment.source == waiting.source);
+            for segment in of_frame {
+                if segment.space.is_strangers() {
+                    // Tags further inside stay.
+                    segment.space = segment.space.with_identifier_of(waiting.space);
+                }
+            }
+            false
+        });
+    }
+
+    /// Whether anything waits.
+    pub(super) const fn has_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// The block ends: how many packets of it are only what a stranger says.
+    pub(super) fn end_block(&mut self) -> u64 {
+        let waited = u64::try_from(self.waiting.len()).unwrap_or(u64::MAX);
+        self.waiting.clear();
+        std::mem::take(&mut self.unkept).saturating_add(waited)
     }
 
     /// From now on these networks are ours.

@@ -42,6 +42,9 @@ const GATHERED: u64 = 3;
 /// One of so many messages must go beyond the packets of screen: the size of a message is known to a sixth.
 const SURPLUS: u64 = 5;
 
+/// Octets of a packet of what a shell shows, on average, at most: echoes are shorter, and pictures of a screen longer.
+const SHELL: u64 = 160;
+
 /// Windows in which the far end of a connection must have been seen driving its opener, before he counts as controlled.
 const REVERSED_WINDOWS: usize = 3;
 
@@ -332,6 +335,31 @@ pub fn judge(windows: &Windows, tool: &str, declared: Option<Role>) -> Judgement
         (Some(role), _) => role,
         (None, _) => role(windows, &thresholds),
     };
+    told(windows, &thresholds, role)
+}
+
+/// Judges the windows of a tunnel whose far end comes in through who opened it, where that is known: it carries a screen
+/// or a shell, whose packets are short.
+#[must_use]
+pub fn judge_tunnel(windows: &Windows, tool: &str, role: Role) -> Judgement {
+    let shell = Thresholds::of(tool);
+    let (mut bytes, mut packets) = (0u64, 0u64);
+    for window in windows.values().filter(|window| !window.is_opening) {
+        let screen = if role == Role::Controller {
+            window.inward
+        } else {
+            window.out
+        };
+        bytes = bytes.saturating_add(screen.bytes);
+        packets = packets.saturating_add(screen.packets.into());
+    }
+    let is_shell = bytes <= packets.saturating_mul(SHELL);
+    let thresholds = Thresholds::reversed(tool).filter(|_| !is_shell).unwrap_or(shell);
+    told(windows, &thresholds, role)
+}
+
+/// The states of all windows, for who has this role.
+fn told(windows: &Windows, thresholds: &Thresholds, role: Role) -> Judgement {
     if windows.is_empty() {
         return Judgement {
             role,
@@ -340,7 +368,7 @@ pub fn judge(windows: &Windows, tool: &str, declared: Option<Role>) -> Judgement
         };
     }
     let mut intervals: Vec<(Timestamp, Timestamp, Activity)> = Vec::new();
-    for (number, state) in Reading::new(windows, &thresholds, role != Role::Controller).states(windows) {
+    for (number, state) in Reading::new(windows, thresholds, role != Role::Controller).states(windows) {
         let start = Timestamp(i64::from(number).saturating_mul(BIN));
         let end = start.plus(BIN);
         match intervals.last_mut() {
@@ -395,8 +423,9 @@ fn role(windows: &Windows, thresholds: &Thresholds) -> Role {
 
 /// Whether the far end drives who opened the connection: a tunnel that lets others in (ssh -R). Its screen goes out and
 /// input comes in, several packets without an answer between, which no receipt of an upload does. A tunnel through which the
-/// host is only watched is not told: requests and updates by turns are also what small files and their receipts (SFTP) or posts
-/// and their answers (-L) look like, so that the opener stays the controller there.
+/// host is only watched is not told by this: requests and updates by turns are also what small files and their receipts (SFTP) or posts
+/// and their answers (-L) look like. How its channels were opened tells it ([`judge_tunnel`]); of a connection whose
+/// beginning was not captured the opener stays the controller.
 fn is_reversed(windows: &Windows, thresholds: &Thresholds) -> bool {
     let reading = Reading::new(windows, thresholds, true);
     let driven = windows.values().filter(|window| {

@@ -13,6 +13,9 @@ use crate::model::time::{Nanoseconds, SECOND};
 
 const ALPN: FieldId = FieldId::of("tls.alpn");
 
+/// Round trips that a dissector saw in what it read.
+const OPENVPN_ROUND_TRIP: FieldId = FieldId::of("openvpn.round_trip");
+
 /// Protocols whose answers wait for something else than the screen: mail that is pushed, and streams that share a connection.
 /// A third of the false positives of NDSS 2025 were IMAP.
 const OTHERS: [&str; 4] = ["imap", "pop3", "smtp", "http2"];
@@ -24,6 +27,12 @@ pub(super) fn of_flow(flow: &FlowRecord, local_is_client: bool) -> Option<Latenc
     } else {
         handshake(flow)
     };
+    for fact in flow.facts.iter().filter(|fact| fact.field == OPENVPN_ROUND_TRIP) {
+        let span = fact.value.as_number().and_then(|span| i64::try_from(span).ok());
+        if let (Some(span), Some(sketch)) = (span, measured.round_trips.get_mut(fact.side.index())) {
+            sketch.add(span);
+        }
+    }
     if measured.round_trips.iter().all(|sketch| sketch.count() == 0) && flow.latency.is_none() {
         return None;
     }

@@ -8,15 +8,17 @@
 //! can be told apart: every combination of stack, window and TLS fingerprint taken for a device of its own, and every host name.
 //! Identical machines hide behind both, and the text says so.
 //!
-//! Clocks of TCP time stamps (Kohno 2005) and series of IP identifications (Bellovin 2002) are not used: Linux since 4.10 and Apple's
-//! systems give each connection or peer an offset of its own, Windows sends no time stamps, identifications are random or per peer; and both need
-//! something kept of every packet.
+//! What runs side by side bounds from below as well: clocks of TCP time stamps and counters of IP identifications
+//! (`super::clocks_behind`), from the SYNs alone.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
+use super::clocks_behind::{self, Clocks, Point};
 use super::recognise::Recognised;
 use super::watcher::{Ended, Watcher};
 use super::{Concluded, HostView};
+use crate::model::address::Address;
 use crate::model::fact::{FieldId, Value};
 use crate::model::flow::{FlowRecord, OpenerJudgement};
 use crate::model::host::DevicesBehind;
@@ -34,6 +36,10 @@ const LEAST_FLOWS: u32 = 3;
 
 /// Different stacks, or clients, that are remembered of one address.
 const MOST_KINDS: usize = 64;
+
+/// SYNs that are remembered of one address to one destination, and in all.
+const MOST_SYNS: usize = 64;
+const MOST_SYNS_IN_ALL: usize = 500_000;
 
 /// How a system opens connections: initial TTL and kinds of options.
 type Stack = (u8, u32);
@@ -68,6 +74,9 @@ impl Seen {
 #[derive(Debug)]
 struct Stacks {
     by_local: BTreeMap<LocalIndex, Seen>,
+    /// SYNs from an address to a destination.
+    syns: BTreeMap<(LocalIndex, Address), Vec<Point>>,
+    remembered: usize,
     most: usize,
     /// Connections of addresses beyond the bound.
     refused: u64,
@@ -77,6 +86,8 @@ struct Stacks {
 pub(super) fn watch(limits: &Limits) -> Box<dyn Watcher> {
     Box::new(Stacks {
         by_local: BTreeMap::new(),
+        syns: BTreeMap::new(),
+        remembered: 0,
         most: limits.hosts,
         refused: 0,
     })
@@ -121,6 +132,7 @@ impl Watcher for Stacks {
             client.window_scale,
             fingerprint(flow),
         ));
+        self.remember(local, flow);
     }
 
     fn conclude(&mut self, ended: &Ended<'_>, concluded: &mut Concluded) {
@@ -131,7 +143,55 @@ impl Watcher for Stacks {
     }
 }
 
+/// What runs side by side behind an address.
+#[derive(Debug, Default)]
+struct SideBySide {
+    clocks: Clocks,
+    counters: usize,
+}
+
 impl Stacks {
+    /// Remembers a SYN.
+    fn remember(&mut self, local: LocalIndex, flow: &FlowRecord) {
+        if flow.syn_timestamp == 0 && flow.syn_identification == 0 || self.remembered >= MOST_SYNS_IN_ALL {
+            return;
+        }
+        let points = self.syns.entry((local, flow.server.address)).or_default();
+        if points.len() < MOST_SYNS {
+            self.remembered = self.remembered.saturating_add(1);
+            let [packets, _] = flow.packets;
+            points.push(Point {
+                at: flow.start,
+                timestamp: flow.syn_timestamp,
+                identification: flow.syn_identification,
+                packets: u32::try_from(packets).unwrap_or(u32::MAX),
+            });
+        }
+    }
+
+    /// Clocks and counters behind an address.
+    fn side_by_side(&self, local: LocalIndex) -> SideBySide {
+        let from = (local, Address::default());
+        let own = self.syns.range(from..).take_while(|((of, _), _)| *of == local);
+        let (mut seen, mut all) = (SideBySide::default(), Vec::new());
+        for (destination, (_, points)) in own.enumerate() {
+            let mut points: Vec<(Point, usize)> = points.iter().map(|point| (*point, destination)).collect();
+            points.sort_by_key(|(point, _)| (point.at, point.timestamp, point.identification));
+            let alone: Vec<Point> = points.iter().map(|(point, _)| *point).collect();
+            let clocks = clocks_behind::clocks(&alone);
+            if clocks.count > seen.clocks.count {
+                seen.clocks = clocks;
+            }
+            seen.counters = seen.counters.max(clocks_behind::counters(&points, false));
+            all.extend(points);
+        }
+        all.sort_by_key(|(point, destination)| {
+            (point.at, *destination, point.timestamp, point.identification)
+        });
+        seen.counters = seen.counters.max(clocks_behind::counters(&all, true));
+        seen
+    }
+
     fn ranges(&self, hosts: &[HostView]) -> BTreeMap<ContentId, DevicesBehind> {
         let mut ranges = BTreeMap::new();
         for host in hosts {
@@ -151,7 +211,9 @@ impl Stacks {
                 names.entry(source).or_default().insert(name);
             }
             let names = names.values().map(BTreeSet::len).max().unwrap_or(0);
-            if let Some(range) = range(stacks.len(), clients.len(), names) {
+            let beside = host.locals.iter().map(|local| self.side_by_side(*local));
+            let beside = beside.max_by_key(|seen| seen.clocks.count.max(seen.counters));
+            if let Some(range) = range(stacks.len(), clients.len(), names, &beside.unwrap_or_default()) {
                 ranges.insert(host.id, range);
             }
         }
@@ -159,20 +221,46 @@ impl Stacks {
     }
 }
 
-/// The estimate of a number of stacks, of clients and of names; nothing where all of it may be one device.
-fn range(stacks: usize, clients: usize, names: usize) -> Option<DevicesBehind> {
-    if stacks < 2 {
+/// The estimate of a number of stacks, of clients, of names, and of what runs side by side; nothing where all of it may be one device.
+fn range(stacks: usize, clients: usize, names: usize, beside: &SideBySide) -> Option<DevicesBehind> {
+    let clocks = beside.clocks.count;
+    let least = stacks.max(clocks).max(beside.counters);
+    if least < 2 {
         return None;
     }
     let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-    let most = clients.max(names).max(stacks);
+    let most = clients.max(names).max(least);
+    let mut what = format!(
+        "{least} to {most} devices behind it can be told apart: {stacks} kinds of systems open connections from behind a router, in \
+         {clients} combinations of system, window and TLS fingerprint"
+    );
+    if clocks > 1 {
+        let skews = &beside.clocks.skews;
+        let least = skews.iter().copied().reduce(f64::min);
+        let most = skews.iter().copied().reduce(f64::max);
+        let skew = match (least, most) {
+            (Some(least), Some(most)) => format!(" ({least:+.0} to {most:+.0} ppm against the capture's)"),
+            _ => String::new(),
+        };
+        let _ = write!(
+            what,
+            "; {clocks} clocks of TCP time stamps run side by side towards one server{skew}"
+        );
+    }
+    if beside.counters > 1 {
+        let _ = write!(
+            what,
+            "; {} counters of IP identifications run side by side",
+            beside.counters
+        );
+    }
+    what.push_str(
+        "; identical machines may count as one, a virtual machine or a second address of one as another",
+    );
     Some(DevicesBehind {
-        least: number(stacks),
+        least: number(least),
         most: number(most),
-        what: format!(
-            "{stacks} to {most} devices behind it can be told apart: {stacks} kinds of systems open connections from behind a router, in \
-             {clients} combinations of system, window and TLS fingerprint; identical machines count as one, a virtual machine as another"
-        ),
+        what,
     })
 }
 
@@ -206,6 +294,8 @@ mod tests {
     fn estimate(flows: &[(FlowRecord, u32)]) -> Option<(u32, u32)> {
         let mut watcher = Stacks {
             by_local: BTreeMap::new(),
+            syns: BTreeMap::new(),
+            remembered: 0,
             most: 10,
             refused: 0,
         };
@@ -246,6 +336,23 @@ mod tests {
             (connection(128, 0, 14, 64_240), 5),
         ];
         assert_eq!(estimate(&near), None);
+    }
+
+    #[test]
+    fn identical_machines_are_told_apart_by_their_clocks_and_one_by_none() {
+        use crate::model::time::{SECOND, Timestamp};
+        let of = |offset: u32, number: u32| {
+            let mut flow = connection(64, 1, 30, 64_240);
+            flow.start = Timestamp(i64::from(number) * 60 * SECOND);
+            flow.syn_timestamp = offset.wrapping_add(number * 60_000);
+            (flow, 1)
+        };
+        let two: Vec<_> = (0..20)
+            .flat_map(|number| [of(5_000, number), of(3_000_000_000, number)])
+            .collect();
+        assert_eq!(estimate(&two), Some((2, 2)));
+        let one: Vec<_> = (0..20).map(|number| of(5_000, number)).collect();
+        assert_eq!(estimate(&one), None);
     }
 
     #[test]

@@ -33,8 +33,10 @@ const TOOL: &str = "dns-tunnel";
 const SHORTEST_NAME: usize = 40;
 /// Octets before the zone that a name must have to count as one that carries data.
 const SHORTEST_DATA: usize = 24;
-/// Longest label of ordinary names; a question with a longer one of octets that no host name has is told by itself.
+/// Longest label of ordinary names: a longer one of octets that no host name has is strange.
 const LONGEST_ORDINARY_LABEL: usize = 40;
+/// Different strange names of one zone that are told by themselves: one may be a printer's, or a typing error.
+const FEW_STRANGE: u64 = 3;
 /// Different names of one zone from which there may be a finding.
 const FEW: usize = 20;
 /// Different names, and octets in them, of a tunnel in use.
@@ -164,6 +166,20 @@ fn split(name: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((name.get(..at)?, name.get(at.checked_add(1)?..)?))
 }
 
+/// Whether a name has octets that no host name has in a label longer than ordinary. Names of services have spaces and letters of
+/// every script, but in UTF-8 and beside labels that begin with an underscore (RFC 6763, 4.1 and 7).
+fn is_strange(data: &[u8]) -> bool {
+    let labels = || data.split(|octet| *octet == b'.');
+    let has_foreign = |label: &[u8]| {
+        label
+            .iter()
+            .any(|octet| matches!(octet, b'=' | b'+' | b'*' | b'/'))
+            || std::str::from_utf8(label).is_err()
+    };
+    labels().any(|label| label.len() >= LONGEST_ORDINARY_LABEL && has_foreign(label))
+        && !labels().any(|label| label.starts_with(b"_"))
+}
+
 impl Zone {
     const fn new(header: &EventHeader) -> Self {
         Self {
@@ -186,11 +202,9 @@ impl Zone {
         let mut hasher = DefaultHasher::new();
         data.hash(&mut hasher);
         let hash = hasher.finish();
-        if self.distinct.contains(&hash) {
+        // Beyond the bound a name may be one that was counted before.
+        if self.distinct.len() >= MOST_DISTINCT || !self.distinct.insert(hash) {
             return;
-        }
-        if self.distinct.len() < MOST_DISTINCT {
-            self.distinct.insert(hash);
         }
         self.octets = self.octets.saturating_add(u64::try_from(octets).unwrap_or(0));
         for octet in data.iter().filter(|octet| **octet != b'.') {
@@ -198,11 +212,7 @@ impl Zone {
                 *place = place.saturating_add(1);
             }
         }
-        let is_foreign = |octet: u8| matches!(octet, b'=' | b'+' | b'*' | b'/') || octet >= 0x80;
-        let is_strange = |label: &[u8]| {
-            label.len() >= LONGEST_ORDINARY_LABEL && label.iter().any(|octet| is_foreign(*octet))
-        };
-        if data.split(|octet| *octet == b'.').any(is_strange) {
+        if is_strange(data) {
             self.foreign = self.foreign.saturating_add(1);
         }
         if self.frames.len() < MOST_FRAMES {
@@ -250,7 +260,7 @@ impl Zone {
             );
             reasons.push(("question types", 20, what));
         }
-        if self.foreign > 0 {
+        if self.foreign >= FEW_STRANGE {
             let what = format!(
                 "{} with octets that no host name has",
                 counted(self.foreign, "name")
@@ -419,6 +429,34 @@ mod tests {
         for zone in ["8.b.d.0.1.0.0.2.ip6.arpa", "avqs.mcafee.com"] {
             assert!(found(data(500, zone), 1).is_empty(), "{zone}");
         }
+    }
+
+    #[test]
+    fn the_long_names_of_printers_and_single_odd_questions_are_no_tunnel() {
+        let printers = (0..10).map(|number| {
+            format!("B\u{fc}ro Empfang = HP Color LaserJet MFP (4C5E0{number})._ipp._tcp.office.example")
+        });
+        assert!(found(printers, 1).is_empty());
+        let umlauts = (0..10).map(|number| format!("{}{number}.shop.example", "\u{e4}\u{f6}".repeat(12)));
+        assert!(found(umlauts, 1).is_empty());
+        let odd = |count: u64| data(count, "t.example").map(|name| format!("+{name}"));
+        assert!(found(odd(2), 1).is_empty());
+        assert_eq!(found(odd(5), 1)[0].confidence, Confidence::Low);
+    }
+
+    #[test]
+    fn beyond_the_bound_of_names_nothing_is_counted_twice() {
+        let names = u64::try_from(MOST_DISTINCT).unwrap() + 500;
+        let many: Vec<String> = data(names, "t.example").collect();
+        let once = found(many.iter().cloned(), 1);
+        let twice = found(many.iter().cloned().chain(many.iter().skip(1_200).cloned()), 1);
+        assert!(
+            once[0].evidence[0]
+                .what
+                .contains("1000 different long names, 60000 octets"),
+            "{once:?}"
+        );
+        assert_eq!(once[0].evidence[0].what, twice[0].evidence[0].what);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::activity_state::Windows;
+use super::ssh_tunnel::Uses;
 use crate::model::address::Address;
 use crate::model::few::Few;
 use crate::model::frame::FrameRef;
@@ -63,11 +64,15 @@ pub(super) struct Group {
     /// Flows in which the local end is the one that drives: it called, or was called by a server that reports to it.
     pub(super) led_by_local: u64,
     pub(super) is_answered: bool,
+    /// What connections of SSH are used for.
+    pub(super) ssh: Uses,
     pub(super) windows: Windows,
     /// Round trips to the host and to its peers, and the loops of both, the host's first.
     pub(super) latency: Option<Box<Latency>>,
     pub(super) peers: Few<Address, PeerSeen>,
     pub(super) controllers: Few<(Address, &'static str), FrameRef>,
+    /// Other parties of sessions that go straight between the two: who controls the host if it is controlled.
+    pub(super) parties: Few<(Address, &'static str), FrameRef>,
     pub(super) proto: Option<&'static str>,
     pub(super) community_id: Option<Box<str>>,
 }
@@ -101,6 +106,7 @@ impl Group {
         self.flows = self.flows.saturating_add(other.flows);
         self.led_by_local = self.led_by_local.saturating_add(other.led_by_local);
         self.is_answered |= other.is_answered;
+        self.ssh.merge(other.ssh);
         for (number, window) in other.windows {
             self.windows.entry(number).or_default().add(window);
         }
@@ -112,6 +118,7 @@ impl Group {
         }
         self.peers.extend(other.peers);
         self.controllers.extend(other.controllers);
+        self.parties.extend(other.parties);
         self.proto = self.proto.take().or(other.proto);
         self.community_id = self.community_id.take().or(other.community_id);
     }

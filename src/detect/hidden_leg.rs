@@ -20,6 +20,10 @@
 //! share `rate` of direct sessions (Ville's inequality), so it may be asked at the end of a flow as well. Answers that
 //! follow each other depend on each other: as a Markov chain of first order with a correlation of one third they count half.
 //! That several lengths are looked at is paid for in full (Bonferroni).
+//!
+//! How many changes of the screen are enough is stated here and nowhere else. DETECTION 3.2 proposes fifty, for a tenth percentile that stands by itself;
+//! here the sequential test decides, and stops by itself after seven or eight answers that are all long, or goes on for as long as they are mixed.
+//! So it is asked from [`LEAST_BURSTS`] changes and [`LEAST_ANSWERS`] answers on, below which no verdict but "undecided" would come of it.
 
 use crate::model::latency::{ControlLoop, LAG_STEP, LAG_STEPS, Lags, LoopRecord, Reply, milliseconds};
 use crate::model::time::Nanoseconds;

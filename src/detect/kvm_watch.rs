@@ -45,6 +45,8 @@ pub(super) struct Watch {
     /// Seconds since 1970 in which an address opened connections, as the flows ended.
     seconds: Vec<Vec<u32>>,
     held: usize,
+    /// What the bounds kept out: then nothing is said to be absent.
+    refused: u64,
 }
 
 /// Which KVM drives which machine.
@@ -54,9 +56,10 @@ pub struct Drives {
     driven: BTreeMap<ContentId, Vec<KvmSeen>>,
     /// Minutes since 1970 in which these KVMs were watched, in order, by the same.
     minutes: BTreeMap<ContentId, Vec<u32>>,
-    /// Whether any KVM was seen, and whether one was watched for long enough.
+    /// Whether any KVM was seen, whether one was watched for long enough, and whether all of that was remembered.
     has_kvm: bool,
     was_watched: bool,
+    is_whole: bool,
 }
 
 impl Drives {
@@ -71,6 +74,9 @@ impl Drives {
     pub fn of(&self, host: ContentId) -> Observable<Vec<KvmSeen>> {
         match self.driven.get(&host) {
             Some(kvms) => Observable::Observed(kvms.clone()),
+            None if !self.is_whole => {
+                Observable::hidden("more pictures and connections were seen than are remembered")
+            }
             None if self.was_watched => Observable::Absent,
             None if self.has_kvm => Observable::hidden("no IP KVM was seen being watched for half an hour"),
             None => Observable::hidden("no IP KVM was seen whose picture could be compared"),
@@ -80,8 +86,10 @@ impl Drives {
 
 impl Watch {
     fn notice(&mut self, local: LocalIndex) {
-        if self.pictures.len() < MOST_BOARDS {
+        if self.pictures.len() < MOST_BOARDS || self.pictures.contains_key(&local) {
             self.pictures.entry(local).or_default();
+        } else {
+            self.refused = self.refused.saturating_add(1);
         }
     }
 
@@ -119,6 +127,7 @@ impl Watch {
             };
             for bin in &flow.activity {
                 if self.held >= MOST {
+                    self.refused = self.refused.saturating_add(1);
                     break;
                 }
                 let octets = picture.entry(bin.number).or_insert_with(|| {
@@ -139,13 +148,16 @@ impl Watch {
             self.seconds.resize_with(place.saturating_add(1), Vec::new);
         }
         let second = u32::try_from(at.0.div_euclid(SECOND)).unwrap_or(0);
-        if self.held < MOST
-            && let Some(seconds) = self.seconds.get_mut(place)
-            && seconds.last() != Some(&second)
-        {
-            seconds.push(second);
-            self.held = self.held.saturating_add(1);
+        let seconds = self.seconds.get_mut(place);
+        let Some(seconds) = seconds.filter(|seconds| seconds.last() != Some(&second)) else {
+            return;
+        };
+        if self.held >= MOST {
+            self.refused = self.refused.saturating_add(1);
+            return;
         }
+        seconds.push(second);
+        self.held = self.held.saturating_add(1);
     }
 
     fn seconds_of(&self, host: &HostView) -> Vec<u32> {
@@ -173,7 +185,10 @@ impl Watch {
 
     /// Pairs KVMs with machines; what is found is said in the KVMs' findings.
     fn pairs(&self, hosts: &[HostView], findings: &mut [Finding]) -> Drives {
-        let mut drives = Drives::default();
+        let mut drives = Drives {
+            is_whole: self.refused == 0,
+            ..Drives::default()
+        };
         let boards: BTreeSet<ContentId> = findings
             .iter()
             .filter(|one| shows(one))
@@ -207,7 +222,9 @@ impl Watch {
                 minutes.dedup();
                 drives.driven.entry(machine.id).or_default().push(KvmSeen {
                     host: board.id,
-                    name: finding.tool.clone(),
+                    name: Some(board.name())
+                        .filter(|name| !name.is_empty())
+                        .unwrap_or_else(|| finding.tool.clone()),
                     finding: finding.id,
                 });
             }
@@ -284,6 +301,10 @@ impl Watcher for Watch {
     }
 
     fn conclude(&mut self, ended: &Ended<'_>, concluded: &mut Concluded) {
+        concluded.losses.add(
+            "pictures of IP KVMs, and connections beside them, beyond what is remembered",
+            self.refused,
+        );
         concluded.drives = self.pairs(ended.hosts, &mut concluded.findings);
     }
 }

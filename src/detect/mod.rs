@@ -9,6 +9,7 @@
 
 pub mod activity_state;
 pub mod activity_thresholds;
+mod clocks_behind;
 pub mod delay;
 pub mod device;
 mod devices_behind;
@@ -30,6 +31,8 @@ pub mod schedule_mismatch;
 mod sentence;
 mod session_finding;
 pub mod sessions;
+mod shape_against;
+mod ssh_tunnel;
 pub mod tenants;
 mod tunnel_use;
 pub mod unknown_interactive;
@@ -109,12 +112,22 @@ impl HostView {
             .unwrap_or_default()
     }
 
+    /// What the inventory or it itself calls it.
+    fn named(&self) -> Option<String> {
+        let asset = self.asset.as_ref().and_then(|asset| asset.record.asset.clone());
+        asset.or_else(|| self.names.first().map(|(_, name, ..)| name.clone()))
+    }
+
+    /// Its name, or its address where it has none.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.named().unwrap_or_else(|| self.address())
+    }
+
     /// Address with the best name behind it.
     #[must_use]
     pub fn label(&self) -> String {
-        let asset = self.asset.as_ref().and_then(|asset| asset.record.asset.clone());
-        let name = asset.or_else(|| self.names.first().map(|(_, name, ..)| name.clone()));
-        match name {
+        match self.named() {
             Some(name) => format!("{} ({name})", self.address()),
             None => self.address(),
         }

@@ -175,6 +175,9 @@ struct Gathered<'a>(Vec<(&'a Tool, Seen<'a>)>);
 /// The group of what a dissector recognised.
 pub const PROTOCOL: &str = "protocol";
 
+/// The groups of what either side said first.
+pub const FIRST_BYTES: [&str; 2] = ["first bytes of the client", "first bytes of the server"];
+
 /// Groups of fields that say the same thing: the server's name by DNS and by SNI is one name.
 fn group(field: &str) -> &'static str {
     match field {

@@ -1,13 +1,14 @@
 //! From a grown group of flows to its finding: role, confidence, evidence, controller, and one sentence.
 
 use std::fmt::Write as _;
+use std::net::IpAddr;
 
 use super::activity_state::{self, Judgement};
 use super::delay::{self, Shown};
 use super::group::{Group, PeerSeen};
 use super::sentence::{Told, sentence};
 use super::sessions::{Joined, Session};
-use super::{HostView, Knowledge, unknown_interactive};
+use super::{HostView, Knowledge, shape_against, unknown_interactive};
 use crate::model::address::Address;
 use crate::model::evidence::{Decibans, Evidence, Family};
 use crate::model::finding::{Activity, Confidence, Controller, Finding, FindingKind, Role};
@@ -41,6 +42,8 @@ fn declared_role(kind: FindingKind, is_direct: bool, group: &Group) -> Option<Ro
     let leads = group.led_by_local.saturating_mul(2) >= group.flows;
     let is_remote = matches!(kind, FindingKind::RemoteAccess | FindingKind::IpKvm);
     match (is_remote, is_direct) {
+        // Whatever else goes on between the two: somebody may come in.
+        (true, true) if group.ssh.lets_in() => Some(Role::Controlled),
         (true, true) => Some(if leads { Role::Controller } else { Role::Controlled }),
         (true, false) => None,
         (false, _) => Some(if leads || group.flows == 0 {
@@ -52,11 +55,17 @@ fn declared_role(kind: FindingKind, is_direct: bool, group: &Group) -> Option<Ro
 }
 
 fn confidence(group: &Group) -> Confidence {
-    let score = group.score();
     // A call that nobody answered proves that somebody tried, not that the tool runs.
     if group.flows > 0 && !group.is_answered {
         Confidence::Low
-    } else if score >= HIGH {
+    } else {
+        of_score(group.score())
+    }
+}
+
+/// What a score is worth.
+pub(super) const fn of_score(score: i32) -> Confidence {
+    if score >= HIGH {
         Confidence::High
     } else if score >= MEDIUM {
         Confidence::Medium
@@ -66,7 +75,7 @@ fn confidence(group: &Group) -> Confidence {
 }
 
 /// What a weak name gains where the connection has the form of remote control: the two have nothing to do with each other. Nothing is
-/// lowered without it, since a tool that nobody uses has no form.
+/// lowered for want of it, since a tool that nobody uses has no form; what another form takes away says [`shape_against`].
 fn lifted(
     confidence: Confidence,
     score: i32,
@@ -114,6 +123,28 @@ fn relays(group: &Group, peer: Option<Address>) -> Vec<String> {
         .collect()
 }
 
+/// Role and states of a group.
+fn judged(tool: &Tool, is_remote: bool, declared: Option<Role>, group: &Group) -> Judgement {
+    let mut judged = if is_remote && group.ssh.is_tunnel() {
+        activity_state::judge_tunnel(&group.windows, &tool.id, declared.unwrap_or_default())
+    } else if is_remote {
+        activity_state::judge(&group.windows, &tool.id, declared)
+    } else {
+        Judgement {
+            role: declared.unwrap_or_default(),
+            activity: Activity::Unknown,
+            intervals: Vec::new(),
+        }
+    };
+    if judged.role == Role::Unknown
+        && matches!(judged.activity, Activity::Idle | Activity::Unknown)
+        && (group.has_hint(RoleHint::Agent) || group.flows == 0)
+    {
+        judged.role = Role::Agent;
+    }
+    judged
+}
+
 /// Makes the finding of a group, and what the profile wants beside it.
 pub(super) fn finding(joined: Joined<'_>, knowledge: &Knowledge<'_>) -> Option<(Finding, Session)> {
     let Joined {
@@ -129,27 +160,18 @@ pub(super) fn finding(joined: Joined<'_>, knowledge: &Knowledge<'_>) -> Option<(
     }
     let is_remote = matches!(kind, FindingKind::RemoteAccess | FindingKind::IpKvm);
     let declared = declared_role(kind, peer.is_some(), &group);
-    let mut judged = if is_remote {
-        activity_state::judge(&group.windows, &tool.id, declared)
-    } else {
-        Judgement {
-            role: declared.unwrap_or_default(),
-            activity: Activity::Unknown,
-            intervals: Vec::new(),
-        }
-    };
-    if judged.role == Role::Unknown
-        && matches!(judged.activity, Activity::Idle | Activity::Unknown)
-        && (group.has_hint(RoleHint::Agent) || group.flows == 0)
-    {
-        judged.role = Role::Agent;
-    }
+    let judged = judged(tool, is_remote, declared, &group);
     let mut confidence = confidence(&group);
     let mut score = group.score();
     let mut evidence = evidence(tool, &mut group, is_remote);
     if let Some((lifted, item)) = lifted(confidence, score, is_remote, &group) {
         confidence = lifted;
         score = score.saturating_add(FORM);
+        evidence.push(item);
+    }
+    if let Some((lowered, item)) = shape_against::lowered(confidence, score, is_remote, tool, &group) {
+        confidence = lowered;
+        score = score.saturating_sub(shape_against::LESS);
         evidence.push(item);
     }
     let score = Decibans(f64::from(score));
@@ -170,7 +192,7 @@ pub(super) fn finding(joined: Joined<'_>, knowledge: &Knowledge<'_>) -> Option<(
         .filter_map(|seen| seen.name.as_deref())
         .collect();
     let main_address = main_peer.map(|(address, _)| address.to_ip());
-    let sanctioned = knowledge.sanctioned(host, &tool.id, &names, main_address);
+    let sanctioned = sanctioned(host, tool, &group, &names, main_address, knowledge);
     let relays = relays(&group, peer);
     let (instance, is_private_server) = instance(tool, &group);
     let mut finding = Finding {
@@ -239,6 +261,7 @@ fn evidence(tool: &Tool, group: &mut Group, is_remote: bool) -> Vec<Evidence> {
             evidence
         })
         .collect();
+    list.extend(group.ssh.evidence().filter(|_| is_remote));
     list.sort_by(|a, b| {
         b.weight
             .0
@@ -270,7 +293,8 @@ fn controller(
     if role == Role::Controller || role == Role::Client {
         return None;
     }
-    if let Some(((address, how), _)) = group.controllers.iter().next() {
+    let parties = group.parties.iter().filter(|_| role == Role::Controlled);
+    if let Some(((address, how), _)) = group.controllers.iter().chain(parties).next() {
         return Some(Controller {
             address: *address,
             how: (*how).to_owned(),
@@ -285,25 +309,42 @@ fn controller(
     })
 }
 
-/// The tool's instance: the customer's own name at the vendor, or a server outside the vendor's zone.
+/// The tool's instance: the first of its customers' servers.
 fn instance(tool: &Tool, group: &Group) -> (Option<String>, bool) {
-    for (address, seen) in group.peers.iter() {
-        if let Some(name) = &seen.name
-            && name.starts_with("instance-")
-        {
-            return (Some(name.to_string()), false);
-        }
+    let first = customers_servers(tool, group).next();
+    first.map_or((None, false), |(name, _, is_private)| {
+        (Some(name.to_owned()), is_private)
+    })
+}
+
+/// Servers of somebody in particular: a customer's own name at the vendor, or, marked so, one outside the vendor's zone.
+fn customers_servers<'a>(tool: &Tool, group: &'a Group) -> impl Iterator<Item = (&'a str, IpAddr, bool)> {
+    let is_rustdesk = tool.id == "rustdesk";
+    group.peers.iter().filter_map(move |(address, seen)| {
         // Without a name it may be the vendor's own, which was asked for before the capture began or in secret.
-        let is_own_server = tool.id == "rustdesk"
-            && seen
-                .name
-                .as_deref()
-                .is_some_and(|name| name != "rustdesk.com" && !name.ends_with(".rustdesk.com"));
-        if is_own_server {
-            return (Some(name_or_address(*address, seen)), true);
-        }
+        let name = seen.name.as_deref()?;
+        let is_private = is_rustdesk && name != "rustdesk.com" && !name.ends_with(".rustdesk.com");
+        (is_private || name.starts_with("instance-")).then(|| (name, address.to_ip(), is_private))
+    })
+}
+
+/// Whether the tool is allowed here: in each of the instances that were reached, so that the company's own server does not
+/// make a stranger's beside it allowed.
+fn sanctioned(
+    host: &HostView,
+    tool: &Tool,
+    group: &Group,
+    names: &[&str],
+    address: Option<IpAddr>,
+    knowledge: &Knowledge<'_>,
+) -> Option<bool> {
+    let of_all = knowledge.sanctioned(host, &tool.id, names, address);
+    let mut each = customers_servers(tool, group)
+        .map(|(name, address, _)| knowledge.sanctioned(host, &tool.id, &[name], Some(address)));
+    if each.any(|one| one == Some(false)) {
+        return Some(false);
     }
-    (None, false)
+    of_all
 }
 
 fn summary(host: &HostView, tool: &Tool, finding: &Finding, group: &Group) -> String {
@@ -336,8 +377,13 @@ fn summary(host: &HostView, tool: &Tool, finding: &Finding, group: &Group) -> St
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use crate::detect::activity_state::{Way, Window};
+    use crate::geo::Geo;
+    use crate::settings::policy::Policy;
+    use crate::signatures::Catalogue;
 
     /// A minute of a hand in every two, for so many minutes.
     fn driven(minutes: u32) -> Group {
@@ -386,5 +432,32 @@ mod tests {
             ..group
         };
         assert!(lifted(Confidence::Low, 20, true, &unanswered).is_none());
+    }
+
+    #[test]
+    fn the_companys_own_server_does_not_make_a_strangers_beside_it_allowed() {
+        let text = "[[instance]]\ntool = \"rustdesk\"\nnames = [\"desk.example\"]\n";
+        let policy = Policy::parse(Path::new("policy.toml"), text, &["rustdesk"]).unwrap();
+        let (catalogue, geo) = (Catalogue::embedded().unwrap(), Geo::embedded());
+        let knowledge = Knowledge {
+            catalogue: &catalogue,
+            geo: &geo,
+            policy: &policy,
+            reverse_names: None,
+            at: None,
+        };
+        let tool = catalogue.tool("rustdesk").unwrap();
+        let judged = |servers: &[&str]| {
+            let mut group = Group::default();
+            for (number, name) in (1..).zip(servers) {
+                let address = Address::from_v4([192, 0, 2, number]);
+                let seen = group.peers.or_insert_with(address, PeerSeen::default);
+                seen.name = Some((*name).into());
+            }
+            sanctioned(&HostView::default(), tool, &group, servers, None, &knowledge)
+        };
+        assert_eq!(judged(&["desk.example", "rs-ny.rustdesk.com"]), Some(true));
+        assert_eq!(judged(&["desk.example", "desk.stranger.example"]), Some(false));
+        assert_eq!(judged(&["desk.stranger.example"]), Some(false));
     }
 }

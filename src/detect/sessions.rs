@@ -12,7 +12,7 @@ use super::activity_state::{self, Windows};
 use super::delay;
 use super::group::{ASKED, Group, Item, MOST_FLOW_IDS, MOST_FRAMES, MOST_PEERS, PeerSeen};
 use super::recognise::{self, PROTOCOL, Recognised};
-use super::{HostView, Knowledge, session_finding};
+use super::{HostView, Knowledge, session_finding, ssh_tunnel};
 use crate::model::address::Address;
 use crate::model::fact::{FieldId, Side, Value};
 use crate::model::finding::Finding;
@@ -23,9 +23,12 @@ use crate::model::observation::{LocalIndex, Observation};
 use crate::model::threads::Threads;
 use crate::model::time::Timestamp;
 use crate::signatures::Catalogue;
-use crate::signatures::entry::Tool;
+use crate::signatures::entry::{RoleHint, Tool};
 
 const RUSTDESK_CONTROLLER: FieldId = FieldId::of("rustdesk.controller");
+
+/// The other party, as a datagram of TeamViewer that opens a way straight to it spells it out.
+const TEAMVIEWER_PEER: FieldId = FieldId::of("teamviewer.peer");
 
 /// Facts that say that the opener of a connection is the server of what is spoken on it.
 const REVERSED: [FieldId; 3] = [
@@ -190,7 +193,10 @@ impl Sessions {
         let other = if local_is_client { flow.server } else { flow.client };
         let both_local = observation.locals.iter().all(Option::is_some);
         // A product that was seen speaking its protocol is called straight, whatever its brokers are for.
-        let speaks = tool.protocol.is_some() && recognised.seen.iter().any(|seen| seen.group == PROTOCOL);
+        let speaks = recognised.seen.iter().any(|seen| {
+            tool.protocol.is_some() && seen.group == PROTOCOL
+                || recognise::FIRST_BYTES.contains(&seen.group) && seen.indicator.role.is_some_and(is_of_end)
+        });
         let peer = (both_local || speaks || !is_relayed(tool)).then_some(other.address);
         let Some(group) = self.group(Key {
             local,
@@ -223,8 +229,10 @@ impl Sessions {
         group.first = Some(group.first.map_or(flow.start, |first| first.min(flow.start)));
         group.last = group.last.max(flow.end);
         group.flows = group.flows.saturating_add(1);
-        let is_led_by_local = local_is_client != (is_reverse(flow) || tool.is_opened_by_controlled);
+        let is_led_by_local = local_is_client
+            != (is_reverse(flow) || tool.is_opened_by_controlled || ssh_tunnel::is_inward(flow));
         group.led_by_local = group.led_by_local.saturating_add(u64::from(is_led_by_local));
+        group.ssh.add(flow, local_is_client);
         group.is_answered |= flow.payload_bytes.iter().all(|bytes| *bytes > 0);
         if group.flow_ids.len() < MOST_FLOW_IDS {
             group.flow_ids.push(flow.id);
@@ -250,7 +258,7 @@ impl Sessions {
                 seen.name = Some(Arc::clone(&name.name));
             }
         }
-        note_controllers(group, flow, local_is_client);
+        note_controllers(group, flow, other.address, local_is_client);
         group.proto = group.proto.or_else(|| flow.transport_name());
         group.community_id.get_or_insert_with(|| community_id.into());
     }
@@ -366,14 +374,29 @@ fn is_relayed(tool: &Tool) -> bool {
         .any(|indicator| indicator.alone && indicator.fields.iter().any(is_name))
 }
 
+/// Whether first bytes that say so are exchanged between the two ends themselves.
+const fn is_of_end(hint: RoleHint) -> bool {
+    matches!(hint, RoleHint::Controlled | RoleHint::Controller)
+}
+
 /// Whether who serves opened the connection to whom it serves: a desktop to a waiting viewer, a shell or a proxy to who uses it.
 fn is_reverse(flow: &FlowRecord) -> bool {
     flow.facts.iter().any(|fact| REVERSED.contains(&fact.field))
 }
 
 /// Addresses of controllers that a protocol told in the clear.
-fn note_controllers(group: &mut Group, flow: &FlowRecord, local_is_client: bool) {
+fn note_controllers(group: &mut Group, flow: &FlowRecord, other: Address, local_is_client: bool) {
     for fact in &flow.facts {
+        // It says who the parties are, not which of them drives.
+        if fact.field == TEAMVIEWER_PEER
+            && let Value::Endpoint(address, _) = fact.value
+            && address == other
+            && group.parties.len() < MOST_PEERS
+        {
+            group
+                .parties
+                .or_insert_with((address, "teamviewer_hole_punch"), || fact.source);
+        }
         if fact.field == RUSTDESK_CONTROLLER
             && let Value::Endpoint(address, _) = fact.value
             && (fact.side == Side::Server) == local_is_client

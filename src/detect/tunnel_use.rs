@@ -15,7 +15,7 @@ use super::recognise::Recognised;
 use super::session_finding::kind_of;
 use crate::model::address::Address;
 use crate::model::finding::{FindingKind, Routing, TunnelUse};
-use crate::model::flow::BIN;
+use crate::model::flow::{BIN, bin_of};
 use crate::model::identity::ContentId;
 use crate::model::observation::{LocalIndex, Observation};
 use crate::model::time::SECOND;
@@ -76,8 +76,11 @@ impl Outside {
         let Some(minutes) = self.minutes.get_mut(place) else {
             return;
         };
-        for bin in &flow.activity {
-            let minute = bin.number / BINS;
+        // Short flows keep no bins: the moment when they began stands for them.
+        let is_short = flow.activity.is_empty() && flow.payload_bytes != [0, 0];
+        let begin = is_short.then(|| bin_of(flow.start) / BINS);
+        let bins = flow.activity.iter().map(|bin| bin.number / BINS);
+        for minute in bins.chain(begin) {
             // Flows end in bursts: the newest few are enough to keep out nearly all that are known.
             if minutes.iter().rev().take(4).any(|known| *known == minute) {
                 continue;
@@ -239,6 +242,19 @@ mod tests {
         outside.add(&placed(&other, [None, Some(LOCAL)]), &[]);
         let used = during(&outside);
         assert_eq!((used.routing, used.minutes_beside), (Routing::Split, 2));
+    }
+
+    #[test]
+    fn connections_too_short_for_bins_are_other_traffic_too() {
+        let mut outside = Outside::default();
+        let mut short = flow([198, 51, 100, 1], &[]);
+        short.start = crate::model::time::Timestamp(630 * BIN);
+        outside.add(&placed(&short, [Some(LOCAL), None]), &[]);
+        assert_eq!(during(&outside).routing, Routing::Full, "a flow without payload");
+        short.payload_bytes = [100, 0];
+        outside.add(&placed(&short, [Some(LOCAL), None]), &[]);
+        let used = during(&outside);
+        assert_eq!((used.routing, used.minutes_beside), (Routing::Split, 1));
     }
 
     #[test]

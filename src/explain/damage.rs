@@ -3,7 +3,7 @@
 //!
 //! What is missing looks like what did not happen: an idle session, an absent tool, a colleague who never came. Of many lost
 //! packets no verdict above a review can be given, however the cues read. Flows that a full table gave up are no such
-//! loss: a flood must not shield a farm (S30).
+//! loss, nor are connections that somebody forges by the thousand with an octet each: a flood must not shield a farm (S30).
 
 use serde::Deserialize;
 
@@ -13,7 +13,7 @@ use serde::Deserialize;
 pub struct DamageRule {
     /// Share of packets, of bytes of TCP connections or of a capture's bytes that are missing.
     lost_share: f64,
-    /// Share of TCP connections of which one direction alone was seen.
+    /// Share of TCP connections of which one direction alone was seen, and of the bytes that such connections carried.
     one_sided_share: f64,
     /// TCP connections with data from which the shares of connections count.
     connections: u64,
@@ -34,6 +34,8 @@ pub struct Received {
     pub connections: u64,
     /// Those of which one direction alone was seen.
     pub connections_one_sided: u64,
+    /// Payload bytes of these.
+    pub stream_bytes_one_sided: u64,
     /// Payload bytes of TCP connections.
     pub stream_bytes: u64,
     /// Payload bytes missing in their midst.
@@ -66,8 +68,14 @@ impl Received {
                 self.stream_bytes,
                 "what the TCP connections carried is missing from the capture",
             );
+            let of_bytes = percent_above(
+                self.stream_bytes_one_sided,
+                self.stream_bytes,
+                rule.one_sided_share,
+            );
             if let Some(percent) =
                 percent_above(self.connections_one_sided, self.connections, rule.one_sided_share)
+                && of_bytes.is_some()
             {
                 causes.push(format!(
                     "of {percent} % of the TCP connections one direction alone was captured"
@@ -148,6 +156,7 @@ mod tests {
             (
                 Received {
                     connections_one_sided: 190,
+                    stream_bytes_one_sided: 3_900_000,
                     ..whole()
                 },
                 "of 95 % of the TCP connections one direction alone was captured",
@@ -155,6 +164,18 @@ mod tests {
         ] {
             assert_eq!(damage(received).as_deref(), Some(words));
         }
+    }
+
+    #[test]
+    fn a_flood_of_forged_connections_is_no_loss() {
+        let received = Received {
+            connections: 20_200,
+            connections_one_sided: 20_000,
+            stream_bytes_one_sided: 20_000,
+            stream_bytes: 4_020_000,
+            ..whole()
+        };
+        assert_eq!(damage(received), None);
     }
 
     #[test]
@@ -172,6 +193,7 @@ mod tests {
         let received = Received {
             packets_dropped: 10_000,
             connections_one_sided: 200,
+            stream_bytes_one_sided: 4_000_000,
             ..whole()
         };
         assert_eq!(

@@ -45,11 +45,26 @@ pub fn summary(label: &str, weights: &Weights, judgement: &Judgement) -> String 
     text
 }
 
-/// Four digits behind the point, or that it is less.
+/// Four digits behind the point, or that it is less or more: nothing that is inferred is certain.
 fn probability(value: f64) -> String {
     if value < 0.00005 {
         "below .0001".to_owned()
+    } else if value >= 0.999_95 {
+        "above .9999".to_owned()
     } else {
         format!("{value:.4}").trim_start_matches('0').to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_is_inferred_is_printed_as_certain() {
+        assert_eq!(probability(1.0), "above .9999");
+        assert_eq!(probability(0.999_9), ".9999");
+        assert_eq!(probability(0.0), "below .0001");
+        assert_eq!(probability(0.5), ".5000");
     }
 }

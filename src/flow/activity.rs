@@ -2,12 +2,23 @@
 //! (DETECTION 4.1.2).
 
 use crate::model::fact::Side;
-use crate::model::flow::{ActivityBin, BIN};
+use crate::model::flow::{ActivityBin, bin_of};
 use crate::model::time::Timestamp;
 
 /// Payloads of these sizes are what input events look like (DETECTION 4.1.2). From 4 and not from 20: an event of RFB has
 /// 6 or 8 octets (RFC 6143, 7.5), one of RDP's fast path 4 (MS-RDPBCGR 2.2.8.1.2). Keep-alive probes of TCP carry one.
 const SMALL: std::ops::RangeInclusive<u32> = 4..=350;
+
+/// What became of a payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counted {
+    /// It was counted in its bin.
+    Kept,
+    /// The same, and it ended a bin that looks like a remote session under somebody's hands.
+    BehindDriven,
+    /// Its bin would be one too many.
+    Lost,
+}
 
 /// Bins of one flow, in order of time.
 #[derive(Clone, Debug, Default)]
@@ -21,19 +32,18 @@ pub struct Activity {
 
 impl Activity {
     /// Counts a payload. A packet that is late by a bin or two is counted where it belongs; beyond `most` bins nothing is kept.
-    /// Whether it ended a bin that looks like a remote session under somebody's hands.
-    pub fn count(&mut self, at: Timestamp, side: Side, payload: u32, most: usize) -> bool {
-        let number = u32::try_from(at.0.div_euclid(BIN)).unwrap_or(0);
+    pub fn count(&mut self, at: Timestamp, side: Side, payload: u32, most: usize) -> Counted {
+        let number = bin_of(at);
         let mut was_driven = false;
         let bin = match &mut self.newest {
             Some(bin) if bin.number == number => bin,
             Some(bin) if bin.number > number => match late(&mut self.earlier, number, most) {
                 Some(bin) => bin,
-                None => return false,
+                None => return Counted::Lost,
             },
             newest => {
                 if self.earlier.len().saturating_add(1) >= most && newest.is_some() {
-                    return false;
+                    return Counted::Lost;
                 }
                 was_driven = newest.as_ref().is_some_and(looks_driven);
                 self.earlier.extend(newest.take());
@@ -61,7 +71,11 @@ impl Activity {
         {
             *small = small.saturating_add(1);
         }
-        was_driven
+        if was_driven {
+            Counted::BehindDriven
+        } else {
+            Counted::Kept
+        }
     }
 
     /// The bins.
@@ -132,19 +146,21 @@ mod tests {
     fn the_end_of_a_driven_bin_is_told() {
         let mut activity = Activity::default();
         for tenth in 0..10 {
-            assert!(!activity.count(Timestamp(tenth * SECOND / 10), Side::Client, 40, 9));
-            assert!(!activity.count(Timestamp(tenth * SECOND / 10), Side::Server, 1_400, 9));
+            let mut count = |side, payload| activity.count(Timestamp(tenth * SECOND / 10), side, payload, 9);
+            assert_eq!(count(Side::Client, 40), Counted::Kept);
+            assert_eq!(count(Side::Server, 1_400), Counted::Kept);
         }
-        assert!(activity.count(Timestamp(10 * SECOND), Side::Client, 40, 9));
-        assert!(!activity.count(Timestamp(20 * SECOND), Side::Client, 40, 9));
+        let mut at = |second| activity.count(Timestamp(second * SECOND), Side::Client, 40, 9);
+        assert_eq!((at(10), at(20)), (Counted::BehindDriven, Counted::Kept));
     }
 
     #[test]
     fn the_number_of_bins_is_bounded() {
         let mut activity = Activity::default();
-        for second in 0..1_000 {
-            activity.count(Timestamp(second * 100 * SECOND), Side::Client, 30, 7);
-        }
-        assert_eq!(activity.into_bins().len(), 7);
+        let lost = (0..1_000)
+            .map(|second| activity.count(Timestamp(second * 100 * SECOND), Side::Client, 30, 7))
+            .filter(|counted| *counted == Counted::Lost)
+            .count();
+        assert_eq!((activity.into_bins().len(), lost), (7, 993));
     }
 }

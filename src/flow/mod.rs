@@ -13,6 +13,7 @@ pub mod activity;
 pub mod community_id;
 pub mod control_loop;
 pub mod expiry;
+mod hands;
 pub mod key;
 pub mod lifetime;
 pub mod opener;
@@ -21,12 +22,13 @@ mod pool;
 pub mod reassembly;
 mod record;
 pub mod round_trip;
+pub mod ssh_channels;
 pub mod table;
 pub mod tcp;
 pub mod texture;
 pub mod timing;
 
-use activity::Activity;
+use activity::{Activity, Counted};
 use expiry::{NOBODY, Wheel};
 use key::FlowKey;
 use pool::Pool;
@@ -84,6 +86,9 @@ struct Cold {
     tunnels: TunnelStack,
     ttl: [u8; 2],
     icmp: [u8; 2],
+    /// Time stamp and IP identification of a SYN from behind a router.
+    syn_timestamp: u32,
+    syn_identification: u16,
     opener: OpenerJudgement,
     protocols: [u8; MOST_PROTOCOLS],
     app_proto: u8,
@@ -163,6 +168,8 @@ pub struct Flows {
     opening: [usize; 2],
     /// Flows whose round trips were not measured because too many were.
     pub untimed: u64,
+    /// Packets of flows that lasted longer than their activity is kept.
+    pub unbinned: u64,
 }
 
 impl Flows {
@@ -187,6 +194,7 @@ impl Flows {
             timed: [0, limits.timed_flows.div_ceil(partitions.max(1))],
             opening: [0, limits.timed_flows.div_ceil(partitions.max(1))],
             untimed: 0,
+            unbinned: 0,
         }
     }
 
@@ -341,10 +349,13 @@ impl Flows {
         let mut looks_driven = false;
         if is_binned {
             let long = hot.long.get_or_insert_default();
-            let bin_was_driven =
-                long.activity
-                    .count(segment.at, side, segment.payload_on_wire, self.bins_per_flow);
-            if bin_was_driven && hot.measured.may_be_session() && hot.tcp != NOTHING {
+            let counted = long
+                .activity
+                .count(segment.at, side, segment.payload_on_wire, self.bins_per_flow);
+            if counted == Counted::Lost {
+                self.unbinned = self.unbinned.saturating_add(1);
+            }
+            if counted == Counted::BehindDriven && hot.measured.may_be_session() && hot.tcp != NOTHING {
                 long.driven_bins = long.driven_bins.saturating_add(1);
                 looks_driven = long.driven_bins == timing::DRIVEN_BINS;
             }
@@ -363,6 +374,15 @@ impl Flows {
             if is_first_of_side {
                 if let Some(ttl) = cold.ttl.get_mut(way) {
                     *ttl = segment.ttl;
+                }
+                // From behind a router: others look at what one machine says itself.
+                if side == Side::Client
+                    && !segment.ttl.is_power_of_two()
+                    && segment.ttl != u8::MAX
+                    && !options.is_empty()
+                {
+                    cold.syn_timestamp = tcp::timestamp(options);
+                    cold.syn_identification = segment.ip_id;
                 }
                 // Of two questions it is not known which one is answered (Karn's rule).
                 if there.saturating_add(back) == 2 && hot.tcp == NOTHING {
@@ -424,7 +444,7 @@ impl Flows {
     }
 
     /// Notes that the flow speaks protocol number `name` (an index into the list given at the start);
-    /// `is_carrier` when a later one shall be its `app_proto`.
+    /// `carrier_before` when what named itself before only carries this one, so that this shall be its `app_proto`.
     pub fn name_protocol(&mut self, flow: u32, name: u8, carrier_before: bool) {
         let Some(cold) = self.cold.get_mut(flow) else {
             return;

@@ -6,7 +6,9 @@
 //! at the connection's end comes at once. This shows legs behind protocols whose clients answer nothing afterwards (DETECTION 3.2;
 //! CalcuLatency, USENIX Security 2024, and Xue et al., NDSS 2025, compare such layers, too).
 //!
-//! Only the first few answers count: later ones wait for somebody's hands.
+//! Only the first few answers count: later ones wait for somebody's hands. And only those to what was said in one go: where a program goes on
+//! speaking after a pause, an answer may belong to what it said first, and its lag behind the rest shows nothing (so a picture that is
+//! drawn in pieces is answered while it still comes).
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
 use crate::model::fact::Side;
@@ -20,6 +22,9 @@ pub const MOST: usize = 6;
 /// Whoever lets the other wait for longer is a person, and the opening is over.
 const LONGEST: Nanoseconds = 2 * SECOND;
 
+/// Who goes on speaking after this has said two things.
+const IN_ONE_GO: Nanoseconds = SECOND * 3 / 100;
+
 /// A distance of sequence numbers beyond this is behind, not ahead (RFC 9293, 3.4).
 const HALF: u32 = 1 << 31;
 
@@ -31,6 +36,10 @@ struct Speaker {
     /// It said something that the other side has not answered yet.
     is_waiting: bool,
     has_spoken: bool,
+    /// When it began to say what it waits to be answered.
+    began: Timestamp,
+    /// And when it said the last of that.
+    last: Timestamp,
     /// When the transport acknowledged all of it.
     acknowledged: Option<Timestamp>,
     /// Time from there to the answer.
@@ -59,6 +68,9 @@ impl Speaker {
             self.is_over = true;
             return;
         }
+        if self.last.since(self.began) > IN_ONE_GO {
+            return;
+        }
         if let Some(place) = self.lags.get_mut(self.count) {
             *place = lag;
             self.count = self.count.saturating_add(1);
@@ -67,12 +79,16 @@ impl Speaker {
     }
 
     /// It says something that ends here.
-    fn says(&mut self, end: u32) {
+    fn says(&mut self, at: Timestamp, end: u32) {
         if self.has_spoken && end.wrapping_sub(self.end).wrapping_sub(1) >= HALF {
             // Sent twice: which copy is answered cannot be told (Karn's rule).
             self.is_waiting = false;
             return;
         }
+        if !self.is_waiting {
+            self.began = at;
+        }
+        self.last = at;
         self.has_spoken = true;
         self.end = end;
         self.is_waiting = true;
@@ -115,7 +131,7 @@ impl Opening {
             if is_new {
                 other.answered(segment.at);
             }
-            own.says(end);
+            own.says(segment.at, end);
         }
     }
 
@@ -200,6 +216,32 @@ mod tests {
         opening.follow(&data(320, 11, 21, 10), Side::Client);
         let [_, server] = opening.into_record();
         assert_eq!(server.count(), 0);
+    }
+
+    #[test]
+    fn an_answer_to_what_was_said_with_pauses_is_not_measured() {
+        let mut opening = Opening::default();
+        let data = |at: i64, sequence, acknowledgement, length| Segment {
+            at: Timestamp(at * MILLISECOND),
+            layer: Layer::Tcp,
+            tcp_flags: tcp_flag::ACK,
+            sequence,
+            acknowledgement,
+            payload_on_wire: length,
+            ..Segment::default()
+        };
+        // A picture in two pieces, sixty milliseconds apart; the answer to the first comes shortly behind the second.
+        opening.follow(&data(0, 1, 1, 1_000), Side::Server);
+        opening.follow(&data(60, 1_001, 1, 1_000), Side::Server);
+        opening.follow(&data(62, 1, 2_001, 0), Side::Client);
+        opening.follow(&data(90, 1, 2_001, 10), Side::Client);
+        // One that comes at once is answered as a whole.
+        opening.follow(&data(200, 2_001, 11, 1_000), Side::Server);
+        opening.follow(&data(210, 3_001, 11, 1_000), Side::Server);
+        opening.follow(&data(212, 11, 4_001, 0), Side::Client);
+        opening.follow(&data(292, 11, 4_001, 10), Side::Client);
+        let [_, server] = opening.into_record();
+        assert_eq!((server.count(), server.least()), (1, Some(80 * MILLISECOND)));
     }
 
     proptest::proptest! {

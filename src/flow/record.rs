@@ -77,6 +77,8 @@ pub(super) fn build(
         bytes: whole(hot.bytes, bytes_carried),
         payload_bytes: whole(hot.payload, payload_carried),
         ttl: cold.ttl,
+        syn_timestamp: cold.syn_timestamp,
+        syn_identification: cold.syn_identification,
         icmp: is_icmp.then_some(cold.icmp),
         icmp_one_way: hot.key.is_one_way(),
         tcp: tcp.map(TcpFlow::record),

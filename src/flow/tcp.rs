@@ -414,6 +414,29 @@ fn fill(trouble: &mut Trouble, side: Side, start: u32, end: u32) -> bool {
 }
 
 /// Reads the options of a SYN (RFC 9293, 3.2; RFC 7323, 2.2).
+/// Value of the time stamp in a SYN's options (RFC 7323, 3.2); zero without one.
+pub(super) fn timestamp(options: &[u8]) -> u32 {
+    let mut rest = options;
+    while let Some((&kind, after)) = rest.split_first() {
+        rest = match (kind, after) {
+            (0, _) => return 0,
+            (1, _) => after,
+            (8, [10, a, b, c, d, ..]) => return u32::from_be_bytes([*a, *b, *c, *d]),
+            (_, [length, body @ ..]) => {
+                let Some(behind) = usize::from(*length)
+                    .checked_sub(2)
+                    .and_then(|length| body.get(length..))
+                else {
+                    return 0;
+                };
+                behind
+            }
+            (_, []) => return 0,
+        };
+    }
+    0
+}
+
 fn read_options(direction: &mut Direction, options: &[u8]) {
     let mut rest = options;
     while let Some((&kind, after)) = rest.split_first() {

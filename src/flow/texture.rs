@@ -5,6 +5,7 @@
 //! is no hand's: a program that keeps a session awake, or a keep-alive.
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
+use super::hands::Hands;
 use crate::model::latency::{Inputs, PERIOD_SCALE};
 use crate::model::time::{Nanoseconds, SECOND, Timestamp};
 
@@ -21,14 +22,21 @@ pub struct Texture {
     /// First input behind the last pause.
     began: Option<Timestamp>,
     inputs: Inputs,
+    hands: Hands,
 }
 
 impl Texture {
+    /// The other side sent a payload.
+    pub fn other_spoke(&mut self) {
+        self.hands.other_spoke();
+    }
+
     /// Takes a payload of the side.
     pub fn take(&mut self, at: Timestamp, payload: u32) {
         if !SIZES.contains(&payload) {
             return;
         }
+        self.hands.take(at, payload);
         let gap = self.last.replace(at).map(|last| at.since(last));
         match gap {
             Some(gap) if (0..PAUSE).contains(&gap) => self.inputs.gaps.add(gap),
@@ -43,7 +51,12 @@ impl Texture {
     /// What the record keeps.
     #[must_use]
     pub fn into_record(self) -> Inputs {
-        self.inputs
+        let [typed, pointed] = self.hands.into_windows();
+        Inputs {
+            typed,
+            pointed,
+            ..self.inputs
+        }
     }
 }
 

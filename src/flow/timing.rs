@@ -10,6 +10,7 @@ use super::Flows;
 use super::control_loop::Loop;
 use super::opening::Opening;
 use super::round_trip::RoundTrips;
+use super::ssh_channels::Follower;
 use super::tcp::TcpFlow;
 use super::texture::Texture;
 use crate::model::fact::Side;
@@ -97,6 +98,8 @@ pub struct Timing {
     pub round_trips: RoundTrips,
     /// How the connection opens, where that was seen.
     opening: Option<Opening>,
+    /// Which end opens channels, should it be SSH and its beginning have been seen.
+    channels: Option<Box<Follower>>,
     /// Bursts of the client, of the server, and what came back; once the flow is long.
     loops: Option<Box<[Loop; 2]>>,
     /// Input-sized packets of the client, and of the server.
@@ -112,6 +115,9 @@ impl Timing {
         if let Some(opening) = &mut self.opening {
             opening.follow(segment, side);
         }
+        if let Some(channels) = &mut self.channels {
+            channels.follow(segment, side);
+        }
         if segment.layer != Layer::Tcp || segment.has_tcp(tcp_flag::SYN) || segment.has_tcp(tcp_flag::RST) {
             return;
         }
@@ -126,11 +132,12 @@ impl Timing {
         other.came_back(segment.at, acknowledgement, segment.payload_on_wire);
         if segment.payload_on_wire > 0 {
             let [of_client, of_server] = &mut self.textures;
-            let texture = match side {
-                Side::Client => of_client,
-                Side::Server => of_server,
+            let (texture, others) = match side {
+                Side::Client => (of_client, of_server),
+                Side::Server => (of_server, of_client),
             };
             texture.take(segment.at, segment.payload_on_wire);
+            others.other_spoke();
             let end = segment.sequence.wrapping_add(segment.payload_on_wire);
             own.sent(segment.at, end, segment.payload_on_wire);
         }
@@ -146,6 +153,7 @@ impl Timing {
             openings: self.opening.map(Opening::into_record).unwrap_or_default(),
             inputs: self.textures.map(Texture::into_record),
             loops: has_bursts.then(|| Box::new(loops)),
+            channels: self.channels.and_then(|channels| channels.into_record()),
         })
     }
 }
@@ -198,6 +206,7 @@ impl Flows {
         let mut timing = Timing {
             speaks_wireguard,
             opening: (!is_long).then(Opening::default),
+            channels: (hot.measured == Measured::Opening).then(Box::default),
             loops: is_long.then(Box::default),
             ..Timing::default()
         };
@@ -210,6 +219,9 @@ impl Flows {
         }
         if let Some(opening) = &mut timing.opening {
             opening.follow(segment, side);
+        }
+        if let Some(channels) = &mut timing.channels {
+            channels.follow(segment, side);
         }
         long.timing = Some(Box::new(timing));
     }

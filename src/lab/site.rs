@@ -109,10 +109,21 @@ impl Site {
 
     /// A Windows machine that is switched on in the first morning and stays on.
     pub(super) fn machine(&mut self, name: &str, octet: u8, role: &'static str) -> Host {
+        self.machine_while(name, octet, role, (0, self.days))
+    }
+
+    /// The same from the morning of one day to the end of the day before another.
+    pub(super) fn machine_while(
+        &mut self,
+        name: &str,
+        octet: u8,
+        role: &'static str,
+        (arrives, leaves): (u64, u64),
+    ) -> Host {
         let mut random = self.random.fork(name);
         let wifi = random.within(300..=self.habits.radio);
         let machine = self.network.machine(name, octet, Stack::Windows, wifi);
-        let on = 6 * HOUR + random.within(0..=20 * MINUTE);
+        let on = arrives * DAY + 6 * HOUR + random.within(0..=20 * MINUTE);
         let (vendor_class, parameters) = WINDOWS;
         let client = Client {
             name,
@@ -122,7 +133,7 @@ impl Site {
         let ready = self.network.join(on, &machine, client);
         // Its own calls, also at night.
         let mut at = ready + random.within(MINUTE..=30 * MINUTE);
-        while at < self.days * DAY {
+        while at < leaves * DAY {
             let service = super::household::BACKGROUND;
             if let Some(service) = random.pick(&service) {
                 self.network
@@ -280,8 +291,21 @@ impl Site {
         turns: &[(Micros, Micros)],
         controller: &str,
     ) {
+        self.reached_while(machine, reach, turns, controller, (0, self.days));
+    }
+
+    /// The same from the morning of one day to the end of the day before another.
+    pub(super) fn reached_while(
+        &mut self,
+        machine: &Host,
+        reach: &Reach,
+        turns: &[(Micros, Micros)],
+        controller: &str,
+        (arrives, leaves): (u64, u64),
+    ) {
         let mut random = self.random.fork(&format!("reach {}", machine.name));
-        let span = (7 * HOUR + random.within(0..=10 * MINUTE), self.days * DAY);
+        let installed = arrives * DAY + 7 * HOUR + random.within(0..=10 * MINUTE);
+        let span = (installed, leaves * DAY);
         let stretches: Vec<Stretch> = turns
             .iter()
             .map(|(from, to)| (*from, *to, State::Driven))

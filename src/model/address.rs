@@ -161,6 +161,9 @@ pub enum SpaceKind {
 pub struct AddressSpace(pub u64);
 
 impl AddressSpace {
+    /// Kind and identifier.
+    const IDENTIFIER: u64 = 0xf << 24 | 0xffff_ffff << 28;
+
     /// Adds a VLAN tag inside those already there; a third and deeper one replaces the inner.
     #[must_use]
     pub const fn with_vlan(self, id: u16) -> Self {
@@ -175,7 +178,13 @@ impl AddressSpace {
     /// Sets the tunnel's network identifier; the innermost one that separates spaces counts.
     #[must_use]
     pub const fn with_identifier(self, kind: SpaceKind, identifier: u32) -> Self {
-        Self(self.0 & !(0xf << 24 | 0xffff_ffff << 28) | (kind as u64) << 24 | (identifier as u64) << 28)
+        Self(self.0 & !Self::IDENTIFIER | (kind as u64) << 24 | (identifier as u64) << 28)
+    }
+
+    /// The same tags with the network identifier of another space.
+    #[must_use]
+    pub const fn with_identifier_of(self, other: Self) -> Self {
+        Self(self.0 & !Self::IDENTIFIER | other.0 & Self::IDENTIFIER)
     }
 
     /// Whether these are addresses that only a stranger speaks of ([`SpaceKind::Stranger`]): whatever they say, no machine of ours
@@ -232,6 +241,15 @@ mod tests {
         let told = space.with_identifier(SpaceKind::Stranger, 7);
         assert!(told.is_strangers());
         assert_eq!((told.vlans(), told.identifier()), (space.vlans(), None));
+        let tagged = AddressSpace::default()
+            .with_identifier(SpaceKind::Stranger, 7)
+            .with_vlan(3);
+        assert_eq!(
+            tagged.with_identifier_of(space),
+            AddressSpace::default()
+                .with_vlan(3)
+                .with_identifier(SpaceKind::Vni, 0xff_ffff)
+        );
         assert_ne!(AddressSpace::default(), AddressSpace::default().with_vlan(0));
     }
 

@@ -146,6 +146,12 @@ pub struct TcpRecord {
 /// Length of one activity bin.
 pub const BIN: Nanoseconds = 10 * super::time::SECOND;
 
+/// Number of the bin of a moment since 1970; 0 before.
+#[must_use]
+pub fn bin_of(at: Timestamp) -> u32 {
+    u32::try_from(at.0.div_euclid(BIN)).unwrap_or(0)
+}
+
 /// What moved in ten seconds of a flow, for the state machine of remote sessions (idle, viewed, driven, bulk).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ActivityBin {
@@ -201,6 +207,11 @@ pub struct FlowRecord {
     pub payload_bytes: [u64; 2],
     /// TTL or hop limit of the first packet each way; 0 where none was seen.
     pub ttl: [u8; 2],
+    /// Time stamp (RFC 7323) and IP identification of the client's SYN, where it has passed a router on its way to the capture point; zero
+    /// where there is none, or nobody asks.
+    pub syn_timestamp: u32,
+    /// See above.
+    pub syn_identification: u16,
     /// Type and code of the first ICMP message each way.
     pub icmp: Option<[u8; 2]>,
     /// ICMP of a type that has no counterpart: the flow has one direction.

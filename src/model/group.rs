@@ -64,7 +64,7 @@ pub struct Group {
     pub id: ContentId,
     /// At least two, sorted by identifier.
     pub members: Vec<Member>,
-    /// The pairs among them that hold it together, sorted.
+    /// The pairs among them, sorted: those that hold it together, and of the first members every other.
     pub edges: Vec<PairLedger>,
     /// What clustering by density says where it does not see the same group.
     pub second_opinion: Option<String>,

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::sketch::{Quantiles, Sketch};
+use super::ssh_channels::SshChannels;
 use super::time::{Nanoseconds, SECOND, Timestamp};
 
 /// Width of one step of a [`Lags`] histogram.
@@ -87,6 +88,10 @@ pub struct Inputs {
     pub gaps: Sketch,
     /// From the first behind one such silence to the first behind the next, divided by [`PERIOD_SCALE`].
     pub periods: Sketch,
+    /// Windows of ten seconds in which somebody typed.
+    pub typed: u32,
+    /// Windows of ten seconds in which somebody moved a pointer.
+    pub pointed: u32,
 }
 
 /// The same as records show it.
@@ -101,6 +106,10 @@ pub struct InputRecord {
     /// Period of the input behind silences, where it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub period_s: Option<f64>,
+    /// Seconds of ten-second windows with typing in them.
+    pub typing_s: u32,
+    /// Seconds of ten-second windows with movements of a pointer in them.
+    pub pointing_s: u32,
 }
 
 /// Input from here on is bunched (DETECTION 3.3).
@@ -131,6 +140,8 @@ impl InputRecord {
             median_ms: milliseconds(inputs.gaps.quantile(0.5).unwrap_or(0)),
             bunched: (inputs.gaps.share_below(BUNCHED) * 1_000.0).round() / 1_000.0,
             period_s: (inputs.periods.count() >= PERIODS).then(period).flatten(),
+            typing_s: inputs.typed.saturating_mul(10),
+            pointing_s: inputs.pointed.saturating_mul(10),
         })
     }
 }
@@ -147,6 +158,8 @@ pub struct Latency {
     pub inputs: [Inputs; 2],
     /// What answers the bursts of the client, and of the server; nothing where neither sent any.
     pub loops: Option<Box<[ControlLoop; 2]>>,
+    /// Of one flow of SSH: who opened channels in it.
+    pub channels: Option<SshChannels>,
 }
 
 impl Latency {
@@ -173,6 +186,8 @@ impl Latency {
         for (known, more) in self.inputs.iter_mut().zip(&other.inputs) {
             known.gaps.merge(&more.gaps);
             known.periods.merge(&more.periods);
+            known.typed = known.typed.saturating_add(more.typed);
+            known.pointed = known.pointed.saturating_add(more.pointed);
         }
         match (&mut self.loops, other.loops) {
             (Some(loops), Some(others)) => {

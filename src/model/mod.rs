@@ -32,6 +32,7 @@ pub mod router;
 pub mod segment;
 pub mod sketch;
 pub mod sphere;
+pub mod ssh_channels;
 pub mod summary;
 pub mod threads;
 pub mod time;

@@ -28,6 +28,12 @@ pub fn may_be_one(one: &str, other: &str) -> bool {
     one == other || shorter >= COMMON && (one.starts_with(&other) || other.starts_with(&one))
 }
 
+/// The service that knows a customer by this name; nothing where people wrote it out.
+#[must_use]
+pub fn service(name: &str) -> &str {
+    name.split_once('@').map_or("", |(_, service)| service)
+}
+
 /// Whether a name is a customer's label at a service, and not written out by people.
 #[must_use]
 pub fn is_label(name: &str) -> bool {

@@ -278,6 +278,8 @@ pub struct VpnUse {
     pub place: VpnPlace,
     /// Product or protocol.
     pub product: String,
+    /// Public reports on such cases name it, or the policy lists it; most who use it have nothing to do with them.
+    pub is_watched: bool,
     /// The finding.
     pub finding: ContentId,
 }
@@ -334,7 +336,7 @@ pub struct HostProfile {
     pub days: Days,
     /// Somebody at the machine itself, outside sessions.
     pub local_use: Observable<LocalUse>,
-    /// When it booted.
+    /// When it came onto its network after it had been off, asleep or cut off: one after another where somebody restarts several.
     pub boots: Observable<Vec<Timestamp>>,
     /// Milliseconds by which the control loop is longer than the path to the relay (DETECTION 3.2).
     pub control_excess_ms: Observable<f64>,

@@ -367,6 +367,7 @@ mod tests {
         // Packets without link addresses, as a raw capture has them.
         let mut claim = |locals: &mut Locals, mac, at| {
             let (local, _) = locals.claim(space, address, mac, Timestamp(at)).unwrap();
+            locals.heard(local, Timestamp(at));
             identity.holds_lease(mac, local);
         };
         let before = locals.place(space, address, MacAddress::ABSENT, NOW).unwrap();

@@ -15,6 +15,7 @@ pub mod locals;
 pub mod names;
 mod owners;
 pub mod presence;
+pub mod starts;
 pub mod streams;
 
 use std::net::IpAddr;
@@ -23,6 +24,7 @@ use identity::{Host, Identity};
 use locals::{LocalAddress, Locals};
 use names::Names;
 use presence::Presence;
+use starts::Starts;
 use streams::Streams;
 
 use crate::model::address::{Address, MacAddress};
@@ -42,6 +44,7 @@ pub struct Observers {
     names: Names,
     identity: Identity,
     presence: Presence,
+    starts: Starts,
     streams: Streams,
 }
 
@@ -57,12 +60,17 @@ impl Observers {
             names: Names::new(limits.answers),
             identity: Identity::new(limits.hosts),
             presence: Presence::new(limits.calls),
+            starts: Starts::new(limits.hosts),
             streams: Streams::default(),
         }
     }
 
     /// Takes what a packet told about hosts.
     pub fn event(&mut self, header: &EventHeader, facts: FactIter<'_>) {
+        if header.space.is_strangers() {
+            return;
+        }
+        self.starts.event(header, facts.clone());
         learn::from_event(
             header,
             facts,
@@ -198,6 +206,12 @@ impl Observers {
         &self.presence
     }
 
+    /// When machines came up.
+    #[must_use]
+    pub const fn starts(&self) -> &Starts {
+        &self.starts
+    }
+
     /// Enters the client of a flow that has no local end, because the flow turned out to matter.
     pub fn enter_client(&mut self, flow: &FlowRecord) -> Option<LocalIndex> {
         let local = self.locals.enter(flow.space, flow.client.address, flow.start)?;
@@ -254,6 +268,7 @@ impl Observers {
             "connections beyond the bound on traces of people",
             self.presence.refused,
         );
+        losses.add("starts of machines beyond the bounds", self.starts.refused);
         self.identity.resolve(&self.locals)
     }
 

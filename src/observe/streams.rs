@@ -10,6 +10,8 @@ pub struct Streams {
     pub connections: u64,
     /// Those of which one direction alone was seen.
     pub one_sided: u64,
+    /// Payload bytes of those.
+    pub one_sided_bytes: u64,
     /// Payload bytes that were seen.
     pub bytes: u64,
     /// Payload bytes in holes that nothing filled.
@@ -27,6 +29,8 @@ impl Streams {
         self.connections = self.connections.saturating_add(1);
         if flow.packets.contains(&0) {
             self.one_sided = self.one_sided.saturating_add(1);
+            let bytes = client.saturating_add(server);
+            self.one_sided_bytes = self.one_sided_bytes.saturating_add(bytes);
         }
         for (side, seen) in tcp.sides.iter().zip(flow.payload_bytes) {
             self.bytes = self.bytes.saturating_add(seen);
@@ -74,6 +78,7 @@ mod tests {
             Streams {
                 connections: 2,
                 one_sided: 1,
+                one_sided_bytes: 1_000,
                 bytes: 2_050,
                 missing: 400,
             }

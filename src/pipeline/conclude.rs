@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::host_record::{names, record};
 use super::{declared, quiet, received};
 use crate::cluster;
+use crate::detect::place::watched_vpn;
 use crate::detect::{Concluded, Detectors, HostView, Knowledge, place_record};
 use crate::explain::damage::Received;
 use crate::explain::weights::Weights;
@@ -31,6 +32,7 @@ use crate::observe::locals::RESOLVER;
 use crate::profile::{self, EgressSight, SessionSight, Sight, Watched};
 use crate::settings::inventory::Inventory;
 use crate::settings::policy::SiteKind;
+use crate::signatures::entry::VpnService;
 
 /// What the end needs to know beside the detectors.
 pub struct Ending<'a> {
@@ -370,6 +372,7 @@ fn sight(
         days: [view.seen.0, view.seen.1].into_iter().map(day_of).collect(),
         driven_by: concluded.drives.of(host.id),
         kvm_minutes: concluded.drives.minutes(host.id),
+        starts: observers.starts().of(host.mac),
     }
 }
 
@@ -403,6 +406,7 @@ fn session_sights(views: &[HostView], concluded: &Concluded, ending: &Ending<'_>
         .map(|session| {
             let finding = concluded.findings.get(session.finding);
             let host = by_id.get(&session.host).copied();
+            let tool = finding.and_then(|finding| ending.knowledge.catalogue.tool(&finding.tool));
             SessionSight {
                 finding: session.finding,
                 relays: session.relays.clone(),
@@ -413,20 +417,31 @@ fn session_sights(views: &[HostView], concluded: &Concluded, ending: &Ending<'_>
                 controller_place: finding.and_then(|finding| controller_place(finding, host?, ending)),
                 control_excess_ms: Some(session.control_excess_ms),
                 transport_ms: session.transport_ms,
-                is_consumer_vpn: finding
-                    .and_then(|finding| ending.knowledge.catalogue.tool(&finding.tool))
-                    .is_some_and(|tool| tool.is_consumer_vpn),
+                is_consumer_vpn: tool.is_some_and(|tool| tool.vpn_service > VpnService::No),
+                is_watched_vpn: tool.is_some_and(|tool| watched_vpn::is_watched(tool, &ending.knowledge)),
             }
         })
         .collect()
 }
 
-/// Where a controller sits in relation to the machine: on the same network, in a data centre, in another country than
-/// the assignee's.
+/// Where a controller sits in relation to the machine: behind a VPN service that reports name, on the same network, in a data
+/// centre, in another country than the assignee's.
 fn controller_place(finding: &Finding, host: &HostView, ending: &Ending<'_>) -> Option<ControllerPlace> {
     let controller = finding.controller.as_ref()?;
     let ip = controller.address.to_ip();
-    let Some(place) = ending.knowledge.geo.place(ip) else {
+    let place = ending.knowledge.geo.place(ip);
+    if let Some(exit) = watched_vpn::exit(controller.address, place.as_ref(), &ending.knowledge) {
+        return Some(ControllerPlace {
+            kind: ControllerPlaceKind::WatchedVpn,
+            country: place
+                .and_then(|place| place.country)
+                .map(|country| country.to_string()),
+            organisation: Some(exit.provider),
+            source: exit.source,
+            is_default_database_only: exit.is_default_database_only,
+        });
+    }
+    let Some(place) = place else {
         let is_inside = views_local(controller.address, host);
         return is_inside.then(|| ControllerPlace {
             kind: ControllerPlaceKind::SameRegion,

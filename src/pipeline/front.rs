@@ -63,9 +63,11 @@ impl Reader {
         watch: Option<Watch>,
         stop: Arc<AtomicBool>,
     ) -> Self {
+        let mut decoder = Decoder::new(limits);
+        decoder.expect_captures(source.captures().len());
         Self {
             source,
-            decoder: Decoder::new(limits),
+            decoder,
             seed,
             watch,
             error: None,

@@ -39,6 +39,8 @@ pub struct FlowCounters {
     pub evicted: u64,
     /// Flows whose round trips were not measured because too many were.
     pub untimed: u64,
+    /// Packets of flows that lasted longer than their activity is kept ([`Limits::bins_per_flow`]).
+    pub unbinned: u64,
 }
 
 /// Runs everything that `reader` gives through the partitions to `back` and on to `writer`, then ends all flows.
@@ -76,11 +78,12 @@ pub fn run<B: Back, W: Writer<B::Notes>>(
     )?;
     let mut counters = FlowCounters::default();
     for shard in &shards {
-        let [peak, begun, evicted, untimed] = shard.counters();
+        let [peak, begun, evicted, untimed, unbinned] = shard.counters();
         counters.begun = counters.begun.saturating_add(begun);
         counters.peak = counters.peak.saturating_add(peak);
         counters.evicted = counters.evicted.saturating_add(evicted);
         counters.untimed = counters.untimed.saturating_add(untimed);
+        counters.unbinned = counters.unbinned.saturating_add(unbinned);
     }
     Some((reader, counters, back, writer))
 }

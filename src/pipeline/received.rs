@@ -31,6 +31,7 @@ pub fn with_streams(received: Received, streams: Streams) -> Received {
     Received {
         connections: streams.connections,
         connections_one_sided: streams.one_sided,
+        stream_bytes_one_sided: streams.one_sided_bytes,
         stream_bytes: streams.bytes,
         stream_bytes_lost: streams.missing,
         ..received

@@ -158,14 +158,16 @@ impl Shard {
         }
     }
 
-    /// Greatest number of flows held at once, flows begun, flows evicted, flows not measured for want of room.
+    /// Greatest number of flows held at once, flows begun, flows evicted, flows not measured for want of room, packets whose activity was
+    /// not kept.
     #[must_use]
-    pub fn counters(&self) -> [u64; 4] {
+    pub fn counters(&self) -> [u64; 5] {
         [
             self.flows.peak as u64,
             self.flows.begun,
             self.flows.evicted,
             self.flows.untimed,
+            self.flows.unbinned,
         ]
     }
 

@@ -16,22 +16,27 @@ const MOST_KVMS: usize = 64;
 /// IP KVMs by the router through which they talk.
 pub(super) type ByRouter = BTreeMap<Router, Arc<[KvmSeen]>>;
 
+/// Whether a finding says that its host is an IP KVM, in use or not: who looks at one's picture is none, and a lead alone makes none.
+pub(super) fn shows_screens(finding: &Finding) -> bool {
+    finding.kind == FindingKind::IpKvm
+        && finding.confidence > Confidence::Low
+        && !matches!(finding.role, Role::Controller | Role::Client)
+}
+
 /// IP KVMs by router. A lead alone (the maker's prefix on a card, a name that others may have) is none.
 pub(super) fn by_router(sights: &[Sight], findings: &[Finding]) -> ByRouter {
     let by_host: BTreeMap<ContentId, &Sight> = sights.iter().map(|sight| (sight.host, sight)).collect();
     let mut list: BTreeMap<Router, BTreeSet<KvmSeen>> = BTreeMap::new();
-    for finding in findings
-        .iter()
-        .filter(|finding| finding.kind == FindingKind::IpKvm && finding.role == Role::Server)
-        .filter(|finding| finding.confidence > Confidence::Low)
-    {
-        let gateways = by_host.get(&finding.host).map(|sight| sight.gateways.keys());
-        for gateway in gateways.into_iter().flatten() {
+    for finding in findings.iter().filter(|finding| shows_screens(finding)) {
+        let Some(sight) = by_host.get(&finding.host) else {
+            continue;
+        };
+        for gateway in sight.gateways.keys() {
             let known = list.entry(*gateway).or_default();
             if known.len() < MOST_KVMS {
                 known.insert(KvmSeen {
                     host: finding.host,
-                    name: finding.tool.clone(),
+                    name: name(sight, finding),
                     finding: finding.id,
                 });
             }
@@ -40,6 +45,15 @@ pub(super) fn by_router(sights: &[Sight], findings: &[Finding]) -> ByRouter {
     list.into_iter()
         .map(|(gateway, kvms)| (gateway, kvms.into_iter().collect()))
         .collect()
+}
+
+/// What its own record calls it, so that nobody takes a board with two names for two.
+fn name(sight: &Sight, finding: &Finding) -> String {
+    let asset = (sight.asset.as_ref()).and_then(|asset| asset.record.asset.clone());
+    asset
+        .or_else(|| sight.names.first().map(|name| name.name.clone()))
+        .or_else(|| sight.ips.first().map(ToString::to_string))
+        .unwrap_or_else(|| finding.tool.clone())
 }
 
 /// IP KVMs behind the same routers.
@@ -110,6 +124,29 @@ mod tests {
         let first = lists[0].seen().unwrap();
         assert_eq!(first.len(), MOST_KVMS);
         assert!(lists.iter().all(|list| Arc::ptr_eq(list.seen().unwrap(), first)));
+    }
+
+    #[test]
+    fn a_board_is_called_what_its_own_record_calls_it() {
+        let (mut sights, findings) = boards(1, &[ROUTER]);
+        sights[0].ips = vec![crate::model::address::Address::from_v4([192, 0, 2, 9])];
+        let of = |sights: &[Sight]| by_router(sights, &findings)[&ROUTER][0].name.clone();
+        assert_eq!(of(&sights), "192.0.2.9");
+        sights[0].names = vec![crate::model::host::HostName {
+            name: "pikvm-attic".to_owned(),
+            source: "dhcp".to_owned(),
+        }];
+        assert_eq!(of(&sights), "pikvm-attic");
+    }
+
+    #[test]
+    fn a_board_in_use_is_seen_and_who_looks_at_one_is_none() {
+        let (sights, mut findings) = boards(3, &[ROUTER]);
+        findings[0].role = Role::Controlled;
+        findings[1].role = Role::Controller;
+        let kvms = by_router(&sights, &findings);
+        let seen: Vec<ContentId> = kvms[&ROUTER].iter().map(|kvm| kvm.host).collect();
+        assert_eq!(seen, [ContentId(1), ContentId(3)]);
     }
 
     #[test]

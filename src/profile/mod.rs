@@ -62,6 +62,8 @@ pub struct Sight {
     pub driven_by: Observable<Vec<KvmSeen>>,
     /// Minutes in which somebody watched it through them, in order.
     pub kvm_minutes: Minutes,
+    /// When it came up.
+    pub starts: Observable<Vec<Timestamp>>,
 }
 
 /// A public address of a machine.
@@ -92,6 +94,8 @@ pub struct SessionSight {
     pub controller_place: Option<ControllerPlace>,
     /// The tool is sold to consumers for hiding where one is.
     pub is_consumer_vpn: bool,
+    /// It is a VPN service that public reports on such cases name, or that the policy lists.
+    pub is_watched_vpn: bool,
     /// By how many milliseconds the session's loop is longer than its transport; why that is not known.
     pub control_excess_ms: Option<Result<f64, &'static str>>,
     /// Median round trip to the peer or relay in milliseconds.
@@ -227,15 +231,9 @@ fn profile(
             unattended::judge(&session.intervals, &sight.active, &shown_minutes, sight.seen.0);
     }
     let activity = personal::judge(&sight.active, &shown_minutes);
-    // Who looks at a KVM's picture is none, and a lead alone makes none.
-    let shows_screens = |finding: &Finding| {
-        finding.kind == FindingKind::IpKvm
-            && finding.confidence > Confidence::Low
-            && !matches!(finding.role, Role::Controller | Role::Client)
-    };
     let is_kvm = own
         .iter()
-        .find(|(finding, _)| shows_screens(finding))
+        .find(|(finding, _)| kvms::shows_screens(finding))
         .map(|(finding, _)| finding.id);
     HostProfile {
         host: sight.host,
@@ -274,7 +272,7 @@ fn profile(
         },
         vpn: vpn(own),
         days: days.into_iter().collect(),
-        boots: Observable::hidden("starts of machines are not followed yet"),
+        boots: sight.starts.clone(),
         control_excess_ms: control_excess(own),
         transport_ms: transport(own),
     }
@@ -283,7 +281,7 @@ fn profile(
 /// Median of what the sessions in which the host is controlled say of their loops.
 fn control_excess(own: &[(&Finding, Option<&SessionSight>)]) -> Observable<f64> {
     let mut known = Vec::new();
-    let mut reason = "no session was seen";
+    let mut reason = "no session of a remote tool was seen";
     for (finding, session) in own {
         let Some(measured) = session.and_then(|session| session.control_excess_ms) else {
             continue;
@@ -432,16 +430,22 @@ fn main_role(own: &[(&Finding, Option<&SessionSight>)]) -> Role {
 
 /// Use of a VPN service on the machine that nobody sanctioned.
 fn vpn(own: &[(&Finding, Option<&SessionSight>)]) -> Observable<VpnUse> {
-    let found = own.iter().find(|(finding, session)| {
-        finding.kind == FindingKind::Vpn
-            && finding.flow_count > 0
-            && finding.sanctioned != Some(true)
-            && session.is_some_and(|session| session.is_consumer_vpn)
-    });
+    let is_watched = |session: Option<&SessionSight>| session.is_some_and(|session| session.is_watched_vpn);
+    let found = own
+        .iter()
+        .filter(|(finding, session)| {
+            finding.kind == FindingKind::Vpn
+                && finding.flow_count > 0
+                && finding.sanctioned != Some(true)
+                && session.is_some_and(|session| session.is_consumer_vpn || session.is_watched_vpn)
+        })
+        // Of several the one that matters most, else the first.
+        .min_by_key(|(_, session)| !is_watched(*session));
     match found {
-        Some((finding, _)) => Observable::Observed(VpnUse {
+        Some((finding, session)) => Observable::Observed(VpnUse {
             place: VpnPlace::Machine,
             product: finding.tool.clone(),
+            is_watched: is_watched(*session),
             finding: finding.id,
         }),
         None => Observable::Absent,

@@ -60,6 +60,18 @@ impl<'a> Flat<'a> {
         self.flow().tcp.as_ref()
     }
 
+    /// A side of a TCP connection that sent anything.
+    fn end(&self, side: usize) -> Option<&'a TcpSide> {
+        of(&self.flow().packets, side).filter(|packets| *packets > 0)?;
+        self.tcp()?.sides.get(side)
+    }
+
+    /// Bytes that are missing of both directions; nothing where none are.
+    fn missing(&self, bytes: impl Fn(&TcpSide) -> u64) -> Option<u64> {
+        let sum = self.tcp()?.sides.iter().map(bytes).fold(0, u64::saturating_add);
+        (sum > 0).then_some(sum)
+    }
+
     /// Sum of a counter over both directions of a TCP connection.
     fn both(&self, counter: impl Fn(&TcpSide) -> u32) -> Option<u64> {
         self.tcp()
@@ -289,6 +301,43 @@ pub(super) const COLUMNS: &[Column] = &[
         Take::Count(|it| it.both(|side| side.out_of_order)),
     ),
     maybe("gaps", Take::Count(|it| it.both(|side| side.gaps))),
+    maybe("gap_bytes", Take::Count(|it| it.missing(|side| side.gap_bytes))),
+    maybe(
+        "unseen_bytes",
+        Take::Count(|it| it.missing(|side| side.unseen_bytes)),
+    ),
+    maybe("client_mss", Take::Small(|it| it.end(0)?.mss.map(i32::from))),
+    maybe(
+        "client_window_scale",
+        Take::Small(|it| it.end(0)?.window_scale.map(i32::from)),
+    ),
+    maybe(
+        "client_window",
+        Take::Small(|it| it.end(0).map(|end| i32::from(end.first_window))),
+    ),
+    maybe(
+        "client_ttl",
+        Take::Small(|it| {
+            it.end(0)?;
+            of(&it.flow().ttl, 0).map(i32::from)
+        }),
+    ),
+    maybe("server_mss", Take::Small(|it| it.end(1)?.mss.map(i32::from))),
+    maybe(
+        "server_window_scale",
+        Take::Small(|it| it.end(1)?.window_scale.map(i32::from)),
+    ),
+    maybe(
+        "server_window",
+        Take::Small(|it| it.end(1).map(|end| i32::from(end.first_window))),
+    ),
+    maybe(
+        "server_ttl",
+        Take::Small(|it| {
+            it.end(1)?;
+            of(&it.flow().ttl, 1).map(i32::from)
+        }),
+    ),
     repeating(maybe(
         "server_name",
         Take::Text(|it| it.row.server_name.map(|one| &*one.name)),
@@ -297,6 +346,10 @@ pub(super) const COLUMNS: &[Column] = &[
         "server_name_source",
         Take::Text(|it| it.row.server_name.map(|one| one.source.name())),
     )),
+    maybe(
+        "server_name_lifetime",
+        Take::Count(|it| it.row.server_name?.lifetime.map(u64::from)),
+    ),
     repeating(maybe("tls_sni", Take::Text(|it| it.said.tls.as_ref()?.sni))),
     repeating(maybe("tls_alpn", Take::Text(|it| it.said.tls.as_ref()?.alpn))),
     repeating(maybe(
@@ -331,6 +384,10 @@ pub(super) const COLUMNS: &[Column] = &[
         "http_user_agent",
         Take::Text(|it| it.said.http.as_ref()?.user_agent),
     )),
+    repeating(maybe(
+        "http_server",
+        Take::Text(|it| it.said.http.as_ref()?.server),
+    )),
     maybe("http_status", Take::Count(|it| it.said.http.as_ref()?.status)),
     repeating(maybe("dns_rrname", Take::Text(|it| it.said.dns.as_ref()?.rrname))),
     repeating(maybe(
@@ -343,6 +400,15 @@ pub(super) const COLUMNS: &[Column] = &[
         Take::Text(|it| it.place(0)?.as_org.as_deref()),
     )),
     repeating(maybe("src_kind", Take::Text(|it| it.place(0)?.kind.as_deref()))),
+    repeating(maybe("src_city", Take::Text(|it| it.place(0)?.city.as_deref()))),
+    repeating(maybe(
+        "src_kind_source",
+        Take::Text(|it| it.place(0)?.kind_source.as_deref()),
+    )),
+    repeating(maybe(
+        "src_source",
+        Take::Text(|it| it.place(0)?.source.as_deref()),
+    )),
     repeating(maybe(
         "dest_country",
         Take::Text(|it| it.place(1)?.country.as_deref()),
@@ -353,4 +419,13 @@ pub(super) const COLUMNS: &[Column] = &[
         Take::Text(|it| it.place(1)?.as_org.as_deref()),
     )),
     repeating(maybe("dest_kind", Take::Text(|it| it.place(1)?.kind.as_deref()))),
+    repeating(maybe("dest_city", Take::Text(|it| it.place(1)?.city.as_deref()))),
+    repeating(maybe(
+        "dest_kind_source",
+        Take::Text(|it| it.place(1)?.kind_source.as_deref()),
+    )),
+    repeating(maybe(
+        "dest_source",
+        Take::Text(|it| it.place(1)?.source.as_deref()),
+    )),
 ];

@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 use crate::model::case::Case;
 use crate::model::farm::Farm;
 use crate::model::finding::{Finding, FindingKind};
+use crate::model::host::Verdict;
 use crate::model::identity::ContentId;
 use crate::model::time::Timestamp;
 
@@ -40,6 +41,23 @@ pub fn write(case: &Case, to: &mut dyn Write) -> io::Result<()> {
     let ids: Vec<&str> = bundle.objects.keys().map(String::as_str).collect();
     let id = own("bundle", &ids);
     write_line(to, &json!({"type": "bundle", "id": id, "objects": objects}))
+}
+
+/// How sure a producer is of an inference (STIX 2.1, section 3.2), from the posterior of what the object says and from the verdict: what
+/// held a verdict down holds the confidence down, by the upper edges of the bands (DETECTION 5.2), and what is as sure as can be is "almost
+/// certain", 95 in the standard's scale of estimates (appendix A). A hundred is for what was observed.
+fn confidence(posterior: f64, verdict: Verdict) -> u8 {
+    let most = match verdict {
+        Verdict::None => 2,
+        Verdict::Note => 20,
+        Verdict::Review => 80,
+        Verdict::Likely => 94,
+        Verdict::Strong => 95,
+    };
+    (1..=most)
+        .rev()
+        .find(|percent| f64::from(*percent) <= posterior * 100.0)
+        .unwrap_or(0)
 }
 
 /// An identifier of our own making: type and UUIDv5 over the parts.
@@ -237,8 +255,6 @@ impl Bundle {
         let key = farm.id.to_string();
         let summary = self.said(&farm.summary);
         let [best, ..] = words::ranked(&farm.explanations);
-        #[expect(clippy::cast_possible_truncation, reason = "a probability times a hundred")]
-        let confidence = (farm.explanations.farm.clamp(0.0, 1.0) * 100.0).round() as i64;
         let infrastructure = self.domain_object(
             "infrastructure",
             own("infrastructure", &[&key]),
@@ -247,7 +263,7 @@ impl Bundle {
                 "description": summary,
                 "infrastructure_types": ["unknown"],
                 "first_seen": farm.timestamp,
-                "confidence": confidence,
+                "confidence": confidence(best.probability, farm.verdict),
             }),
         );
         let mut refs = vec![infrastructure.clone()];
@@ -324,5 +340,20 @@ impl Bundle {
             lines.push(format!("not observable: {}", self.said(hidden)));
         }
         lines.join("\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_inference_is_certain_and_what_held_the_verdict_down_counts() {
+        assert_eq!(confidence(1.0, Verdict::Strong), 95);
+        assert_eq!(confidence(0.85, Verdict::Likely), 85);
+        assert_eq!(confidence(0.999, Verdict::Review), 80);
+        assert_eq!(confidence(0.41, Verdict::Review), 41);
+        assert_eq!(confidence(0.004, Verdict::None), 0);
+        assert_eq!(confidence(f64::NAN, Verdict::Strong), 0);
     }
 }

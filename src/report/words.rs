@@ -77,6 +77,10 @@ pub fn probability(value: f64) -> String {
     if value > 0.0 && value < 0.000_5 {
         return "<.001".to_owned();
     }
+    // Nothing that is inferred is certain.
+    if value >= 0.999_5 {
+        return ">.999".to_owned();
+    }
     let text = format!("{value:.3}");
     text.strip_prefix('0').map_or_else(|| text.clone(), str::to_owned)
 }
@@ -324,7 +328,8 @@ mod tests {
     #[test]
     fn figures_read_as_people_write_them() {
         assert_eq!(probability(0.9412), ".941");
-        assert_eq!(probability(1.0), "1.000");
+        assert_eq!(probability(1.0), ">.999");
+        assert_eq!(probability(0.999), ".999");
         assert_eq!(probability(0.0001), "<.001");
         assert_eq!(bytes(999), "999 B");
         assert_eq!(bytes(1_500_000), "1.5 MB");

@@ -5,3 +5,4 @@ pub mod inventory;
 pub mod limits;
 pub mod pair_weights;
 pub mod policy;
+pub mod watched_vpn;

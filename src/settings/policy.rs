@@ -19,6 +19,11 @@
 //! longitude = -1.55
 //! allowed_tools = ["rdp"]
 //!
+//! [[watched_vpn]]                            # a VPN service that matters to the user, beside those of the catalogue
+//! provider = "Example VPN"                   # or an identifier of the catalogue
+//! networks = ["203.0.113.192/28"]            # its exits, which age within weeks
+//! date = "2026-09-01"
+//!
 //! [thresholds]
 //! confidence = "medium"
 //! verdict = "review"
@@ -35,6 +40,7 @@ use std::path::Path;
 use ipnet::IpNet;
 
 use super::country;
+use super::watched_vpn::WatchedVpn;
 use crate::document::{Document, Fault, Faults, Item, Table, did_you_mean};
 
 /// One tenant's use of a tool.
@@ -120,6 +126,8 @@ pub struct Policy {
     pub expected_countries: Vec<String>,
     /// Declared places.
     pub sites: Vec<Site>,
+    /// VPN services that matter, beside those of the catalogue.
+    pub watched_vpns: Vec<WatchedVpn>,
     /// Least confidence of a finding that is shown: `low`, `medium` or `high`.
     pub least_confidence: Option<String>,
     /// Least verdict of a farm or host that is shown.
@@ -172,6 +180,11 @@ impl Policy {
                 .tables("site")
                 .iter()
                 .filter_map(|table| site(table, tools))
+                .collect(),
+            watched_vpns: root
+                .tables("watched_vpn")
+                .iter()
+                .map(|table| WatchedVpn::read(table, tools))
                 .collect(),
             least_confidence: None,
             least_verdict: None,
@@ -342,7 +355,7 @@ fn known_tools(table: &Table<'_>, key: &'static str, tools: &[&str]) -> Vec<Stri
     table.texts(key).into_iter().filter_map(known).collect()
 }
 
-fn networks(table: &Table<'_>, key: &'static str) -> Vec<IpNet> {
+pub(super) fn networks(table: &Table<'_>, key: &'static str) -> Vec<IpNet> {
     let read = |item: Item<'_>| {
         let network = network(item.text);
         if network.is_none() {

@@ -220,6 +220,18 @@ pub enum Media {
     Webrtc,
 }
 
+/// What a VPN service is to whoever investigates.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum VpnService {
+    /// None, or one for companies.
+    #[default]
+    No,
+    /// Sold to consumers.
+    Consumer,
+    /// Sold to consumers, and named by public reports on such cases (DETECTION 1.3); most of its users have nothing to do with them.
+    Watched,
+}
+
 /// A tool: product, protocol or device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tool {
@@ -235,8 +247,8 @@ pub struct Tool {
     pub class: Arc<Class>,
     /// Identifier of the protocol that the product runs on.
     pub protocol: Option<String>,
-    /// A VPN service sold to consumers.
-    pub is_consumer_vpn: bool,
+    /// Whether it is a VPN service that matters.
+    pub vpn_service: VpnService,
     /// The machine that is driven opens the connection to who drives it, and not the other way round.
     pub is_opened_by_controlled: bool,
     /// Both call a server that somebody runs himself, so that no vendor's name gives the relay away.

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use super::domains::split_label;
-use super::entry::{Class, FieldKind, Indicator, Media, Pattern, RoleHint, Suspicion, Tool, Unseen, caveat};
+use super::entry::{
+    Class, FieldKind, Indicator, Media, Pattern, RoleHint, Suspicion, Tool, Unseen, VpnService, caveat,
+};
 use super::payload::BytePattern;
 use super::shape::Shape;
 use super::vocabulary::{Shared, Vocabulary};
@@ -101,7 +103,11 @@ fn tool(path: &Path, table: &Table<'_>, vocabulary: &Vocabulary) -> Tool {
             })
         }),
         protocol: table.text("protocol").map(str::to_owned),
-        is_consumer_vpn: table.flag("consumer_vpn").unwrap_or_default(),
+        vpn_service: match (table.flag("watched_vpn"), table.flag("consumer_vpn")) {
+            (Some(true), _) => VpnService::Watched,
+            (_, Some(true)) => VpnService::Consumer,
+            _ => VpnService::No,
+        },
         is_opened_by_controlled: opened_by == Some("controlled"),
         is_opened_by_both: opened_by == Some("both"),
         media: media(table),

@@ -60,6 +60,84 @@ fn two_points_that_saw_the_same_packets_have_their_offset_estimated() {
     }
 }
 
+/// What an analysis counts of each connection: packets, octets, and what TCP showed.
+fn connections(paths: &[&Path]) -> Vec<Value> {
+    let run = finish(every_record().args(paths));
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let connections: Vec<Value> = run
+        .of("flow")
+        .into_iter()
+        .filter(|flow| flow["proto"] == "TCP")
+        .map(|flow| {
+            let counted = [
+                "src_port",
+                "dest_port",
+                "pkts_toserver",
+                "pkts_toclient",
+                "bytes_toserver",
+                "bytes_toclient",
+                "tcp",
+            ];
+            counted.map(|field| flow[field].clone()).to_vec().into()
+        })
+        .collect();
+    assert!(!connections.is_empty());
+    connections
+}
+
+#[test]
+fn a_flow_that_two_points_saw_counts_once_whatever_their_clocks_say() {
+    let folder = tempfile::tempdir().unwrap();
+    let (header, records) = session();
+    let paths = [folder.path().join("a.pcap"), folder.path().join("b.pcap")];
+    write(&paths[0], &header, &records);
+    let alone = connections(&[&paths[0]]);
+    for offset in [3_000, 180_000, 4_000_000] {
+        // A router further: the time to live is one less, the header's checksum and the link addresses are others.
+        let later: Vec<_> = records
+            .iter()
+            .map(|(time, rest)| {
+                let mut rest = rest.clone();
+                // Behind the record's two lengths stands the Ethernet header.
+                if rest[8 + 12..8 + 14] == [8, 0] {
+                    rest[8] ^= 0x10;
+                    rest[8 + 14 + 8] -= 1;
+                    rest[8 + 14 + 10] ^= 1;
+                }
+                (time + offset, rest)
+            })
+            .collect();
+        write(&paths[1], &header, &later);
+        assert_eq!(connections(&[&paths[0], &paths[1]]), alone, "{offset}");
+    }
+}
+
+#[test]
+fn two_points_that_lost_packets_each_make_a_whole_flow_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let (header, records) = session();
+    let whole = folder.path().join("whole.pcap");
+    write(&whole, &header, &records);
+    let paths = [folder.path().join("a.pcap"), folder.path().join("b.pcap")];
+    for (path, lost) in paths.iter().zip([3, 4]) {
+        let kept: Vec<_> = records
+            .iter()
+            .zip(0..)
+            .filter(|(_, number)| number % 10 != lost)
+            .map(|(record, _)| record.clone())
+            .collect();
+        write(path, &header, &kept);
+    }
+    let packets = |paths: &[&Path]| -> u64 {
+        let list = connections(paths);
+        list.iter()
+            .map(|one| one[2].as_u64().unwrap() + one[3].as_u64().unwrap())
+            .sum()
+    };
+    assert_eq!(packets(&[&paths[0], &paths[1]]), packets(&[&whole]));
+    assert!(packets(&[&paths[0]]) < packets(&[&whole]));
+}
+
 #[test]
 fn halves_of_one_capture_have_no_offset() {
     let folder = tempfile::tempdir().unwrap();

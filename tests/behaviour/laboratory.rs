@@ -128,7 +128,7 @@ fn a_farm_that_grows_keeps_its_identifier_and_its_verdict_falls_at_no_time() {
     let mut seen = Vec::new();
     for days in [4, 7, 10] {
         let until = Some(start.plus(days * 86_400 * ONE_SECOND));
-        let analysed = analyst.analyse_until(&captures, &inventory, scenario.policy, until);
+        let analysed = analyst.analyse_between(&captures, &inventory, scenario.policy, [None, until]);
         let farms = analysed.unwrap().case.farms;
         let worst = farms.iter().max_by_key(|farm| farm.verdict).unwrap();
         seen.push((worst.verdict, worst.hosts.len(), worst.id));

@@ -38,6 +38,8 @@ mod explain;
 #[cfg(test)]
 mod formats;
 #[cfg(test)]
+mod hands;
+#[cfg(test)]
 mod hellos;
 #[cfg(test)]
 mod heuristics;
@@ -68,12 +70,18 @@ mod real;
 #[cfg(test)]
 mod renewal;
 #[cfg(test)]
+mod rhythm;
+#[cfg(test)]
 mod scenes;
 #[cfg(test)]
 mod source;
 #[cfg(test)]
 mod states;
 #[cfg(test)]
+mod survey;
+#[cfg(test)]
 mod unknown;
 #[cfg(test)]
 mod vocabulary;
+#[cfg(test)]
+mod weeks;

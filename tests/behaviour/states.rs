@@ -21,7 +21,7 @@ const HELD_OUT: usize = 14;
 /// The same of each of the last collection: a clock that is drawn anew through a tunnel counts as something to look at.
 const LEAST_OF_LATER: usize = 75;
 
-/// Captures held out after these: seven sessions, one round trip.
+/// Captures held out after these, twice: seven sessions, one round trip.
 const HELD_OUT_LATER: usize = 7;
 
 /// Both ends call a server: who looks at the screen is not seen.
@@ -158,7 +158,17 @@ fn states_agree_with_the_log_of_what_was_held_out_first() {
 /// By these no rule was chosen: they were made after the last change, and judged once. All of them together, and each a little less.
 #[test]
 fn states_agree_with_the_log_of_what_was_held_out_later() {
-    let (table, wrong) = judged("held-out-later", HELD_OUT_LATER, LEAST_OF_LATER);
+    agree_together("held-out-later");
+}
+
+/// The same of another round trip, with a log that names what stands between two phases.
+#[test]
+fn states_agree_with_the_log_of_what_was_held_out_last() {
+    agree_together("held-out-last");
+}
+
+fn agree_together(collection: &str) {
+    let (table, wrong) = judged(collection, HELD_OUT_LATER, LEAST_OF_LATER);
     println!("{table}");
     assert!(wrong.is_empty(), "{}\n{table}", wrong.join("\n"));
     let [agree, of] = [1, 2].map(|column| {
@@ -169,6 +179,71 @@ fn states_agree_with_the_log_of_what_was_held_out_later() {
         numbers.sum::<usize>()
     });
     assert!(agree * 100 >= AGREEMENT * of, "{agree} of {of}\n{table}");
+}
+
+/// Until somebody drives it: what goes out looks like an upload then, and how the tunnel was opened tells.
+#[test]
+fn who_only_watches_through_a_reverse_tunnel_controls_the_host() {
+    for name in [
+        "states/ssh-tunnel-2",
+        "states/ssh-tunnel-40",
+        "states/ssh-tunnel-160",
+        "held-out-later/ssh-tunnel-55",
+    ] {
+        let folder = fixture(name);
+        let windows = log(&folder);
+        let driven = windows.iter().find(|window| window.state == "driven").unwrap();
+        let until = jiff::Timestamp::from_second(driven.start).unwrap().to_string();
+        let run = finish(
+            farmhawk()
+                .args([
+                    "analyze",
+                    "--format",
+                    "jsonl",
+                    "--all",
+                    "-n",
+                    "192.168.77.0/24",
+                    "--until",
+                ])
+                .args([until.as_str()])
+                .arg(folder.join("capture.pcap.zst")),
+        );
+        let findings = run.of("finding");
+        let [finding] = findings.as_slice() else {
+            panic!("{name}: {findings:#?}");
+        };
+        assert_eq!(
+            (finding["role"].as_str(), finding["activity"].as_str()),
+            (Some("controlled"), Some("viewed")),
+            "{name}"
+        );
+        assert_eq!(finding["controller"]["address"], "203.0.113.77", "{name}");
+    }
+}
+
+/// A shell in a reverse tunnel, and a forward tunnel to the same server: two connections, one finding.
+#[test]
+fn a_shell_in_a_reverse_tunnel_is_driven() {
+    let run = finish(
+        farmhawk()
+            .args(["analyze", "--format", "jsonl", "--all", "-n", "192.168.77.0/24"])
+            .arg(fixture("real/ssh-tunnels/capture.pcap")),
+    );
+    let findings = run.of("finding");
+    let [finding] = findings.as_slice() else {
+        panic!("{findings:#?}");
+    };
+    assert_eq!(
+        (finding["role"].as_str(), finding["activity"].as_str()),
+        (Some("controlled"), Some("driven"))
+    );
+    let mut evidence = finding["evidence"].as_array().unwrap().iter();
+    let item = evidence.find(|item| item["measure"] == "ssh_channels").unwrap();
+    let what = item["what"].as_str().unwrap();
+    assert!(
+        what.contains("1 reverse tunnel") && what.contains("1 forward tunnel"),
+        "{what}"
+    );
 }
 
 /// The cable of the recordings is as long as they say, and the program measures it: within 2 ms or 5 %.

@@ -11,6 +11,8 @@ const LOCAL: LocalIndex = LocalIndex(0);
 const LAPTOP: [u8; 4] = [192, 168, 77, 21];
 const OPERATOR: [u8; 4] = [198, 51, 100, 9];
 const RELAY: [u8; 4] = [203, 0, 113, 40];
+/// The laptop's port of pictures.
+const PORT: u16 = 50_001;
 
 fn stamp() -> Stamp {
     Stamp {
@@ -30,7 +32,7 @@ fn signalling(name: &'static str) -> FlowRecord {
         layer: Layer::Tcp,
         start: Timestamp(SECOND),
         end: Timestamp(300 * SECOND),
-        payload_bytes: [900, 900],
+        payload_bytes: [3_000, 6_000],
         packets: [9, 9],
         ..FlowRecord::default()
     };
@@ -65,6 +67,7 @@ fn picture(other: [u8; 4], username: Option<&'static str>, octets: [u32; 2]) -> 
     };
     flow.client.address = Address::from_v4(LAPTOP);
     flow.server.address = Address::from_v4(other);
+    (flow.client.port, flow.server.port) = (PORT, 3_478);
     if let Some(name) = username {
         let value = Value::Text {
             bytes: name.as_bytes(),
@@ -77,23 +80,34 @@ fn picture(other: [u8; 4], username: Option<&'static str>, octets: [u32; 2]) -> 
 
 /// Findings about the laptop after these flows, and these peers that it named to the relay.
 fn concluded(flows: &[FlowRecord], permitted: &[[u8; 4]]) -> Vec<Finding> {
+    let permitted: Vec<(&str, u16, [u8; 4])> =
+        permitted.iter().map(|peer| ("stun.peer", PORT, *peer)).collect();
+    told(flows, &permitted)
+}
+
+/// The same with what it said of them, and from which port.
+fn told(flows: &[FlowRecord], permitted: &[(&'static str, u16, [u8; 4])]) -> Vec<Finding> {
     let (catalogue, geo, policy) = (Catalogue::embedded().unwrap(), Geo::embedded(), Policy::default());
     let mut detectors = Detectors::new(&catalogue, &Limits::default(), Heuristics::default());
-    let header = EventHeader {
-        at: Timestamp(9 * SECOND),
-        to: Endpoint {
-            address: Address::from_v4(RELAY),
-            port: 3_478,
-        },
-        ..EventHeader::default()
-    };
-    let mut log = FactLog::default();
-    for peer in permitted {
+    for (field, port, peer) in permitted {
+        let header = EventHeader {
+            at: Timestamp(11 * SECOND),
+            from: Endpoint {
+                address: Address::from_v4(LAPTOP),
+                port: *port,
+            },
+            to: Endpoint {
+                address: Address::from_v4(RELAY),
+                port: 3_478,
+            },
+            ..EventHeader::default()
+        };
+        let mut log = FactLog::default();
         let value = Value::Endpoint(Address::from_v4(*peer), 50_000);
-        log.push(&Field::of_event("stun.peer"), stamp(), &value);
-    }
-    for fact in &log {
-        detectors.event(Some(LOCAL), &header, &fact, &catalogue);
+        log.push(&Field::of_event(field), stamp(), &value);
+        for fact in &log {
+            detectors.event(Some(LOCAL), &header, &fact, &catalogue);
+        }
     }
     for flow in flows {
         let observation = Observation {
@@ -216,4 +230,55 @@ fn other_tools_other_hosts_of_the_same_time_and_checks_without_a_picture_are_lef
         concluded(&[signalling(HOST), way], &[])
     };
     assert_eq!(controller(&later[0]), None);
+}
+
+#[test]
+fn a_meeting_beside_an_agent_that_waits_is_none_of_its_pictures() {
+    // The agent says its few words every five minutes; the meeting begins between two of them.
+    let agent = (0..6).map(|turn| {
+        let mut flow = signalling(HOST);
+        flow.id = ContentId(10 + u64::try_from(turn).unwrap());
+        flow.start = Timestamp(turn * 300 * SECOND);
+        flow.end = flow.start.plus(2 * SECOND);
+        flow
+    });
+    let mut meeting = picture(OPERATOR, CHECKS, [400_000, 60_000]);
+    (meeting.start, meeting.end) = (Timestamp(400 * SECOND), Timestamp(700 * SECOND));
+    let flows: Vec<FlowRecord> = agent.chain([meeting]).collect();
+    let found = concluded(&flows, &[]);
+    assert_eq!((found.len(), controller(&found[0])), (1, None), "{found:?}");
+    assert_ne!(found[0].role, Role::Controlled);
+}
+
+#[test]
+fn of_a_relays_peers_the_one_with_a_channel_counts_and_those_of_other_allocations_do_not() {
+    let tried = [192, 0, 2, 200];
+    let flows = [signalling(HOST), picture(RELAY, None, [400_000, 3_000])];
+    let found = told(
+        &flows,
+        &[
+            ("stun.channel_peer", PORT, OPERATOR),
+            ("stun.peer", PORT, OPERATOR),
+            ("stun.peer", PORT, tried),
+            ("stun.channel_peer", PORT + 1, [192, 0, 2, 201]),
+        ],
+    );
+    assert_eq!(
+        controller(&found[0]),
+        Some((Address::from_v4(OPERATOR), "turn_peer"))
+    );
+}
+
+#[test]
+fn an_even_stream_of_reports_or_sound_is_no_input() {
+    let watched = |small: fn(u16) -> u16| {
+        let mut way = picture(OPERATOR, CHECKS, [400_000, 60_000]);
+        for (number, bin) in (0..).zip(&mut way.activity) {
+            bin.small = [0, small(number)];
+            bin.packets = [400, bin.small[1]];
+        }
+        concluded(&[signalling(HOST), way], &[])[0].activity
+    };
+    assert_eq!(watched(|number| 500 + number % 3), Activity::Viewed);
+    assert_eq!(watched(|number| 500 + 70 * (number % 4)), Activity::Driven);
 }

@@ -11,6 +11,7 @@ pub mod impossible_travel;
 pub mod nested_tunnel;
 pub mod several_countries;
 pub mod shared_address;
+pub mod watched_vpn;
 
 #[cfg(test)]
 mod samples;

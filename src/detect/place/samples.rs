@@ -115,6 +115,10 @@ impl World {
         }
     }
 
+    pub(in crate::detect) fn place(&self, text: &str) -> Option<crate::geo::Place> {
+        self.geo.place(address(text).to_ip())
+    }
+
     pub(in crate::detect) fn conclude(
         &self,
         conclusion: &dyn Conclusion,

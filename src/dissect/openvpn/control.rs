@@ -127,16 +127,58 @@ pub(super) fn protection(bytes: &[u8]) -> Option<Protection> {
 /// Number and content of a control packet that can be read.
 fn piece(protection: Protection, bytes: &[u8]) -> Option<(u32, &[u8])> {
     let mut cursor = Cursor::new(bytes);
+    let (_, number) = head(protection, true, &mut cursor)?;
+    Some((number?, cursor.rest()))
+}
+
+/// What a control packet acknowledges, and its own number.
+pub(super) struct Acknowledging {
+    /// Numbers of the other side's packets; the places behind the count mean nothing.
+    acknowledged: [u32; MOST_ACKNOWLEDGED as usize],
+    count: usize,
+    /// Its own, which an acknowledgement alone has none of.
+    pub(super) number: Option<u32>,
+}
+
+impl Acknowledging {
+    /// Whether the packet of this number has arrived.
+    pub(super) fn acknowledges(&self, number: u32) -> bool {
+        self.acknowledged
+            .iter()
+            .take(self.count)
+            .any(|one| *one == number)
+    }
+}
+
+/// Reads that from behind the session on, where it is not encrypted.
+pub(super) fn acknowledging(protection: Protection, has_number: bool, bytes: &[u8]) -> Option<Acknowledging> {
+    let ((acknowledged, count), number) = head(protection, has_number, &mut Cursor::new(bytes))?;
+    Some(Acknowledging {
+        acknowledged,
+        count,
+        number,
+    })
+}
+
+/// Numbers that a packet acknowledges, and how many they are.
+type Numbers = ([u32; MOST_ACKNOWLEDGED as usize], usize);
+
+/// What stands before the content of a control packet.
+fn head(protection: Protection, has_number: bool, cursor: &mut Cursor<'_>) -> Option<(Numbers, Option<u32>)> {
     match protection {
         Protection::Plain => {}
         Protection::TlsAuth(digest) => cursor.skip(usize::try_from(digest).ok()?.checked_add(REPLAY)?)?,
         Protection::TlsCrypt => return None,
     }
-    let acknowledged = cursor.u8().filter(|count| *count <= MOST_ACKNOWLEDGED)?;
-    if acknowledged > 0 {
-        // Four octets each, then the session of who is answered.
-        cursor.skip(usize::from(acknowledged).checked_mul(4)?.checked_add(8)?)?;
+    let count = usize::from(cursor.u8().filter(|count| *count <= MOST_ACKNOWLEDGED)?);
+    let mut acknowledged = [0; MOST_ACKNOWLEDGED as usize];
+    for place in acknowledged.iter_mut().take(count) {
+        *place = cursor.u32()?;
     }
-    let number = cursor.u32()?;
-    Some((number, cursor.rest()))
+    if count > 0 {
+        // The session of who is answered.
+        cursor.skip(8)?;
+    }
+    let number = if has_number { Some(cursor.u32()?) } else { None };
+    Some(((acknowledged, count), number))
 }

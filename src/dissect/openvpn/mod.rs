@@ -12,9 +12,11 @@
 //!
 //! What the control channel carries is TLS: without encryption around it, hellos and certificates are said as in TLS.
 
+mod acknowledged;
 mod control;
 mod reset;
 
+use self::acknowledged::Acknowledged;
 use self::control::Control;
 use self::reset::{
     CLIENT_RESET_V1, CLIENT_RESET_V2, CLIENT_RESET_V3, Protection, Reset, SERVER_RESET_V1, SERVER_RESET_V2,
@@ -29,9 +31,13 @@ use crate::model::segment::Layer;
 pub const PROTECTION: Field = Field::of_flow("openvpn.protection");
 /// Session identifier of one side, 8 octets.
 pub const SESSION: Field = Field::of_flow("openvpn.session");
+/// How long after a control packet over UDP its acknowledgement came, in nanoseconds; said by who acknowledges, once for each.
+pub const ROUND_TRIP: Field = Field::of_flow("openvpn.round_trip");
 
 const CONTROL: u8 = 4;
 const ACKNOWLEDGEMENT: u8 = 5;
+const SOFT_RESET: u8 = 3;
+const DATA_V1: u8 = 6;
 const DATA_V2: u8 = 9;
 const WRAPPED_CONTROL: u8 = 11;
 
@@ -41,10 +47,13 @@ const DATA_PACKETS: usize = 4;
 const LARGEST_STEP: u32 = 256;
 /// Messages after which nothing new is to be expected: old versions cut their certificates into pieces of 100 octets.
 const MOST_MESSAGES: u8 = 128;
+/// Round trips that are said of a flow: a handshake with a long chain of certificates has some dozens.
+const MOST_ROUND_TRIPS: u8 = 24;
 
 static FIELDS: &[&Field] = &[
     &PROTECTION,
     &SESSION,
+    &ROUND_TRIP,
     &tls::SNI,
     &tls::ALPN,
     &tls::ALPN_CHOSEN,
@@ -209,6 +218,10 @@ struct Tunnel {
     protection: Option<Protection>,
     said_session: [bool; 2],
     control: Option<Control>,
+    acknowledged: Acknowledged,
+    round_trips: u8,
+    /// The handshake is over: nothing more of it is to be measured.
+    carries_data: bool,
 }
 
 impl Dissection for Tunnel {
@@ -232,8 +245,10 @@ impl Dissection for Tunnel {
             }
         } else {
             self.packet(input.bytes, input.length_on_wire, input.side, facts);
+            self.measure(input, facts);
         }
-        let has_ended = self.said_session == [true; 2] && self.is_hidden_from_here();
+        let is_measuring = !is_stream && !self.carries_data;
+        let has_ended = self.said_session == [true; 2] && self.is_hidden_from_here() && !is_measuring;
         if has_ended || self.messages >= MOST_MESSAGES || input.after_gap {
             Next::Done
         } else {
@@ -250,6 +265,28 @@ impl Tunnel {
             Some(Protection::Plain | Protection::TlsAuth(_)) => {
                 self.control.as_ref().is_some_and(Control::has_ended)
             }
+        }
+    }
+
+    /// Says the round trip that a datagram ends.
+    fn measure(&mut self, input: &Input<'_>, facts: &mut Facts<'_>) {
+        let (Some(&first), Some(behind_session), Some(protection)) =
+            (input.bytes.first(), input.bytes.get(9..), self.protection)
+        else {
+            return;
+        };
+        let opcode = first >> 3;
+        self.carries_data |= matches!(opcode, DATA_V1 | DATA_V2);
+        if self.carries_data || matches!(opcode, 0 | SOFT_RESET) || self.round_trips >= MOST_ROUND_TRIPS {
+            return;
+        }
+        let at = facts.stamp.at;
+        let span = self
+            .acknowledged
+            .packet(protection, first, behind_session, input.side, at);
+        if let Some(span) = span.and_then(|span| u64::try_from(span).ok()) {
+            self.round_trips = self.round_trips.saturating_add(1);
+            facts.number(&ROUND_TRIP, span);
         }
     }
 
@@ -275,7 +312,7 @@ impl Tunnel {
                 facts.text(&PROTECTION, name);
             }
         }
-        let has_session = !matches!(opcode, 0 | 3 | 6 | DATA_V2);
+        let has_session = !matches!(opcode, 0 | SOFT_RESET | DATA_V1 | DATA_V2);
         if let (true, Some(session), Some(said)) = (
             has_session,
             bytes.get(1..9),

@@ -11,6 +11,8 @@ use crate::model::segment::Layer;
 
 /// Highest version that one side offers: 1, 2 or 3; versions without the extension are 1.
 pub const VERSION: Field = Field::of_flow("rdpudp.version");
+/// SHA-256 of the cookie that the session over TCP was given for this ([MS-RDPEUDP] 2.2.2.9); from the client, version 3.
+pub const COOKIE_HASH: Field = Field::of_flow("rdpudp.cookie_hash");
 /// Whether the client asks for the lossy mode, which runs DTLS.
 pub const LOSSY: Field = Field::of_flow("rdpudp.lossy");
 
@@ -33,7 +35,7 @@ impl Dissector for RdpUdp {
     }
 
     fn fields(&self) -> &'static [&'static Field] {
-        &[&VERSION, &LOSSY, &CORRELATION]
+        &[&VERSION, &LOSSY, &COOKIE_HASH, &CORRELATION]
     }
 
     fn layers(&self) -> &'static [Layer] {
@@ -59,6 +61,7 @@ struct Synchronisation {
     version: u16,
     is_lossy: bool,
     correlation: Option<[u8; 16]>,
+    cookie_hash: Option<[u8; 32]>,
 }
 
 impl Synchronisation {
@@ -83,12 +86,17 @@ impl Synchronisation {
             correlation = cursor.array();
             cursor.skip(16)?;
         }
-        let mut version = 1;
+        let (mut version, mut cookie_hash) = (1, None);
         if flags & FLAG_EXTENSION != 0 {
             cursor.skip(2)?;
             version = match cursor.u16()? {
                 // The document's third version is 0x0101; 3 was seen in a capture.
-                3 | 0x0101 => 3,
+                number @ (3 | 0x0101) => {
+                    if number == 0x0101 && !is_answer {
+                        cookie_hash = cursor.array();
+                    }
+                    3
+                }
                 known @ 1..=2 => known,
                 _ => return None,
             };
@@ -97,6 +105,7 @@ impl Synchronisation {
             version,
             is_lossy: flags & FLAG_LOSSY != 0,
             correlation,
+            cookie_hash,
         })
     }
 }
@@ -123,6 +132,9 @@ impl Dissection for Opening {
         facts.number(&VERSION, u64::from(found.version));
         if input.side == Side::Client {
             facts.number(&LOSSY, u64::from(found.is_lossy));
+            if let Some(hash) = &found.cookie_hash {
+                facts.bytes(&COOKIE_HASH, hash);
+            }
         }
         if let Some(correlation) = &found.correlation {
             facts.bytes(&CORRELATION, correlation);
@@ -150,6 +162,7 @@ mod tests {
             bytes.extend([0; 16]);
         }
         bytes.extend([0, 1, 1, 1]);
+        bytes.extend([0xab; 32]);
         bytes.resize(1_232, 0);
         bytes
     }
@@ -166,6 +179,7 @@ mod tests {
         trial.payload(Side::Server, &answer);
         assert_eq!(trial.said("rdpudp.version"), ["3", "3"]);
         assert_eq!(trial.said("rdpudp.lossy"), ["1"]);
+        assert_eq!(trial.said("rdpudp.cookie_hash"), ["ab".repeat(32)]);
         assert_eq!(trial.said("rdp.correlation"), ["c1".repeat(16)]);
         assert_eq!(trial.next, Some(Next::Done));
         survives_every_truncation(&RdpUdp, Layer::Udp, &[(Side::Client, &ask[..64])]);

@@ -39,6 +39,8 @@ pub mod method {
     pub const BINDING: u16 = 1;
     /// Give me an address at the relay (RFC 8656).
     pub const ALLOCATE: u16 = 3;
+    /// Give my data for a peer a number instead of a header (RFC 8656).
+    pub const CHANNEL_BIND: u16 = 9;
     /// The last one that RFC 8656 and RFC 6062 define.
     pub const LAST: u16 = 0x00c;
     /// Carry this connection's data from here on (RFC 6062).

@@ -22,6 +22,8 @@ const PORTS: [u16; 3] = [3478, 3479, 19302];
 pub const MAPPED: Field = Field::of_event("stun.mapped");
 /// Address of a peer, with whom a relay shall exchange data.
 pub const PEER: Field = Field::of_event("stun.peer");
+/// Address of a peer to whom a channel is bound (RFC 8656, 11): clients of ICE bind one for the pair that carries data.
+pub const CHANNEL_PEER: Field = Field::of_event("stun.channel_peer");
 /// Address that a relay gave.
 pub const RELAYED: Field = Field::of_event("stun.relayed");
 /// Server to ask instead.
@@ -52,7 +54,16 @@ impl Dissector for Stun {
 
     fn fields(&self) -> &'static [&'static Field] {
         &[
-            &MAPPED, &PEER, &RELAYED, &ALTERNATE, &SOFTWARE, &USERNAME, &REALM, &ORIGIN, &METHOD,
+            &MAPPED,
+            &PEER,
+            &CHANNEL_PEER,
+            &RELAYED,
+            &ALTERNATE,
+            &SOFTWARE,
+            &USERNAME,
+            &REALM,
+            &ORIGIN,
+            &METHOD,
         ]
     }
 
@@ -270,6 +281,9 @@ impl Session {
             };
             if let Some((address, port)) = address {
                 self.say_address(field, address, port, facts);
+                if kind == attribute::XOR_PEER_ADDRESS && message.method == method::CHANNEL_BIND {
+                    self.say_address(&CHANNEL_PEER, address, port, facts);
+                }
             }
         }
         if message.method == method::CONNECTION_BIND && message.class == Class::Success {

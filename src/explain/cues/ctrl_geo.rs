@@ -25,7 +25,7 @@ fn value(subject: &Subject<'_>) -> Reading {
         .filter(|one| one.live_sessions().next().is_some())
         .collect();
     if controlled.is_empty() {
-        return Reading::inapplicable("no remote session was seen");
+        return Reading::inapplicable("no session of a remote tool was seen");
     }
     // The level that most machines show; of equals the one that says least, which is the order of `levels`.
     let mut best: Option<(&'static str, Vec<&HostProfile>)> = None;

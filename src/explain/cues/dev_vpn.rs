@@ -51,8 +51,17 @@ fn value(subject: &Subject<'_>) -> Reading {
             .filter_map(|one| one.vpn.seen())
             .map(|vpn| vpn.finding)
             .collect();
+        let is_watched = users
+            .iter()
+            .filter_map(|one| one.vpn.seen())
+            .any(|vpn| vpn.is_watched);
+        let named = if is_watched {
+            "; public reports on such cases or the policy name it, and many use it for other reasons"
+        } else {
+            ""
+        };
         let what = format!(
-            "{} {words}: {}",
+            "{} {words}: {}{named}",
             counted(users.len(), "machine"),
             products.join(", ")
         );

@@ -54,7 +54,7 @@ fn value(subject: &Subject<'_>) -> Reading {
     let is_most = |hosts: &BTreeSet<_>| hosts.len().saturating_mul(2) > tested.len();
     if pairs_in_turn > rules.focus_chance_share * pairs {
         let what = format!(
-            "{} of {} are driven in turn with another, as if by one person",
+            "{} of {} are driven in turn with another one, consistent with one person who goes between them",
             in_turn.len(),
             counted(tested.len(), "machine")
         );

@@ -50,17 +50,20 @@ fn value(subject: &Subject<'_>) -> Reading {
     } else {
         ("2+", format!("{} IP KVMs", hosts.len()))
     };
-    // One name each: a machine's neighbours know a KVM by its product alone.
-    let mut named: BTreeMap<ContentId, &str> = BTreeMap::new();
-    for kvm in &seen {
-        let name = named.entry(kvm.host).or_insert(&kvm.name);
-        if kvm.name.len() > name.len() {
-            *name = &kvm.name;
-        }
+    // One name each. Boards keep the name that they were delivered with, and then several have one.
+    let named: BTreeMap<ContentId, &str> = seen.iter().map(|kvm| (kvm.host, kvm.name.as_str())).collect();
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for name in named.into_values() {
+        let count = counts.entry(name).or_default();
+        *count = count.saturating_add(1);
     }
-    let mut names: Vec<&str> = named.into_values().collect();
-    names.sort_unstable();
-    names.dedup();
+    let names: Vec<String> = counts
+        .into_iter()
+        .map(|(name, count)| match count {
+            1 => name.to_owned(),
+            several => format!("{name} ({several} of that name)"),
+        })
+        .collect();
     let what = format!("{switches} on the network: {}", names.join(", "));
     let mut findings: Vec<_> = seen.iter().map(|kvm| kvm.finding).collect();
     findings.sort_unstable();

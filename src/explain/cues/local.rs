@@ -13,6 +13,14 @@ pub(super) const CUE: Cue = Cue {
     value,
 };
 
+/// "the machine" where there is one, else how many of them.
+fn these(all: &[&HostProfile], some: usize) -> String {
+    match all.len() {
+        1 => "the machine".to_owned(),
+        _ => counted(some, "machine"),
+    }
+}
+
 fn value(subject: &Subject<'_>) -> Reading {
     let controlled = subject.controlled();
     if controlled.is_empty() {
@@ -40,15 +48,15 @@ fn value(subject: &Subject<'_>) -> Reading {
     let is_most = |hosts: &[&HostProfile]| hosts.len().saturating_mul(2) > known;
     if is_most(&absent) {
         let what = format!(
-            "consistent with nobody at {} except through remote sessions",
-            counted(absent.len(), "machine")
+            "no trace of anybody at {} outside remote sessions",
+            these(&subject.machines(), absent.len())
         );
         return Reading::absent("absent", &what).shown_by(identifiers(&absent), Vec::new());
     }
     if is_most(&present) {
         let what = format!(
-            "consistent with somebody at {} directly",
-            counted(present.len(), "machine")
+            "activity outside remote sessions at {}, consistent with somebody who sits there",
+            these(&subject.machines(), present.len())
         );
         return Reading::observed("present", what).shown_by(identifiers(&present), Vec::new());
     }

@@ -65,8 +65,9 @@ fn value(subject: &Subject<'_>) -> Reading {
         .count();
     let nobody = match unattended {
         0 => String::new(),
-        1 if machines.len() == 1 => ", without a trace of anybody at the machine".to_owned(),
-        many => format!(", {many} without a trace of anybody at the machine"),
+        1 if machines.len() == 1 => ", whose sessions begin without a trace of anybody there".to_owned(),
+        1 => "; on one of them sessions begin without a trace of anybody there".to_owned(),
+        many => format!("; on {many} of them sessions begin without a trace of anybody there"),
     };
     let which = if machines.len() == 1 {
         String::new()

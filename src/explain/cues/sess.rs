@@ -36,7 +36,7 @@ fn value(subject: &Subject<'_>) -> Reading {
         median(all.iter().map(|one| one.per_day).collect()),
         median(all.iter().map(|one| one.watched).collect()),
     ) else {
-        return Reading::inapplicable("no remote session was seen");
+        return Reading::inapplicable("no session of a remote tool was seen");
     };
     let level = if per_day >= f64::from(rules.session_long_minutes_per_day) {
         "long"

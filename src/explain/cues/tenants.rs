@@ -1,10 +1,10 @@
 //! For how many organisations the machines work (DETECTION 4.2). At an employer every machine is its own.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::explain::subject::{Subject, identifiers};
 use crate::model::observable::Observable;
-use crate::model::organisation::{is_label, may_be_one};
+use crate::model::organisation::{is_label, may_be_one, service};
 use crate::model::profile::HostProfile;
 use crate::model::quantity::counted;
 use crate::model::vantage::Vantage;
@@ -62,17 +62,43 @@ fn employer(profile: &HostProfile) -> Option<&str> {
         .and_then(|asset| asset.record.employer.as_deref())
 }
 
-/// One name for each organisation: names that one machine uses together are one organisation's.
+/// The organisations that one machine shows. Names that it uses together are one organisation's, a company's log-in and its chat; but
+/// a service knows each of its customers by one name, and several customers of one service are as many organisations: an address with
+/// several machines behind it looks so.
+fn of_one(machine: &HostProfile) -> Vec<BTreeSet<&str>> {
+    if let Some(employer) = employer(machine) {
+        return vec![BTreeSet::from([employer])];
+    }
+    let names: Vec<&str> = machine.tenants.list().iter().map(String::as_str).collect();
+    let mut customers: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for name in &names {
+        let of_service = customers.entry(service(name)).or_default();
+        if !of_service.iter().any(|known| may_be_one(known, name)) {
+            of_service.push(name);
+        }
+    }
+    // The service with the most customers, of equals the first by name.
+    let most = customers.into_values().rev().max_by_key(Vec::len);
+    let mut sets: Vec<BTreeSet<&str>> = most
+        .unwrap_or_default()
+        .into_iter()
+        .map(|name| BTreeSet::from([name]))
+        .collect();
+    for name in names {
+        let own = sets
+            .iter()
+            .position(|set| set.iter().any(|known| may_be_one(known, name)));
+        if let Some(set) = sets.get_mut(own.unwrap_or(0)) {
+            set.insert(name);
+        }
+    }
+    sets
+}
+
+/// One name for each organisation.
 fn organisations(machines: &[&HostProfile]) -> Vec<String> {
     let mut sets: Vec<BTreeSet<&str>> = Vec::new();
-    for machine in machines {
-        let mut names: BTreeSet<&str> = match employer(machine) {
-            Some(employer) => BTreeSet::from([employer]),
-            None => machine.tenants.list().iter().map(String::as_str).collect(),
-        };
-        if names.is_empty() {
-            continue;
-        }
+    for mut names in machines.iter().flat_map(|machine| of_one(machine)) {
         let is_one = |set: &BTreeSet<&str>| {
             set.iter()
                 .any(|known| names.iter().any(|name| may_be_one(known, name)))
@@ -99,4 +125,42 @@ fn organisations(machines: &[&HostProfile]) -> Vec<String> {
         .collect();
     named.sort_unstable();
     named
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counted_of(machines: &[&[&str]]) -> usize {
+        let profiles: Vec<HostProfile> = machines
+            .iter()
+            .map(|names| HostProfile {
+                tenants: Observable::Observed(names.iter().map(|name| (*name).to_owned()).collect()),
+                ..HostProfile::default()
+            })
+            .collect();
+        organisations(&profiles.iter().collect::<Vec<_>>()).len()
+    }
+
+    #[test]
+    fn several_customers_of_one_service_are_as_many_organisations() {
+        let behind_one_address = [
+            "acme@okta.com",
+            "acme-hq@slack.com",
+            "zeta@okta.com",
+            "zeta@slack.com",
+        ];
+        assert_eq!(counted_of(&[&behind_one_address]), 2);
+        // A company's log-in, its chat under another name and its tickets.
+        assert_eq!(
+            counted_of(&[&["acme@okta.com", "red-team@slack.com", "help@zendesk.com"]]),
+            1
+        );
+        // Its two tenants of one name.
+        assert_eq!(counted_of(&[&["acme@okta.com", "acme-dev@okta.com"]]), 1);
+        assert_eq!(
+            counted_of(&[&["acme@okta.com"], &["acme@slack.com"], &["zeta@okta.com"]]),
+            2
+        );
+    }
 }

@@ -122,7 +122,7 @@ impl Work {
     }
 }
 
-fn day_shift(begins: u64, operator: usize) -> u64 {
+pub(super) fn day_shift(begins: u64, operator: usize) -> u64 {
     begins + u64::try_from(operator % 2).unwrap_or(0)
 }
 
@@ -149,7 +149,7 @@ fn any_tool(site: &mut Site, operator: usize) -> Reach {
 }
 
 /// Addresses of operators, as servers see them: exits of VPNs, of each farm its own.
-fn exit(number: u8, operator: usize) -> Ipv4Addr {
+pub(super) fn exit(number: u8, operator: usize) -> Ipv4Addr {
     let operator = u8::try_from(operator % 5).unwrap_or(0);
     Ipv4Addr::new(203, 0, 113, number % 32 * 6 + operator)
 }
@@ -218,7 +218,7 @@ fn kvm(site: &mut Site, board: usize) {
     site.in_farm(&host);
 }
 
-fn many(drawn: u64) -> usize {
+pub(super) fn many(drawn: u64) -> usize {
     usize::try_from(drawn).unwrap_or(usize::MAX)
 }
 
@@ -259,8 +259,13 @@ fn s02(random: &Random) -> (Network, Truth) {
     run(random, &plan, "strong").done()
 }
 
+/// A RustDesk server of the farm's own, and who comes through it.
+pub(super) fn own_server(site: &mut Site, number: u8, operator: usize) -> Reach {
+    Reach::RustDesk(server(site, number), exit(number, operator))
+}
+
 fn private(site: &mut Site, operator: usize) -> Reach {
-    Reach::RustDesk(server(site, 110), exit(110, operator))
+    own_server(site, 110, operator)
 }
 
 fn s10(random: &Random) -> (Network, Truth) {

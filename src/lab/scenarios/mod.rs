@@ -6,8 +6,10 @@ mod farms;
 mod homes;
 mod office;
 mod offices;
+mod rhythm;
 mod tour;
 mod views;
+mod weeks;
 
 use super::network::Network;
 use super::random::Random;
@@ -69,4 +71,8 @@ pub(super) const ALL: &[Scenario] = &[
     captures::S32,
     captures::S33,
     offices::S34,
+    rhythm::S35,
+    rhythm::S36,
+    rhythm::S37,
+    weeks::S38,
 ];

@@ -72,7 +72,7 @@ pub(super) fn section(hosts: &BTreeMap<ContentId, &HostRecord>, farm: &Farm) -> 
                     dt { "If it were otherwise" }
                     @for one in &farm.counterfactuals {
                         dd {
-                            (words::sentence(&one.change)) ": farm " (words::probability(one.farm)) ", " (one.verdict.name())
+                            (words::sentence(&one.change)) ", farm would be " (words::probability(one.farm)) " instead of " (words::probability(farm.explanations.farm)) ", verdict " (one.verdict.name())
                         }
                     }
                 }

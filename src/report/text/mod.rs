@@ -6,6 +6,7 @@ mod captures;
 mod findings;
 mod page;
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -183,9 +184,16 @@ fn group(page: &mut Page<'_>, case: &Case, farm: &Farm) -> io::Result<()> {
     not_observable(page, &farm.not_observable)?;
     let otherwise = farm.counterfactuals.iter().map(|one| {
         let change = words::shown(&one.change);
+        let (now, then) = (farm.explanations.farm, one.farm);
+        let moves = match then.total_cmp(&now) {
+            Ordering::Less => "falls",
+            Ordering::Equal => "stays",
+            Ordering::Greater => "rises",
+        };
         format!(
-            "{change}: farm {}, {}",
-            words::probability(one.farm),
+            "{change}, farm {moves} from {} to {}, verdict {}",
+            words::probability(now),
+            words::probability(then),
             one.verdict.name()
         )
     });

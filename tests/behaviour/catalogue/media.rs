@@ -71,12 +71,15 @@ fn picture(from: End, to: End, wrap: impl Fn(Vec<u8>) -> Vec<u8>) -> Vec<(u64, V
     frames
 }
 
-/// What gives the tool away: its name in a hello.
+/// What gives the tool away: its name in a hello; and an offer and its answer, of kilobytes as they are.
 fn named() -> Vec<(u64, Vec<u8>)> {
     let hello = tls::client_hello(Some(b"remotedesktop-pa.googleapis.com"), None);
+    let offer = || [&[0x17, 3, 3, 4, 0][..], &[0x5a; 1_024]].concat();
     let words = [
         (Side::Client, hello),
-        (Side::Server, vec![0x15, 3, 3, 0, 2, 1, 0]),
+        (Side::Server, offer()),
+        (Side::Client, offer()),
+        (Side::Server, offer()),
     ];
     let server = end(Ipv4Addr::new(192, 0, 2, 80), 443);
     let frames = stream(laptop(40_001), server, &words);

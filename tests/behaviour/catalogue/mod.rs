@@ -5,6 +5,7 @@ mod link;
 mod look_alike;
 mod media;
 mod proof;
+mod protocols;
 mod samples;
 mod tls;
 mod wire;

@@ -231,6 +231,10 @@ fn web(field: &str, pattern: &Pattern) -> Option<Words> {
             answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".to_owned()),
         ],
         "http.path" => vec![ask(&path(pattern), "Host: 192.0.2.1\r\n")],
+        "http.method" => {
+            let head = format!("{} / HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n", value(pattern));
+            vec![(Side::Client, head.into_bytes())]
+        }
         "http.user_agent" => vec![ask("/", &format!("User-Agent: {}\r\n", value(pattern)))],
         "http.server" => {
             let server = value(pattern);

@@ -1,0 +1,102 @@
+//! When a tool's own connections had more to say than usual: a session is offered and answered through them (JSEP, RFC 8829), with
+//! descriptions and candidates of kilobytes each way, before its picture goes another way. An agent that waits says the same few words again and again.
+
+use crate::model::flow::{BIN, FlowRecord};
+use crate::model::time::{Nanoseconds, SECOND, Timestamp};
+
+/// Between offer and picture: candidates are gathered and checked in seconds, a person may have to allow it (RFC 8445, 14: checks go on for some
+/// ten seconds).
+const BEFORE: Nanoseconds = 30 * SECOND;
+/// Candidates that are found late are told behind the picture's beginning.
+const AFTER: Nanoseconds = 10 * SECOND;
+/// Octets of an offer and its answer, at the least: each holds credentials, a fingerprint and candidates of some hundred octets.
+const OFFER: u64 = 2_000;
+/// How many times what is usual.
+const UNUSUAL: u64 = 2;
+
+/// What the connections of one tool of one host carried, and when.
+#[derive(Debug, Default)]
+pub(super) struct Signalling {
+    moments: Vec<(Timestamp, u64)>,
+}
+
+impl Signalling {
+    /// Takes a connection: by its bins, or as a whole where it is too short to have any.
+    pub(super) fn add(&mut self, flow: &FlowRecord) {
+        if flow.activity.is_empty() {
+            let octets = flow.payload_bytes.iter().copied().fold(0, u64::saturating_add);
+            self.moments.push((flow.start, octets));
+        }
+        let bins = flow.activity.iter().map(|bin| {
+            let octets = bin.bytes.iter().copied().map(u64::from).sum();
+            (Timestamp(i64::from(bin.number).saturating_mul(BIN)), octets)
+        });
+        self.moments.extend(bins);
+    }
+
+    /// Moments that are held.
+    pub(super) fn len(&self) -> usize {
+        self.moments.len()
+    }
+}
+
+/// Whether a picture that begins then was agreed on through these connections.
+pub(super) fn begins(signalling: &[&Signalling], picture: Timestamp) -> bool {
+    let (from, until) = (picture.plus(-BEFORE), picture.plus(AFTER));
+    let mut near = 0_u64;
+    // Stretches as long as that around the picture, by their number from there.
+    let mut others: std::collections::BTreeMap<i64, u64> = std::collections::BTreeMap::new();
+    for (at, octets) in signalling.iter().flat_map(|one| &one.moments) {
+        let sum = if *at >= from && *at < until {
+            &mut near
+        } else {
+            let stretch = at.since(from).div_euclid(BEFORE + AFTER);
+            others.entry(stretch).or_default()
+        };
+        *sum = sum.saturating_add(*octets);
+    }
+    let mut usual: Vec<u64> = others.into_values().filter(|octets| *octets > 0).collect();
+    usual.sort_unstable();
+    let usual = usual.get(usual.len() / 2).copied().unwrap_or(0);
+    near >= OFFER && near >= usual.saturating_mul(UNUSUAL)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Connections of so many octets that begin at these seconds.
+    fn connections(list: &[(i64, u64)]) -> Signalling {
+        let mut signalling = Signalling::default();
+        for (second, octets) in list {
+            signalling.add(&FlowRecord {
+                start: Timestamp(second * SECOND),
+                payload_bytes: [octets / 2, octets - octets / 2],
+                ..FlowRecord::default()
+            });
+        }
+        signalling
+    }
+
+    #[test]
+    fn a_picture_begins_behind_an_offer_and_not_beside_an_agent_that_waits() {
+        let waits: Vec<(i64, u64)> = (0..10).map(|turn| (turn * 400, 6_000)).collect();
+        let waiting = connections(&waits);
+        // Also when the picture happens to begin beside one of its usual words.
+        for picture in [10, 405, 600, 3_630] {
+            assert!(!begins(&[&waiting], Timestamp(picture * SECOND)), "{picture}");
+        }
+        let offered = connections(&[&waits[..], &[(2_010, 14_000)]].concat());
+        assert!(begins(&[&offered], Timestamp(2_015 * SECOND)));
+        assert!(!begins(&[&offered], Timestamp(2_100 * SECOND)));
+        let offer = connections(&[(2_010, 14_000)]);
+        assert!(begins(&[&waiting, &offer], Timestamp(2_015 * SECOND)));
+    }
+
+    #[test]
+    fn a_few_words_are_no_offer() {
+        assert!(!begins(&[&connections(&[(8, 1_800)])], Timestamp(10 * SECOND)));
+        assert!(begins(&[&connections(&[(8, 9_000)])], Timestamp(10 * SECOND)));
+        assert!(!begins(&[], Timestamp(10 * SECOND)));
+    }
+}
