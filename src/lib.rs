@@ -91,9 +91,14 @@
 //! * Beside the answers to the screen, the opening of a connection shows a leg behind a relay ([`flow::opening`], `detect::opening_answers`): clients
 //!   of SSH and of RDP without frame acknowledgements answer nothing later on.
 //! * A farm says what clustering by density (HDBSCAN) sees where it does not see the same group (`second_opinion`), and a reason's weight
-//!   stands against the benign explanations that everything else leaves ([`explain::posterior::cue_decibans`]).
+//!   stands against the benign explanations that everything else leaves ([`explain::posterior::weigh_cue`]).
 //! * A member of a farm says `is_kvm` where it is an IP KVM, so that nobody counts it among the machines that somebody works at, and a
 //!   farm says `operation` where groups at other places share its controller or private server: each place keeps its own verdict.
+//! * A flow has what answers in the capture called its ends (`reverse_name`), and a host its public addresses with how each was learnt, when, and
+//!   their network (`public` beside `public_ips`): the kind of a network and its source stand in every record, also where only a name told it.
+//! * Decoding remembers who was seen inside of which tunnel (`decode::tunnel::ends`), because inner and outer packets go to different partitions
+//!   afterwards; the outside of a tunnel is a worker's line at his employer's gateway. Where a gateway's outer side is encrypted and its inner
+//!   side is captured apart, nothing in the packets joins the two, and nothing is said.
 //! * A place that the policy declares as co-working space, dormitory, data centre or home says what kind of line it is, whatever a
 //!   database has ([`explain::cues`]); offices and clients' sites say so only through the inventory.
 //! * The model is measured by a program beside the crate, `examples/evaluate` (`make evaluate`), on what the laboratory writes; it

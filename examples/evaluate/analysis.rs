@@ -98,7 +98,7 @@ impl Analyst {
         let rows = Rows::new(&self.geo, sink);
         let (reader, _, analysis, _) = pipeline::run(1, reader, &self.limits, analysis, rows)
             .context("a stage of the pipeline was lost")?;
-        let learnt = analysis.finish();
+        let learnt = analysis.finish(reader.tunnel_ends());
         let counters = reader.source().captures();
         let spans = counters
             .iter()
@@ -112,6 +112,7 @@ impl Analyst {
                 catalogue: &self.catalogue,
                 geo: &self.geo,
                 policy: &policy,
+                rules: &self.weights.rules,
             },
             inventory: inventory.as_ref(),
             weights: &self.weights,
@@ -121,6 +122,7 @@ impl Analyst {
             spans,
             grain: reader.clocks.grain(),
             lists_all_hosts: true,
+            shows_cells: false,
         };
         let mut losses = Losses::default();
         let (case, grounds) =

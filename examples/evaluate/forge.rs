@@ -2,11 +2,11 @@
 //! everything else as it was seen.
 
 use farmhawk::explain;
+use farmhawk::explain::forgery::forgeries;
 use farmhawk::explain::posterior::{Claim, FAMILIES, Levels};
 use farmhawk::explain::subject::{Subject, prevalent_tools};
 use farmhawk::explain::verdict::{Bench, judge};
 use farmhawk::explain::weights::Weights;
-use farmhawk::model::evidence::Family;
 use farmhawk::model::group::PairLedger;
 use farmhawk::model::host::Verdict;
 use farmhawk::model::profile::HostProfile;
@@ -82,26 +82,4 @@ fn levels(weights: &Weights, levels: &Levels) -> String {
         Some(format!("{} {}", table.id, level.name))
     });
     named.collect::<Vec<_>>().join(", ")
-}
-
-/// The levels that were seen, with each combination of those of one family in place of its own.
-fn forgeries(weights: &Weights, seen: &Levels, family: Family) -> Vec<Levels> {
-    let mut all = vec![seen.clone()];
-    for (place, table) in weights.cues.iter().enumerate() {
-        if table.family != family {
-            continue;
-        }
-        let choices: Vec<Option<usize>> = (0..table.levels.len()).map(Some).chain([None]).collect();
-        all = all
-            .iter()
-            .flat_map(|before| {
-                choices.iter().map(move |level| {
-                    let mut forged = before.clone();
-                    forged.put(place, *level);
-                    forged
-                })
-            })
-            .collect();
-    }
-    all
 }

@@ -1,7 +1,7 @@
 //! `make evaluate`: every scenario of the laboratory over many seeds, through the analyser, against the truth; writes EVALUATION.md.
 //!
-//! Arguments: number of seeds (50), and names of scenarios if not all are wanted; with names, the page goes to standard output, with
-//! the reasons of each run.
+//! Arguments: number of seeds (50) or a range of them (`51..60`, both ends meant), and names of scenarios if not all are wanted; with
+//! names or a range that leaves out the first, the page goes to standard output, with the reasons of each run.
 //! `mixed` among them is the analysis of many sites at once, and tells why groups hold more than one farm; `dose` is dose and response.
 #![allow(
     clippy::print_stdout,
@@ -32,13 +32,17 @@ const DOSED: u64 = 3;
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let seeds: u64 = arguments.first().map_or(Ok(50), |text| text.parse())?;
+    let wanted = arguments.first().map_or("50", String::as_str);
+    let (first, seeds): (u64, u64) = match wanted.split_once("..") {
+        Some((first, last)) => (first.parse()?, last.parse()?),
+        None => (1, wanted.parse()?),
+    };
     let names = arguments.get(1..).unwrap_or_default();
     let folder = tempfile::tempdir()?;
     let analyst = Analyst::new()?;
     let jobs: Vec<_> = runs::scenarios()
         .filter(|scenario| names.is_empty() || names.iter().any(|name| name == scenario.name))
-        .flat_map(|scenario| (1..=seeds).map(move |seed| (scenario, seed)))
+        .flat_map(|scenario| (first..=seeds).map(move |seed| (scenario, seed)))
         .collect();
     let next = AtomicUsize::new(0);
     let done: Mutex<Vec<(usize, anyhow::Result<Outcome>)>> = Mutex::new(Vec::new());
@@ -80,7 +84,7 @@ fn main() -> anyhow::Result<()> {
         Vec::new()
     };
     let page = report::page(&outcomes, &mixed, &responses, seeds, hash);
-    if !names.is_empty() {
+    if !names.is_empty() || first != 1 {
         println!("{page}");
         for one in &outcomes {
             println!("{} seed {}: {}", one.scenario, one.seed, one.told);

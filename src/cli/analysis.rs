@@ -1,6 +1,7 @@
 //! What `analyze` and `sensor` have in common: a source through the pipeline to the outputs.
 
 use std::io::{self, BufWriter, Stdout, Write as _};
+use std::num::NonZero;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -16,10 +17,10 @@ use crate::capture::Source;
 use crate::detect::Knowledge;
 use crate::document;
 use crate::flow::table::draw_seed;
-use crate::geo::sphere::CapturePoint;
 use crate::model::case::Case;
 use crate::model::host::Verdict;
 use crate::model::loss::Losses;
+use crate::model::sphere::CapturePoint;
 use crate::model::threads::Threads;
 use crate::model::time::Timestamp;
 use crate::model::vantage::Vantage as Place;
@@ -128,10 +129,8 @@ pub fn run(
     notes: Notes,
     styles: Styles,
 ) -> anyhow::Result<Outcome> {
-    let threads = common.threads.map_or_else(
-        || std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-        std::num::NonZero::get,
-    );
+    let available = || std::thread::available_parallelism().map_or(1, NonZero::get);
+    let threads = common.threads.map_or_else(available, NonZero::get);
     let reader =
         Reader::new(source, &loaded.limits, draw_seed(), watch, Arc::clone(stop)).with_local(&common.local);
     let mut output = output(common, styles, Threads::new(threads));
@@ -142,7 +141,7 @@ pub fn run(
         .transpose()?;
     let started = wall_clock();
     let wants_flows = common.flows || folder.is_some();
-    let (reader, counters, analysis) = {
+    let (counters, analysis, reader) = {
         let sink: FlowSink<'_> = Box::new(|row| {
             output.flow(row)?;
             folder
@@ -166,7 +165,7 @@ pub fn run(
         if let Some(error) = rows.and_then(|rows| rows.error) {
             return Err(error).context("an output");
         }
-        (reader, counters, analysis.finish())
+        (counters, analysis.finish(reader.tunnel_ends()), reader)
     };
     if let Some(error) = reader.error {
         return Err(error.into());
@@ -181,6 +180,7 @@ pub fn run(
             catalogue,
             geo: &loaded.geo,
             policy: &loaded.policy,
+            rules: &loaded.weights.rules,
             reverse_names: None,
             at: common.at.and_then(|at| CapturePoint::new(at, "--at")),
         },
@@ -193,6 +193,7 @@ pub fn run(
         threads: Threads::new(threads),
         grain: reader.clocks.grain(),
         lists_all_hosts: common.all || folder.is_some() || common.explain.is_some(),
+        shows_cells: common.explain.is_some(),
     };
     let mut case = conclude::conclude(&analysis.observers, analysis.detectors, &ending, &mut losses);
     case.summary.remarks.extend(notes.remarks);

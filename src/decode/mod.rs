@@ -2,7 +2,8 @@
 //!
 //! Takes a [`Block`] as the reader filled it, gives [`Segment`]s that name their bytes by offset in the same block, and
 //! must not know flows or application protocols. State is kept in three bounded places only: fragments that wait for
-//! the rest of their datagram, the fingerprints of recent packets, and who sends into which tunnel. All depend on the frames alone, never on where a block ends.
+//! the rest of their datagram, the fingerprints of recent packets, and who sends into which tunnel and was seen inside of it. All depend
+//! on the frames alone, never on where a block ends.
 //!
 //! What a frame gives:
 //! - ordinary packets: one segment, made by `fast` without leaving one function;
@@ -45,11 +46,13 @@ use crate::model::local_networks::LocalNetworks;
 use crate::model::loss::Losses;
 use crate::model::segment::{Encapsulation, Layer, Segment, segment_flag};
 use crate::model::summary::ClockOffsetRecord;
+use crate::model::tunnel_end::TunnelEnd;
 use crate::settings::limits::Limits;
 use duplicate::Duplicates;
 use fragment::{Fragments, Unfinished};
 use strangers::Strangers;
 use stretch::Stretch;
+use tunnel::ends::{Ends, Outside};
 
 /// Most headers that are followed in one frame: six tunnels of an Ethernet, two tags, labels, IP and transport each
 /// stay below it.
@@ -88,6 +91,7 @@ struct State {
     counters: Counters,
     fragments: Fragments,
     duplicates: Duplicates,
+    tunnel_ends: Ends,
     strangers: Strangers,
 }
 
@@ -110,6 +114,7 @@ impl Decoder {
                 fragments: Fragments::new(limits),
                 duplicates: Duplicates::new(limits.duplicate_window),
                 strangers: Strangers::new(LocalNetworks::new(&[]), limits.tunnels),
+                tunnel_ends: Ends::default(),
             },
         }
     }
@@ -193,6 +198,12 @@ impl Decoder {
         self.state.duplicates.offsets.record(capture)
     }
 
+    /// From which lines machines inside of opened tunnels go out.
+    #[must_use]
+    pub fn tunnel_ends(&self) -> Vec<TunnelEnd> {
+        self.state.tunnel_ends.list()
+    }
+
     /// What was seen.
     #[must_use]
     pub const fn counters(&self) -> Counters {
@@ -215,6 +226,7 @@ fn give_unfinished(late: &Unfinished, bytes: &mut Vec<u8>, segments: &mut Vec<Se
         segments,
         state,
         has_ip: true,
+        outside: None,
     };
     if late.start.is_empty() {
         transport::other(&mut packet, stretch);
@@ -272,6 +284,8 @@ struct Packet<'a> {
     state: &'a mut State,
     /// Whether an IP header was read already: only the outermost one is looked at for duplicates.
     has_ip: bool,
+    /// The outside of the tunnel that was opened, where that is some machine's line.
+    outside: Option<Outside>,
 }
 
 impl<'a> Packet<'a> {
@@ -293,6 +307,7 @@ impl<'a> Packet<'a> {
             segments,
             state,
             has_ip: false,
+            outside: None,
         }
     }
 
@@ -346,6 +361,7 @@ impl<'a> Packet<'a> {
             self.run(Step::Llc(subframe));
             self.base = base;
             self.has_ip = false;
+            self.outside = None;
             rest = next;
         }
     }
@@ -384,6 +400,14 @@ impl<'a> Packet<'a> {
         segment.payload_on_wire = payload.on_wire;
         if payload.captured < payload.on_wire {
             segment.flags |= segment_flag::CUT;
+        }
+        if let Some(outside) = self.outside
+            && !segment.is(segment_flag::OPENED_TUNNEL)
+            && segment.layer != Layer::Link
+            && !segment.space.is_strangers()
+            && !self.state.tunnel_ends.note(outside, &segment)
+        {
+            self.lose("packets of tunnels beyond the bound on tunnels");
         }
         self.segments.push(segment);
     }
@@ -433,6 +457,7 @@ impl<'a> Packet<'a> {
         outer.flags |= segment_flag::OPENED_TUNNEL;
         outer.tunnels = tunnels;
         self.give(outer, payload);
+        self.outside = tunnel::ends::outside(self.outside, &outer, &inside);
         let (from, to) = (outer.source_address, outer.destination_address);
         // Whatever stands inside of what a stranger says is his word too, and tells nothing of who sends into which tunnel.
         let is_told = self.base.space.is_strangers();

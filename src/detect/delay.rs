@@ -2,13 +2,13 @@
 
 use super::hidden_leg::{self, TOO_FEW};
 use super::opening_answers;
-use crate::geo::sphere::{CapturePoint, at_most, reach_km};
 use crate::model::evidence::{Decibans, Evidence, Family, State};
 use crate::model::fact::{FieldId, Value};
 use crate::model::flow::FlowRecord;
 use crate::model::latency::{
     InputRecord, Latency, LatencyRecord, LoopRecord, OpeningRecord, RoundTripRecord,
 };
+use crate::model::sphere::{CapturePoint, at_most, reach_km};
 use crate::model::time::{Nanoseconds, SECOND};
 
 const ALPN: FieldId = FieldId::of("tls.alpn");

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::session_finding::kind_of;
+use super::recognise::{CEILING, TOGETHER};
+use super::session_finding::{self, kind_of};
 use super::{Conclusion, HostView, Knowledge};
 use crate::model::evidence::{Decibans, Evidence, Family};
-use crate::model::finding::{Activity, Confidence, Finding, Role};
+use crate::model::finding::{Activity, Finding, Role};
 use crate::model::frame::FrameRef;
 use crate::model::identity::ContentId;
 use crate::model::time::Timestamp;
@@ -140,15 +141,11 @@ fn finding(
     knowledge: &Knowledge<'_>,
 ) -> Option<Finding> {
     let tool = knowledge.catalogue.tool(tool)?;
-    let score: i32 = fits.values().map(|fit| fit.weight).sum::<i32>().min(60);
-    if !fits.values().any(|fit| fit.alone) && (fits.len() < 2 || score < 30) {
+    let score: i32 = fits.values().map(|fit| fit.weight).sum::<i32>().min(CEILING);
+    if !fits.values().any(|fit| fit.alone) && (fits.len() < 2 || score < TOGETHER) {
         return None;
     }
-    let confidence = match score {
-        40.. => Confidence::High,
-        25.. => Confidence::Medium,
-        _ => Confidence::Low,
-    };
+    let confidence = session_finding::believed(score, &knowledge.rules.findings);
     let mut evidence: Vec<Evidence> = fits.into_values().map(|fit| fit.evidence).collect();
     evidence.sort_by(|a, b| {
         b.weight
@@ -191,6 +188,7 @@ fn finding(
 mod tests {
     use super::*;
     use crate::geo::Geo;
+    use crate::model::finding::Confidence;
     use crate::settings::policy::Policy;
     use crate::signatures::Catalogue;
 
@@ -201,6 +199,7 @@ mod tests {
             catalogue: &catalogue,
             geo: &geo,
             policy: &policy,
+            rules: crate::settings::rules::Rules::shipped(),
             reverse_names: None,
             at: None,
         };

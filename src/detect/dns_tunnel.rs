@@ -9,16 +9,17 @@ use super::Concluded;
 use super::DNS_QUERY;
 use super::watcher::{Ended, Watcher};
 use crate::settings::limits::Limits;
+use crate::settings::rules::Tunnel;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::LazyLock;
 
-use super::session_finding::kind_of;
+use super::session_finding::{self, kind_of};
 use super::{HostView, Knowledge};
 use crate::model::address::Endpoint;
 use crate::model::evidence::{Decibans, Evidence, Family};
 use crate::model::fact::{Fact, FieldId, Value};
-use crate::model::finding::{Activity, Confidence, Finding, Role};
+use crate::model::finding::{Activity, Finding, Role};
 use crate::model::frame::FrameRef;
 use crate::model::identity::ContentId;
 use crate::model::observation::{EventHeader, LocalIndex};
@@ -33,10 +34,8 @@ const TOOL: &str = "dns-tunnel";
 const SHORTEST_NAME: usize = 40;
 /// Octets before the zone that a name must have to count as one that carries data.
 const SHORTEST_DATA: usize = 24;
-/// Longest label of ordinary names: a longer one of octets that no host name has is strange.
+/// Longest label of ordinary names; a question with a longer one of octets that no host name has is told by itself.
 const LONGEST_ORDINARY_LABEL: usize = 40;
-/// Different strange names of one zone that are told by themselves: one may be a printer's, or a typing error.
-const FEW_STRANGE: u64 = 3;
 /// Different names of one zone from which there may be a finding.
 const FEW: usize = 20;
 /// Different names, and octets in them, of a tunnel in use.
@@ -166,8 +165,8 @@ fn split(name: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((name.get(..at)?, name.get(at.checked_add(1)?..)?))
 }
 
-/// Whether a name has octets that no host name has in a label longer than ordinary. Names of services have spaces and letters of
-/// every script, but in UTF-8 and beside labels that begin with an underscore (RFC 6763, 4.1 and 7).
+/// Whether a name has octets that no host name has in a label longer than ordinary. Names of services are written for people, with spaces and
+/// letters of every script, in UTF-8 and beside labels that begin with an underscore (RFC 6763, 4.1 and 7).
 fn is_strange(data: &[u8]) -> bool {
     let labels = || data.split(|octet| *octet == b'.');
     let has_foreign = |label: &[u8]| {
@@ -176,7 +175,8 @@ fn is_strange(data: &[u8]) -> bool {
             .any(|octet| matches!(octet, b'=' | b'+' | b'*' | b'/'))
             || std::str::from_utf8(label).is_err()
     };
-    labels().any(|label| label.len() >= LONGEST_ORDINARY_LABEL && has_foreign(label))
+    labels()
+        .any(|label| label.len() >= LONGEST_ORDINARY_LABEL && has_foreign(label) && !label.contains(&b' '))
         && !labels().any(|label| label.starts_with(b"_"))
 }
 
@@ -247,7 +247,7 @@ impl Zone {
     }
 
     /// What speaks for a tunnel, with its weight: nothing where the names are few and ordinary.
-    fn reasons(&self) -> Vec<(&'static str, i32, String)> {
+    fn reasons(&self, weights: &Tunnel) -> Vec<(&'static str, i32, String)> {
         let distinct = self.distinct.len();
         let are_distinct = u64::try_from(distinct)
             .is_ok_and(|distinct| distinct.saturating_mul(5) >= self.names.saturating_mul(4))
@@ -258,14 +258,14 @@ impl Zone {
                 "{} of types that hosts do not ask for",
                 counted(self.odd_types, "question")
             );
-            reasons.push(("question types", 20, what));
+            reasons.push(("question types", weights.dns_types, what));
         }
-        if self.foreign >= FEW_STRANGE {
+        if self.foreign > 0 {
             let what = format!(
                 "{} with octets that no host name has",
                 counted(self.foreign, "name")
             );
-            reasons.push(("octets", 10, what));
+            reasons.push(("octets", weights.dns_octets, what));
         }
         let is_many = distinct >= MANY.0 && self.octets >= MANY.1;
         if distinct >= FEW && are_distinct {
@@ -273,10 +273,15 @@ impl Zone {
                 "{distinct} different long names, {} octets before the zone",
                 self.octets
             );
-            reasons.push(("volume", if is_many { 25 } else { 15 }, what));
+            let weight = if is_many {
+                weights.dns_many
+            } else {
+                weights.dns_some
+            };
+            reasons.push(("volume", weight, what));
             if self.entropy() >= CHANCE {
                 let what = format!("{:.1} bits an octet", self.entropy());
-                reasons.push(("entropy", 5, what));
+                reasons.push(("entropy", weights.dns_entropy, what));
             }
         }
         reasons
@@ -285,16 +290,13 @@ impl Zone {
 
 fn finding(host: &HostView, zone_name: &str, zone: &Zone, knowledge: &Knowledge<'_>) -> Option<Finding> {
     let tool = knowledge.catalogue.tool(TOOL)?;
-    let reasons = zone.reasons();
+    let rules = &knowledge.rules.findings;
+    let reasons = zone.reasons(&rules.tunnel);
     let score: i32 = reasons.iter().map(|(_, weight, _)| weight).sum();
     if score == 0 {
         return None;
     }
-    let confidence = match score {
-        40.. => Confidence::High,
-        25.. => Confidence::Medium,
-        _ => Confidence::Low,
-    };
+    let confidence = session_finding::believed(score, rules);
     let evidence = reasons.into_iter().map(|(measure, weight, what)| {
         let weight = Decibans(f64::from(weight));
         let mut evidence = Evidence::observed(Family::Loc, what, weight, &zone.frames, Some(zone.first));
@@ -361,6 +363,7 @@ impl Watcher for Questions {
 mod tests {
     use super::*;
     use crate::geo::Geo;
+    use crate::model::finding::Confidence;
     use crate::settings::policy::Policy;
     use crate::signatures::Catalogue;
 
@@ -382,6 +385,7 @@ mod tests {
             catalogue: &catalogue,
             geo: &geo,
             policy: &policy,
+            rules: crate::settings::rules::Rules::shipped(),
             reverse_names: None,
             at: None,
         };
@@ -432,16 +436,15 @@ mod tests {
     }
 
     #[test]
-    fn the_long_names_of_printers_and_single_odd_questions_are_no_tunnel() {
+    fn the_long_names_of_printers_and_of_other_scripts_are_no_tunnel() {
         let printers = (0..10).map(|number| {
             format!("B\u{fc}ro Empfang = HP Color LaserJet MFP (4C5E0{number})._ipp._tcp.office.example")
         });
         assert!(found(printers, 1).is_empty());
         let umlauts = (0..10).map(|number| format!("{}{number}.shop.example", "\u{e4}\u{f6}".repeat(12)));
         assert!(found(umlauts, 1).is_empty());
-        let odd = |count: u64| data(count, "t.example").map(|name| format!("+{name}"));
-        assert!(found(odd(2), 1).is_empty());
-        assert_eq!(found(odd(5), 1)[0].confidence, Confidence::Low);
+        let odd = data(1, "t.example").map(|name| format!("+{name}"));
+        assert_eq!(found(odd, 1)[0].confidence, Confidence::Low);
     }
 
     #[test]

@@ -31,8 +31,6 @@ const PRINTABLE: (usize, usize) = (6, 20);
 /// standard deviation of 9.8, the bounds lie 28.8 away).
 const SHORTEST: usize = 48;
 
-const WEIGHT: f64 = 3.0;
-
 /// Streams of that kind.
 #[derive(Debug, Default)]
 struct EncryptedStarts(Leads);
@@ -101,6 +99,7 @@ impl Watcher for EncryptedStarts {
     }
 
     fn conclude(&mut self, ended: &Ended<'_>, concluded: &mut Concluded) {
+        let weights = &ended.knowledge.rules.findings.tunnel;
         self.0.conclude(ended, concluded, "TCP", |server, gathered| {
             let streams = counted(gathered.count, "stream");
             Some(Lead {
@@ -115,7 +114,7 @@ impl Watcher for EncryptedStarts {
                      private protocols (a heuristic)"
                 ),
                 benign: "a private protocol of a game, a messenger or a backup, compressed or encrypted files sent plainly",
-                weight: WEIGHT,
+                weight: weights.encrypted_start,
                 confidence: Confidence::Low,
             })
         });

@@ -37,19 +37,80 @@ pub(super) struct Item {
     pub(super) note: Option<Arc<str>>,
     /// What it says about the host.
     pub(super) role: Option<RoleHint>,
-    /// When it was first seen.
-    pub(super) at: Timestamp,
+    /// When the first of the frames was captured, where that is known.
+    pub(super) at: Option<Timestamp>,
+    /// Hash of what the field held.
+    pub(super) value: u64,
+    /// Frames in which it held that.
     pub(super) frames: Vec<FrameRef>,
     pub(super) times: u64,
+    /// How often a field of the group held something else that speaks for the tool.
+    pub(super) others: u64,
+}
+
+impl Item {
+    /// Counts a sight; its frame is cited where it shows the same.
+    pub(super) fn count(&mut self, value: u64, frame: FrameRef) {
+        if value != self.value {
+            self.others = self.others.saturating_add(1);
+            return;
+        }
+        self.times = self.times.saturating_add(1);
+        if self.frames.len() < MOST_FRAMES {
+            self.frames.push(frame);
+        }
+    }
 }
 
 /// Another end of a group's flows.
 #[derive(Clone, Debug, Default)]
 pub(super) struct PeerSeen {
     pub(super) name: Option<Arc<str>>,
-    pub(super) port: u16,
+    /// Port there, and port of the host, each where all flows had the same.
+    pub(super) port: SamePort,
+    pub(super) own_port: SamePort,
     pub(super) flows: u64,
     pub(super) bytes: u64,
+}
+
+/// A port as long as it is the same one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum SamePort {
+    #[default]
+    None,
+    One(u16),
+    Several,
+}
+
+impl SamePort {
+    fn add(&mut self, port: u16) {
+        *self = match *self {
+            _ if port == 0 => return,
+            Self::None => Self::One(port),
+            Self::One(known) if known == port => return,
+            Self::One(_) | Self::Several => Self::Several,
+        };
+    }
+
+    pub(super) const fn one(self) -> Option<u16> {
+        match self {
+            Self::One(port) => Some(port),
+            Self::None | Self::Several => None,
+        }
+    }
+}
+
+impl PeerSeen {
+    /// Takes the ports of a flow.
+    pub(super) fn calls(&mut self, local_is_client: bool, client: u16, server: u16) {
+        let (own, other) = if local_is_client {
+            (client, server)
+        } else {
+            (server, client)
+        };
+        self.port.add(other);
+        self.own_port.add(own);
+    }
 }
 
 /// All flows of one tool between one pair.
@@ -63,6 +124,9 @@ pub(super) struct Group {
     pub(super) flows: u64,
     /// Flows in which the local end is the one that drives: it called, or was called by a server that reports to it.
     pub(super) led_by_local: u64,
+    /// The same of those of which it is known who called, and how many these are.
+    pub(super) told_led_by_local: u64,
+    pub(super) told: u64,
     pub(super) is_answered: bool,
     /// What connections of SSH are used for.
     pub(super) ssh: Uses,
@@ -86,18 +150,27 @@ impl Group {
                 continue;
             }
             let known = self.items.or_insert_with(name, || item.clone());
-            if item.weight > known.weight {
-                known.field = item.field;
-                known.what = item.what;
-                known.weight = item.weight;
-                known.note = item.note;
-                known.role = item.role;
+            if item.value == known.value {
+                known.times = known.times.saturating_add(item.times);
+                known.others = known.others.saturating_add(item.others);
+                known.frames.extend(item.frames);
+                known.frames.sort_unstable();
+                known.frames.truncate(MOST_FRAMES);
+                known.at = [known.at, item.at].into_iter().flatten().min();
+                continue;
             }
-            known.times = known.times.saturating_add(item.times);
-            known.frames.extend(item.frames);
-            known.frames.sort_unstable();
-            known.frames.truncate(MOST_FRAMES);
-            known.at = known.at.min(item.at);
+            // The heavier one counts; of equal ones that which was seen first.
+            let rank = |one: &Item| (std::cmp::Reverse(one.weight), one.at, one.frames.first().copied());
+            let (mut kept, other) = if rank(&item) < rank(known) {
+                (item, known.clone())
+            } else {
+                (known.clone(), item)
+            };
+            kept.others = kept
+                .others
+                .saturating_add(other.others)
+                .saturating_add(other.times);
+            *known = kept;
         }
         self.first = [self.first, other.first].into_iter().flatten().min();
         self.last = self.last.max(other.last);
@@ -105,6 +178,8 @@ impl Group {
         self.flow_ids.truncate(MOST_FLOW_IDS);
         self.flows = self.flows.saturating_add(other.flows);
         self.led_by_local = self.led_by_local.saturating_add(other.led_by_local);
+        self.told_led_by_local = self.told_led_by_local.saturating_add(other.told_led_by_local);
+        self.told = self.told.saturating_add(other.told);
         self.is_answered |= other.is_answered;
         self.ssh.merge(other.ssh);
         for (number, window) in other.windows {

@@ -21,8 +21,6 @@ const BEYOND: u64 = 1_000;
 const FEWEST: u64 = 5;
 /// Octets of a tunnel in use.
 const MUCH: u64 = 100_000;
-/// Weights of little and of much.
-const WEIGHTS: [f64; 2] = [6.0, 12.0];
 
 /// Echoes of that kind: packets and octets of the client, of the server.
 #[derive(Debug, Default)]
@@ -64,10 +62,10 @@ impl Watcher for IcmpTunnels {
     }
 
     fn conclude(&mut self, ended: &Ended<'_>, concluded: &mut Concluded) {
+        let weights = &ended.knowledge.rules.findings.tunnel;
         self.0.conclude(ended, concluded, "ICMP", |server, gathered| {
             let [asked, answered, out, back] = gathered.sums;
             let is_much = out.saturating_add(back) >= MUCH;
-            let [little, much] = WEIGHTS;
             Some(Lead {
                 tool: "icmp-tunnel",
                 measure: "echo_data",
@@ -85,7 +83,11 @@ impl Watcher for IcmpTunnels {
                     "ICMP echo with {server} carries data of its own each way, consistent with a tunnel"
                 ),
                 benign: "a test of a network's own, a paid hotspot that somebody goes round",
-                weight: if is_much { much } else { little },
+                weight: if is_much {
+                    weights.icmp_much
+                } else {
+                    weights.icmp_little
+                },
                 confidence: if is_much {
                     Confidence::Medium
                 } else {

@@ -9,25 +9,13 @@
 
 use super::delay::ENOUGH;
 use super::{Conclusion, HostView, Knowledge};
-use crate::geo::sphere::{CapturePoint, Coordinates, at_most, reach_km};
 use crate::model::evidence::{Decibans, Evidence, Family};
 use crate::model::finding::{Activity, Confidence, Finding, FindingKind, Role};
 use crate::model::identity::ContentId;
 use crate::model::latency::{DistanceRecord, LatencyRecord, LoopRecord, milliseconds};
+use crate::model::sphere::{CapturePoint, Coordinates, at_most, reach_km};
 use crate::model::time::{Nanoseconds, SECOND, Timestamp};
-
-/// Weight of a place that physics rules out.
-const IMPOSSIBLE: f64 = 15.0;
-
-/// Weight of a round trip that is much longer than the way.
-const SLOW: f64 = 3.0;
-
-/// Weight of a loop that both estimators call longer, and of one that only the first does.
-const LONGER: [f64; 2] = [10.0, 5.0];
-
-/// A loop that is longer by so many milliseconds leads beyond a continent (DETECTION 3.2: more than 80 ms for a controller in
-/// another part of the world behind a near relay).
-const FAR_MS: f64 = 80.0;
+use crate::settings::rules::Delay;
 
 /// Round trips beyond what is usual for the way that say something: radio and full queues take tens of milliseconds.
 const SLACK: Nanoseconds = SECOND / 10;
@@ -38,6 +26,7 @@ pub struct LatencyMismatches;
 
 impl Conclusion for LatencyMismatches {
     fn conclude(&self, hosts: &[HostView], findings: &[Finding], knowledge: &Knowledge<'_>) -> Vec<Finding> {
+        let weights = &knowledge.rules.findings.delay;
         let mut list: Vec<Finding> = Vec::new();
         let mut by_id: Vec<(ContentId, &HostView)> = hosts.iter().map(|host| (host.id, host)).collect();
         by_id.sort_unstable_by_key(|(id, _)| *id);
@@ -46,25 +35,28 @@ impl Conclusion for LatencyMismatches {
                 continue;
             };
             if let Some((_, host)) = by_id.get(place) {
-                list.extend(longer_loop(host, finding));
+                list.extend(longer_loop(host, finding, weights));
             }
         }
         if let Some(at) = knowledge.at {
-            list.extend(hosts.iter().filter_map(|host| own_place(host, at)));
+            list.extend(hosts.iter().filter_map(|host| own_place(host, at, weights)));
         }
         list
     }
 }
 
 /// A loop that leads beyond the session's other end.
-fn longer_loop(host: &HostView, session: &Finding) -> Option<Finding> {
+fn longer_loop(host: &HostView, session: &Finding, weights: &Delay) -> Option<Finding> {
     let latency = session.latency.as_deref()?;
     let judged: &LoopRecord = latency.control_loop.as_ref()?;
-    if judged.verdict != "longer" || judged.excess_ms < FAR_MS || session.role != Role::Controlled {
+    if judged.verdict != "longer" || judged.excess_ms < weights.loop_ms || session.role != Role::Controlled {
         return None;
     }
-    let [agreed, alone] = LONGER;
-    let weight = Decibans(if judged.estimators_agree { agreed } else { alone });
+    let weight = Decibans(if judged.estimators_agree {
+        weights.loop_agreed
+    } else {
+        weights.loop_alone
+    });
     #[expect(clippy::cast_possible_truncation, reason = "below a second")]
     let reach = |leg_ms: f64| reach_km((leg_ms * 1e6) as Nanoseconds);
     // The tenth percentile is short by what transports hold acknowledgements back; the median is not.
@@ -114,7 +106,7 @@ fn longer_loop(host: &HostView, session: &Finding) -> Option<Finding> {
 }
 
 /// The inventory's place of a host against the round trip between it and the capture point.
-fn own_place(host: &HostView, at: CapturePoint) -> Option<Finding> {
+fn own_place(host: &HostView, at: CapturePoint, weights: &Delay) -> Option<Finding> {
     let asset = host.asset.as_ref()?;
     let (latitude, longitude) = asset.coordinates?;
     let claimed = Coordinates::new(latitude, longitude)?;
@@ -128,9 +120,9 @@ fn own_place(host: &HostView, at: CapturePoint) -> Option<Finding> {
     let distance = at.place.gap_km(0.0, claimed, 0.0);
     let (_, usual_of_slower) = reach_km(least.saturating_sub(SLACK));
     let (weight, confidence, is_proof) = if distance > possible {
-        (IMPOSSIBLE, Confidence::High, true)
+        (weights.impossible, Confidence::High, true)
     } else if least > SLACK && usual_of_slower > distance {
-        (SLOW, Confidence::Low, false)
+        (weights.slow, Confidence::Low, false)
     } else {
         return None;
     };
@@ -206,6 +198,11 @@ fn own_place(host: &HostView, at: CapturePoint) -> Option<Finding> {
 mod tests {
     use super::*;
     use crate::model::profile::Asset;
+    use crate::settings::rules::Rules;
+
+    fn weights() -> &'static Delay {
+        &Rules::shipped().findings.delay
+    }
 
     fn host(round_trip_ms: i64, samples: u32) -> HostView {
         let mut host = HostView {
@@ -231,7 +228,7 @@ mod tests {
 
     fn own_place_by(host: &HostView, at: (f64, f64), grain: Nanoseconds) -> Option<Finding> {
         let at = CapturePoint::new(at, "--at").unwrap();
-        own_place(host, CapturePoint { grain, ..at })
+        own_place(host, CapturePoint { grain, ..at }, weights())
     }
 
     const PHOENIX: (f64, f64) = (33.45, -112.07);
@@ -243,7 +240,7 @@ mod tests {
         let finding = found(&host(16, 6), PHOENIX).unwrap();
         assert_eq!(
             (finding.confidence, finding.score.0),
-            (Confidence::High, IMPOSSIBLE)
+            (Confidence::High, weights().impossible)
         );
         assert!(finding.summary.contains("nearer than where the inventory has it"));
         assert!(finding.benign[0].contains("proxy") && finding.benign[0].contains("relay"));
@@ -283,7 +280,10 @@ mod tests {
     #[test]
     fn slowness_is_a_cue_and_only_with_enough_samples() {
         let finding = found(&host(180, 6), TACOMA).unwrap();
-        assert_eq!((finding.confidence, finding.score.0), (Confidence::Low, SLOW));
+        assert_eq!(
+            (finding.confidence, finding.score.0),
+            (Confidence::Low, weights().slow)
+        );
         assert!(found(&host(180, 3), TACOMA).is_none());
         assert!(found(&host(90, 6), TACOMA).is_none());
         assert!(found(&host(120, 6), PHOENIX).is_none());

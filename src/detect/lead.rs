@@ -181,6 +181,7 @@ impl Gathered {
             peer: Some(server.to_string()),
             peer_name: None,
             peer_port: None,
+            host_port: None,
             proto: None,
             community_id: None,
             flow_ids: self.flows.clone(),

@@ -17,6 +17,7 @@ mod dns_tunnel;
 mod encrypted_start;
 mod group;
 pub mod hidden_leg;
+mod http_tunnel;
 mod icmp_tunnel;
 mod kvm_pairing;
 mod kvm_watch;
@@ -42,7 +43,6 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::geo::ranges::{Reserved, reserved};
-use crate::geo::sphere::CapturePoint;
 use crate::geo::{Geo, Place, reverse};
 use crate::model::address::{Address, MacAddress};
 use crate::model::egress::OwnAddress;
@@ -57,10 +57,12 @@ use crate::model::loss::Losses;
 use crate::model::observation::{EventHeader, LocalIndex, Observation, ServerName};
 use crate::model::profile::Asset;
 use crate::model::reverse_name::{ReverseName, ReverseNames};
+use crate::model::sphere::CapturePoint;
 use crate::model::threads::Threads;
 use crate::model::time::Timestamp;
 use crate::settings::limits::Limits;
 use crate::settings::policy::{Heuristics, Policy};
+use crate::settings::rules::Rules;
 use crate::signatures::Catalogue;
 
 pub use kvm_watch::Drives;
@@ -140,6 +142,8 @@ pub struct Knowledge<'a> {
     pub catalogue: &'a Catalogue,
     /// The databases of places.
     pub geo: &'a Geo,
+    /// What findings weigh, and from where on.
+    pub rules: &'a Rules,
     /// What is allowed where.
     pub policy: &'a Policy,
     /// What answers in the capture called addresses.
@@ -192,21 +196,8 @@ impl Knowledge<'_> {
     /// lead, since who holds the address writes that.
     #[must_use]
     pub fn place_of(&self, address: Address) -> Option<Place> {
-        let place = self.geo.place(address.to_ip());
-        let is_known = |place: &Place| place.kind.is_some() && !place.kind_is_default();
-        if place.as_ref().is_some_and(is_known) {
-            return place;
-        }
-        let Some((named, word, reverse::Says::Kind(kind))) = self.reverse_word(address) else {
-            return place;
-        };
-        let mut place = place.unwrap_or_default();
-        place.kind = Some(kind);
-        place.kind_source = Some(format!(
-            "its reverse name {} in frame {} ({}, {})",
-            named.name, named.frame.number, word.source, word.read
-        ));
-        Some(place)
+        let named = self.reverse_names.and_then(|names| names.of(address));
+        named_place(self.geo, address, named.map(|named| &**named))
     }
 
     /// The reverse name of a public address with the word in it that says something, and what.
@@ -215,13 +206,40 @@ impl Knowledge<'_> {
         &self,
         address: Address,
     ) -> Option<(&ReverseName, &'static reverse::Word, reverse::Says)> {
-        if reserved(address.to_ip()) == Some(Reserved::NotGlobal) {
-            return None;
-        }
         let named = self.reverse_names?.of(address)?;
-        let word = reverse::word(&named.name)?;
+        let word = word_in(address, named)?;
         Some((named, word, word.says))
     }
+}
+
+/// The word that says something in the reverse name of a public address.
+fn word_in(address: Address, named: &ReverseName) -> Option<&'static reverse::Word> {
+    let is_public = reserved(address.to_ip()) != Some(Reserved::NotGlobal);
+    is_public.then(|| reverse::word(&named.name)).flatten()
+}
+
+/// What databases say of an address that may have a reverse name, as [`Knowledge::place_of`] does.
+#[must_use]
+pub fn named_place(geo: &Geo, address: Address, named: Option<&ReverseName>) -> Option<Place> {
+    let place = geo.place(address.to_ip());
+    let is_known = |place: &Place| place.kind.is_some() && !place.kind_is_default();
+    if place.as_ref().is_some_and(is_known) {
+        return place;
+    }
+    let said = named.and_then(|named| Some((named, word_in(address, named)?)));
+    let Some((named, word)) = said else {
+        return place;
+    };
+    let reverse::Says::Kind(kind) = word.says else {
+        return place;
+    };
+    let mut place = place.unwrap_or_default();
+    place.kind = Some(kind);
+    place.kind_source = Some(format!(
+        "its reverse name {} in frame {} ({}, {})",
+        named.name, named.frame.number, word.source, word.read
+    ));
+    Some(place)
 }
 
 /// A place as records show it.
@@ -263,6 +281,7 @@ static DETECTORS: &[Detector] = &[
     Detector::WhereWanted(|heuristics| heuristics.encrypted_start, encrypted_start::watch),
     Detector::WhereWanted(|heuristics| heuristics.nested_tls, nested_tls::watch),
     Detector::Watching(icmp_tunnel::watch),
+    Detector::Watching(http_tunnel::watch),
     Detector::Watching(kvm_watch::watch),
     Detector::Watching(tenants::watch),
     Detector::Watching(devices_behind::watch),
@@ -443,6 +462,7 @@ mod tests {
             catalogue: &catalogue,
             geo: &geo,
             policy: &policy,
+            rules: Rules::shipped(),
             reverse_names: None,
             at: None,
         };

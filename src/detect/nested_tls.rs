@@ -16,9 +16,6 @@ use crate::settings::limits::Limits;
 
 const INNER: FieldId = FieldId::of("tls.inner_handshake");
 
-/// Weight of one connection, and of several with one server.
-const WEIGHTS: [f64; 2] = [2.0, 5.0];
-
 /// Connections of that kind.
 #[derive(Debug, Default)]
 struct NestedTls(Leads);
@@ -39,9 +36,9 @@ impl Watcher for NestedTls {
     }
 
     fn conclude(&mut self, ended: &Ended<'_>, concluded: &mut Concluded) {
+        let weights = &ended.knowledge.rules.findings.tunnel;
         self.0.conclude(ended, concluded, "TCP", |server, gathered| {
             let connections = counted(gathered.count, "connection");
-            let [one, several] = WEIGHTS;
             Some(Lead {
                 tool: "nested-tls",
                 measure: "inner_handshake",
@@ -53,7 +50,11 @@ impl Watcher for NestedTls {
                      Shadowsocks over TLS, or a proxy behind stunnel (a heuristic)"
                 ),
                 benign: "a company's proxy that is called by HTTPS, an application whose messages have such lengths",
-                weight: if gathered.count > 1 { several } else { one },
+                weight: if gathered.count > 1 {
+                    weights.nested_tls_several
+                } else {
+                    weights.nested_tls_one
+                },
                 confidence: Confidence::Low,
             })
         });

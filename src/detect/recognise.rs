@@ -11,6 +11,7 @@ use crate::model::address::Address;
 use crate::model::fact::{FactLog, FieldId, Value};
 use crate::model::flow::FlowRecord;
 use crate::model::frame::FrameRef;
+use crate::model::identity::ContentId;
 use crate::model::observation::{NameSource, ServerName};
 use crate::model::segment::{Encapsulation, Layer};
 use crate::model::time::Timestamp;
@@ -19,10 +20,10 @@ use crate::signatures::payload::Transport;
 use crate::signatures::{Catalogue, FieldPlace, Match, PayloadContext};
 
 /// Weight from which indicators of two fields may name a tool although neither may alone.
-const TOGETHER: i32 = 30;
+pub(super) const TOGETHER: i32 = 30;
 
 /// Beyond this more of the same adds nothing.
-const CEILING: i32 = 60;
+pub(super) const CEILING: i32 = 60;
 
 /// What gave a tool away, borrowed; put into words only when a finding needs them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,8 +59,8 @@ pub struct Seen<'a> {
     pub indicator: &'a Indicator,
     /// The frame that shows it.
     pub frame: FrameRef,
-    /// When.
-    pub at: Timestamp,
+    /// When it was captured, where that is known.
+    pub at: Option<Timestamp>,
 }
 
 impl Seen<'_> {
@@ -67,6 +68,20 @@ impl Seen<'_> {
     #[must_use]
     pub fn weight(&self) -> i32 {
         i32::from(self.indicator.weight)
+    }
+
+    /// Hash of what the field held.
+    #[must_use]
+    pub fn value(&self) -> u64 {
+        match self.shown {
+            Shown::Protocol(text) | Shown::Text(text) | Shown::Tunnel(text) => text_value(text),
+            Shown::Number(number) => number,
+            // First bytes of a message hold numbers that differ each time: it is the pattern that was seen.
+            Shown::Bytes(_) => 0,
+            Shown::Resolved(name) => text_value(&name.name),
+            Shown::Address(address) => ContentId::of(&[&address.0]).0,
+            Shown::Port(port) => u64::from(port),
+        }
     }
 
     /// What the field held, in words.
@@ -89,6 +104,12 @@ impl Seen<'_> {
             Shown::Port(port) => format!("port {port}"),
         }
     }
+}
+
+/// Hash of a text that a field held.
+#[must_use]
+pub fn text_value(text: &str) -> u64 {
+    ContentId::of(&[text.as_bytes()]).0
 }
 
 /// A tool that a flow belongs to.
@@ -198,7 +219,14 @@ fn group(field: &str) -> &'static str {
 }
 
 impl<'a> Gathered<'a> {
-    fn add(&mut self, found: &Match<'a>, field: &Field, shown: Shown<'a>, frame: FrameRef, at: Timestamp) {
+    fn add(
+        &mut self,
+        found: &Match<'a>,
+        field: &Field,
+        shown: Shown<'a>,
+        frame: FrameRef,
+        at: Option<Timestamp>,
+    ) {
         let group = field.group;
         let rank = |indicator: &Indicator| (indicator.weight, indicator.alone);
         let known = self
@@ -262,6 +290,17 @@ impl Recogniser {
             .min()
             .copied()
             .unwrap_or(flow.frames.first);
+        // The record has the time of the first frame; that of another is known where a fact was said in it.
+        let of_first = || {
+            let is_start = first == flow.frames.first;
+            let said = || {
+                flow.facts
+                    .iter()
+                    .find(|fact| fact.source == first)
+                    .map(|fact| fact.at)
+            };
+            is_start.then_some(flow.start).or_else(said)
+        };
         for protocol in flow.protocols.iter().flatten() {
             if self.plain.contains(protocol) {
                 continue;
@@ -273,7 +312,7 @@ impl Recogniser {
                     &self.own.protocol,
                     Shown::Protocol(protocol),
                     first,
-                    flow.start,
+                    of_first(),
                 );
                 is_plain = false;
             }
@@ -286,7 +325,7 @@ impl Recogniser {
             let name = flow.opened_tunnel.name();
             for found in self.own.tunnel.matches(catalogue, name.as_bytes()) {
                 let (field, shown) = (&self.own.tunnel, Shown::Tunnel(name));
-                gathered.add(&found, field, shown, first, flow.start);
+                gathered.add(&found, field, shown, first, of_first());
             }
         }
         self.facts(catalogue, &flow.facts, flow.layer, &mut gathered);
@@ -299,14 +338,14 @@ impl Recogniser {
                     &self.own.query,
                     Shown::Resolved(name),
                     name.frame,
-                    name.at,
+                    Some(name.at),
                 );
             }
         }
         for end in [flow.client.address, flow.server.address] {
             for found in self.own.address.matches(catalogue, &end.0) {
                 let (field, shown) = (&self.own.address, Shown::Address(end));
-                gathered.add(&found, field, shown, flow.frames.first, flow.start);
+                gathered.add(&found, field, shown, flow.frames.first, Some(flow.start));
             }
         }
         if gathered.0.is_empty() {
@@ -321,7 +360,13 @@ impl Recogniser {
         let port = flow.server.port;
         for found in field.matches(catalogue, port.to_string().as_bytes()) {
             if gathered.0.iter().any(|(tool, _)| tool.place == found.tool.place) {
-                gathered.add(&found, field, Shown::Port(port), flow.frames.first, flow.start);
+                gathered.add(
+                    &found,
+                    field,
+                    Shown::Port(port),
+                    flow.frames.first,
+                    Some(flow.start),
+                );
             }
         }
         weigh(gathered)
@@ -345,7 +390,7 @@ impl Recogniser {
                     let separator = if &*field.name == "tls.alpn" { ',' } else { '\0' };
                     for value in text.split(separator) {
                         for found in field.matches(catalogue, value.as_bytes()) {
-                            gathered.add(&found, field, Shown::Text(value), fact.source, fact.at);
+                            gathered.add(&found, field, Shown::Text(value), fact.source, Some(fact.at));
                         }
                     }
                 }
@@ -359,12 +404,12 @@ impl Recogniser {
                         length_on_wire: usize::try_from(on_wire).ok(),
                     };
                     for found in field.payload_matches(catalogue, bytes, context) {
-                        gathered.add(&found, field, Shown::Bytes(bytes), fact.source, fact.at);
+                        gathered.add(&found, field, Shown::Bytes(bytes), fact.source, Some(fact.at));
                     }
                 }
                 Value::Number(number) => {
                     for found in field.matches(catalogue, number.to_string().as_bytes()) {
-                        gathered.add(&found, field, Shown::Number(number), fact.source, fact.at);
+                        gathered.add(&found, field, Shown::Number(number), fact.source, Some(fact.at));
                     }
                 }
                 Value::Endpoint(..) | Value::Answer { .. } => {}

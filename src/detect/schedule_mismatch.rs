@@ -8,39 +8,19 @@ use std::collections::BTreeMap;
 use super::{Conclusion, HostView, Knowledge};
 use crate::model::evidence::{Decibans, Evidence, Family, State};
 use crate::model::finding::{Activity, Confidence, Finding, FindingKind, Role, UNKNOWN_INTERACTIVE};
-use crate::model::hours::{self, Hours, LEAST_DAYS, ScheduleRecord};
+use crate::model::hours::{self, Hours, ScheduleRecord};
 use crate::model::identity::ContentId;
-use crate::model::time::{SECOND, Timestamp};
+use crate::model::minutes::minutes;
+use crate::model::time::Timestamp;
 use crate::model::week;
-
-/// Below this the activity has no centre (DETECTION 4.3).
-const LEAST_CONCENTRATION: f64 = 0.35;
-
-/// Hours between the two centres from which they contradict each other, even at the near end of the interval.
-const APART: f64 = 2.0;
-
-/// Hours from which they belong to other working days.
-const FAR_APART: f64 = 5.0;
-
-/// Weight of hours that are far apart, and of those that are apart.
-const WEIGHTS: [f64; 2] = [10.0, 5.0];
-
-/// A stretch of so many hours without a pause of four is more than one person does (State, Treasury and FBI guidance of 2022:
-/// logged in for a day or more).
-const UNBROKEN: f64 = 24.0;
-
-/// Weight of that.
-const UNBROKEN_WEIGHT: f64 = 5.0;
-
-/// Weight of hours that stay where they are when the declared zone's clocks are changed: who keeps to an employer's hours moves with them.
-const CLOCK_WEIGHT: f64 = 5.0;
+use crate::settings::rules::{Rules, Schedule};
 
 /// The conclusion.
 #[derive(Clone, Copy, Debug)]
 pub struct ScheduleMismatches;
 
 impl Conclusion for ScheduleMismatches {
-    fn conclude(&self, hosts: &[HostView], findings: &[Finding], _: &Knowledge<'_>) -> Vec<Finding> {
+    fn conclude(&self, hosts: &[HostView], findings: &[Finding], knowledge: &Knowledge<'_>) -> Vec<Finding> {
         let mut driven: BTreeMap<ContentId, Vec<(Timestamp, Timestamp)>> = BTreeMap::new();
         for finding in findings {
             // What somebody allowed may run at night, and a lead by the form of the traffic names nobody's hours.
@@ -60,43 +40,43 @@ impl Conclusion for ScheduleMismatches {
         hosts
             .iter()
             .filter_map(|host| {
-                let minutes = minutes(driven.get(&host.id)?);
-                mismatch(host, &minutes)
+                let minutes = minutes(driven.get(&host.id)?.iter().copied());
+                mismatch(host, &minutes, knowledge.rules)
             })
             .collect()
     }
 }
 
-/// Minutes that intervals touch, sorted and without repetition; of each interval a week at most.
-fn minutes(intervals: &[(Timestamp, Timestamp)]) -> Vec<u32> {
-    let minute = |at: Timestamp| at.0.div_euclid(60 * SECOND);
-    let mut list: Vec<u32> = intervals
-        .iter()
-        .flat_map(|(start, end)| {
-            let first = minute(*start);
-            let last = minute(end.plus(-1)).clamp(first, first.saturating_add(7 * 1_440));
-            (first..=last).filter_map(|minute| u32::try_from(minute).ok())
-        })
-        .collect();
-    list.sort_unstable();
-    list.dedup();
-    list
+/// A stretch that is longer than one person's.
+fn unbroken(seen: &Hours, weights: &Schedule, host: &HostView) -> Option<Evidence> {
+    (seen.longest_run >= weights.unbroken_hours).then(|| {
+        let what = format!(
+            "it was driven for {:.0} h without a pause of four hours",
+            seen.longest_run
+        );
+        item("unbroken", what, weights.unbroken, host)
+    })
 }
 
-fn mismatch(host: &HostView, minutes: &[u32]) -> Option<Finding> {
+fn mismatch(host: &HostView, minutes: &[u32], rules: &Rules) -> Option<Finding> {
+    let weights = &rules.findings.schedule;
+    let [apart, far_apart] = rules.hours;
     let seen: Hours = hours::of(minutes)?;
     let declared = host.asset.as_ref().and_then(|asset| asset.declared_noon_utc);
     let gap = declared.map(|noon| hours::difference(noon, seen.centre).abs());
-    let is_sure = seen.days >= LEAST_DAYS && seen.concentration > LEAST_CONCENTRATION;
+    let is_enough = u32::try_from(seen.days).is_ok_and(|days| days >= rules.hours_days);
+    let is_centred = seen.concentration > rules.hours_concentration;
+    let is_sure = is_enough && is_centred;
     let nearest = gap.map(|gap| gap - seen.half_interval.unwrap_or(12.0));
     let mut evidence = Vec::new();
-    let mut weight = 0.0;
     if let (true, Some(declared), Some(gap), Some(nearest)) = (is_sure, declared, gap, nearest)
-        && nearest > APART
+        && nearest > apart
     {
-        let [far, near] = WEIGHTS;
-        let decibans = if nearest > FAR_APART { far } else { near };
-        weight += decibans;
+        let decibans = if nearest > far_apart {
+            weights.far
+        } else {
+            weights.near
+        };
         let what = format!(
             "the centre of the driven hours is {} UTC, give or take {:.1} h (95 %, {} days), that of the declared working day {}: \
              {gap:.1} h apart",
@@ -107,15 +87,7 @@ fn mismatch(host: &HostView, minutes: &[u32]) -> Option<Finding> {
         );
         evidence.push(item("hours", what, decibans, host));
     }
-    if seen.longest_run >= UNBROKEN {
-        weight += UNBROKEN_WEIGHT;
-        let what = format!(
-            "it was driven for {:.0} h without a pause of four hours",
-            seen.longest_run
-        );
-        evidence.push(item("unbroken", what, UNBROKEN_WEIGHT, host));
-    }
-    let is_centred = seen.concentration > LEAST_CONCENTRATION;
+    evidence.extend(unbroken(&seen, weights, host));
     let change = host.asset.as_ref().and_then(|asset| asset.clock_change);
     let moved = change.map(|change| {
         if is_centred {
@@ -127,15 +99,15 @@ fn mismatch(host: &HostView, minutes: &[u32]) -> Option<Finding> {
     if let Some(Ok(moved)) = &moved
         && moved.verdict == "does_not_follow"
     {
-        weight += CLOCK_WEIGHT;
         let what = format!(
             "the driven hours moved by {:.1} h, give or take {:.1} h (95 %), when the declared zone's clocks were changed, which moves the \
              hours of whoever lives by them by {:.0} h against UTC",
             moved.moved_hours, moved.interval_hours, moved.expected_hours
         );
-        evidence.push(item("clock_change", what, CLOCK_WEIGHT, host));
+        evidence.push(item("clock_change", what, weights.clock_change, host));
     }
     let first = evidence.first()?.what.clone();
+    let weight: f64 = evidence.iter().map(|item| item.weight.0).sum();
     if let Some(Err(why)) = moved {
         let what = format!("whether the driven hours follow the declared zone's clocks: {why}");
         let mut hidden = item("clock_change", what, 0.0, host);
@@ -145,7 +117,6 @@ fn mismatch(host: &HostView, minutes: &[u32]) -> Option<Finding> {
     let rest_days = is_centred
         .then(|| week::rest_days(minutes, seen.centre).ok())
         .flatten();
-    let [far, _] = WEIGHTS;
     Some(Finding {
         id: ContentId::of(&[b"schedule", &host.id.0.to_be_bytes()]),
         timestamp: host.seen.0,
@@ -157,7 +128,7 @@ fn mismatch(host: &HostView, minutes: &[u32]) -> Option<Finding> {
         host: host.id,
         host_ip: host.address(),
         flow_count: 0,
-        confidence: if weight >= far {
+        confidence: if weight >= weights.far {
             Confidence::Medium
         } else {
             Confidence::Low
@@ -211,6 +182,7 @@ fn clock(hour: f64) -> String {
 mod tests {
     use super::*;
     use crate::model::profile::Asset;
+    use crate::model::time::SECOND;
 
     /// A host that is driven for eight hours from `hour` UTC on `days` days; its declared day has its middle at 19:00 UTC.
     fn found(days: i64, hour: i64, length: i64) -> Option<Finding> {
@@ -229,7 +201,7 @@ mod tests {
                 (start, start.plus(length * 3_600 * SECOND))
             })
             .collect();
-        mismatch(&host, &minutes(&spans))
+        mismatch(&host, &minutes(spans.into_iter()), Rules::shipped())
     }
 
     #[test]
@@ -255,7 +227,7 @@ mod tests {
                 }),
                 ..HostView::default()
             };
-            mismatch(&host, &minutes(&spans))
+            mismatch(&host, &minutes(spans.into_iter()), Rules::shipped())
         };
         let finding = of(20, false).unwrap();
         assert_eq!(finding.evidence[0].measure.as_deref(), Some("clock_change"));
@@ -291,7 +263,12 @@ mod tests {
             Timestamp::from_parts(1_000_000, 0),
             Timestamp::from_parts(1_108_000, 0),
         );
-        let finding = mismatch(&HostView::default(), &minutes(&[span])).unwrap();
+        let finding = mismatch(
+            &HostView::default(),
+            &minutes([span].into_iter()),
+            Rules::shipped(),
+        )
+        .unwrap();
         assert_eq!(finding.evidence[0].measure.as_deref(), Some("unbroken"));
         assert_eq!(finding.confidence, Confidence::Low);
     }

@@ -13,16 +13,19 @@ use crate::model::address::Address;
 use crate::model::evidence::{Decibans, Evidence, Family};
 use crate::model::finding::{Activity, Confidence, Controller, Finding, FindingKind, Role};
 use crate::model::identity::ContentId;
+use crate::settings::rules::FindingRules;
 use crate::signatures::entry::{RoleHint, Tool};
 
-/// Score from which a finding is sure of what it is.
-const HIGH: i32 = 40;
-
-/// Score from which it is probably so.
-const MEDIUM: i32 = 25;
-
-/// What the form of remote control adds to a weak name: as much as it weighs alone.
-const FORM: i32 = 10;
+/// How sure a finding of this score is.
+pub(super) fn believed(score: i32, rules: &FindingRules) -> Confidence {
+    if score >= rules.high {
+        Confidence::High
+    } else if score >= rules.medium {
+        Confidence::Medium
+    } else {
+        Confidence::Low
+    }
+}
 
 /// Kind of the finding that a tool leads to, if it leads to one.
 pub(super) fn kind_of(tool: &Tool) -> Option<FindingKind> {
@@ -39,13 +42,20 @@ pub(super) fn kind_of(tool: &Tool) -> Option<FindingKind> {
 
 /// What the host does, where the protocol or the direction of the connections tells it.
 fn declared_role(kind: FindingKind, is_direct: bool, group: &Group) -> Option<Role> {
-    let leads = group.led_by_local.saturating_mul(2) >= group.flows;
+    // Connections whose beginning was seen speak for those whose was not; where none was, a proxy or tunnel is told no end.
+    let (led, of) = if group.told > 0 {
+        (group.told_led_by_local, group.told)
+    } else {
+        (group.led_by_local, group.flows)
+    };
+    let leads = led.saturating_mul(2) >= of;
     let is_remote = matches!(kind, FindingKind::RemoteAccess | FindingKind::IpKvm);
     match (is_remote, is_direct) {
         // Whatever else goes on between the two: somebody may come in.
         (true, true) if group.ssh.lets_in() => Some(Role::Controlled),
         (true, true) => Some(if leads { Role::Controller } else { Role::Controlled }),
         (true, false) => None,
+        (false, _) if group.told == 0 && group.flows > 0 => None,
         (false, _) => Some(if leads || group.flows == 0 {
             Role::Client
         } else {
@@ -54,23 +64,12 @@ fn declared_role(kind: FindingKind, is_direct: bool, group: &Group) -> Option<Ro
     }
 }
 
-fn confidence(group: &Group) -> Confidence {
+fn confidence(group: &Group, rules: &FindingRules) -> Confidence {
     // A call that nobody answered proves that somebody tried, not that the tool runs.
     if group.flows > 0 && !group.is_answered {
         Confidence::Low
     } else {
-        of_score(group.score())
-    }
-}
-
-/// What a score is worth.
-pub(super) const fn of_score(score: i32) -> Confidence {
-    if score >= HIGH {
-        Confidence::High
-    } else if score >= MEDIUM {
-        Confidence::Medium
-    } else {
-        Confidence::Low
+        believed(group.score(), rules)
     }
 }
 
@@ -81,15 +80,16 @@ fn lifted(
     score: i32,
     is_remote: bool,
     group: &Group,
+    rules: &FindingRules,
 ) -> Option<(Confidence, Evidence)> {
     let may_gain = confidence == Confidence::Low
         && is_remote
         && group.is_answered
-        && score.saturating_add(FORM) >= MEDIUM;
+        && score.saturating_add(rules.form) >= rules.medium;
     let shape = unknown_interactive::shape(&group.windows).filter(|_| may_gain)?;
     Some((
         Confidence::Medium,
-        unknown_interactive::evidence(shape, f64::from(FORM), &[], group.first),
+        unknown_interactive::evidence(shape, f64::from(rules.form), &[], group.first),
     ))
 }
 
@@ -160,18 +160,26 @@ pub(super) fn finding(joined: Joined<'_>, knowledge: &Knowledge<'_>) -> Option<(
     }
     let is_remote = matches!(kind, FindingKind::RemoteAccess | FindingKind::IpKvm);
     let declared = declared_role(kind, peer.is_some(), &group);
-    let judged = judged(tool, is_remote, declared, &group);
-    let mut confidence = confidence(&group);
+    let mut judged = judged(tool, is_remote, declared, &group);
+    // Windows are of ten seconds; nothing of a session is known before its first packet and behind its last.
+    if let Some(first) = group.first {
+        for (start, end, _) in &mut judged.intervals {
+            *start = (*start).clamp(first, group.last.max(first));
+            *end = (*end).clamp(first, group.last.max(first));
+        }
+    }
+    let rules = &knowledge.rules.findings;
+    let mut confidence = confidence(&group, rules);
     let mut score = group.score();
     let mut evidence = evidence(tool, &mut group, is_remote);
-    if let Some((lifted, item)) = lifted(confidence, score, is_remote, &group) {
+    if let Some((lifted, item)) = lifted(confidence, score, is_remote, &group, rules) {
         confidence = lifted;
-        score = score.saturating_add(FORM);
+        score = score.saturating_add(rules.form);
         evidence.push(item);
     }
-    if let Some((lowered, item)) = shape_against::lowered(confidence, score, is_remote, tool, &group) {
+    if let Some((lowered, item)) = shape_against::lowered(confidence, score, is_remote, tool, &group, rules) {
         confidence = lowered;
-        score = score.saturating_sub(shape_against::LESS);
+        score = score.saturating_sub(rules.less);
         evidence.push(item);
     }
     let score = Decibans(f64::from(score));
@@ -210,7 +218,8 @@ pub(super) fn finding(joined: Joined<'_>, knowledge: &Knowledge<'_>) -> Option<(
         host_ip: host.address(),
         peer: main_peer.map(|(address, _)| address.to_string()),
         peer_name: main_peer.and_then(|(_, seen)| seen.name.as_deref().map(str::to_owned)),
-        peer_port: main_peer.map(|(_, seen)| seen.port).filter(|port| *port != 0),
+        peer_port: main_peer.and_then(|(_, seen)| seen.port.one()),
+        host_port: main_peer.and_then(|(_, seen)| seen.own_port.one()),
         proto: group.proto.map(str::to_owned),
         community_id: group.community_id.take().map(String::from),
         flow_ids: std::mem::take(&mut group.flow_ids),
@@ -244,6 +253,14 @@ fn name_or_address(address: Address, seen: &PeerSeen) -> String {
         .map_or_else(|| address.to_string(), str::to_owned)
 }
 
+fn times(count: u64) -> String {
+    if count == 1 {
+        "once".to_owned()
+    } else {
+        format!("{count} times")
+    }
+}
+
 /// The items of a group in words; their texts are taken out of it.
 fn evidence(tool: &Tool, group: &mut Group, is_remote: bool) -> Vec<Evidence> {
     let family = if is_remote { Family::Rc } else { Family::Loc };
@@ -254,8 +271,11 @@ fn evidence(tool: &Tool, group: &mut Group, is_remote: bool) -> Vec<Evidence> {
             if item.times > 1 {
                 let _ = write!(what, " ({} times)", item.times);
             }
+            if item.others > 0 {
+                let _ = write!(what, ", and others of its kind {}", times(item.others));
+            }
             let weight = Decibans(f64::from(item.weight));
-            let mut evidence = Evidence::observed(family, what, weight, &item.frames, Some(item.at));
+            let mut evidence = Evidence::observed(family, what, weight, &item.frames, item.at);
             evidence.signature = Some(format!("{}:{}", tool.id, item.field));
             evidence.note = item.note;
             evidence
@@ -383,6 +403,7 @@ mod tests {
     use crate::detect::activity_state::{Way, Window};
     use crate::geo::Geo;
     use crate::settings::policy::Policy;
+    use crate::settings::rules::Rules;
     use crate::signatures::Catalogue;
 
     /// A minute of a hand in every two, for so many minutes.
@@ -411,27 +432,36 @@ mod tests {
 
     #[test]
     fn a_weak_name_gains_by_the_form_of_remote_control_and_nothing_else_does() {
+        let lifted_here = |confidence, score, is_remote, group: &Group| {
+            lifted(confidence, score, is_remote, group, &Rules::shipped().findings)
+        };
         let group = driven(6);
-        let (confidence, evidence) = lifted(Confidence::Low, 20, true, &group).unwrap();
+        let (confidence, evidence) = lifted_here(Confidence::Low, 20, true, &group).unwrap();
         assert_eq!(
             (confidence, evidence.measure.as_deref()),
             (Confidence::Medium, Some("interactive_shape"))
         );
-        assert!(lifted(Confidence::Low, 10, true, &group).is_none(), "too weak");
         assert!(
-            lifted(Confidence::Medium, 30, true, &group).is_none(),
+            lifted_here(Confidence::Low, 10, true, &group).is_none(),
+            "too weak"
+        );
+        assert!(
+            lifted_here(Confidence::Medium, 30, true, &group).is_none(),
             "no higher"
         );
-        assert!(lifted(Confidence::Low, 20, false, &group).is_none(), "a tunnel");
         assert!(
-            lifted(Confidence::Low, 20, true, &driven(1)).is_none(),
+            lifted_here(Confidence::Low, 20, false, &group).is_none(),
+            "a tunnel"
+        );
+        assert!(
+            lifted_here(Confidence::Low, 20, true, &driven(1)).is_none(),
             "too short"
         );
         let unanswered = Group {
             is_answered: false,
             ..group
         };
-        assert!(lifted(Confidence::Low, 20, true, &unanswered).is_none());
+        assert!(lifted_here(Confidence::Low, 20, true, &unanswered).is_none());
     }
 
     #[test]
@@ -443,6 +473,7 @@ mod tests {
             catalogue: &catalogue,
             geo: &geo,
             policy: &policy,
+            rules: Rules::shipped(),
             reverse_names: None,
             at: None,
         };

@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use super::activity_state::{self, Windows};
 use super::delay;
-use super::group::{ASKED, Group, Item, MOST_FLOW_IDS, MOST_FRAMES, MOST_PEERS, PeerSeen};
-use super::recognise::{self, PROTOCOL, Recognised};
+use super::group::{ASKED, Group, Item, MOST_FLOW_IDS, MOST_PEERS, PeerSeen};
+use super::recognise::{self, PROTOCOL, Recognised, text_value};
 use super::{HostView, Knowledge, session_finding, ssh_tunnel};
 use crate::model::address::Address;
 use crate::model::fact::{FieldId, Side, Value};
@@ -31,10 +31,11 @@ const RUSTDESK_CONTROLLER: FieldId = FieldId::of("rustdesk.controller");
 const TEAMVIEWER_PEER: FieldId = FieldId::of("teamviewer.peer");
 
 /// Facts that say that the opener of a connection is the server of what is spoken on it.
-const REVERSED: [FieldId; 3] = [
+const REVERSED: [FieldId; 4] = [
     FieldId::of("vnc.reverse"),
     FieldId::of("ssh.reversed"),
     FieldId::of("socks.reversed"),
+    FieldId::of("wireguard.reversed"),
 ];
 
 /// What flows are grouped by.
@@ -173,7 +174,10 @@ impl Sessions {
             if one.tool.class.finding.is_none() {
                 continue;
             }
-            for (index, local) in observation.locals.into_iter().enumerate() {
+            // What a machine says to itself is one conversation.
+            let [client, server] = observation.locals;
+            let ends = [client, server.filter(|_| server != client)];
+            for (index, local) in ends.into_iter().enumerate() {
                 if let Some(local) = local {
                     self.count(local, index == 0, observation, one, community_id);
                 }
@@ -213,18 +217,18 @@ impl Sessions {
                 note: seen.indicator.caveat.clone(),
                 role: seen.indicator.role,
                 at: seen.at,
+                value: seen.value(),
                 frames: Vec::new(),
                 times: 0,
+                others: 0,
             };
             let item = group.items.or_insert_with(seen.group, fresh);
             // A later flow may say it better: the client's own host after the vendor's pages.
             if seen.weight() > item.weight {
-                *item = fresh();
+                let others = item.others.saturating_add(item.times);
+                *item = Item { others, ..fresh() };
             }
-            item.times = item.times.saturating_add(1);
-            if item.frames.len() < MOST_FRAMES {
-                item.frames.push(seen.frame);
-            }
+            item.count(seen.value(), seen.frame);
         }
         group.first = Some(group.first.map_or(flow.start, |first| first.min(flow.start)));
         group.last = group.last.max(flow.end);
@@ -250,7 +254,7 @@ impl Sessions {
             let seen = group.peers.or_insert_with(other.address, PeerSeen::default);
             seen.flows = seen.flows.saturating_add(1);
             seen.bytes = seen.bytes.saturating_add(flow.bytes.iter().sum());
-            seen.port = flow.server.port;
+            seen.calls(local_is_client, flow.client.port, flow.server.port);
             if local_is_client
                 && let Some(name) = &observation.server_name
                 && seen.name.as_deref() != Some(&*name.name)
@@ -293,18 +297,18 @@ impl Sessions {
             weight,
             note: found.indicator.caveat.clone(),
             role: found.indicator.role,
-            at,
+            at: Some(at),
+            value: text_value(name),
             frames: Vec::new(),
             times: 0,
+            others: 0,
         };
         let item = group.items.or_insert_with(ASKED, fresh);
         if weight > item.weight {
-            *item = fresh();
+            let others = item.others.saturating_add(item.times);
+            *item = Item { others, ..fresh() };
         }
-        item.times = item.times.saturating_add(1);
-        if item.frames.len() < MOST_FRAMES {
-            item.frames.push(frame);
-        }
+        item.count(text_value(name), frame);
         group.first = Some(group.first.map_or(at, |first| first.min(at)));
         group.last = group.last.max(at);
     }

@@ -9,13 +9,11 @@
 
 use super::activity_state::{Way, Windows};
 use super::group::{ASKED, Group};
-use super::session_finding::of_score;
+use super::session_finding::believed;
 use crate::model::evidence::{Decibans, Evidence, Family};
 use crate::model::finding::Confidence;
+use crate::settings::rules::FindingRules;
 use crate::signatures::entry::Tool;
-
-/// Decibans by which a name is less sure: one step of confidence at least.
-pub(super) const LESS: i32 = 15;
 
 /// Windows of ten seconds that must look so: two minutes.
 const LEAST: usize = 12;
@@ -57,6 +55,7 @@ pub(super) fn lowered(
     is_remote: bool,
     tool: &Tool,
     group: &Group,
+    rules: &FindingRules,
 ) -> Option<(Confidence, Evidence)> {
     let may_lose = confidence > Confidence::Low
         && is_remote
@@ -67,10 +66,19 @@ pub(super) fn lowered(
         "both directions carried packets larger than input for {} s: a call or a stream of both sides, which remote control is not",
         windows.saturating_mul(10),
     );
-    let mut item = Evidence::observed(Family::Rc, what, Decibans(f64::from(-LESS)), &[], group.first);
+    let mut item = Evidence::observed(
+        Family::Rc,
+        what,
+        Decibans(f64::from(-rules.less)),
+        &[],
+        group.first,
+    );
     item.measure = Some("shape_against".to_owned());
     item.note = Some("the name alone says the tool; the vendor may have other services there".into());
-    Some((of_score(score.saturating_sub(LESS)).min(confidence), item))
+    Some((
+        believed(score.saturating_sub(rules.less), rules).min(confidence),
+        item,
+    ))
 }
 
 #[cfg(test)]
@@ -101,9 +109,11 @@ mod tests {
                 weight: 30,
                 note: None,
                 role: None,
-                at: crate::model::time::Timestamp(0),
+                at: None,
+                value: 0,
                 frames: Vec::new(),
                 times: 1,
+                others: 0,
             });
         }
         for number in 0..call + session {
@@ -129,7 +139,15 @@ mod tests {
         let catalogue = Catalogue::embedded().unwrap();
         let [anydesk, ssh] = ["anydesk", "ssh"].map(|id| catalogue.tool(id).unwrap());
         let of = |tool, group: &Group, confidence, score| {
-            lowered(confidence, score, true, tool, group).map(|(left, _)| left)
+            lowered(
+                confidence,
+                score,
+                true,
+                tool,
+                group,
+                &crate::settings::rules::Rules::shipped().findings,
+            )
+            .map(|(left, _)| left)
         };
         let call = group(&["name", "port"], 20, 2);
         assert_eq!(of(anydesk, &call, Confidence::High, 40), Some(Confidence::Medium));

@@ -293,10 +293,11 @@ fn finding(host: &HostView, peer: Address, list: &[Candidate], knowledge: &Knowl
     let judged = activity_state::judge(&windows, UNKNOWN_INTERACTIVE, Some(Role::Controlled));
     let shape = longest.shape;
     let is_enough = longest.is_opened_by_host && shape.hand >= ENOUGH.0 && shape.span >= ENOUGH.1;
+    let weights = &knowledge.rules.findings.unknown;
     let (confidence, score) = if is_enough {
-        (Confidence::Medium, Decibans(25.0))
+        (Confidence::Medium, Decibans(weights.long))
     } else {
-        (Confidence::Low, Decibans(10.0))
+        (Confidence::Low, Decibans(weights.short))
     };
     let evidence = evidence(shape, score.0, &longest.frames, Some(longest.start));
     let name = list.iter().find_map(|one| one.name.as_deref());

@@ -16,6 +16,9 @@ const SHORTEST: u32 = 23;
 /// Most hops that a message is given: edges begin with 2 (`N2N_DEFAULT_TTL`, n2n_define.h), the rest is room.
 const MOST_HOPS: u8 = 8;
 
+/// Server and client of DHCP (RFC 2131, 4.1).
+const DHCP_PORTS: [u16; 2] = [67, 68];
+
 /// Recognises n2n.
 pub struct N2n;
 
@@ -33,6 +36,13 @@ impl Dissector for N2n {
     }
 
     fn probe(&self, head: &Head<'_>) -> Probe {
+        // A request of DHCP has a header of version 1, and a transaction that may read as a name (RFC 2131, 2).
+        if [head.client_port, head.server_port]
+            .iter()
+            .any(|port| DHCP_PORTS.contains(port))
+        {
+            return Probe::No;
+        }
         let Some(newest) = community(head.newest()).filter(|_| head.length_on_wire >= SHORTEST) else {
             return Probe::No;
         };
@@ -107,6 +117,15 @@ mod tests {
             assert_eq!(trial.names, ["n2n"], "{header:?}");
             assert_eq!(trial.said("n2n.community"), ["friends"]);
         }
+    }
+
+    #[test]
+    fn a_request_of_dhcp_is_none_however_it_reads() {
+        let mut trial = Trial::new(&[&N2n], Layer::Udp, (68, 67));
+        let request = message([1, 1, 6, 0], b"abcd", 16);
+        trial.payload(Side::Client, &request);
+        trial.payload(Side::Client, &request);
+        assert_eq!(trial.probed, Probe::No);
     }
 
     #[test]

@@ -59,6 +59,7 @@ pub static DISSECTORS: &[&dyn Dissector] = &[
     &dns::DnsOverTcp,
     &rustdesk::RustDesk,
     &openvpn::OpenVpn,
+    &openvpn::scrambled::Scrambled,
     &n2n::N2n,
     &esp::Esp,
     &esp::Ah,
@@ -81,6 +82,7 @@ const MEASURED: &[&str] = &[
     "telnet",
     "wireguard",
     "openvpn",
+    "openvpn-xor",
     "websocket",
 ];
 

@@ -15,6 +15,8 @@ use crate::model::segment::Layer;
 
 /// Handshake message that was seen: `initiation`, `response` or `cookie`. Who sent the initiation wants the tunnel.
 pub const HANDSHAKE: Field = Field::of_flow("wireguard.handshake");
+/// 1 where the side that counts as called sent the first handshake that was seen: the capture began in the middle.
+pub const REVERSED: Field = Field::of_flow("wireguard.reversed");
 /// Index that the sender of a handshake message chose for itself.
 pub const SENDER_INDEX: Field = Field::of_flow("wireguard.sender_index");
 /// Index of whom a message is for.
@@ -43,7 +45,14 @@ impl Dissector for WireGuard {
     }
 
     fn fields(&self) -> &'static [&'static Field] {
-        &[&HANDSHAKE, &SENDER_INDEX, &RECEIVER_INDEX, &RESERVED, &PADDING]
+        &[
+            &HANDSHAKE,
+            &REVERSED,
+            &SENDER_INDEX,
+            &RECEIVER_INDEX,
+            &RESERVED,
+            &PADDING,
+        ]
     }
 
     fn layers(&self) -> &'static [Layer] {
@@ -195,6 +204,7 @@ fn looks_random(octets: &[u8]) -> bool {
 #[derive(Default)]
 struct Tunnel {
     said_data: [bool; 2],
+    initiated: bool,
     answered: bool,
 }
 
@@ -206,6 +216,11 @@ impl Dissection for Tunnel {
         match message {
             Message::Initiation { reserved, sender } => {
                 facts.text(&HANDSHAKE, b"initiation");
+                // Who began renews the handshake (white paper, 6.2), so that a later one tells as well as the first.
+                if input.side == Side::Server && !self.initiated {
+                    facts.number(&REVERSED, 1);
+                }
+                self.initiated = true;
                 facts.number(&SENDER_INDEX, u64::from(sender));
                 say_changes(reserved, input.length_on_wire, INITIATION_LENGTH, facts);
             }
@@ -236,7 +251,7 @@ impl Dissection for Tunnel {
                 *said = true;
             }
         }
-        if self.answered || self.said_data == [true; 2] {
+        if self.answered || self.initiated && self.said_data == [true; 2] {
             Next::Done
         } else {
             Next::More(0)

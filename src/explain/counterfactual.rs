@@ -2,7 +2,7 @@
 
 use crate::model::farm::Counterfactual;
 
-use super::hypothesis::Hypothesis;
+use super::hypothesis::{Hypothesis, rounded};
 use super::posterior::Levels;
 use super::verdict::{Bench, judge};
 
@@ -31,7 +31,7 @@ pub fn counterfactuals(bench: &Bench<'_>, levels: &Levels) -> Vec<Counterfactual
             difference,
             Counterfactual {
                 change: format!("if {}", change.change),
-                farm: round(Hypothesis::Farm.of(&judged.posterior)),
+                farm: Hypothesis::Farm.of(&rounded(&judged.posterior)),
                 verdict: judged.verdict,
             },
         ));
@@ -42,9 +42,4 @@ pub fn counterfactuals(bench: &Bench<'_>, levels: &Levels) -> Vec<Counterfactual
         .take(weights.rules.most_counterfactuals)
         .map(|(_, counterfactual)| counterfactual)
         .collect()
-}
-
-/// Four digits: what records show.
-fn round(value: f64) -> f64 {
-    (value * 1e4).round() / 1e4
 }

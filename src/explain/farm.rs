@@ -8,11 +8,11 @@ use crate::model::profile::HostProfile;
 
 use super::counterfactual::counterfactuals;
 use super::hypothesis::{Hypothesis, explanations};
-use super::posterior::{Claim, Levels, cue_decibans};
+use super::posterior::{Claim, Levels};
 use super::subject::Subject;
 use super::verdict::{Bench, judge};
 use super::weights::Weights;
-use super::{Circumstances, Read, ask, not_observable, read, wording};
+use super::{Circumstances, Read, ask, not_observable, read, weighed, wording};
 
 /// How many members a summary names.
 const NAMED: usize = 4;
@@ -78,7 +78,7 @@ pub fn explain_group(
         verdict: judgement.verdict,
         explanations: explanations(&judgement.posterior),
         runner_up: second.name().to_owned(),
-        reasons: reasons(&reads, &bench, &levels),
+        reasons: reasons(&reads, &bench, &levels, circumstances.shows_cells),
         shared: shared(&subject),
         second_opinion: group.second_opinion.clone(),
         operation: group.operation.clone(),
@@ -91,17 +91,18 @@ pub fn explain_group(
 }
 
 /// Observed and absent cues, the weightiest for a farm first.
-fn reasons(reads: &[Read], bench: &Bench<'_>, levels: &Levels) -> Vec<Reason> {
+fn reasons(reads: &[Read], bench: &Bench<'_>, levels: &Levels, shows_cells: bool) -> Vec<Reason> {
     let mut reasons: Vec<Reason> = reads
         .iter()
         .filter_map(|one| {
             let mut hosts = one.reading.hosts.clone();
             hosts.sort_unstable();
-            let cue = bench.weights.position(one.cue)?;
+            let (weight, cell) = weighed(bench, levels, one.cue, shows_cells)?;
             Some(Reason {
                 reason: one.cue.to_owned(),
                 what: one.reading.what.clone(),
-                weight: cue_decibans(bench.weights, bench.prior, levels, cue, bench.claim)?.rounded(),
+                weight,
+                cell,
                 state: one.reading.state,
                 hosts,
                 findings: one.reading.findings.clone(),

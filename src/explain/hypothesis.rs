@@ -85,9 +85,12 @@ impl Hypothesis {
     }
 }
 
-/// The record's form: four digits that sum to one, the rounding's remainder given to the likeliest.
+/// Digits behind the point that records and sentences show of a probability.
+pub const DIGITS: usize = 4;
+
+/// What is shown of a posterior, everywhere: four digits that sum to one, the rounding's remainder given to the likeliest.
 #[must_use]
-pub fn explanations(posterior: &ByHypothesis) -> Explanations {
+pub fn rounded(posterior: &ByHypothesis) -> ByHypothesis {
     let mut units: [i32; 8] = posterior.map(to_units);
     let remainder = 10_000_i32.saturating_sub(units.iter().fold(0, |sum, unit| sum.saturating_add(*unit)));
     let winner = Hypothesis::ranked(posterior).first().copied();
@@ -96,7 +99,19 @@ pub fn explanations(posterior: &ByHypothesis) -> Explanations {
             *unit = unit.saturating_add(remainder);
         }
     }
-    let [farm, solo, msp, vdi, shared, travel, own, normal] = units.map(|unit| f64::from(unit) / 1e4);
+    units.map(|unit| f64::from(unit) / 1e4)
+}
+
+/// The same as a record.
+#[must_use]
+pub fn explanations(posterior: &ByHypothesis) -> Explanations {
+    by_name(&rounded(posterior))
+}
+
+/// A row with its columns by name.
+#[must_use]
+pub fn by_name(row: &ByHypothesis) -> Explanations {
+    let [farm, solo, msp, vdi, shared, travel, own, normal] = *row;
     Explanations {
         farm,
         solo,
@@ -107,6 +122,12 @@ pub fn explanations(posterior: &ByHypothesis) -> Explanations {
         own,
         normal,
     }
+}
+
+/// A row as a record, with four significant digits: enough to check a weight by hand, however small a cell is.
+#[must_use]
+pub fn significant(row: &ByHypothesis) -> Explanations {
+    by_name(&row.map(|cell| format!("{cell:.3e}").parse().unwrap_or(cell)))
 }
 
 /// Ten-thousandths.

@@ -8,6 +8,7 @@ pub mod counterfactual;
 pub mod cues;
 pub mod damage;
 pub mod farm;
+pub mod forgery;
 pub mod hypothesis;
 pub mod posterior;
 pub mod question;
@@ -16,17 +17,17 @@ pub mod verdict;
 pub mod weights;
 pub mod wording;
 
-use crate::model::evidence::State;
+use crate::model::evidence::{Decibans, State};
 use crate::model::farm::Farm;
 use crate::model::group::Group;
-use crate::model::host::{Explanations, HostReason, Verdict};
+use crate::model::host::{Cell, Explanations, HostReason, Verdict};
 use crate::model::identity::ContentId;
 use crate::model::profile::HostProfile;
 use crate::model::vantage::Vantage;
 
 use cues::{REGISTRY, Reading};
-use hypothesis::explanations;
-use posterior::{Claim, Levels, cue_decibans};
+use hypothesis::{explanations, significant};
+use posterior::{Claim, Levels, weigh_cue};
 use subject::{Subject, prevalent_tools};
 use verdict::{Bench, judge};
 use weights::Weights;
@@ -40,6 +41,8 @@ pub struct Circumstances {
     pub is_incident: bool,
     /// Why the capture cannot carry more than a review (heavy loss, one direction only), if so; in words.
     pub damage: Option<String>,
+    /// Whether reasons carry the cells of the tables that they were weighed by: for who checks one verdict, not for thousands of hosts.
+    pub shows_cells: bool,
 }
 
 /// The verdict on one host alone.
@@ -138,11 +141,12 @@ pub fn explain_host(
     let mut reasons: Vec<HostReason> = reads
         .iter()
         .filter_map(|one| {
-            let cue = weights.position(one.cue)?;
+            let (weight, cell) = weighed(&bench, &levels, one.cue, circumstances.shows_cells)?;
             Some(HostReason {
                 reason: one.cue.to_owned(),
                 what: one.reading.what.clone(),
-                weight: cue_decibans(weights, &prior, &levels, cue, bench.claim)?.rounded(),
+                weight,
+                cell,
             })
         })
         .collect();
@@ -178,6 +182,26 @@ pub fn read(subject: &Subject<'_>, weights: &Weights) -> (Vec<Read>, Levels) {
         })
         .collect();
     (reads, levels)
+}
+
+/// The weight of a cue that was read, with its cell if that is wanted; `None` where it is not observable.
+fn weighed(
+    bench: &Bench<'_>,
+    levels: &Levels,
+    cue: &str,
+    shows_cell: bool,
+) -> Option<(Decibans, Option<Box<Cell>>)> {
+    let place = bench.weights.position(cue)?;
+    let weighed = weigh_cue(bench.weights, bench.prior, levels, place, bench.claim)?;
+    let level = bench.weights.cues.get(place)?.levels.get(levels.get(place)?)?;
+    let cell = shows_cell.then(|| {
+        Box::new(Cell {
+            level: level.name.clone(),
+            probability: significant(&weighed.cell),
+            others: significant(&weighed.others),
+        })
+    });
+    Some((weighed.decibans.rounded(), cell))
 }
 
 /// What could not be observed, and why: `cue: reason`.

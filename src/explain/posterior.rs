@@ -78,17 +78,17 @@ pub fn family_scores(weights: &Weights, levels: &Levels, family: Family) -> Opti
     })
 }
 
-/// The posterior, with one family left out if asked.
+/// The posterior, with some families left out if asked.
 #[must_use]
 pub fn posterior(
     weights: &Weights,
     prior: &ByHypothesis,
     levels: &Levels,
-    without: Option<Family>,
+    without: &[Family],
 ) -> ByHypothesis {
     let mut logs = prior.map(f64::ln);
     for family in FAMILIES {
-        if Some(family) == without {
+        if without.contains(&family) {
             continue;
         }
         if let Some(scores) = family_scores(weights, levels, family) {
@@ -133,6 +133,17 @@ impl Claim {
     }
 }
 
+/// The weight of one observed cue and what it is made of.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Weighed {
+    /// The weight.
+    pub decibans: Decibans,
+    /// The cell that was used: how probable each explanation makes the level.
+    pub cell: ByHypothesis,
+    /// What everything else that was observed leaves of each explanation.
+    pub others: ByHypothesis,
+}
+
 /// Weight of one observed cue: how much likelier the claim makes its level than the benign explanations do together,
 /// each as likely as everything else that was observed leaves it.
 ///
@@ -140,29 +151,33 @@ impl Claim {
 /// explanation which the rest had long ruled out: an unlisted tool on six machines stood as a reason against a farm, because
 /// an owner who reaches one machine of his own has one more often. Not tempered: it describes the item.
 #[must_use]
-pub fn cue_decibans(
+pub fn weigh_cue(
     weights: &Weights,
     prior: &ByHypothesis,
     levels: &Levels,
     cue: usize,
     claim: Claim,
-) -> Option<Decibans> {
-    let row = weights.cues.get(cue)?.levels.get(levels.get(cue)?)?.row;
+) -> Option<Weighed> {
+    let cell = weights.cues.get(cue)?.levels.get(levels.get(cue)?)?.row;
     let mut rest = levels.clone();
     rest.put(cue, None);
-    let others = posterior(weights, prior, &rest, None);
+    let others = posterior(weights, prior, &rest, &[]);
     let mean = |wanted: &dyn Fn(Hypothesis) -> bool| {
         let mut weighted = 0.0;
         let mut whole = 0.0;
         for one in Hypothesis::ALL.into_iter().filter(|one| wanted(*one)) {
-            weighted += one.of(&others) * one.of(&row);
+            weighted += one.of(&others) * one.of(&cell);
             whole += one.of(&others);
         }
         weighted / whole
     };
     let claimed = mean(&|one| claim.holds(one));
     let benign = mean(&|one| !one.is_remote_operation());
-    Some(Decibans::from_nats((claimed / benign).ln()))
+    Some(Weighed {
+        decibans: Decibans::from_nats((claimed / benign).ln()),
+        cell,
+        others,
+    })
 }
 
 /// Weight of a whole family, tempered, against the benign explanations together.

@@ -12,7 +12,7 @@ pub fn next<'a>(
     levels: &Levels,
     askable: &dyn Fn(&str) -> bool,
 ) -> Option<&'a str> {
-    let now = posterior(weights, prior, levels, None);
+    let now = posterior(weights, prior, levels, &[]);
     let before = entropy(&now);
     let mut best: Option<(f64, &str)> = None;
     for (place, table) in weights.cues.iter().enumerate() {
@@ -28,7 +28,7 @@ pub fn next<'a>(
                 .sum();
             let mut then = levels.clone();
             then.put(place, Some(level));
-            expected += chance * entropy(&posterior(weights, prior, &then, None));
+            expected += chance * entropy(&posterior(weights, prior, &then, &[]));
             whole += chance;
         }
         let gain = before - expected / whole.max(f64::MIN_POSITIVE);

@@ -1,6 +1,7 @@
 //! The prototype's figures of DETECTION 9.1, properties of the posterior, and whole explanations of made-up hosts.
 
 mod capture;
+mod figures;
 mod scenarios;
 
 use proptest::prelude::*;
@@ -39,7 +40,7 @@ proptest! {
         let weights = weights();
         let levels = levels_of(&weights, &chosen);
         for vantage in [Vantage::Home, Vantage::Employer] {
-            let found = posterior(&weights, &weights.prior(vantage, false), &levels, None);
+            let found = posterior(&weights, &weights.prior(vantage, false), &levels, &[]);
             prop_assert!((found.iter().sum::<f64>() - 1.0).abs() < 1e-9);
             let rounded = explanations(&found);
             let units: f64 = [
@@ -63,8 +64,8 @@ proptest! {
         fewer.remove(hidden);
         let smaller = levels_of(&without, &fewer);
         prop_assert_eq!(
-            posterior(&weights, &prior, &levels, None).map(f64::to_bits),
-            posterior(&without, &prior, &smaller, None).map(f64::to_bits)
+            posterior(&weights, &prior, &levels, &[]).map(f64::to_bits),
+            posterior(&without, &prior, &smaller, &[]).map(f64::to_bits)
         );
     }
 }
@@ -107,43 +108,15 @@ fn nothing_observed_gives_the_prior_and_no_verdict() {
     }
 }
 
-/// Every combination of levels of one family's cues.
-fn combinations(
-    weights: &Weights,
-    family: crate::model::evidence::Family,
-) -> Vec<Vec<(usize, Option<usize>)>> {
-    let mut all: Vec<Vec<(usize, Option<usize>)>> = vec![Vec::new()];
-    for (place, table) in weights.cues.iter().enumerate() {
-        if table.family != family {
-            continue;
-        }
-        let choices: Vec<Option<usize>> = (0..table.levels.len()).map(Some).chain([None]).collect();
-        all = all
-            .iter()
-            .flat_map(|before| {
-                choices.iter().map(move |level| {
-                    let mut more = before.clone();
-                    more.push((place, *level));
-                    more
-                })
-            })
-            .collect();
-    }
-    all
-}
-
 #[test]
 fn forging_any_one_family_makes_no_benign_scenario_likely() {
     let weights = weights();
     let prior = weights.prior(Vantage::Home, false);
     let mut worst = Vec::new();
     for benign in scenarios::BENIGN {
+        let seen = scenarios::levels(&weights, benign.cues);
         for family in posterior::FAMILIES {
-            for forged in combinations(&weights, family) {
-                let mut levels = scenarios::levels(&weights, benign.cues);
-                for (place, level) in &forged {
-                    levels.put(*place, *level);
-                }
+            for levels in forgery::forgeries(&weights, &seen, family) {
                 let bench = Bench {
                     weights: &weights,
                     prior: &prior,
@@ -163,5 +136,45 @@ fn forging_any_one_family_makes_no_benign_scenario_likely() {
         worst.iter().all(|(_, _, _, verdict)| *verdict < Verdict::Likely),
         "{:?}",
         worst[0]
+    );
+}
+
+#[test]
+fn an_owner_who_is_far_away_is_not_made_likely_by_forging_one_more_family() {
+    // Everything that is done at the machine is done through sessions, over a long loop: rc and lat speak by themselves.
+    let away = [
+        ("n_rc", "1"),
+        ("cover", ">.8"),
+        ("sess", "mid"),
+        ("local", "absent"),
+        ("tenants", "0-1"),
+        ("auth", "unlisted-1"),
+        ("kvm", "0"),
+        ("ctrl_geo", "relay-only"),
+        ("dev_vpn", "none"),
+        ("xrtt", ">100"),
+    ];
+    let worst = |weights: &Weights| {
+        let prior = weights.prior(Vantage::Home, false);
+        let bench = Bench {
+            weights,
+            prior: &prior,
+            claim: Claim::RemoteOperation,
+            machines: 1,
+            damage: None,
+        };
+        let seen = scenarios::levels(weights, &away);
+        posterior::FAMILIES
+            .into_iter()
+            .flat_map(|family| forgery::forgeries(weights, &seen, family))
+            .map(|levels| judge(&bench, &levels).verdict)
+            .max()
+    };
+    assert_eq!(worst(&weights()), Some(Verdict::Review));
+    let mut apart = weights();
+    apart.two_key.one_kind.clear();
+    assert!(
+        worst(&apart) >= Some(Verdict::Likely),
+        "it is the rule that holds it"
     );
 }

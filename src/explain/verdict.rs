@@ -36,7 +36,7 @@ pub struct Bench<'a> {
 /// Judges observed levels.
 #[must_use]
 pub fn judge(bench: &Bench<'_>, levels: &Levels) -> Judgement {
-    let found = posterior(bench.weights, bench.prior, levels, None);
+    let found = posterior(bench.weights, bench.prior, levels, &[]);
     let band = bench.weights.bands.of(bench.claim.probability(&found));
     let mut judgement = Judgement {
         posterior: found,
@@ -87,25 +87,25 @@ fn obstacle(bench: &Bench<'_>, levels: &Levels, weighed: &[(Family, f64)]) -> Op
     } else {
         rule.families
     };
-    if speaking.len() < needed {
+    let kinds = rule.kinds(bench.machines, speaking.iter().copied()).len();
+    if kinds < needed {
         return Some(format!(
-            "only {} of {needed} needed kinds of evidence of what happens there speak for it clearly",
-            speaking.len()
+            "only {kinds} of {needed} needed kinds of evidence of what happens there speak for it clearly"
         ));
     }
     if !speaking.iter().any(|family| rule.keys.contains(family)) {
         return Some("neither remote control nor organisations speak for it clearly".to_owned());
     }
-    for (family, _) in weighed {
-        let left = posterior(bench.weights, bench.prior, levels, Some(*family));
-        if bench.claim.probability(&left) < rule.leave_one_out {
-            return Some(format!(
-                "it rests on one kind of evidence alone ({})",
-                family_words(*family)
-            ));
-        }
-    }
-    None
+    let kinds = rule.kinds(bench.machines, weighed.iter().map(|(family, _)| *family));
+    let alone = kinds.iter().find(|kind| {
+        let left = posterior(bench.weights, bench.prior, levels, kind);
+        bench.claim.probability(&left) < rule.leave_one_out
+    })?;
+    let words: Vec<&str> = alone.iter().map(|family| family_words(*family)).collect();
+    Some(format!(
+        "it rests on one kind of evidence alone ({})",
+        words.join(" and ")
+    ))
 }
 
 /// A family in words.

@@ -2,17 +2,18 @@
 
 use std::fmt::Write as _;
 
-use super::hypothesis::Hypothesis;
+use super::hypothesis::{DIGITS, Hypothesis, rounded};
 use super::posterior::Claim;
 use super::verdict::Judgement;
 use super::weights::Weights;
 use crate::model::host::Verdict;
+use crate::model::quantity;
 
 /// One sentence or two about a subject; the same words for a host and a group.
 #[must_use]
 pub fn summary(label: &str, weights: &Weights, judgement: &Judgement) -> String {
-    let posterior = &judgement.posterior;
-    let ranked = Hypothesis::ranked(posterior);
+    let ranked = Hypothesis::ranked(&judgement.posterior);
+    let posterior = &rounded(&judgement.posterior);
     let [winner, ..] = ranked;
     let (name, benign) = weights.words(winner);
     let mut text = format!(
@@ -45,15 +46,11 @@ pub fn summary(label: &str, weights: &Weights, judgement: &Judgement) -> String 
     text
 }
 
-/// Four digits behind the point, or that it is less or more: nothing that is inferred is certain.
-fn probability(value: f64) -> String {
-    if value < 0.00005 {
-        "below .0001".to_owned()
-    } else if value >= 0.999_95 {
-        "above .9999".to_owned()
-    } else {
-        format!("{value:.4}").trim_start_matches('0').to_owned()
-    }
+/// A probability as sentences show it: nothing that is inferred is certain.
+pub(super) fn probability(value: f64) -> String {
+    quantity::probability(value, DIGITS)
+        .replace('<', "below ")
+        .replace('>', "above ")
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 use std::fmt;
 use std::sync::OnceLock;
 
-use super::sphere::Coordinates;
+use crate::model::sphere::Coordinates;
 
 /// A country by its ISO 3166-1 alpha-2 code, upper case; two letters, not necessarily assigned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -14,8 +14,8 @@ use serde::{Deserialize, Deserializer};
 
 use super::countries::CountryCode;
 use super::kinds::NetworkKind;
-use super::sphere::Coordinates;
 use super::{Database, Format, Record};
+use crate::model::sphere::Coordinates;
 
 /// The flat shape.
 pub(super) struct Flat;

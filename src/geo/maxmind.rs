@@ -11,8 +11,8 @@ use serde::Deserialize;
 use super::countries::CountryCode;
 use super::flat::Loose;
 use super::kinds::NetworkKind;
-use super::sphere::Coordinates;
 use super::{Database, Format, Record};
+use crate::model::sphere::Coordinates;
 
 /// The nested shape.
 pub(super) struct Nested;

@@ -17,7 +17,6 @@ mod maxmind;
 mod place;
 pub mod ranges;
 pub mod reverse;
-pub mod sphere;
 pub mod status;
 
 use std::borrow::Cow;
@@ -30,13 +29,13 @@ use std::sync::{Arc, OnceLock};
 use maxminddb::{Metadata, Reader, WithinOptions};
 use serde::Serialize;
 
+use crate::model::sphere::Coordinates;
 use crate::model::time::Timestamp;
 use countries::CountryCode;
 use kinds::NetworkKind;
 use lists::List;
 pub use place::{Part, Place, PlaceSource};
 use ranges::Reserved;
-use sphere::Coordinates;
 
 /// A database that was opened, as the summary and `geoip status` show it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

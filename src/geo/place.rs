@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use super::countries::CountryCode;
 use super::kinds::NetworkKind;
-use super::sphere::Coordinates;
 use super::{DatabaseDescription, Record};
+use crate::model::sphere::Coordinates;
 
 /// A database that gave a part of a [`Place`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

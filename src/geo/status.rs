@@ -214,7 +214,13 @@ fn place_text(ip: IpAddr, place: &Place) -> String {
             .asn
             .map(|asn| format!("AS{asn} {}", place.as_org.as_deref().unwrap_or_default())),
     );
-    line("kind", place.kind.map(|kind| kind.name().to_owned()));
+    line(
+        "kind",
+        place.kind.map(|kind| match &place.kind_source {
+            Some(source) => format!("{}, by {source}", kind.name()),
+            None => kind.name().to_owned(),
+        }),
+    );
     for source in &place.sources {
         let given: Vec<&str> = source.parts.iter().map(|part| part.name()).collect();
         line(

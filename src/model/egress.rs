@@ -56,6 +56,17 @@ impl Sightings {
         }
     }
 
+    /// Adds the days of others; the earlier frame stays.
+    pub fn merge(&mut self, other: Self) {
+        if other.span().0 < self.span().0 {
+            self.frame = other.frame;
+        }
+        for (first, last) in other.days.into_values() {
+            self.add(first);
+            self.add(last);
+        }
+    }
+
     /// First and last sight.
     #[must_use]
     pub fn span(&self) -> (Timestamp, Timestamp) {

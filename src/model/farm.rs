@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::evidence::{Decibans, State};
 use super::group::Operation;
-use super::host::{Explanations, Verdict};
+use super::host::{Cell, Explanations, Verdict};
 use super::identity::ContentId;
 use super::quantity::counted;
 use super::time::Timestamp;
@@ -42,8 +42,11 @@ pub struct Reason {
     pub reason: String,
     /// What was seen, in words.
     pub what: String,
-    /// Weight for a farm against its best rival.
+    /// Weight for a farm against the benign explanations together.
     pub weight: Decibans,
+    /// What it is made of; `--explain` alone asks for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cell: Option<Box<Cell>>,
     /// Seen, absent, not observable.
     pub state: State,
     /// Hosts that show it.

@@ -272,9 +272,12 @@ pub struct Finding {
     /// Its name, where one was seen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peer_name: Option<String>,
-    /// Its port.
+    /// Its port, where all flows had the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peer_port: Option<u16>,
+    /// The host's own port, likewise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host_port: Option<u16>,
     /// Transport.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proto: Option<String>,

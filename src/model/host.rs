@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::address::MacAddress;
 use super::evidence::Decibans;
-use super::finding::{Activity, Role};
+use super::finding::{Activity, PlaceRecord, Role};
 use super::identity::ContentId;
 use super::time::Timestamp;
 
@@ -152,6 +152,9 @@ pub struct HostRecord {
     /// Its own public addresses, where the capture showed them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub public_ips: Vec<String>,
+    /// The same with how each was learnt, when, and what its network is.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub public: Vec<PublicAddress>,
     /// How many devices stand behind its address, where it is a router's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub devices_behind: Option<DevicesBehind>,
@@ -172,6 +175,25 @@ pub struct HostRecord {
     pub findings: Vec<ContentId>,
 }
 
+/// One of a machine's own public addresses.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct PublicAddress {
+    /// The address.
+    pub ip: String,
+    /// How it was learnt: `stun`, `natpmp`, `upnp`, `dns`, `http`, `dhcp`, `tunnel`.
+    pub how: Vec<String>,
+    /// First sight.
+    pub first_seen: Timestamp,
+    /// Last sight.
+    pub last_seen: Timestamp,
+    /// What answers in the captures called it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reverse_name: Option<String>,
+    /// Where it is, and the kind of its network.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub geo: Option<PlaceRecord>,
+}
+
 /// How many devices stand behind one address.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct DevicesBehind {
@@ -183,6 +205,18 @@ pub struct DevicesBehind {
     pub what: String,
 }
 
+/// The cell of the model's table behind a reason, for who checks its weight: ten times the decimal logarithm of the cell's mean over the
+/// explanations that are claimed, against its mean over the benign ones, each explanation weighed by what everything else leaves of it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Cell {
+    /// Level of the cue.
+    pub level: String,
+    /// How probable each explanation makes this level.
+    pub probability: Explanations,
+    /// What everything else that was observed leaves of each explanation.
+    pub others: Explanations,
+}
+
 /// Why a host's explanations are what they are.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct HostReason {
@@ -190,6 +224,9 @@ pub struct HostReason {
     pub reason: String,
     /// In words.
     pub what: String,
-    /// Weight against the best rival.
+    /// Weight against the benign explanations together.
     pub weight: Decibans,
+    /// What it is made of; `--explain` alone asks for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cell: Option<Box<Cell>>,
 }

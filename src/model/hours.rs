@@ -10,9 +10,6 @@ use serde::Serialize;
 use super::time::Timestamp;
 use super::week::ClockChangeRecord;
 
-/// Fewest days of which a centre is told at all (DETECTION 4.3).
-pub const LEAST_DAYS: usize = 5;
-
 /// A pause of so many minutes ends an unbroken run.
 const PAUSE: u32 = 240;
 

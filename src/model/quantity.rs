@@ -27,6 +27,23 @@ pub fn span(span: Nanoseconds) -> String {
     }
 }
 
+/// A probability with so many digits behind the point: `.941`, `<.001`, `>.999`. Nothing that is inferred is certain: what is within
+/// half of the last digit of nothing or of one is said to be less or more than the next.
+#[must_use]
+pub fn probability(value: f64, digits: usize) -> String {
+    let text = format!("{value:.digits$}");
+    let text = text.strip_prefix('0').unwrap_or(&text);
+    if text.bytes().all(|byte| matches!(byte, b'.' | b'0')) {
+        let mut least = text.to_owned();
+        least.pop();
+        return format!("<{least}1");
+    }
+    if text.starts_with('1') {
+        return format!(">.{}", "9".repeat(digits));
+    }
+    text.to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -39,6 +56,21 @@ mod tests {
             .collect();
         assert_eq!(said, ["0 flows", "1 flow", "2 flows"]);
         assert_eq!(counted(1_usize, "machine"), "1 machine");
+    }
+
+    #[test]
+    fn probabilities_have_fixed_digits_and_are_never_nothing() {
+        for (value, digits, text) in [
+            (0.9412, 3, ".941"),
+            (1.0, 3, ">.999"),
+            (0.999_9, 4, ".9999"),
+            (0.0001, 3, "<.001"),
+            (0.0001, 4, ".0001"),
+            (0.000_04, 4, "<.0001"),
+            (0.0, 3, "<.001"),
+        ] {
+            assert_eq!(probability(value, digits), text);
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Reverse names: what answers in the capture called an address (RFC 1035, 3.5).
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::address::Address;
 use super::frame::FrameRef;
@@ -20,24 +21,30 @@ pub struct ReverseName {
 /// Names by address. Only asked for single addresses, so that no order of theirs decides anything.
 #[derive(Debug, Default)]
 pub struct ReverseNames {
-    by_address: HashMap<Address, ReverseName, rapidhash::fast::RandomState>,
+    by_address: HashMap<Address, Arc<ReverseName>, rapidhash::fast::RandomState>,
 }
 
 impl ReverseNames {
     /// Remembers an answer; the first of an address counts.
     pub fn learn(&mut self, address: Address, name: &str, frame: FrameRef) {
         if self.by_address.len() < MOST {
-            self.by_address.entry(address).or_insert_with(|| ReverseName {
-                name: name.to_owned(),
-                frame,
+            self.by_address.entry(address).or_insert_with(|| {
+                let name = name.to_owned();
+                Arc::new(ReverseName { name, frame })
             });
         }
     }
 
     /// The name of an address.
     #[must_use]
-    pub fn of(&self, address: Address) -> Option<&ReverseName> {
+    pub fn of(&self, address: Address) -> Option<&Arc<ReverseName>> {
         self.by_address.get(&address)
+    }
+
+    /// Whether no answer named an address, as in most captures.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.by_address.is_empty()
     }
 }
 

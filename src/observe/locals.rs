@@ -46,7 +46,7 @@ pub struct LocalAddress {
     pub parameter_list: Option<String>,
     /// What it announced of itself, by the field that said it (`mdns.service`, `ssdp.server`).
     pub announced: BTreeMap<(&'static str, String), Sighting>,
-    /// Its own public addresses and how each was learnt (`stun`, `natpmp`, `upnp`).
+    /// Its own public addresses and how each was learnt (`stun`, `natpmp`, `upnp`, `tunnel`, ...).
     pub public: BTreeMap<(Address, &'static str), Sightings>,
     /// It answered as a router or resolver: `router`, `dns_server`, `dhcp_server`.
     pub roles: BTreeSet<&'static str>,
@@ -81,6 +81,15 @@ impl LocalAddress {
             known.add(at);
         } else if self.public.len() < MOST_NAMES {
             self.public.insert((address, how), Sightings::first(frame, at));
+        }
+    }
+
+    /// Adds the outside of its tunnel.
+    pub fn comes_through(&mut self, outer: Address, seen: Sightings) {
+        if let Some(known) = self.public.get_mut(&(outer, TUNNEL)) {
+            known.merge(seen);
+        } else if self.public.len() < MOST_NAMES {
+            self.public.insert((outer, TUNNEL), seen);
         }
     }
 
@@ -133,6 +142,9 @@ impl Default for Tally {
         }
     }
 }
+
+/// How the outside of a tunnel is learnt.
+const TUNNEL: &str = "tunnel";
 
 /// The table of local addresses.
 #[derive(Debug)]

@@ -35,6 +35,7 @@ use crate::model::loss::Losses;
 use crate::model::observation::{EventHeader, LocalIndex, NameSource, Observation, ServerName};
 use crate::model::reverse_name::ReverseNames;
 use crate::model::router::Router;
+use crate::model::tunnel_end::TunnelEnd;
 use crate::settings::limits::Limits;
 
 /// Everything that is remembered across flows.
@@ -49,6 +50,10 @@ pub struct Observers {
 }
 
 const SNI: FieldId = FieldId::of("tls.sni");
+/// Protocols in which the client names whom the server shall call.
+const PROXIES: [&str; 2] = ["socks", "http-connect"];
+/// What a request asks for, where that is a whole address, as of proxies alone.
+const HTTP_TARGET_FORM: FieldId = FieldId::of("http.target_form");
 const HTTP_HOST: FieldId = FieldId::of("http.host");
 
 impl Observers {
@@ -78,6 +83,20 @@ impl Observers {
             &mut self.names,
             &mut self.identity,
         );
+    }
+
+    /// Takes from which lines machines of ours go out whose packets were seen inside of tunnels.
+    pub fn tunnels(&mut self, ends: Vec<TunnelEnd>) {
+        for end in ends {
+            let latest = end.seen.days.last_key_value().map(|(_, (_, last))| *last);
+            let at = latest.unwrap_or_default();
+            if !self.locals.is_local(end.outer)
+                && let Some(local) = self.locals.place(end.space, end.inner, MacAddress::ABSENT, at)
+                && let Some(entry) = self.locals.get_mut(local)
+            {
+                entry.comes_through(end.outer, end.seen);
+            }
+        }
     }
 
     /// Brings near what [`Observers::flow`] will ask about a flow: done for several flows at once, their waits for memory
@@ -165,10 +184,14 @@ impl Observers {
         self.identity.carried(mac, local, address);
     }
 
-    /// The best name of a flow's server: what the client asked for in the clear, else what it had resolved.
+    /// The best name of a flow's server: what the client asked for in the clear, else what it had resolved. Through a proxy it asks for
+    /// somebody else.
     fn server_name(&self, flow: &FlowRecord) -> Option<ServerName> {
+        let is_proxied = PROXIES.iter().any(|proxy| flow.speaks(proxy))
+            || flow.speaks("http") && flow.facts.find(HTTP_TARGET_FORM).is_some();
         for (field, source) in [(SNI, NameSource::Sni), (HTTP_HOST, NameSource::HttpHost)] {
-            if let Some(fact) = flow.facts.find(field)
+            if !is_proxied
+                && let Some(fact) = flow.facts.find(field)
                 && let Some(text) = fact.value.as_text()
             {
                 // A client may write the port behind the name; a literal address is no name.

@@ -13,6 +13,7 @@ use crate::model::frame::FrameRef;
 use crate::model::identity::ContentId;
 use crate::model::segment::Layer;
 use crate::model::time::Timestamp;
+use crate::model::tunnel_end::TunnelEnd;
 use crate::observe::Observers;
 use crate::settings::limits::Limits;
 use crate::settings::policy::Heuristics;
@@ -90,9 +91,10 @@ impl<'a> Analysis<'a> {
         }
     }
 
-    /// What was learnt.
+    /// What was learnt; `tunnels` are the lines of machines that decoding saw inside of tunnels.
     #[must_use]
-    pub fn finish(self) -> Learnt {
+    pub fn finish(mut self, tunnels: Vec<TunnelEnd>) -> Learnt {
+        self.observers.tunnels(tunnels);
         Learnt {
             observers: self.observers,
             detectors: self.detectors,
@@ -156,6 +158,14 @@ impl<'a> Analysis<'a> {
             self.detectors.used(&observation, &recognised);
         }
         if self.wants_rows {
+            let names = self.observers.reverse_names();
+            if !names.is_empty() {
+                let named =
+                    [flow.client.address, flow.server.address].map(|address| names.of(address).cloned());
+                if named.iter().any(Option::is_some) {
+                    notes.reverse_names.push((notes.flows.len(), named));
+                }
+            }
             notes.flows.push((place, observation.server_name));
         }
     }
@@ -166,6 +176,7 @@ impl Back for Analysis<'_> {
 
     fn conclude(&mut self, outputs: &[Output], notes: &mut RowNotes) {
         notes.flows.clear();
+        notes.reverse_names.clear();
         self.renew();
         self.events(outputs);
         // Records are large: their places are put in order, not they themselves.

@@ -56,6 +56,8 @@ pub struct Ending<'a> {
     pub grain: Nanoseconds,
     /// Whether hosts about which nothing was found are described too, for outputs that list every host.
     pub lists_all_hosts: bool,
+    /// Whether reasons carry the cells of the model that they were weighed by.
+    pub shows_cells: bool,
 }
 
 /// What the verdicts rest on: enough to explain the same hosts with other weights.
@@ -104,6 +106,7 @@ pub fn conclude_with_grounds(
     let concluded = detectors.conclude(&views, &knowledge, threads);
     losses.merge(&concluded.losses);
     let is_quiet = quiet::judge(&views, &concluded);
+    let seen = (observers, &knowledge);
     let notable: Vec<(&Host, &HostView)> = (hosts.iter().zip(&views))
         .zip(&is_quiet)
         .filter(|(_, is_quiet)| !**is_quiet)
@@ -111,7 +114,7 @@ pub fn conclude_with_grounds(
         .collect();
     let others = hosts.len().saturating_sub(notable.len());
     let sights: Vec<Sight> = threads.map(notable.clone(), |(host, view)| {
-        sight(host, view, observers, &concluded, ending)
+        sight(host, view, seen, &concluded, ending)
     });
     let sessions = session_sights(&views, &concluded, ending);
     let watched = Watched {
@@ -119,7 +122,8 @@ pub fn conclude_with_grounds(
         has_inventory: ending.inventory.is_some(),
         vantage: vantage.name,
     };
-    let profiles = profile::build(&sights, &concluded.findings, &sessions, &watched);
+    let activity = &ending.weights.rules.activity;
+    let profiles = profile::build(&sights, &concluded.findings, &sessions, &watched, activity);
     let clusters = cluster::cluster(&profiles, others, &ending.weights.pairs);
     let circumstances = circumstances(observers, vantage.name, ending);
     let explained = explain::explain(
@@ -140,22 +144,15 @@ pub fn conclude_with_grounds(
     }
     let mut records: Vec<HostRecord> = threads.map(notable, |(host, view)| {
         let own = by_owner.get(&host.id).map(Vec::as_slice).unwrap_or_default();
-        record(
-            host,
-            view,
-            observers,
-            &concluded,
-            own,
-            by_host.get(&host.id).copied(),
-        )
+        record(host, view, seen, &concluded, own, by_host.get(&host.id).copied())
     });
     if ending.lists_all_hosts {
         let mut explainer = quiet::Explainer::new(&watched, ending.weights, &circumstances);
         let quiet = hosts.iter().zip(&views).zip(&is_quiet);
         records.extend(quiet.filter(|(_, is_quiet)| **is_quiet).map(|((host, view), _)| {
-            let sight = sight(host, view, observers, &concluded, ending);
+            let sight = sight(host, view, seen, &concluded, ending);
             let explanation = explainer.explain(&sight);
-            record(host, view, observers, &concluded, &[], Some(&explanation))
+            record(host, view, seen, &concluded, &[], Some(&explanation))
         }));
     }
     records.sort_by_cached_key(|record| (std::cmp::Reverse(record.verdict), record.first_seen, record.host));
@@ -195,6 +192,7 @@ fn circumstances(observers: &Observers, vantage: Vantage, ending: &Ending<'_>) -
         vantage,
         is_incident: ending.is_incident,
         damage: received.damage(&ending.weights.damage),
+        shows_cells: ending.shows_cells,
     }
 }
 
@@ -319,7 +317,7 @@ fn global_addresses(
 fn sight(
     host: &Host,
     view: &HostView,
-    observers: &Observers,
+    (observers, knowledge): (&Observers, &Knowledge<'_>),
     concluded: &Concluded,
     ending: &Ending<'_>,
 ) -> Sight {
@@ -353,10 +351,16 @@ fn sight(
         egress: public
             .into_iter()
             .map(|(address, days)| {
-                let place = ending.knowledge.geo.place(address.to_ip());
+                // A reverse name is a lead, as the embedded database is: neither weighs by itself.
+                let place = knowledge.place_of(address);
                 let kind = place.as_ref().and_then(|place| place.kind).and_then(network_kind);
-                let source = place.as_ref().and_then(|place| place_record(place).source);
-                let is_default = place.as_ref().is_some_and(crate::geo::Place::network_is_default);
+                let says = place.as_ref().map(place_record);
+                let source = says.and_then(|place| place.source.or(place.kind_source));
+                let known = knowledge.geo.place(address.to_ip());
+                let is_default = place.as_ref().is_some_and(|place| {
+                    let is_known = known.is_some_and(|known| known.kind_source == place.kind_source);
+                    place.network_is_default() || !is_known
+                });
                 EgressSight {
                     address,
                     days: days.into_iter().collect(),

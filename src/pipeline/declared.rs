@@ -2,10 +2,10 @@
 //! middle.
 
 use crate::detect::{HostView, Knowledge};
-use crate::geo::sphere::CapturePoint;
 use crate::model::host::AssetRecord;
 use crate::model::profile;
 use crate::model::reverse_name::ReverseNames;
+use crate::model::sphere::CapturePoint;
 use crate::model::time::{Nanoseconds, Timestamp};
 use crate::model::vantage::Vantage;
 use crate::model::week::ClockChange;
@@ -153,6 +153,7 @@ pub(super) fn placed<'a>(
         catalogue: knowledge.catalogue,
         geo: knowledge.geo,
         policy: knowledge.policy,
+        rules: knowledge.rules,
         reverse_names: Some(reverse_names),
         at: knowledge
             .at
@@ -277,6 +278,7 @@ mod tests {
             catalogue: &catalogue,
             geo: &geo,
             policy: &policy,
+            rules: crate::settings::rules::Rules::shipped(),
             at: None,
             reverse_names: None,
         };

@@ -15,6 +15,7 @@ use crate::model::loss::Losses;
 use crate::model::segment::Layer;
 use crate::model::summary::ClockOffsetRecord;
 use crate::model::time::Timestamp;
+use crate::model::tunnel_end::TunnelEnd;
 use crate::settings::limits::Limits;
 
 /// Frames whose times are looked at to tell what time it is.
@@ -98,6 +99,12 @@ impl Reader {
     #[must_use]
     pub fn clock_offset(&self, capture: usize) -> Option<ClockOffsetRecord> {
         self.decoder.clock_offset(capture)
+    }
+
+    /// From which lines machines inside of opened tunnels go out.
+    #[must_use]
+    pub fn tunnel_ends(&self) -> Vec<TunnelEnd> {
+        self.decoder.tunnel_ends()
     }
 
     /// The source, for its counters.

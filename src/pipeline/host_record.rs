@@ -1,12 +1,13 @@
 //! The record of a host: what was found about a machine, for reports.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::detect::{Concluded, HostView};
+use crate::detect::{Concluded, HostView, Knowledge};
 use crate::explain::HostExplanation;
 use crate::geo::ranges::{Reserved, reserved};
+use crate::model::egress::OwnAddress;
 use crate::model::finding::{Activity, Finding, FindingKind, Role};
-use crate::model::host::{HostName, HostRecord, HostTool, Verdict};
+use crate::model::host::{HostName, HostRecord, HostTool, PublicAddress, Verdict};
 use crate::model::time::{SECOND, Timestamp};
 use crate::observe::Observers;
 use crate::observe::identity::Host;
@@ -35,7 +36,7 @@ pub(super) fn names(host: &Host) -> Vec<HostName> {
 pub(super) fn record(
     host: &Host,
     view: &HostView,
-    observers: &Observers,
+    (observers, knowledge): (&Observers, &Knowledge<'_>),
     concluded: &Concluded,
     own: &[&Finding],
     explanation: Option<&HostExplanation>,
@@ -74,6 +75,7 @@ pub(super) fn record(
         .collect();
     vpn.sort();
     vpn.dedup();
+    let public = public(view, knowledge);
     HostRecord {
         host: host.id,
         timestamp: view.seen.0,
@@ -91,15 +93,8 @@ pub(super) fn record(
         tools,
         vpn,
         tenants: concluded.tenants.get(&host.id).cloned().unwrap_or_default(),
-        public_ips: view
-            .public
-            .iter()
-            .filter(|own| own.how != "own")
-            .filter(|own| reserved(own.address.to_ip()) != Some(Reserved::NotGlobal))
-            .map(|own| own.address.to_string())
-            .collect::<BTreeSet<String>>()
-            .into_iter()
-            .collect(),
+        public_ips: public.iter().map(|own| own.ip.clone()).collect(),
+        public,
         devices_behind: concluded.devices.get(&host.id).cloned(),
         verdict: explanation.map_or(Verdict::None, |explanation| explanation.verdict),
         explanations: explanation
@@ -121,7 +116,38 @@ pub(super) fn record(
     }
 }
 
-/// The remote tools of a host, each role once however many others it was used with, in order of first sight.
+/// The public addresses from which a host goes out, each once however many ways told it, in the order of their text.
+fn public(view: &HostView, knowledge: &Knowledge<'_>) -> Vec<PublicAddress> {
+    let mut by_text: BTreeMap<String, PublicAddress> = BTreeMap::new();
+    let is_public =
+        |own: &&OwnAddress| own.how != "own" && reserved(own.address.to_ip()) != Some(Reserved::NotGlobal);
+    for own in view.public.iter().filter(is_public) {
+        let (first_seen, last_seen) = own.seen.span();
+        let ip = own.address.to_string();
+        let known = by_text.entry(ip.clone()).or_insert_with(|| PublicAddress {
+            ip,
+            how: Vec::new(),
+            first_seen,
+            last_seen,
+            reverse_name: knowledge
+                .reverse_names
+                .and_then(|names| names.of(own.address))
+                .map(|named| named.name.clone()),
+            geo: knowledge.place(own.address),
+        });
+        known.how.push(own.how.to_owned());
+        known.first_seen = known.first_seen.min(first_seen);
+        known.last_seen = known.last_seen.max(last_seen);
+    }
+    let addresses = by_text.into_values().map(|mut own| {
+        own.how.sort_unstable();
+        own.how.dedup();
+        own
+    });
+    addresses.collect()
+}
+
+/// The remote tools of a host, each once it was used with, in order of first sight.
 fn tools(own: &[&Finding]) -> Vec<HostTool> {
     let mut by_tool: Vec<(HostTool, Vec<&Finding>)> = Vec::new();
     for finding in own {

@@ -4,9 +4,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::detect::place_record;
+use crate::detect::{named_place, place_record};
 use crate::geo::{Geo, Position};
 use crate::model::address::Address;
+use crate::model::reverse_name::ReverseName;
 use crate::report::flow::Placed;
 
 /// Sets of addresses whose place is at hand; a power of two.
@@ -26,6 +27,8 @@ pub struct Places {
     /// Sets of addresses by their hash, the latest of each in front.
     recent: Vec<[(Address, Shown); WAYS]>,
     written: HashMap<Position, Shown, rapidhash::fast::RandomState>,
+    /// Of addresses whose reverse name was seen: what it says of their network belongs to them alone.
+    named: HashMap<Address, Shown, rapidhash::fast::RandomState>,
 }
 
 impl Places {
@@ -53,6 +56,20 @@ impl Places {
                 *first = (address, place.clone());
             }
         }
+        place
+    }
+
+    /// Where an address is whose reverse name was seen, which may say what kind of network it has.
+    pub fn named(&mut self, geo: &Geo, address: Address, name: &ReverseName) -> Shown {
+        if let Some(known) = self.named.get(&address) {
+            return known.clone();
+        }
+        let place = named_place(geo, address, Some(name));
+        let place = place.map(|place| Arc::new(Placed::new(place_record(&place))));
+        if self.named.len() >= MOST {
+            self.named.clear();
+        }
+        self.named.insert(address, place.clone());
         place
     }
 

@@ -68,7 +68,13 @@ impl<'a> Explainer<'a> {
             sight.stands_in,
         );
         let host = sight.host;
-        let profiles = profile::build(std::slice::from_ref(sight), &[], &[], self.watched);
+        let profiles = profile::build(
+            std::slice::from_ref(sight),
+            &[],
+            &[],
+            self.watched,
+            &self.weights.rules.activity,
+        );
         let label = profiles.first().map(HostProfile::label).unwrap_or_default();
         let (known_label, known) = self.known.entry(kind).or_insert_with(|| {
             let explanation = profiles
@@ -111,7 +117,13 @@ mod tests {
         let mut explainer = Explainer::new(&watched, &weights, &circumstances);
         for (last, has_asked) in [(1, false), (2, false), (3, true), (4, true)] {
             let one = sight(last, has_asked);
-            let profiles = profile::build(std::slice::from_ref(&one), &[], &[], &watched);
+            let profiles = profile::build(
+                std::slice::from_ref(&one),
+                &[],
+                &[],
+                &watched,
+                &weights.rules.activity,
+            );
             let alone = explain_host(&profiles[0], &weights, &circumstances, &[]);
             assert_eq!(explainer.explain(&one), alone);
         }

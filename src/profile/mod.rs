@@ -4,13 +4,12 @@
 //! arrive with the findings. What cannot be measured yet says so, and why, instead of looking absent.
 
 mod kvms;
-pub mod minutes;
 mod personal;
 mod unattended;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use minutes::minutes;
+use crate::model::minutes::minutes;
 
 use crate::model::address::{Address, MacAddress};
 use crate::model::finding::{Activity, Confidence, Finding, FindingKind, Role, UNKNOWN_INTERACTIVE};
@@ -25,6 +24,7 @@ use crate::model::profile::{
 use crate::model::router::Router;
 use crate::model::time::{SECOND, Timestamp};
 use crate::model::vantage::Vantage;
+use crate::settings::rules::ActivityRules;
 
 /// Minutes of a day.
 const MINUTES_A_DAY: u32 = 24 * 60;
@@ -146,6 +146,7 @@ pub fn build(
     findings: &[Finding],
     sessions: &[SessionSight],
     watched: &Watched,
+    rules: &ActivityRules,
 ) -> Vec<HostProfile> {
     let by_finding: BTreeMap<usize, &SessionSight> = sessions
         .iter()
@@ -163,7 +164,7 @@ pub fn build(
         .iter()
         .map(|sight| {
             let own = by_host.get(&sight.host).map(Vec::as_slice).unwrap_or_default();
-            profile(sight, own, &kvms, watched)
+            profile(sight, own, &kvms, watched, rules)
         })
         .collect()
 }
@@ -192,6 +193,7 @@ fn profile(
     own: &[(&Finding, Option<&SessionSight>)],
     kvms: &kvms::ByRouter,
     watched: &Watched,
+    rules: &ActivityRules,
 ) -> HostProfile {
     let remote = |finding: &&(&Finding, Option<&SessionSight>)| is_remote(finding.0);
     let mut controlled: Vec<RemoteSession> = own
@@ -227,10 +229,10 @@ fn profile(
     shown_minutes.extend(&sight.kvm_minutes);
     shown_minutes.sort_unstable();
     for session in &mut controlled {
-        session.unattended =
-            unattended::judge(&session.intervals, &sight.active, &shown_minutes, sight.seen.0);
+        let intervals = &session.intervals;
+        session.unattended = unattended::judge(intervals, &sight.active, &shown_minutes, sight.seen.0, rules);
     }
-    let activity = personal::judge(&sight.active, &shown_minutes);
+    let activity = personal::judge(&sight.active, &shown_minutes, rules);
     let is_kvm = own
         .iter()
         .find(|(finding, _)| kvms::shows_screens(finding))
@@ -473,12 +475,13 @@ mod tests {
             spans,
             ..Watched::default()
         };
+        let rules = &crate::settings::rules::Rules::shipped().activity;
         let minutes = |first: i64, last: i64| {
             let sight = Sight {
                 seen: (at(first), at(last)),
                 ..Sight::default()
             };
-            build(&[sight], &[], &[], &watched)[0].watched_minutes()
+            build(&[sight], &[], &[], &watched, rules)[0].watched_minutes()
         };
         assert!((minutes(5, 40) - 70.0).abs() < 1e-9);
         assert!((minutes(1_510, 1_520) - 60.0).abs() < 1e-9);

@@ -5,24 +5,7 @@ use std::collections::BTreeSet;
 use super::MINUTES_A_DAY;
 use crate::model::observable::Observable;
 use crate::model::profile::{Coverage, LocalUse, Minutes, PersonalMinutes};
-
-/// Minutes of activity outside sessions from which somebody sits at the machine.
-const PRESENT: usize = 60;
-
-/// Minutes of it below which, over enough days, nobody does.
-const ABSENT: usize = 15;
-
-/// Minutes of activity below which nothing can be said of where it comes from.
-const LEAST: usize = 60;
-
-/// Minutes around a session that still belong to it: what a page loads late, the grain of the windows.
-const MARGIN: u32 = 1;
-
-/// Hours of activity a day, on average, beyond which programs are mistaken for people.
-const RESTLESS: usize = 20;
-
-/// Days on which that is looked at: a person may well stay up for one.
-const RESTLESS_DAYS: usize = 2;
+use crate::settings::rules::ActivityRules;
 
 /// What activity says.
 #[derive(Clone, Debug)]
@@ -32,16 +15,16 @@ pub(super) struct Personal {
     pub(super) local_use: Observable<LocalUse>,
 }
 
-/// Whether a minute is one of those, or beside one.
-pub(super) fn is_near(minute: u32, sorted: &[u32]) -> bool {
-    let from = sorted.partition_point(|one| one.saturating_add(MARGIN) < minute);
+/// Whether a minute is one of those, or so many minutes beside one.
+pub(super) fn is_near(minute: u32, sorted: &[u32], margin: u32) -> bool {
+    let from = sorted.partition_point(|one| one.saturating_add(margin) < minute);
     sorted
         .get(from)
-        .is_some_and(|one| *one <= minute.saturating_add(MARGIN))
+        .is_some_and(|one| *one <= minute.saturating_add(margin))
 }
 
 /// Compares the minutes of activity with those in which a session showed the screen (both sorted).
-pub(super) fn judge(active: &PersonalMinutes, viewed: &Minutes) -> Personal {
+pub(super) fn judge(active: &PersonalMinutes, viewed: &Minutes, rules: &ActivityRules) -> Personal {
     let hidden = |reason: &str| Personal {
         minutes: Observable::hidden(reason),
         coverage: Observable::hidden(reason),
@@ -59,16 +42,19 @@ pub(super) fn judge(active: &PersonalMinutes, viewed: &Minutes) -> Personal {
         .map(|minute| minute / MINUTES_A_DAY)
         .collect();
     let hours: BTreeSet<u32> = active.minutes.iter().map(|minute| minute / 60).collect();
-    if days.len() >= RESTLESS_DAYS && hours.len() >= days.len().saturating_mul(RESTLESS) {
+    if days.len() >= rules.restless_days && hours.len() >= days.len().saturating_mul(rules.restless_hours) {
         return hidden("the machine's connections never rest: people cannot be told from programs");
     }
-    if active.minutes.len() < LEAST {
-        return hidden(&format!("fewer than {LEAST} minutes of human activity"));
+    if active.minutes.len() < rules.least_minutes {
+        return hidden(&format!(
+            "fewer than {} minutes of human activity",
+            rules.least_minutes
+        ));
     }
     let inside = active
         .minutes
         .iter()
-        .filter(|minute| is_near(**minute, viewed))
+        .filter(|minute| is_near(**minute, viewed, rules.margin_minutes))
         .count();
     let outside = active.minutes.len().saturating_sub(inside);
     let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
@@ -80,9 +66,9 @@ pub(super) fn judge(active: &PersonalMinutes, viewed: &Minutes) -> Personal {
             active_minutes: total,
             days: count(days.len()),
         }),
-        local_use: if outside >= PRESENT {
+        local_use: if outside >= rules.present_minutes {
             Observable::Observed(LocalUse::Present)
-        } else if outside <= ABSENT {
+        } else if outside <= rules.absent_minutes {
             Observable::Absent
         } else {
             Observable::Observed(LocalUse::Unclear)
@@ -93,6 +79,11 @@ pub(super) fn judge(active: &PersonalMinutes, viewed: &Minutes) -> Personal {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::rules::Rules;
+
+    fn judge(active: &PersonalMinutes, viewed: &Minutes) -> Personal {
+        super::judge(active, viewed, &Rules::shipped().activity)
+    }
 
     fn active(minutes: impl Iterator<Item = u32>) -> PersonalMinutes {
         let minutes: Minutes = minutes.collect();

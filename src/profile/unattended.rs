@@ -1,5 +1,5 @@
-//! Do sessions begin on a machine at which nobody is? Three a day on three days that begin without anybody there within ten
-//! minutes are the pattern (DETECTION 4.1.2); a click of consent is not seen in traffic.
+//! Do sessions begin on a machine at which nobody is? Several a day on several days that begin without anybody there shortly before
+//! are the pattern (DETECTION 4.1.2; `[rules.activity]`); a click of consent is not seen in traffic.
 
 use std::collections::BTreeMap;
 
@@ -8,12 +8,7 @@ use super::personal::is_near;
 use crate::model::finding::Activity;
 use crate::model::profile::{Minutes, PersonalMinutes};
 use crate::model::time::{SECOND, Timestamp};
-
-/// Minutes before a session in which nobody may have been active at the machine.
-const BEFORE: u32 = 10;
-
-/// Sessions of a day, and days with so many.
-const PATTERN: (usize, usize) = (3, 3);
+use crate::settings::rules::ActivityRules;
 
 /// Whether the sessions of these intervals (in order) have the pattern; `None` where there are too few to tell, or where activity
 /// at the machine would not show. `shown` are the minutes in which anybody elsewhere had the screen, `first_seen` when the
@@ -23,17 +18,19 @@ pub(super) fn judge(
     active: &PersonalMinutes,
     shown: &Minutes,
     first_seen: Timestamp,
+    rules: &ActivityRules,
 ) -> Option<bool> {
+    let before = rules.unattended_minutes;
     if active.calls == 0 || active.is_cut {
         return None;
     }
     let minute = |at: Timestamp| u32::try_from(at.0.div_euclid(60 * SECOND)).unwrap_or(0);
-    let known_from = minute(first_seen).saturating_add(BEFORE);
+    let known_from = minute(first_seen).saturating_add(before);
     let local: Vec<u32> = active
         .minutes
         .iter()
         .copied()
-        .filter(|one| !is_near(*one, shown))
+        .filter(|one| !is_near(*one, shown, rules.margin_minutes))
         .collect();
     let mut days: BTreeMap<u32, [usize; 2]> = BTreeMap::new();
     let mut last_end: Option<u32> = None;
@@ -43,19 +40,22 @@ pub(super) fn judge(
         }
         let (start, end) = (minute(*start), minute(*end));
         // A short pause is no new session.
-        let is_new = last_end.is_none_or(|last| start > last.saturating_add(BEFORE));
+        let is_new = last_end.is_none_or(|last| start > last.saturating_add(before));
         last_end = Some(last_end.map_or(end, |last| last.max(end)));
         if !is_new || start < known_from {
             continue;
         }
-        let from = local.partition_point(|one| one.saturating_add(BEFORE) < start);
+        let from = local.partition_point(|one| one.saturating_add(before) < start);
         let is_attended = local.get(from).is_some_and(|one| *one < start);
         let [all, alone] = days.entry(start / MINUTES_A_DAY).or_default();
         *all = all.saturating_add(1);
         *alone = alone.saturating_add(usize::from(!is_attended));
     }
     let with_enough = |of: fn(&[usize; 2]) -> usize| {
-        days.values().filter(|counts| of(counts) >= PATTERN.0).count() >= PATTERN.1
+        let full = days
+            .values()
+            .filter(|counts| of(counts) >= rules.unattended_sessions);
+        full.count() >= rules.unattended_days
     };
     with_enough(|[all, _]| *all).then(|| with_enough(|[_, alone]| *alone))
 }
@@ -63,6 +63,16 @@ pub(super) fn judge(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::rules::Rules;
+
+    fn judge(
+        intervals: &[(Timestamp, Timestamp, Activity)],
+        active: &PersonalMinutes,
+        shown: &Minutes,
+        first_seen: Timestamp,
+    ) -> Option<bool> {
+        super::judge(intervals, active, shown, first_seen, &Rules::shipped().activity)
+    }
 
     const DAY: i64 = 1_440;
 

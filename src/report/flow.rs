@@ -9,6 +9,7 @@ use crate::model::finding::PlaceRecord;
 use crate::model::flow::{FlowRecord, TcpRecord, TcpSide};
 use crate::model::latency::Latency;
 use crate::model::observation::ServerName;
+use crate::model::reverse_name::ReverseName;
 use crate::model::segment::Encapsulation;
 use crate::model::sketch::Quantiles;
 
@@ -21,6 +22,8 @@ pub struct FlowRow<'a> {
     pub server_name: Option<&'a ServerName>,
     /// Places of client and server.
     pub places: [Option<&'a Placed>; 2],
+    /// What answers in the capture called the addresses of client and server.
+    pub reverse_names: [Option<&'a ReverseName>; 2],
     /// Community ID.
     pub community_id: &'a str,
 }
@@ -285,6 +288,20 @@ impl FlowRow<'_> {
         if !self.flow.facts.is_empty() {
             said(to, &sort(&self.flow.facts));
         }
+        let [from, at] = self.reverse_names;
+        if from.is_some() || at.is_some() {
+            key!(to, "reverse_name");
+            object(to, |to| {
+                if let Some(named) = from {
+                    key!(to, "src");
+                    text(to, &named.name);
+                }
+                if let Some(named) = at {
+                    key!(to, "dest");
+                    text(to, &named.name);
+                }
+            });
+        }
         if let [None, None] = self.places {
             return;
         }
@@ -464,10 +481,15 @@ mod tests {
                 cut: false,
             },
         );
+        let named = ReverseName {
+            name: "host-7.dyn.example".to_owned(),
+            frame: crate::model::frame::FrameRef::default(),
+        };
         let row = FlowRow {
             flow: &flow,
             server_name: None,
             places: [None, None],
+            reverse_names: [None, Some(&named)],
             community_id: "1:x",
         };
         let mut json = Vec::new();
@@ -475,6 +497,10 @@ mod tests {
         let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
         assert_eq!(json["tls"]["sni"], "a.example");
         assert_eq!(json["proto"], "TCP");
+        assert_eq!(
+            json["reverse_name"],
+            serde_json::json!({"dest": "host-7.dyn.example"})
+        );
         for absent in ["quic", "http", "geo", "vlan", "tunnel", "icmp_type"] {
             assert!(json.get(absent).is_none(), "{absent}");
         }
@@ -498,6 +524,7 @@ mod tests {
             flow: &flow,
             server_name: None,
             places: [None, None],
+            reverse_names: [None, None],
             community_id: "1:x",
         };
         let mut json = Vec::new();

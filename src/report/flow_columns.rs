@@ -42,6 +42,11 @@ impl<'a> Flat<'a> {
         matches!(self.flow().protocol, 6 | 17 | 132) && self.flow().icmp.is_none()
     }
 
+    fn reverse_name(&self, side: usize) -> Option<&'a str> {
+        let named = self.row.reverse_names.get(side).copied().flatten();
+        named.map(|named| named.name.as_str())
+    }
+
     fn place(&self, side: usize) -> Option<&'a PlaceRecord> {
         self.row
             .places
@@ -428,4 +433,6 @@ pub(super) const COLUMNS: &[Column] = &[
         "dest_source",
         Take::Text(|it| it.place(1)?.source.as_deref()),
     )),
+    repeating(maybe("reverse_name_src", Take::Text(|it| it.reverse_name(0)))),
+    repeating(maybe("reverse_name_dest", Take::Text(|it| it.reverse_name(1)))),
 ];

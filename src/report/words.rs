@@ -6,6 +6,7 @@ use crate::model::finding::{Controller, Finding, PlaceRecord};
 use crate::model::group::Operation;
 use crate::model::host::{Explanations, HostRecord, Verdict};
 use crate::model::identity::ContentId;
+use crate::model::quantity;
 pub use crate::model::quantity::{counted, span};
 use crate::model::time::Timestamp;
 
@@ -28,12 +29,20 @@ pub struct Explanation {
 /// All explanations, the most probable first; equal ones in the order of the records.
 #[must_use]
 pub fn ranked(explanations: &Explanations) -> [Explanation; 8] {
+    let mut all = in_order(explanations);
+    all.sort_by(|one, other| other.probability.total_cmp(&one.probability));
+    all
+}
+
+/// All explanations in the order of the records.
+#[must_use]
+pub fn in_order(explanations: &Explanations) -> [Explanation; 8] {
     let of = |key, words, probability| Explanation {
         key,
         words,
         probability,
     };
-    let mut all = [
+    [
         of(
             "farm",
             "a laptop farm: several machines worked from elsewhere",
@@ -58,9 +67,7 @@ pub fn ranked(explanations: &Explanations) -> [Explanation; 8] {
         ),
         of("self", "an owner who reaches the own machine", explanations.own),
         of("normal", "ordinary use", explanations.normal),
-    ];
-    all.sort_by(|one, other| other.probability.total_cmp(&one.probability));
-    all
+    ]
 }
 
 /// Whether anything was explained at all.
@@ -71,18 +78,10 @@ pub fn is_explained(explanations: &Explanations) -> bool {
         .is_some_and(|one| one.probability > 0.0)
 }
 
-/// A probability with fixed digits: `.941`, `1.000`, `< .001`.
+/// A probability as texts for people show it.
 #[must_use]
 pub fn probability(value: f64) -> String {
-    if value > 0.0 && value < 0.000_5 {
-        return "<.001".to_owned();
-    }
-    // Nothing that is inferred is certain.
-    if value >= 0.999_5 {
-        return ">.999".to_owned();
-    }
-    let text = format!("{value:.3}");
-    text.strip_prefix('0').map_or_else(|| text.clone(), str::to_owned)
+    quantity::probability(value, 3)
 }
 
 /// A state in one word.

@@ -5,4 +5,5 @@ pub mod inventory;
 pub mod limits;
 pub mod pair_weights;
 pub mod policy;
+pub mod rules;
 pub mod watched_vpn;

@@ -28,6 +28,7 @@ fn the_ledger_of_a_group_holds_every_reason_with_what_it_cites() {
     for reason in farm["reasons"].as_array().unwrap() {
         let cue = format!("[{}]", reason["reason"].as_str().unwrap());
         assert!(ledger.stdout.contains(&cue), "{cue}");
+        assert!(ledger.stdout.contains(&format!("{cue} at ")), "the cell of {cue}");
         for finding in reason["findings"].as_array().unwrap() {
             assert!(ledger.stdout.contains(finding.as_str().unwrap()), "{finding}");
         }
@@ -38,7 +39,13 @@ fn the_ledger_of_a_group_holds_every_reason_with_what_it_cites() {
             panic!("{}", host.stdout);
         };
         assert_eq!(record["host"], member["host"]);
-        assert_eq!(host.of("farm"), std::slice::from_ref(&farm));
+        // What `--explain` adds are the cells that reasons were weighed by.
+        let mut farms = host.of("farm");
+        for reason in farms[0]["reasons"].as_array_mut().unwrap() {
+            let cell = reason.as_object_mut().unwrap().remove("cell").unwrap();
+            assert!(cell["probability"]["farm"].as_f64().unwrap() > 0.0, "{cell}");
+        }
+        assert_eq!(farms, std::slice::from_ref(&farm));
     }
 }
 

@@ -34,6 +34,8 @@ mod determinism;
 #[cfg(test)]
 mod distance;
 #[cfg(test)]
+mod egress;
+#[cfg(test)]
 mod explain;
 #[cfg(test)]
 mod formats;

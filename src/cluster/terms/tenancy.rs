@@ -4,7 +4,7 @@ use crate::cluster::pairs::Scale;
 use crate::model::group::Term;
 use crate::model::organisation::{is_label, may_be_one};
 use crate::model::profile::{Asset, HostProfile};
-use crate::model::sphere::great_circle_km;
+use crate::model::sphere::Coordinates;
 use crate::settings::pair_weights::Tenancy;
 
 use super::Entry;
@@ -82,8 +82,9 @@ fn same_site<'a>(first: &'a Asset, second: &Asset, weights: &Tenancy) -> Option<
 
 /// How declared homes differ, in words.
 fn homes_apart(first: &Asset, second: &Asset, weights: &Tenancy) -> Option<String> {
-    if let (Some(here), Some(there)) = (first.coordinates, second.coordinates) {
-        let km = great_circle_km(here, there);
+    let place = |asset: &Asset| asset.coordinates.and_then(Coordinates::of_degrees);
+    if let (Some(here), Some(there)) = (place(first), place(second)) {
+        let km = here.distance_km(there);
         return (km > weights.apart_km).then(|| format!("declared homes {km:.0} km apart"));
     }
     let (here, there) = (

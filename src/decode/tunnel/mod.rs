@@ -9,6 +9,7 @@
 //! PPTP differ between the two directions of one conversation, so they do not.
 
 mod ayiya;
+pub(super) mod ends;
 mod erspan;
 mod geneve;
 mod gre;

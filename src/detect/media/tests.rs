@@ -129,6 +129,7 @@ fn told(flows: &[FlowRecord], permitted: &[(&'static str, u16, [u8; 4])]) -> Vec
         catalogue: &catalogue,
         geo: &geo,
         policy: &policy,
+        rules: crate::settings::rules::Rules::shipped(),
         reverse_names: None,
         at: None,
     };

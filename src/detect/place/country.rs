@@ -10,10 +10,7 @@ use super::{
 };
 use crate::detect::{Conclusion, HostView, Knowledge};
 use crate::model::finding::{Confidence, Finding};
-
-/// Weight of a country that lasts, by a user's own database; of one that was seen on few days; and where the address cannot
-/// carry more.
-const WEIGHTS: [f64; 3] = [15.0, 5.0, 3.0];
+use crate::settings::rules::Place as PlaceRules;
 
 /// The conclusion.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +26,7 @@ fn of_host(host: &HostView, knowledge: &Knowledge<'_>) -> Vec<Finding> {
     let Some(claimed) = host.asset.as_ref().and_then(|asset| asset.record.country.clone()) else {
         return Vec::new();
     };
+    let rules = &knowledge.rules.findings.place;
     let mut sights = placed(host, knowledge);
     sights.retain(|sight| sight.place.country.is_some());
     let days = by_day(host, &sights);
@@ -55,7 +53,7 @@ fn of_host(host: &HostView, knowledge: &Knowledge<'_>) -> Vec<Finding> {
     }
     elsewhere
         .into_iter()
-        .filter_map(|(seen, there)| mismatch(host, &claimed, &seen, &there, days.len()))
+        .filter_map(|(seen, there)| mismatch(host, &claimed, &seen, &there, days.len(), rules))
         .collect()
 }
 
@@ -73,7 +71,14 @@ fn is_telling(sight: &Placed<'_>) -> bool {
     !sight.place.country_is_default() && matches!(standing(&sight.place), Standing::Line | Standing::Unknown)
 }
 
-fn mismatch(host: &HostView, claimed: &str, seen: &str, there: &Elsewhere<'_>, of: usize) -> Option<Finding> {
+fn mismatch(
+    host: &HostView,
+    claimed: &str,
+    seen: &str,
+    there: &Elsewhere<'_>,
+    of: usize,
+    rules: &PlaceRules,
+) -> Option<Finding> {
     let addresses = &there.addresses;
     let first = addresses
         .iter()
@@ -83,11 +88,10 @@ fn mismatch(host: &HostView, claimed: &str, seen: &str, there: &Elsewhere<'_>, o
     let standing = standing(&first.place);
     let on = there.days.len();
     let telling = there.telling_days.len();
-    let [lasting, brief, weak] = WEIGHTS;
     let (weight, confidence) = match telling {
-        0 => (weak, Confidence::Low),
-        _ if is_lasting(telling, of) => (lasting, Confidence::Medium),
-        _ => (brief, Confidence::Low),
+        0 => (rules.weak, Confidence::Low),
+        _ if is_lasting(telling, of, rules) => (rules.country_lasting, Confidence::Medium),
+        _ => (rules.country_brief, Confidence::Low),
     };
     let gap_km = claimed_coordinates(host).and_then(|claimed_at| {
         let gaps = addresses.iter().filter_map(|sight| {

@@ -7,11 +7,6 @@ use super::{
 use crate::detect::{Conclusion, HostView, Knowledge};
 use crate::model::finding::{Confidence, Finding};
 
-/// Kilometres from which a gap says something, the database's accuracy radius taken off (DETECTION 4.2).
-const FAR_KM: f64 = 300.0;
-
-const WEIGHT: f64 = 3.0;
-
 /// The conclusion.
 #[derive(Clone, Copy, Debug)]
 pub struct FarFromHome;
@@ -23,6 +18,7 @@ impl Conclusion for FarFromHome {
 }
 
 fn of_host(host: &HostView, knowledge: &Knowledge<'_>) -> Option<Finding> {
+    let rules = &knowledge.rules.findings.place;
     let claimed = host.asset.as_ref()?.record.country.clone()?;
     let claimed_at = claimed_coordinates(host)?;
     let mut sights = placed(host, knowledge);
@@ -44,13 +40,13 @@ fn of_host(host: &HostView, knowledge: &Knowledge<'_>) -> Option<Finding> {
         .values()
         .filter_map(|seen| seen.iter().filter_map(|sight| gap(sight)).reduce(f64::min))
         .collect();
-    let far = nearest.iter().filter(|gap| **gap > FAR_KM).count();
-    if !is_lasting(far, days.len()) {
+    let far = nearest.iter().filter(|gap| **gap > rules.distance_km).count();
+    if !is_lasting(far, days.len(), rules) {
         return None;
     }
     let first = sights
         .iter()
-        .filter(|sight| gap(sight).is_some_and(|gap| gap > FAR_KM))
+        .filter(|sight| gap(sight).is_some_and(|gap| gap > rules.distance_km))
         .min_by_key(|sight| sight.own.seen.span().0)?;
     let gap_km = gap(first)?;
     let (at, last) = first.own.seen.span();
@@ -70,7 +66,7 @@ fn of_host(host: &HostView, knowledge: &Knowledge<'_>) -> Option<Finding> {
             note: None,
             benign: "a provider that registers its addresses elsewhere, a database that places the line wrongly, a move that the \
                      inventory does not know yet",
-            weight: WEIGHT,
+            weight: rules.weak,
             confidence: Confidence::Low,
             frames: first.frames(),
             address: Some(first.own.address),

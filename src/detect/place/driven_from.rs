@@ -9,9 +9,6 @@ use crate::model::egress::day_of;
 use crate::model::finding::{Activity, Confidence, Finding, Role};
 use crate::model::frame::FrameRef;
 
-/// Weight by a user's own database, and where the address cannot carry more.
-const WEIGHTS: [f64; 2] = [15.0, 3.0];
-
 /// The conclusion.
 #[derive(Clone, Copy, Debug)]
 pub struct DrivenFrom;
@@ -71,7 +68,7 @@ fn judge(host: &HostView, session: &Finding, knowledge: &Knowledge<'_>) -> Optio
         && is_live
         && session.confidence > Confidence::Low
         && (holds || host.asset.is_none() || is_watched);
-    let [sure, weak] = WEIGHTS;
+    let rules = &knowledge.rules.findings.place;
     let frames: Vec<FrameRef> = session
         .evidence
         .first()
@@ -99,7 +96,7 @@ fn judge(host: &HostView, session: &Finding, knowledge: &Knowledge<'_>) -> Optio
             note: standing.caution().map(str::to_owned),
             benign: "an owner on a journey, support from abroad, a company or consumer VPN whose exit is there, an address that the \
                      database places wrongly",
-            weight: if is_sure { sure } else { weak },
+            weight: if is_sure { rules.driven_from } else { rules.weak },
             confidence: if is_sure { Confidence::Medium } else { Confidence::Low },
             frames,
             address: Some(controller.address),

@@ -9,9 +9,6 @@ use crate::geo::kinds::NetworkKind;
 use crate::model::egress::OwnAddress;
 use crate::model::finding::{Confidence, Finding};
 
-/// Weight by the user's own list or database on several days, and otherwise.
-const WEIGHTS: [f64; 2] = [10.0, 3.0];
-
 /// The conclusion.
 #[derive(Clone, Copy, Debug)]
 pub struct HiddenEgress;
@@ -79,8 +76,8 @@ fn finding(
     let all_days = days_of(host.public.iter()).len();
     let is_users = sights.iter().any(|(_, place)| !place.kind_is_default());
     let is_plain = matches!(kind, NetworkKind::PrivacyRelay | NetworkKind::Hosting);
-    let [sure, weak] = WEIGHTS;
-    let is_sure = is_users && !is_plain && days >= super::ENOUGH_DAYS;
+    let rules = &knowledge.rules.findings.place;
+    let is_sure = is_users && !is_plain && days >= rules.days;
     let names = place
         .as_org
         .as_deref()
@@ -116,7 +113,7 @@ fn finding(
             what,
             note: None,
             benign: "a VPN or relay for privacy, an employer's gateway in the cloud that nobody declared, a list that is out of date",
-            weight: if is_sure { sure } else { weak },
+            weight: if is_sure { rules.hidden_egress } else { rules.weak },
             confidence: if is_sure { Confidence::Medium } else { Confidence::Low },
             frames: (first.seen.frame.number > 0).then_some(first.seen.frame).into_iter().collect(),
             address: Some(first.address),

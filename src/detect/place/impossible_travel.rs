@@ -6,19 +6,11 @@
 
 use super::{Contradiction, Placed, Standing, of_family, placed, source, standing};
 use crate::detect::{Conclusion, HostView, Knowledge};
-use crate::geo::sphere::Coordinates;
 use crate::model::egress::day_of;
 use crate::model::finding::{Confidence, Finding};
+use crate::model::sphere::Coordinates;
 use crate::model::time::{Nanoseconds, SECOND, Timestamp};
-
-/// Kilometres an hour beyond which nobody travels: an airliner's speed over ground, with the wind.
-const FASTEST: f64 = 1_100.0;
-
-/// A gap below this is within what databases err beyond their own radius.
-const LEAST_GAP_KM: f64 = 200.0;
-
-/// Weight between two lines that the user's database knows as such, and otherwise.
-const WEIGHTS: [f64; 2] = [10.0, 3.0];
+use crate::settings::rules::Place as PlaceRules;
 
 /// The conclusion.
 #[derive(Clone, Copy, Debug)]
@@ -54,7 +46,7 @@ struct Leap<'a, 'b> {
 }
 
 /// The leaps between neighbouring sightings of one family that nobody makes, in order of time.
-fn leaps<'a, 'b>(sights: &[&'b Placed<'a>]) -> Vec<Leap<'a, 'b>> {
+fn leaps<'a, 'b>(sights: &[&'b Placed<'a>], rules: &PlaceRules) -> Vec<Leap<'a, 'b>> {
     let mut moments: Vec<(Timestamp, usize)> = Vec::new();
     for (index, sight) in sights.iter().enumerate() {
         for (first, last) in sight.own.seen.days.values() {
@@ -66,7 +58,7 @@ fn leaps<'a, 'b>(sights: &[&'b Placed<'a>]) -> Vec<Leap<'a, 'b>> {
     let leap = |one: &(Timestamp, usize), other: &(Timestamp, usize)| {
         let (from, to) = (*sights.get(one.1)?, *sights.get(other.1)?);
         let (gap_km, speed) = least_travel(from.place.disc()?, to.place.disc()?, other.0.since(one.0));
-        (gap_km > LEAST_GAP_KM && speed > FASTEST).then_some(Leap {
+        (gap_km > rules.travel_km && speed > rules.travel_kmh).then_some(Leap {
             from: (from, one.0),
             to: (to, other.0),
             gap_km,
@@ -81,6 +73,7 @@ fn leaps<'a, 'b>(sights: &[&'b Placed<'a>]) -> Vec<Leap<'a, 'b>> {
 }
 
 fn of_host(host: &HostView, knowledge: &Knowledge<'_>) -> Option<Finding> {
+    let rules = &knowledge.rules.findings.place;
     let mut sights = placed(host, knowledge);
     sights.retain(|sight| {
         sight.own.how != "own" && matches!(standing(&sight.place), Standing::Line | Standing::Unknown)
@@ -88,7 +81,7 @@ fn of_host(host: &HostView, knowledge: &Knowledge<'_>) -> Option<Finding> {
     let families = [true, false].map(|is_v4| of_family(&sights, is_v4));
     let found = families
         .iter()
-        .map(|family| leaps(family))
+        .map(|family| leaps(family, rules))
         .find(|leaps| !leaps.is_empty())?;
     let first = found.first()?;
     let ((from, left), (to, arrived)) = (first.from, first.to);
@@ -97,7 +90,6 @@ fn of_host(host: &HostView, knowledge: &Knowledge<'_>) -> Option<Finding> {
         .iter()
         .all(|sight| standing(&sight.place) == Standing::Line);
     let is_sure = !is_default && are_lines;
-    let [sure, weak] = WEIGHTS;
     let minutes = arrived.since(left) / (60 * SECOND);
     let speed = if first.speed < 100_000.0 {
         format!(", which takes {:.0} km/h or more", first.speed)
@@ -136,7 +128,7 @@ fn of_host(host: &HostView, knowledge: &Knowledge<'_>) -> Option<Finding> {
             note: Some("the least way and speed: both accuracy radii are taken off".to_owned()),
             benign: "a VPN that was switched on or off, a second line whose addresses are registered elsewhere, an address that the \
                      database places wrongly",
-            weight: if is_sure { sure } else { weak },
+            weight: if is_sure { rules.impossible_travel } else { rules.weak },
             confidence: if is_sure { Confidence::Medium } else { Confidence::Low },
             frames: to.frames(),
             address: Some(to.own.address),

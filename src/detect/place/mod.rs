@@ -23,21 +23,16 @@ use ipnet::IpNet;
 use super::{HostView, Knowledge, place_record};
 use crate::geo::Place;
 use crate::geo::kinds::NetworkKind;
-use crate::geo::sphere::Coordinates;
 use crate::model::address::Address;
 use crate::model::egress::OwnAddress;
 use crate::model::evidence::{Decibans, Evidence, Family};
 use crate::model::finding::{Activity, Confidence, Finding, FindingKind, GeoMismatch, Role};
 use crate::model::frame::FrameRef;
 use crate::model::identity::ContentId;
+use crate::model::sphere::Coordinates;
 use crate::model::time::Timestamp;
 use crate::settings::policy::SiteKind;
-
-/// Days that are needed before anything counts as lasting (DETECTION 4.2).
-const ENOUGH_DAYS: usize = 5;
-
-/// Share of the days above which it lasts (DETECTION 4.2).
-const LASTING: f64 = 0.8;
+use crate::settings::rules::Place as PlaceRules;
 
 /// What the kind of a network says about whether its addresses show where people are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,8 +145,8 @@ fn claimed_coordinates(host: &HostView) -> Option<Coordinates> {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "days, far below 2^52")]
-fn is_lasting(days: usize, of: usize) -> bool {
-    of >= ENOUGH_DAYS && days as f64 / of as f64 > LASTING
+fn is_lasting(days: usize, of: usize, rules: &PlaceRules) -> bool {
+    of >= rules.days && days as f64 / of as f64 > rules.lasting
 }
 
 fn count(days: usize) -> u32 {
@@ -221,6 +216,7 @@ impl Contradiction<'_> {
             peer: address.clone(),
             peer_name: None,
             peer_port: None,
+            host_port: None,
             proto: None,
             community_id: session.and_then(|session| session.community_id.clone()),
             flow_ids: session

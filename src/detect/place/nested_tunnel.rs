@@ -20,8 +20,6 @@ use crate::model::observation::{LocalIndex, Observation};
 use crate::model::segment::Encapsulation;
 use crate::model::time::Timestamp;
 
-const WEIGHT: f64 = 3.0;
-
 /// Pairs of host and tool that are remembered.
 const MOST: usize = 10_000;
 
@@ -144,7 +142,7 @@ impl Nested {
                 ),
                 note: None,
                 benign: "routers that join two offices, IPv6 that is brought over IPv4, a VPN that is used from behind a provider's tunnel",
-                weight: WEIGHT,
+                weight: knowledge.rules.findings.place.weak,
                 confidence: Confidence::Low,
                 frames: vec![inside.frame],
                 address: Some(inside.other),

@@ -137,6 +137,7 @@ impl World {
             catalogue: &self.catalogue,
             geo: &self.geo,
             policy: &self.policy,
+            rules: crate::settings::rules::Rules::shipped(),
             reverse_names: Some(&self.reverse_names),
             at: None,
         };

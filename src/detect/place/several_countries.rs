@@ -9,12 +9,6 @@ use super::{Contradiction, Placed, Standing, by_day, placed, source, standing};
 use crate::detect::{Conclusion, HostView, Knowledge};
 use crate::model::finding::{Confidence, Finding};
 
-/// Changes of country beyond there and back.
-const MANY_CHANGES: usize = 3;
-
-/// Weight of changes that no journey explains, and otherwise.
-const WEIGHTS: [f64; 2] = [8.0, 3.0];
-
 /// The conclusion.
 #[derive(Clone, Copy, Debug)]
 pub struct SeveralCountries;
@@ -58,7 +52,8 @@ fn of_host(host: &HostView, knowledge: &Knowledge<'_>) -> Option<Finding> {
         .iter()
         .all(|sight| standing(&sight.place) == Standing::Line);
     let is_default = sights.iter().any(|sight| sight.place.country_is_default());
-    let is_sure = changes >= MANY_CHANGES && are_lines && !is_default;
+    let rules = &knowledge.rules.findings.place;
+    let is_sure = changes >= rules.many_changes && are_lines && !is_default;
     let mut order: Vec<&Placed<'_>> = sights.iter().collect();
     order.sort_by_key(|sight| (sight.own.seen.span().0, sight.own.address));
     let mut shown: Vec<String> = Vec::new();
@@ -74,7 +69,6 @@ fn of_host(host: &HostView, knowledge: &Knowledge<'_>) -> Option<Finding> {
         }
     }
     let latest = order.last()?;
-    let [sure, weak] = WEIGHTS;
     Some(
         Contradiction {
             host,
@@ -89,7 +83,7 @@ fn of_host(host: &HostView, knowledge: &Knowledge<'_>) -> Option<Finding> {
             ),
             note: None,
             benign: "journeys, life near a border, a VPN that is used now and then, an address that the database places wrongly",
-            weight: if is_sure { sure } else { weak },
+            weight: if is_sure { rules.several_countries } else { rules.weak },
             confidence: if is_sure { Confidence::Medium } else { Confidence::Low },
             frames: latest.frames(),
             address: Some(latest.own.address),

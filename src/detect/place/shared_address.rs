@@ -8,29 +8,21 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::Ipv4Net;
 
-use super::{Contradiction, ENOUGH_DAYS, Standing, claimed_coordinates, is_declared, standing};
+use super::{Contradiction, Standing, claimed_coordinates, is_declared, standing};
 use crate::detect::{Conclusion, HostView, Knowledge};
 use crate::geo::Place;
 use crate::geo::ranges::{Reserved, reserved};
 use crate::geo::reverse::Says;
-use crate::geo::sphere::{Coordinates, MARGIN};
 use crate::model::address::Address;
 use crate::model::egress::{OwnAddress, line};
 use crate::model::finding::{Confidence, Finding};
-
-/// Kilometres between two homes from which people live apart (DETECTION 4.2, C8).
-const APART_KM: f64 = 50.0;
-
-/// People behind one address beyond which it is an exit of many: a company's, a carrier's, a hotel's.
-const CROWD: usize = 20;
+use crate::model::sphere::{Coordinates, MARGIN};
+use crate::settings::rules::Place as PlaceRules;
 
 /// Machines behind one address beyond which it is nobody's line: no house holds so many.
 const MOST_BEHIND: usize = 1_000;
 /// Addresses between a carrier's customers and its translator (RFC 6598).
 const BETWEEN: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(100, 64, 0, 0), 10);
-
-/// Weight of two people on enough days, of more, and otherwise.
-const WEIGHTS: [f64; 3] = [8.0, 12.0, 3.0];
 
 /// The conclusion.
 #[derive(Clone, Copy, Debug)]
@@ -89,14 +81,14 @@ impl Apart {
 }
 
 /// Whether two people are declared to live apart.
-fn apart(one: &HostView, other: &HostView) -> Option<Apart> {
+fn apart(one: &HostView, other: &HostView, least_km: f64) -> Option<Apart> {
     let (mine, theirs) = (one.asset.as_ref()?, other.asset.as_ref()?);
     if mine.record.site.is_some() && mine.record.site == theirs.record.site {
         return None;
     }
     if let (Some(here), Some(there)) = (claimed_coordinates(one), claimed_coordinates(other)) {
         let distance = here.distance_km(there) * (1.0 - MARGIN);
-        return (distance > APART_KM).then_some(Apart::Kilometres(distance));
+        return (distance > least_km).then_some(Apart::Kilometres(distance));
     }
     let countries = (mine.record.country.as_ref()?, theirs.record.country.as_ref()?);
     (!countries.0.eq_ignore_ascii_case(countries.1)).then_some(Apart::Countries)
@@ -109,7 +101,7 @@ fn has_site_there(host: &HostView, place: Option<&Place>, knowledge: &Knowledge<
         let (latitude, longitude) = knowledge.policy.site(name)?.coordinates?;
         let (centre, radius) = place?.disc()?;
         let site = Coordinates::new(latitude, longitude)?;
-        Some(site.gap_km(APART_KM, centre, radius) <= 0.0)
+        Some(site.gap_km(knowledge.rules.findings.place.apart_km, centre, radius) <= 0.0)
     };
     site().unwrap_or(false)
 }
@@ -155,13 +147,23 @@ fn of_line(behind: &[Behind<'_>], knowledge: &Knowledge<'_>) -> Vec<Finding> {
     {
         return Vec::new();
     }
+    let rules = &knowledge.rules.findings.place;
     let by_carrier = shared_by_carrier(behind, knowledge);
     let people: BTreeSet<&str> = behind.iter().map(|one| one.assignee).collect();
     let mut told = BTreeSet::new();
     behind
         .iter()
         .filter(|one| told.insert(one.host.id))
-        .filter_map(|one| of_one(one, behind, people.len(), place.as_ref(), by_carrier.as_deref()))
+        .filter_map(|one| {
+            of_one(
+                rules,
+                one,
+                behind,
+                people.len(),
+                place.as_ref(),
+                by_carrier.as_deref(),
+            )
+        })
         .collect()
 }
 
@@ -173,6 +175,7 @@ fn known_days(host: &HostView) -> usize {
 }
 
 fn of_one(
+    rules: &PlaceRules,
     one: &Behind<'_>,
     behind: &[Behind<'_>],
     people: usize,
@@ -188,7 +191,7 @@ fn of_one(
         if shared.peek().is_none() {
             continue;
         }
-        if let Some(distance) = apart(one.host, other.host) {
+        if let Some(distance) = apart(one.host, other.host, rules.apart_km) {
             let (known, common) = others
                 .entry(other.assignee)
                 .or_insert_with(|| (distance, BTreeSet::new()));
@@ -205,19 +208,18 @@ fn of_one(
     let together = others.values().map(|(_, common)| common.len()).max().unwrap_or(0);
     let long = others
         .values()
-        .filter(|(_, common)| common.len() >= ENOUGH_DAYS)
+        .filter(|(_, common)| common.len() >= rules.days)
         .count();
     if long > 0 {
-        others.retain(|_, (_, common)| common.len() >= ENOUGH_DAYS);
+        others.retain(|_, (_, common)| common.len() >= rules.days);
     }
-    let is_crowd = people > CROWD;
+    let is_crowd = people > rules.crowd;
     let is_usual = one.days.len().saturating_mul(2) >= known_days(one.host);
-    let [two, more, weak] = WEIGHTS;
     let is_sure = long > 0 && is_usual && !is_crowd && shared_by_carrier.is_none();
     let weight = match (is_sure, long) {
-        (true, 1) => two,
-        (true, _) => more,
-        (false, _) => weak,
+        (true, 1) => rules.shared_by_two,
+        (true, _) => rules.shared_by_more,
+        (false, _) => rules.weak,
     };
     let nearest = others
         .values()

@@ -84,6 +84,7 @@ mod tests {
             catalogue: &catalogue,
             geo: &geo,
             policy,
+            rules: crate::settings::rules::Rules::shipped(),
             reverse_names: None,
             at: None,
         };

@@ -64,6 +64,7 @@ fn concluded(flows: &[(FlowRecord, [Option<LocalIndex>; 2])]) -> Vec<Finding> {
         catalogue: &catalogue,
         geo: &geo,
         policy: &policy,
+        rules: crate::settings::rules::Rules::shipped(),
         reverse_names: None,
         at: None,
     };

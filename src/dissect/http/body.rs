@@ -39,6 +39,11 @@ impl Body {
         }
     }
 
+    /// Whether what comes next is of the message itself, not of how it is cut.
+    pub(super) const fn is_data(self) -> bool {
+        matches!(self, Self::Length(_) | Self::Chunk(_) | Self::UntilClose)
+    }
+
     /// Passes over what is there: how many octets, zero if more must come; `None` when it is no such body.
     pub(super) fn pass(&mut self, rest: &[u8]) -> Option<usize> {
         match *self {

@@ -5,6 +5,7 @@
 
 mod body;
 pub mod http2;
+mod opaque;
 mod own_address;
 mod request;
 mod response;
@@ -94,6 +95,8 @@ impl Dissector for Http {
             &TITLE,
             &UPNP_EXTERNAL,
             &own_address::OWN_ADDRESS,
+            &opaque::EXCHANGE,
+            &opaque::BOTH_WAYS,
         ]
     }
 
@@ -142,6 +145,8 @@ enum Asked {
     Connect,
     /// The body is the caller's address.
     OwnAddress,
+    /// A body was sent that may be anything.
+    Data,
 }
 
 /// What a response leads to.
@@ -197,6 +202,8 @@ pub(super) struct Connection {
     bodies_searched: u8,
     /// What the current response answers.
     answered: Asked,
+    /// Whether its bodies look like chance.
+    exchange: opaque::Exchange,
     /// Whether who is called the client answers; known once a head was seen.
     swapped: Option<bool>,
 }
@@ -253,11 +260,13 @@ enum Step {
 impl Connection {
     fn advance(&mut self, side: Side, rest: &[u8], facts: &mut Facts<'_>) -> Step {
         let [client, server] = &mut self.directions;
+        let is_open = client.body != Body::None;
         let direction = match side {
             Side::Client => client,
             Side::Server => server,
         };
         if direction.body != Body::None {
+            let is_data = direction.body.is_data();
             if side == Side::Server && self.bodies_searched < 4 {
                 self.bodies_searched = self.bodies_searched.saturating_add(1);
                 if self.answered == Asked::OwnAddress {
@@ -268,7 +277,13 @@ impl Connection {
             }
             return match direction.body.pass(rest) {
                 Some(0) => Step::Wait,
-                Some(count) => Step::Consumed(count),
+                Some(count) => {
+                    if is_data {
+                        let piece = rest.get(..count).unwrap_or_default();
+                        self.exchange.body(side, piece, is_open, facts);
+                    }
+                    Step::Consumed(count)
+                }
                 None => {
                     direction.lost = true;
                     Step::Consumed(rest.len())
@@ -311,6 +326,7 @@ impl Connection {
         direction.body = body;
         direction.said = None;
         direction.searched = 0;
+        self.exchange.asked(asked == Asked::Data, facts.stamp.at);
         if let Some(place) = self.asked.get_mut(self.waiting) {
             *place = asked;
             self.waiting = self.waiting.saturating_add(1);
@@ -323,7 +339,7 @@ impl Connection {
         let [_, direction] = &mut self.directions;
         let [asked, ..] = self.asked;
         let reading = response::read(rest, asked, &mut direction.said, &mut direction.last, facts);
-        let Reading::Whole((led, body), count) = reading else {
+        let Reading::Whole((led, body, is_explained), count) = reading else {
             return direction.incomplete(&reading, rest);
         };
         direction.body = body;
@@ -331,6 +347,8 @@ impl Connection {
         direction.searched = 0;
         self.bodies_searched = 0;
         self.answered = asked;
+        let may_be = asked == Asked::Data && led == Led::On && !is_explained;
+        self.exchange.answered(may_be, facts.stamp.at);
         match led {
             Led::To(name) => return Step::HandOver(name, count),
             Led::Interim => {}

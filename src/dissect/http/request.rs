@@ -7,7 +7,7 @@ use super::own_address;
 use super::{
     AUTHORIZATION, Asked, HOST, LastSaid, METHOD, MOST_HEADERS, ORIGIN, PATH, PROXY_AUTHORIZATION,
     PROXY_TARGET, Reading, SUBPROTOCOL, TARGET_FORM, UPGRADE, USER_AGENT, VIA, X_FORWARDED_FOR, finished,
-    scheme,
+    opaque, scheme,
 };
 use crate::dissect::Probe;
 use crate::model::fact::{Facts, Field};
@@ -122,6 +122,14 @@ fn read_finished(
         "HEAD" => Asked::Head,
         "CONNECT" => Asked::Connect,
         "GET" if is_for_own_address(request.headers) => Asked::OwnAddress,
+        "POST" | "PUT"
+            if !request
+                .headers
+                .iter()
+                .any(|header| opaque::explains(header.name, header.value)) =>
+        {
+            Asked::Data
+        }
         _ => Asked::Other,
     };
     Reading::Whole((asked, body(request.headers)), length)

@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 use super::body::Body;
 use super::{
     AUTHENTICATE, Asked, CONTENT_TYPE, LOCATION, LastSaid, Led, MOST_HEADERS, Reading, SERVER, STATUS,
-    SUBPROTOCOL, VIA, finished,
+    SUBPROTOCOL, VIA, finished, opaque,
 };
 use crate::dissect::Probe;
 use crate::model::fact::{Facts, Field};
@@ -24,14 +24,14 @@ pub(super) fn recognise(stream: &[u8]) -> Probe {
     }
 }
 
-/// Reads a head and says what it holds; `said` counts the headers that were said before the end was there.
+/// Reads a head and says what it holds, and whether it says why its body looks like chance; `said` counts the headers that were said before the end was there.
 pub(super) fn read(
     bytes: &[u8],
     asked: Asked,
     said: &mut Option<usize>,
     last: &mut LastSaid,
     facts: &mut Facts<'_>,
-) -> Reading<(Led, Body)> {
+) -> Reading<(Led, Body, bool)> {
     let reading = read_finished(bytes, asked, said, last, facts);
     if reading == Reading::Partial
         && said.is_none()
@@ -48,7 +48,7 @@ fn read_finished(
     said: &mut Option<usize>,
     last: &mut LastSaid,
     facts: &mut Facts<'_>,
-) -> Reading<(Led, Body)> {
+) -> Reading<(Led, Body, bool)> {
     let mut headers = [const { MaybeUninit::uninit() }; MOST_HEADERS];
     let mut response = httparse::Response::new(&mut []);
     let parsed = httparse::ParserConfig::default()
@@ -76,7 +76,12 @@ fn read_finished(
         (200..=299, Asked::Connect) => Led::To(""),
         _ => Led::On,
     };
-    Reading::Whole((led, body(status, asked, response.headers)), length)
+    let is_explained = asked == Asked::Data
+        && response
+            .headers
+            .iter()
+            .any(|header| opaque::explains(header.name, header.value));
+    Reading::Whole((led, body(status, asked, response.headers), is_explained), length)
 }
 
 /// The registered name of the protocol that the server changes to; empty where it must be recognised.

@@ -9,12 +9,12 @@
 //! One packet that fits is no proof: a reset must come twice with one session, or be answered in the same protection and,
 //! where it is readable, with the session that was asked. In the middle of a flow only data packets of version 2 under an
 //! AEAD cipher can be told, by one peer identifier and rising packet identifiers.
-//!
 //! What the control channel carries is TLS: without encryption around it, hellos and certificates are said as in TLS.
 
 mod acknowledged;
 mod control;
 mod reset;
+pub mod scrambled;
 
 use self::acknowledged::Acknowledged;
 use self::control::Control;
@@ -27,7 +27,7 @@ use super::{Dissection, Dissector, Head, Input, Next, Probe, Seen};
 use crate::model::fact::{Facts, Field, Side};
 use crate::model::segment::Layer;
 
-/// Protection of the control channel: `plain`, `tls-auth`, `tls-crypt`, `tls-crypt-v2`; `xor` forms are not recognised.
+/// Protection of the control channel: `plain`, `tls-auth`, `tls-crypt`, `tls-crypt-v2`; `xor` for scrambled forms ([`scrambled`]).
 pub const PROTECTION: Field = Field::of_flow("openvpn.protection");
 /// Session identifier of one side, 8 octets.
 pub const SESSION: Field = Field::of_flow("openvpn.session");

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::explain::subject::{Subject, identifiers};
 use crate::model::profile::{Asset, Egress, HostProfile};
 use crate::model::quantity::counted;
-use crate::model::sphere::great_circle_km;
+use crate::model::sphere::Coordinates;
 
-use super::{Cue, Reading};
+use super::{Cue, Reading, level_of};
 
 pub(super) const CUE: Cue = Cue {
     id: "assignees",
@@ -64,11 +64,7 @@ fn value(subject: &Subject<'_>) -> Reading {
     if there.len() < 2 {
         return Reading::absent("0-1", "no two assignees go out through one place");
     }
-    let level = match homes {
-        0 | 1 => "0-1",
-        2 => "2",
-        _ => "3+",
-    };
+    let level = level_of(CUE.levels, &subject.rules.assignees, homes);
     let what = format!(
         "assignees with {} go out through one place ({place})",
         counted(homes, "declared home")
@@ -92,13 +88,13 @@ fn is_usual(machine: &HostProfile, egress: &Egress, least: f64) -> bool {
 /// Where an asset is declared: coordinates, or country and region.
 #[derive(Clone, Copy, PartialEq)]
 enum Home<'a> {
-    Coordinates(f64, f64),
+    At(Coordinates),
     Named(&'a str, Option<&'a str>),
 }
 
 fn home(asset: &Asset) -> Option<Home<'_>> {
-    if let Some((latitude, longitude)) = asset.coordinates {
-        return Some(Home::Coordinates(latitude, longitude));
+    if let Some(place) = asset.coordinates.and_then(Coordinates::of_degrees) {
+        return Some(Home::At(place));
     }
     let country = asset.record.country.as_deref()?;
     Some(Home::Named(country, asset.region.as_deref()))
@@ -120,13 +116,11 @@ fn apart(machines: &[&HostProfile], least_km: f64) -> usize {
 
 fn is_apart(one: Home<'_>, other: Home<'_>, least_km: f64) -> bool {
     match (one, other) {
-        (Home::Coordinates(lat1, lon1), Home::Coordinates(lat2, lon2)) => {
-            great_circle_km((lat1, lon1), (lat2, lon2)) > least_km
-        }
+        (Home::At(here), Home::At(there)) => here.distance_km(there) > least_km,
         (Home::Named(here, region), Home::Named(there, elsewhere)) => {
             here != there || matches!((region, elsewhere), (Some(one), Some(other)) if one != other)
         }
         // One is known by coordinates and one by name: nothing says that they are apart.
-        (Home::Coordinates(..), Home::Named(..)) | (Home::Named(..), Home::Coordinates(..)) => false,
+        (Home::At(_), Home::Named(..)) | (Home::Named(..), Home::At(_)) => false,
     }
 }

@@ -50,11 +50,12 @@ fn value(subject: &Subject<'_>) -> Reading {
         let reason = controlled.iter().find_map(|one| one.coverage.reason());
         return Reading::hidden(reason.unwrap_or("no human activity was seen"));
     };
-    let level = if share < 0.1 {
+    let [some, half, most] = rules.cover;
+    let level = if share < some {
         "<.1"
-    } else if share < 0.5 {
+    } else if share < half {
         ".1-.5"
-    } else if share <= 0.8 {
+    } else if share <= most {
         ".5-.8"
     } else {
         ">.8"

@@ -50,14 +50,15 @@ fn value(subject: &Subject<'_>) -> Reading {
         return Reading::hidden("declared working hours or a clear daily pattern are missing");
     };
     // Only what the interval leaves counts as a gap, and what it does not decide as neither.
-    let level = if gap < 2.0 {
+    let [apart, far_apart] = rules.hours;
+    let level = if gap < apart {
         "<2h"
-    } else if near < 2.0 {
+    } else if near < apart {
         return Reading::hidden(&format!(
             "the centre of the driven hours lies {gap:.1} h from that of the declared working day, give or take {widest:.1} h: too \
              few days to tell a gap"
         ));
-    } else if near <= 5.0 {
+    } else if near <= far_apart {
         "2-5h"
     } else {
         ">5h"

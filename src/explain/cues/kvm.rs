@@ -8,7 +8,7 @@ use crate::model::observable::Observable;
 use crate::model::profile::KvmSeen;
 use crate::model::vantage::Vantage;
 
-use super::{Cue, Reading};
+use super::{Cue, Reading, level_of};
 
 pub(super) const CUE: Cue = Cue {
     id: "kvm",
@@ -45,10 +45,10 @@ fn value(subject: &Subject<'_>) -> Reading {
             None => Reading::absent("0", "no IP KVM on the network"),
         };
     }
-    let (level, switches) = if hosts.len() == 1 {
-        ("1", "an IP KVM".to_owned())
-    } else {
-        ("2+", format!("{} IP KVMs", hosts.len()))
+    let level = level_of(CUE.levels, &subject.rules.kvm, hosts.len());
+    let switches = match hosts.len() {
+        1 => "an IP KVM".to_owned(),
+        many => format!("{many} IP KVMs"),
     };
     // One name each. Boards keep the name that they were delivered with, and then several have one.
     let named: BTreeMap<ContentId, &str> = seen.iter().map(|kvm| (kvm.host, kvm.name.as_str())).collect();

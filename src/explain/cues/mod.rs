@@ -93,6 +93,12 @@ impl Reading {
     }
 }
 
+/// The level of a count: the one whose edge it reaches, of levels from nothing upwards.
+fn level_of(levels: &[&'static str], edges: &[usize], count: usize) -> &'static str {
+    let reached = edges.iter().filter(|edge| count >= **edge).count();
+    levels.get(reached).copied().unwrap_or_default()
+}
+
 /// A cue under its name.
 #[derive(Clone, Copy, Debug)]
 pub struct Cue {

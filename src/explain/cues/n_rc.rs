@@ -5,7 +5,7 @@ use crate::model::evidence::State;
 use crate::model::quantity::counted;
 use crate::model::vantage::Vantage;
 
-use super::{Cue, Reading};
+use super::{Cue, Reading, level_of};
 
 pub(super) const CUE: Cue = Cue {
     id: "n_rc",
@@ -37,13 +37,7 @@ fn value(subject: &Subject<'_>) -> Reading {
         }
         return Reading::absent("0", "no machine is under remote control");
     }
-    let level = match unsanctioned.len() {
-        1 => "1",
-        2 => "2",
-        3..=4 => "3-4",
-        5..=9 => "5-9",
-        _ => "10+",
-    };
+    let level = level_of(CUE.levels, &subject.rules.n_rc, unsanctioned.len());
     let mut tools: Vec<&str> = unsanctioned
         .iter()
         .flat_map(|one| one.live_sessions())

@@ -9,7 +9,7 @@ use crate::model::profile::HostProfile;
 use crate::model::quantity::counted;
 use crate::model::vantage::Vantage;
 
-use super::{Cue, Reading};
+use super::{Cue, Reading, level_of};
 
 pub(super) const CUE: Cue = Cue {
     id: "tenants",
@@ -32,10 +32,7 @@ fn value(subject: &Subject<'_>) -> Reading {
             );
         }
         0 => return Reading::absent("0-1", "no organisation's services are used"),
-        1 => "0-1",
-        2 => "2",
-        3..=4 => "3-4",
-        _ => "5+",
+        many => level_of(CUE.levels, &subject.rules.tenants, many),
     };
     let on = if machines.len() == 1 {
         String::new()

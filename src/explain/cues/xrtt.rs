@@ -25,9 +25,10 @@ fn value(subject: &Subject<'_>) -> Reading {
         let reason = controlled.iter().find_map(|one| one.control_excess_ms.reason());
         return Reading::hidden(reason.unwrap_or("not measured"));
     };
-    let level = if distance < 40.0 {
+    let [near, far] = subject.rules.xrtt_ms;
+    let level = if distance < near {
         "<40"
-    } else if distance <= 100.0 {
+    } else if distance <= far {
         "40-100"
     } else {
         ">100"

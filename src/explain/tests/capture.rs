@@ -84,7 +84,7 @@ fn on_line(mut profile: HostProfile, kind: NetworkKind, is_default_database_only
     profile
 }
 
-fn group_of(profiles: &[HostProfile]) -> Vec<Group> {
+pub(super) fn group_of(profiles: &[HostProfile]) -> Vec<Group> {
     let members = profiles.iter().map(|profile| Member {
         host: profile.host,
         membership: 1.0,
@@ -99,7 +99,7 @@ fn group_of(profiles: &[HostProfile]) -> Vec<Group> {
     }]
 }
 
-fn explained(profiles: &[HostProfile]) -> Explained {
+pub(super) fn explained(profiles: &[HostProfile]) -> Explained {
     explain(
         &group_of(profiles),
         profiles,
@@ -109,7 +109,7 @@ fn explained(profiles: &[HostProfile]) -> Explained {
     )
 }
 
-fn farm() -> Vec<HostProfile> {
+pub(super) fn farm() -> Vec<HostProfile> {
     (1..=5)
         .map(|number| {
             let tenant = format!("firm{number}");

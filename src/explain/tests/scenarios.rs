@@ -495,7 +495,7 @@ fn without_the_remote_control_family_a_farm_of_one_tool_is_a_note() {
         &weights,
         &prior,
         &levels(&weights, scenario.cues),
-        Some(crate::model::evidence::Family::Rc),
+        &[crate::model::evidence::Family::Rc],
     );
     assert!((Farm.of(&left) - 0.064).abs() < 0.01, "{left:?}");
 }

@@ -36,6 +36,7 @@ struct RawTwoKey {
     context: Vec<String>,
     pair_families: usize,
     leave_one_out: f64,
+    one_kind: Vec<Vec<String>>,
 }
 
 #[derive(Deserialize)]
@@ -115,6 +116,9 @@ impl Weights {
                 context: families(&raw.two_key.context)?,
                 pair_families: raw.two_key.pair_families,
                 leave_one_out: raw.two_key.leave_one_out,
+                one_kind: (raw.two_key.one_kind.iter())
+                    .map(|kind| families(kind))
+                    .collect::<Result<_, _>>()?,
             },
             rules: raw.rules,
             damage: raw.damage,
@@ -141,6 +145,9 @@ impl Weights {
                     });
                 }
             }
+        }
+        if let Some((table, cause)) = self.rules.fault() {
+            return Err(WeightsError::Rule { table, cause });
         }
         for (place, change) in self.what_if.iter().enumerate() {
             for (cue, level) in &change.set {
@@ -299,6 +306,40 @@ mod tests {
         assert_eq!(
             refused("\"relay-only\"", "\"relayed\""),
             "weights: cues.ctrl_geo.levels.relay-only is missing"
+        );
+    }
+
+    #[test]
+    fn thresholds_that_contradict_each_other_are_refused() {
+        for (from, to, cause) in [
+            (
+                "cover = [0.1, 0.5,",
+                "cover = [0.5, 0.1,",
+                "rules.cover does not ascend",
+            ),
+            ("0.5, 0.8]", "0.5, 1.8]", "rules.cover 1.8 is no share"),
+            ("n_rc = [1, 2,", "n_rc = [2, 2,", "rules.n_rc does not ascend"),
+            (
+                "absent_minutes = 15",
+                "absent_minutes = 60",
+                "rules.activity: absent_minutes and present_minutes does not ascend",
+            ),
+            (
+                "medium = 25",
+                "medium = 45",
+                "rules.findings: medium and high does not ascend",
+            ),
+            (
+                "lasting = 0.8",
+                "lasting = 8",
+                "rules.findings.place.lasting 8 is no share",
+            ),
+        ] {
+            assert_eq!(refused(from, to), format!("weights: {cause}"));
+        }
+        assert!(
+            refused("[rules.findings.tunnel]\n", "[rules.findings.tunnel]\nicmp = 1\n")
+                .contains("unknown field")
         );
     }
 

@@ -10,6 +10,7 @@ use crate::model::evidence::Family;
 use crate::model::host::Verdict;
 use crate::model::vantage::Vantage;
 use crate::settings::pair_weights::PairWeights;
+pub use crate::settings::rules::Rules;
 
 use super::damage::DamageRule;
 use super::hypothesis::{ByHypothesis, Hypothesis};
@@ -50,6 +51,14 @@ pub enum WeightsError {
         sum: f64,
         /// What it should sum to.
         total: f64,
+    },
+    /// A threshold that contradicts another.
+    #[error("weights: {table} {cause}")]
+    Rule {
+        /// Entry.
+        table: &'static str,
+        /// What is wrong.
+        cause: String,
     },
     /// A word that means nothing here.
     #[error("weights: {table}: unknown {what} {word:?}")]
@@ -147,50 +156,28 @@ pub struct TwoKey {
     pub pair_families: usize,
     /// Leaving out any one family must leave at least this probability.
     pub leave_one_out: f64,
+    /// Families that count as one kind where it is about one machine.
+    pub one_kind: Vec<Vec<Family>>,
 }
 
-/// What a capture must hold before a cue may speak.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Rules {
-    /// Fewest minutes of human activity for coverage.
-    pub cover_active_minutes: u32,
-    /// Fewest days of these.
-    pub cover_days: u32,
-    /// Fewest active days before local use is called absent.
-    pub local_days: u32,
-    /// Fewest minutes of watching before sessions are called short or of middle length.
-    pub session_watch_minutes: u32,
-    /// Sessions shorter than this on average are short.
-    pub session_short_minutes: u32,
-    /// Intervals closer than this are one session.
-    pub session_gap_seconds: u32,
-    /// From so many minutes a day on, sessions are long.
-    pub session_long_minutes_per_day: u32,
-    /// Fewest active days for working hours.
-    pub hours_days: u32,
-    /// Fewest concentration of the hours (3.8).
-    pub hours_concentration: f64,
-    /// Natural log-odds of a pair's focus test from which two machines are driven in turn: Z of -4 at a slope of -.5.
-    pub focus_turns_nats: f64,
-    /// Share of a group's pairs that may come out in turn by chance.
-    pub focus_chance_share: f64,
-    /// Those within which they are driven independently: Z of 3.
-    pub focus_independent_nats: f64,
-    /// Those down to which they are driven together.
-    pub focus_together_nats: f64,
-    /// Homes are apart from this distance on.
-    pub assignees_apart_km: f64,
-    /// Share of the days with a known public address from which on one address is a machine's place.
-    pub usual_place_share: f64,
-    /// Words in the inventory's `site` that mean "not at a site".
-    pub remote_sites: Vec<String>,
-    /// A tool on more than this share of an employer's machines is policy.
-    pub prevalent_share: f64,
-    /// Fewest machines for that.
-    pub prevalent_machines: u32,
-    /// Most counterfactuals that a report shows.
-    pub most_counterfactuals: usize,
+impl TwoKey {
+    /// Families by kind, in the order of the families.
+    #[must_use]
+    pub fn kinds(&self, machines: usize, families: impl Iterator<Item = Family>) -> Vec<Vec<Family>> {
+        let mut kinds: Vec<Vec<Family>> = Vec::new();
+        for family in families {
+            let is_one = |kind: &&mut Vec<Family>| {
+                let together =
+                    |one: &Vec<Family>| one.contains(&family) && one.iter().any(|other| kind.contains(other));
+                machines == 1 && self.one_kind.iter().any(together)
+            };
+            match kinds.iter_mut().find(is_one) {
+                Some(kind) => kind.push(family),
+                None => kinds.push(vec![family]),
+            }
+        }
+        kinds
+    }
 }
 
 /// Words for an explanation.

@@ -39,6 +39,7 @@ fn row<'a>(flow: &'a FlowRecord, place: &'a Placed) -> FlowRow<'a> {
         flow,
         server_name: None,
         places: [None, Some(place)],
+        reverse_names: [None, None],
         community_id: "1:x",
     }
 }

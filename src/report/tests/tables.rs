@@ -16,6 +16,7 @@ use crate::model::flow::{FlowRecord, TcpRecord, TcpSide};
 use crate::model::frame::FrameRef;
 use crate::model::latency::Latency;
 use crate::model::observation::{NameSource, ServerName};
+use crate::model::reverse_name::ReverseName;
 use crate::model::segment::Encapsulation;
 use crate::model::time::Timestamp;
 use crate::report::flow::{FlowRow, Placed};
@@ -249,10 +250,15 @@ fn every_value_of_the_json_record_has_its_column() {
         at: Timestamp::default(),
         lifetime: Some(300),
     };
+    let reverse_name = ReverseName {
+        name: "host-7.dyn.example".to_owned(),
+        frame: FrameRef::default(),
+    };
     let row = FlowRow {
         flow: &whole,
         server_name: Some(&name),
         places: [Some(&known), Some(&known)],
+        reverse_names: [Some(&reverse_name), Some(&reverse_name)],
         community_id: "1:x",
     };
     let mut text = Vec::new();

@@ -10,7 +10,7 @@ use crate::model::finding::{Activity, Finding, Role};
 use crate::model::host::{HostRecord, Verdict};
 
 use super::page::{Depth, Page};
-use super::{explained, joined, next_question, not_observable};
+use super::{cell_row, explained, joined, next_question, not_observable, table_cells};
 use crate::report::shown::Shown;
 use crate::report::words;
 
@@ -89,6 +89,11 @@ fn host(page: &mut Page<'_>, group: Option<&Farm>, host: &HostRecord) -> io::Res
             (figures, format!("{what}{}", cue.unwrap_or_default()))
         });
         page.items("because", reasons.take(depth.top))?;
+        let cells = host.reasons.iter().filter_map(|one| {
+            let cell = one.cell.as_deref()?;
+            Some(cell_row(&one.reason, one.weight, cell))
+        });
+        table_cells(page, cells.collect(), "farm and solo")?;
     }
     if stands_alone {
         not_observable(page, &host.not_observable)?;

@@ -12,10 +12,10 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use crate::model::case::Case;
-use crate::model::evidence::State;
+use crate::model::evidence::{Decibans, State};
 use crate::model::farm::{Farm, Reason, size};
 use crate::model::finding::{Confidence, Finding};
-use crate::model::host::{Explanations, Verdict};
+use crate::model::host::{Cell, Explanations, Verdict};
 use crate::model::identity::ContentId;
 
 use super::output::Output;
@@ -171,6 +171,11 @@ fn group(page: &mut Page<'_>, case: &Case, farm: &Farm) -> io::Result<()> {
     page.items("machines", bounded(members, "machine", depth))?;
     page.items("speaks for it", reasons(farm, depth, |one| one.weight.0 > 0.0))?;
     page.items("speaks against", reasons(farm, depth, |one| one.weight.0 <= 0.0))?;
+    let cells = farm.reasons.iter().filter_map(|one| {
+        let cell = one.cell.as_deref()?;
+        Some(cell_row(&one.reason, one.weight, cell))
+    });
+    table_cells(page, cells.collect(), "farm")?;
     page.rows("also possible", benign(case, farm, depth))?;
     page.rows("in common", in_common(farm, depth))?;
     page.rows(
@@ -249,6 +254,47 @@ fn reasons(farm: &Farm, depth: Depth, passes: impl Fn(&Reason) -> bool) -> Vec<(
             std::iter::once((figures, what)).chain(cited)
         });
     bounded(chosen, "reason", depth)
+}
+
+/// The cells that reasons were weighed by, and how.
+fn table_cells(page: &mut Page<'_>, mut rows: Vec<(String, String)>, claimed: &str) -> io::Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let how = format!(
+        "each explanation with P(level) × what everything else leaves of it; dB = 10 log10 of the mean P of {claimed} over the mean P of \
+         msp to normal, both weighed by the second factor"
+    );
+    rows.push((String::new(), how));
+    page.items("table cells", rows)
+}
+
+/// One cell with its weight in front.
+fn cell_row(cue: &str, weight: Decibans, cell: &Cell) -> (String, String) {
+    let factors: Vec<String> = words::in_order(&cell.probability)
+        .iter()
+        .zip(words::in_order(&cell.others))
+        .map(|(level, others)| {
+            let figures = [level, &others].map(|one| figure(one.probability));
+            format!("{} {}", level.key, figures.join(" × "))
+        })
+        .collect();
+    let text = format!(
+        "[{}] at {}: {}",
+        words::shown(cue),
+        words::shown(&cell.level),
+        factors.join(", ")
+    );
+    (format!("{:>+6.1} dB  ", weight.0), text)
+}
+
+/// A factor as it can be multiplied with: small ones with their exponent.
+fn figure(value: f64) -> String {
+    if value < 0.01 {
+        format!("{value:.2e}")
+    } else {
+        format!("{value:.3}").trim_start_matches('0').to_owned()
+    }
 }
 
 /// Identifiers with spaces between them.

@@ -1,14 +1,16 @@
 //! The catalogue: what names a tool alone is proven by traffic, every entry has its sources, and the README says what
 //! is known.
 
+mod conversations;
 mod link;
 mod look_alike;
 mod media;
 mod proof;
 mod protocols;
+mod quic;
 mod samples;
 mod tls;
-mod wire;
+pub(crate) mod wire;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -54,7 +56,7 @@ fn all_proofs(catalogue: &Catalogue) -> (Vec<Proof<'_>>, Vec<String>) {
 }
 
 /// Writes a capture in which every host has its own second.
-fn write<'f>(path: &Path, hosts: impl Iterator<Item = &'f Vec<Vec<u8>>>) {
+pub(crate) fn write<'f>(path: &Path, hosts: impl Iterator<Item = &'f Vec<Vec<u8>>>) {
     let file = BufWriter::new(File::create(path).unwrap());
     let mut out = PcapWriter::new(file, LinkType(1), false).unwrap();
     let start = 1_750_000_000 * SECOND;
@@ -99,7 +101,7 @@ fn complaint(proof: &Proof<'_>, findings: &BTreeMap<String, Vec<Value>>) -> Opti
 }
 
 /// Analyses captures of so many hosts each; gives the findings by the host's address.
-fn findings_of(all: &[Vec<Vec<u8>>]) -> BTreeMap<String, Vec<Value>> {
+pub(crate) fn findings_of(all: &[Vec<Vec<u8>>]) -> BTreeMap<String, Vec<Value>> {
     let folder = tempfile::tempdir().unwrap();
     let batches: Vec<(usize, &[Vec<Vec<u8>>])> = all.chunks(HOSTS_IN_A_CAPTURE).enumerate().collect();
     let found = two_at_a_time(&batches, |(number, batch)| {

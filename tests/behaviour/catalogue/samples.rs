@@ -154,6 +154,26 @@ fn further(protocol: &str, host: End, server: End) -> Option<Vec<Vec<u8>>> {
             };
             Some(stream(End { port: 1_021, ..host }, at(port), &words))
         }
+        // Resets of both sides and an acknowledgement, each octet changed by the same mask (Tunnelblick's openvpn_xorpatch).
+        "openvpn-xor" => {
+            let (client, other) = (mixed(8), mixed(16)[8..].to_vec());
+            let masked = |parts: &[&[u8]]| -> Vec<u8> {
+                let octets = parts.concat();
+                octets
+                    .iter()
+                    .zip(b"mask".iter().cycle())
+                    .map(|(octet, key)| octet ^ key)
+                    .collect()
+            };
+            let reset = masked(&[&[0x38], &client, &[0; 5]]);
+            let answer = masked(&[&[0x40], &other, &[1, 0, 0, 0, 0], &client, &[0; 4]]);
+            let on = masked(&[&[0x28], &client, &[1, 0, 0, 0, 0], &other]);
+            Some(vec![
+                datagram(host, at(1194), &reset),
+                datagram(at(1194), host, &answer),
+                datagram(host, at(1194), &on),
+            ])
+        }
         // n2n_typedefs.h: version 3, two hops, a registration.
         "n2n" => {
             let bytes = [&[3, 2, 0, 1][..], b"community\0\0\0\0\0\0\0\0\0\0\0", &mixed(20)].concat();

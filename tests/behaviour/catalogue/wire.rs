@@ -5,28 +5,40 @@ use std::net::IpAddr;
 use etherparse::{IpNumber, PacketBuilder};
 
 /// Link address of the router, behind which every server stands.
-pub(super) const ROUTER: [u8; 6] = [2, 0, 0, 0, 0, 1];
+pub(crate) const ROUTER: [u8; 6] = [2, 0, 0, 0, 0, 1];
 
 /// One end: link address, address, port.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct End {
-    pub(super) mac: [u8; 6],
-    pub(super) ip: IpAddr,
-    pub(super) port: u16,
+pub(crate) struct End {
+    pub(crate) mac: [u8; 6],
+    pub(crate) ip: IpAddr,
+    pub(crate) port: u16,
 }
 
 /// Who speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Side {
+pub(crate) enum Side {
     Client,
     Server,
 }
 
 /// What a stream carries, one payload after the other.
-pub(super) type Words = Vec<(Side, Vec<u8>)>;
+pub(crate) type Words = Vec<(Side, Vec<u8>)>;
+
+/// Octets like chance (Knuth's MMIX generator), another stretch for each seed.
+pub(crate) fn chance(seed: u64, length: usize) -> Vec<u8> {
+    let mut state = seed;
+    let next = || {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        state.to_be_bytes()[0]
+    };
+    std::iter::repeat_with(next).take(length).collect()
+}
 
 /// A datagram.
-pub(super) fn datagram(from: End, to: End, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn datagram(from: End, to: End, payload: &[u8]) -> Vec<u8> {
     let link = PacketBuilder::ethernet2(from.mac, to.mac);
     let mut frame = Vec::new();
     match (from.ip, to.ip) {
@@ -45,7 +57,7 @@ pub(super) fn datagram(from: End, to: End, payload: &[u8]) -> Vec<u8> {
 }
 
 /// An IPv4 packet of another protocol.
-pub(super) fn packet(from: End, to: End, protocol: u8, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn packet(from: End, to: End, protocol: u8, payload: &[u8]) -> Vec<u8> {
     let (IpAddr::V4(one), IpAddr::V4(other)) = (from.ip, to.ip) else {
         panic!("only IPv4");
     };
@@ -58,7 +70,7 @@ pub(super) fn packet(from: End, to: End, protocol: u8, payload: &[u8]) -> Vec<u8
 }
 
 /// A connection: handshake, then what is said.
-pub(super) fn stream(client: End, server: End, words: &[(Side, Vec<u8>)]) -> Vec<Vec<u8>> {
+pub(crate) fn stream(client: End, server: End, words: &[(Side, Vec<u8>)]) -> Vec<Vec<u8>> {
     let mut next = [1_000_u32, 5_000];
     let mut frames = Vec::new();
     let mut segment = |from: End, to: End, syn: bool, numbers: (u32, Option<u32>), payload: &[u8]| {
@@ -99,7 +111,7 @@ pub(super) fn stream(client: End, server: End, words: &[(Side, Vec<u8>)]) -> Vec
 }
 
 /// An ARP announcement of an IPv4 address (RFC 5227, 2.3).
-pub(super) fn announcement(host: End) -> Vec<u8> {
+pub(crate) fn announcement(host: End) -> Vec<u8> {
     let IpAddr::V4(ip) = host.ip else {
         panic!("only IPv4");
     };
