@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use farmhawk::cluster;
 use farmhawk::explain::weights::Weights;
-use farmhawk::model::address::{Address, MacAddress};
+use farmhawk::model::address::{Address, AddressSpace, MacAddress};
 use farmhawk::model::finding::{Activity, Role};
 use farmhawk::model::host::HostName;
 use farmhawk::model::identity::ContentId;
@@ -21,6 +21,7 @@ use farmhawk::model::observable::Observable;
 use farmhawk::model::profile::{
     ControllerSeen, Egress, Gateway, HostProfile, Instance, InstanceKind, RemoteSession,
 };
+use farmhawk::model::router::Router;
 use farmhawk::model::time::{SECOND, Timestamp};
 use farmhawk::model::watched::Stretches;
 
@@ -139,7 +140,7 @@ fn record(place: usize, all: usize) -> HostProfile {
         }],
         days: days.clone(),
         gateways: Observable::Observed(vec![Gateway {
-            mac: MacAddress([2, 0, 0, b, c, d]),
+            router: Router::new(MacAddress([2, 0, 0, b, c, d]), AddressSpace::default(), 0),
             days: days.clone(),
         }]),
         egress: Observable::Observed(vec![Egress {

@@ -135,7 +135,8 @@ pub fn run(
 ) -> anyhow::Result<Outcome> {
     let available = || std::thread::available_parallelism().map_or(1, NonZero::get);
     let threads = common.threads.map_or_else(available, NonZero::get);
-    let reader = Reader::new(source, &loaded.limits, draw_seed(), watch, Arc::clone(stop));
+    let reader =
+        Reader::new(source, &loaded.limits, draw_seed(), watch, Arc::clone(stop)).with_local(&common.local);
     let mut output = output(common, styles, Threads::new(threads));
     let mut folder = common
         .out

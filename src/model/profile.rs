@@ -10,6 +10,7 @@ use super::finding::{Activity, Role};
 use super::host::{AssetRecord, HostName};
 use super::identity::ContentId;
 use super::observable::Observable;
+use super::router::Router;
 use super::time::{SECOND, Timestamp};
 use super::watched::{Stretches, USUAL_HOURS, WorkingDay};
 use super::week::ClockChange;
@@ -91,8 +92,8 @@ impl Asset {
 /// A router through which a host talked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Gateway {
-    /// Its link address.
-    pub mac: MacAddress,
+    /// Which it is.
+    pub router: Router,
     /// Days on which the host used it.
     pub days: Days,
 }

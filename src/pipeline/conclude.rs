@@ -19,12 +19,12 @@ use crate::model::egress::{OwnAddress, Sightings, day_of};
 use crate::model::finding::Finding;
 use crate::model::frame::FrameRef;
 use crate::model::group::Group;
-use crate::model::host::{AssetRecord, HostName, HostRecord};
+use crate::model::host::{HostName, HostRecord};
 use crate::model::identity::ContentId;
 use crate::model::latency::Near;
 use crate::model::loss::Losses;
 use crate::model::observation::LocalIndex;
-use crate::model::profile::{Asset, HostProfile, NetworkKind};
+use crate::model::profile::{HostProfile, NetworkKind};
 use crate::model::threads::Threads;
 use crate::model::time::{Nanoseconds, Timestamp};
 use crate::model::vantage::Vantage;
@@ -209,6 +209,8 @@ fn addresses(host: &Host, observers: &Observers) -> Vec<Address> {
         .map(|local| observers.locals().address(*local))
         .collect();
     list.sort_unstable();
+    // One address may have stood in the table twice, with others' turns between.
+    list.dedup();
     list
 }
 
@@ -247,28 +249,18 @@ fn view(host: &Host, observers: &Observers, ending: &Ending<'_>) -> HostView {
     let named: Vec<HostName> = names(host);
     let hostnames: Vec<&str> = named.iter().map(|name| name.name.as_str()).collect();
     let asset = ending.inventory.and_then(|inventory| {
-        let all: Vec<std::net::IpAddr> = ips.iter().map(|ip| ip.to_ip()).collect();
+        let ip = |address: &Address| address.to_ip();
+        let all: Vec<std::net::IpAddr> = ips.iter().map(ip).collect();
+        let shared: Vec<std::net::IpAddr> = host.shared.iter().map(ip).collect();
         inventory
-            .find(host.mac, &all, &hostnames, (day_of(seen.0), day_of(seen.1)))
-            .map(|(asset, how)| Asset {
-                record: AssetRecord {
-                    asset: asset.asset.clone(),
-                    assignee: asset.assignee.clone(),
-                    country: asset.country.clone(),
-                    site: asset.site.clone(),
-                    employer: asset.employer.clone(),
-                    matched_by: how.name().to_owned(),
-                },
-                coordinates: asset.coordinates,
-                region: asset.region.clone(),
-                declared_noon_utc: declared::noon_utc(asset, &ending.spans),
-                declared_hours: asset.work_hours.map(declared::length),
-                clock_change: declared::clock_change(asset, &ending.spans),
-                allowed_tools: asset.allowed_tools.clone(),
-                allowed_egress: asset.allowed_egress.iter().map(ToString::to_string).collect(),
-                valid: asset.valid,
-                travel: asset.travel.clone(),
-            })
+            .find(
+                host.mac,
+                &all,
+                &shared,
+                &hostnames,
+                (day_of(seen.0), day_of(seen.1)),
+            )
+            .and_then(|(rows, how)| declared::asset(&rows, how, &ending.spans))
     });
     public.extend(host.leased.iter().map(|(address, seen)| OwnAddress {
         address: *address,
@@ -353,8 +345,8 @@ fn sight(
     let mut has_asked = false;
     for local in host.locals.iter().filter_map(|local| observers.local(*local)) {
         has_asked |= local.questions > 0;
-        for (mac, days) in local.gateways.iter() {
-            gateways.entry(*mac).or_default().extend(days);
+        for (router, days) in local.gateways.iter() {
+            gateways.entry(*router).or_default().extend(days);
         }
     }
     // An address that is the machine's own on its network says nothing of where it goes out.

@@ -21,6 +21,7 @@ use crate::model::profile::{
     Asset, ControllerPlace, ControllerSeen, Days, Egress, Gateway, HostProfile, InstalledTool, Instance,
     InstanceKind, KvmEvidence, KvmSeen, Minutes, NetworkKind, PersonalMinutes, RemoteSession,
 };
+use crate::model::router::Router;
 use crate::model::time::{SECOND, Timestamp};
 use crate::model::vantage::Vantage;
 use crate::model::watched::Stretches;
@@ -45,7 +46,7 @@ pub struct Sight {
     /// Row of the inventory.
     pub asset: Option<Asset>,
     /// Routers through which it talked, with the days.
-    pub gateways: BTreeMap<MacAddress, BTreeSet<u32>>,
+    pub gateways: BTreeMap<Router, BTreeSet<u32>>,
     /// Its own public addresses: when each was seen, and what is known of its network.
     pub egress: Vec<EgressSight>,
     /// What kind of network the policy declares for its place.
@@ -344,8 +345,8 @@ fn gateways(sight: &Sight, vantage: Vantage) -> Observable<Vec<Gateway>> {
     let list = sight
         .gateways
         .iter()
-        .map(|(mac, days)| Gateway {
-            mac: *mac,
+        .map(|(router, days)| Gateway {
+            router: *router,
             days: days.iter().copied().collect(),
         })
         .collect();

@@ -46,6 +46,8 @@ mod hellos;
 #[cfg(test)]
 mod heuristics;
 #[cfg(test)]
+mod holders;
+#[cfg(test)]
 mod inputs;
 #[cfg(test)]
 mod labels;

@@ -216,7 +216,7 @@ fn visits(machine: &HostProfile, asset: &Asset, least: f64) -> Vec<(String, Visi
             days: gateway.days.iter().copied().collect(),
             is_declared: false,
         };
-        (gateway.mac.to_string(), visit)
+        (gateway.router.to_string(), visit)
     });
     let mut all: Vec<(String, Visit)> = usual.chain(routers).collect();
     for (_, visit) in &mut all {

@@ -1,7 +1,7 @@
 //! Whole explanations of made-up hosts: a blatant farm in an hour, and the offices and homes that must stay quiet.
 
 use super::*;
-use crate::model::address::{Address, MacAddress};
+use crate::model::address::{Address, AddressSpace, MacAddress};
 use crate::model::finding::{Activity, Role};
 use crate::model::group::Member;
 use crate::model::observable::Observable;
@@ -9,6 +9,7 @@ use crate::model::profile::{
     Asset, ControllerPlace, ControllerPlaceKind, ControllerSeen, Coverage, Egress, Gateway, InstalledTool,
     KvmEvidence, KvmSeen, LocalUse, NetworkKind, RemoteSession,
 };
+use crate::model::router::Router;
 use crate::model::time::{SECOND, Timestamp};
 use crate::model::watched::Stretches;
 
@@ -43,7 +44,7 @@ fn machine(
         ips: vec![Address::from_v4([192, 168, 1, number])],
         days: vec![DAY],
         gateways: Observable::Observed(vec![Gateway {
-            mac: MacAddress([2, 0, 0, 0, 0, 1]),
+            router: Router::new(MacAddress([2, 0, 0, 0, 0, 1]), AddressSpace::default(), 0),
             days: vec![DAY],
         }]),
         tenants: Observable::Observed(vec![tenant.to_owned()]),
