@@ -9,21 +9,20 @@ use crate::model::vantage::Vantage;
 use crate::model::week::ClockChange;
 use crate::settings::inventory::Asset;
 
-/// Hours that are assumed where only a time zone is declared: 09:00 to 17:00, in minutes of the day.
-const USUAL: (u16, u16) = (540, 1_020);
-
 /// Changes of a zone that are looked through; some change nothing but a name.
 const MOST_CHANGES: usize = 4;
 
 /// Minutes of a day.
 const DAY: u16 = 1_440;
 
-/// Middle of the declared working day in hours UTC, with the time zone's offset in the middle of the capture.
+/// Middle of the declared working day in hours UTC, with the time zone's offset in the middle of the capture. Where no hours are
+/// declared there is none: nobody's day is known by the zone that he lives in.
 pub(super) fn noon_utc(asset: &Asset, spans: &[(Timestamp, Timestamp)]) -> Option<f64> {
     let first = spans.iter().map(|(first, _)| *first).min()?;
     let last = spans.iter().map(|(_, last)| *last).max()?;
     let zone = asset.timezone.as_ref()?;
-    let (start, end) = asset.work_hours.map_or(USUAL, |hours| (hours.start, hours.end));
+    let hours = asset.work_hours?;
+    let (start, end) = (hours.start, hours.end);
     let length = if end > start {
         end - start
     } else {
@@ -126,6 +125,15 @@ mod tests {
             ..asset
         };
         assert_eq!(noon_utc(&night, &[Default::default()]), Some(8.0));
+        let no_hours = Asset {
+            work_hours: None,
+            ..night
+        };
+        assert_eq!(
+            noon_utc(&no_hours, &[Default::default()]),
+            None,
+            "a zone declares no day"
+        );
     }
 
     #[test]
