@@ -48,6 +48,8 @@ mod heuristics;
 #[cfg(test)]
 mod inputs;
 #[cfg(test)]
+mod inside;
+#[cfg(test)]
 mod labels;
 #[cfg(test)]
 mod laboratory;

@@ -30,6 +30,7 @@ fn value(subject: &Subject<'_>) -> Reading {
     // Per place: the machines that went out through it and whose home the inventory knows.
     let mut places: BTreeMap<String, Vec<&HostProfile>> = BTreeMap::new();
     let mut declared = 0_usize;
+    let routers = subject.is_router_a_place();
     for machine in &machines {
         if machine.asset.seen().is_none_or(|asset| home(asset).is_none()) {
             continue;
@@ -44,7 +45,7 @@ fn value(subject: &Subject<'_>) -> Reading {
                 .or_default()
                 .push(machine);
         }
-        for gateway in machine.gateways.list() {
+        for gateway in routers.then(|| machine.gateways.list()).into_iter().flatten() {
             places.entry(gateway.mac.to_string()).or_default().push(machine);
         }
     }
@@ -56,7 +57,12 @@ fn value(subject: &Subject<'_>) -> Reading {
         .map(|(place, there)| (apart(there, subject.rules.assignees_apart_km), place, there))
         .max_by(|one, other| one.0.cmp(&other.0).then(other.1.cmp(one.1)));
     let Some((homes, place, there)) = best else {
-        return Reading::hidden("the place where these machines go out is not known");
+        return Reading::hidden(if routers {
+            "the place where these machines go out is not known"
+        } else {
+            "their router may be the employer's own, and the place where these machines go out is not known (if the capture was taken \
+             in a house, say so: --vantage home)"
+        });
     };
     if there.len() < 2 {
         return Reading::absent("0-1", "no two assignees go out through one place");
