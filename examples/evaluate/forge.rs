@@ -43,6 +43,8 @@ pub(crate) fn worst(grounds: &Grounds, weights: &Weights) -> (Vec<Verdict>, Vec<
             vantage: circumstances.vantage,
             rules: &weights.rules,
             prevalent: &prevalent,
+            is_vantage_assumed: circumstances.is_vantage_assumed,
+            little: circumstances.little.as_deref(),
         };
         let bench = Bench {
             weights,

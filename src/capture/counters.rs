@@ -67,6 +67,8 @@ pub struct CaptureCounters {
     pub bytes: u64,
     /// Their bytes on the wire.
     pub bytes_on_wire: u64,
+    /// Frames of which fewer octets were captured than were on the wire.
+    pub cut: u64,
     /// Earliest time of a frame.
     pub first: Option<Timestamp>,
     /// Latest time of a frame.
@@ -106,6 +108,12 @@ impl CaptureCounters {
             of_link = of_link.wrapping_add(1);
         }
         self.count_link(link, of_link);
+        // Nearly all captures hold their frames whole.
+        if bytes < on_wire {
+            let is_cut = |frame: &&FrameHeader| frame.captured < frame.length_on_wire;
+            let cut = frames.iter().filter(is_cut).count();
+            self.cut = self.cut.saturating_add(cut as u64);
+        }
         self.packets = self.packets.saturating_add(frames.len() as u64);
         self.bytes = self.bytes.saturating_add(bytes);
         self.bytes_on_wire = self.bytes_on_wire.saturating_add(on_wire);

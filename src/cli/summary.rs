@@ -85,6 +85,7 @@ pub fn fill(
         findings: findings(case),
         farms: farms(case),
         vantage: std::mem::take(&mut case.summary.vantage),
+        little: case.summary.little.take(),
         time_span: reader.span.map(|(first, last)| [first, last]),
         wall_seconds: None,
         version: env!("CARGO_PKG_VERSION").to_owned(),

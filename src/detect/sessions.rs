@@ -205,7 +205,13 @@ impl Sessions {
             tool.protocol.is_some() && seen.group == PROTOCOL
                 || recognise::FIRST_BYTES.contains(&seen.group) && seen.indicator.role.is_some_and(is_of_end)
         });
-        let peer = (both_local || speaks || !is_relayed(tool)).then_some(other.address);
+        let is_relayed = is_relayed(tool);
+        let goes_between = is_relayed && !speaks && (!both_local || names_relay(recognised));
+        // A relay that stands among the local machines is no end of the sessions that go through it.
+        if goes_between && both_local && !local_is_client {
+            return;
+        }
+        let peer = (!goes_between).then_some(other.address);
         let Some(group) = self.group(Key {
             local,
             tool: tool.place,
@@ -393,6 +399,14 @@ fn is_relayed(tool: &Tool) -> bool {
     tool.indicators
         .iter()
         .any(|indicator| indicator.alone && indicator.fields.iter().any(is_name))
+}
+
+/// Whether what gave the tool away is said to one of its servers, wherever that stands: the server's name, or what a machine sends to
+/// where it waits to be called.
+fn names_relay(recognised: &Recognised<'_>) -> bool {
+    recognised.seen.iter().any(|seen| {
+        seen.group == "name" || seen.group != "port" && seen.indicator.role == Some(RoleHint::Agent)
+    })
 }
 
 /// Whether first bytes that say so are exchanged between the two ends themselves.

@@ -24,6 +24,12 @@ pub struct DamageRule {
 pub struct Received {
     /// Packets in the captures.
     pub packets: u64,
+    /// Packets that the snap length cut.
+    pub packets_cut: u64,
+    /// Conversations that carried something.
+    pub conversations: u64,
+    /// Those of which the snap length cut what names them, which is said first.
+    pub conversations_cut: u64,
     /// Packets that kernel or interface dropped before they came into a capture, as they say themselves.
     pub packets_dropped: u64,
     /// Bytes of the captures that were read.

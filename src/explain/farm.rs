@@ -44,6 +44,8 @@ pub fn explain_group(
         vantage: circumstances.vantage,
         rules: &weights.rules,
         prevalent,
+        is_vantage_assumed: circumstances.is_vantage_assumed,
+        little: circumstances.little.as_deref(),
     };
     let (reads, levels) = read(&subject, weights);
     let prior = weights.prior(circumstances.vantage, circumstances.is_incident);

@@ -10,6 +10,7 @@ pub mod damage;
 pub mod farm;
 pub mod forgery;
 pub mod hypothesis;
+pub mod little;
 pub mod posterior;
 pub mod question;
 pub mod subject;
@@ -37,10 +38,14 @@ use weights::Weights;
 pub struct Circumstances {
     /// Where.
     pub vantage: Vantage,
+    /// Whether nobody said so and nothing in the capture tells.
+    pub is_vantage_assumed: bool,
     /// Whether somebody already has a reason to look: other priors (5.3).
     pub is_incident: bool,
     /// Why the capture cannot carry more than a review (heavy loss, one direction only), if so; in words.
     pub damage: Option<String>,
+    /// Why what was not seen may well be there (minutes of traffic, frames cut to their headers), if so; in words.
+    pub little: Option<String>,
     /// Whether reasons carry the cells of the tables that they were weighed by: for who checks one verdict, not for thousands of hosts.
     pub shows_cells: bool,
 }
@@ -127,6 +132,8 @@ pub fn explain_host(
         vantage: circumstances.vantage,
         rules: &weights.rules,
         prevalent,
+        is_vantage_assumed: circumstances.is_vantage_assumed,
+        little: circumstances.little.as_deref(),
     };
     let (reads, levels) = read(&subject, weights);
     let prior = weights.prior(circumstances.vantage, circumstances.is_incident);
@@ -137,7 +144,14 @@ pub fn explain_host(
         machines: 1,
         damage: circumstances.damage.as_deref(),
     };
-    let judgement = judge(&bench, &levels);
+    let mut judgement = judge(&bench, &levels);
+    // What stands beside it says nothing of a machine of which nothing could be seen.
+    let is_controlled = |one: &Read| one.cue == "n_rc" && one.reading.state == State::Observed;
+    if subject.little.is_some() && judgement.verdict >= Verdict::Review && !reads.iter().any(is_controlled) {
+        judgement.verdict = Verdict::Note;
+        judgement.held_down =
+            Some("too little was captured to show whether it is under remote control".to_owned());
+    }
     let mut reasons: Vec<HostReason> = reads
         .iter()
         .filter_map(|one| {
@@ -174,7 +188,7 @@ pub fn read(subject: &Subject<'_>, weights: &Weights) -> (Vec<Read>, Levels) {
     let reads = REGISTRY
         .iter()
         .map(|cue| {
-            let reading = (cue.value)(subject);
+            let reading = believable((cue.value)(subject), subject.little);
             if let Some(level) = reading.level {
                 levels.set(weights, cue.id, level);
             }
@@ -182,6 +196,16 @@ pub fn read(subject: &Subject<'_>, weights: &Weights) -> (Vec<Read>, Levels) {
         })
         .collect();
     (reads, levels)
+}
+
+/// A reading that says "not there" only where it would have been seen.
+fn believable(reading: Reading, little: Option<&str>) -> Reading {
+    match little {
+        Some(why) if reading.state == State::Absent => {
+            Reading::hidden(&format!("{}, which says little: {why}", reading.what))
+        }
+        _ => reading,
+    }
 }
 
 /// The weight of a cue that was read, with its cell if that is wanted; `None` where it is not observable.

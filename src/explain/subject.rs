@@ -24,6 +24,10 @@ pub struct Subject<'a> {
     pub rules: &'a Rules,
     /// Tools that are so common at an employer that they are policy, sorted.
     pub prevalent: &'a [String],
+    /// Whether nobody said where the capture was taken and nothing in it tells: the vantage is an assumption.
+    pub is_vantage_assumed: bool,
+    /// Why what was not seen may well be there, if so.
+    pub little: Option<&'a str>,
 }
 
 impl<'a> Subject<'a> {
@@ -84,6 +88,22 @@ impl<'a> Subject<'a> {
             .into_iter()
             .flat_map(HostProfile::live_sessions)
             .collect()
+    }
+
+    /// Whether the machines' router is a place where people are. Behind an employer's own router its whole staff comes together; where
+    /// nobody said on which side the capture was taken, only machines of several employers tell that it is none's.
+    #[must_use]
+    pub fn is_router_a_place(&self) -> bool {
+        let machines = self.machines();
+        let mut employers = machines
+            .iter()
+            .filter_map(|one| one.asset.seen()?.record.employer.as_deref());
+        let first = employers.next();
+        match self.vantage {
+            Vantage::Employer => false,
+            Vantage::Home if self.is_vantage_assumed => employers.any(|one| Some(one) != first),
+            Vantage::Home => true,
+        }
     }
 
     /// The declared site of an asset, where it is a site and not a word for "elsewhere".

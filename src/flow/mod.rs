@@ -76,6 +76,9 @@ struct Hot {
     measured: Measured,
 }
 
+/// Octets of a first message that hold what names it: no message of DNS without extensions is longer (RFC 1035, 4.2.1).
+const NAMING: u32 = 512;
+
 /// What is written at the start and read at the end.
 #[derive(Debug, Default)]
 struct Cold {
@@ -91,6 +94,7 @@ struct Cold {
     syn_timestamp: u32,
     syn_identification: u16,
     opener: OpenerJudgement,
+    is_opening_cut: bool,
     protocols: [u8; MOST_PROTOCOLS],
     app_proto: u8,
     /// Who answered the only packet before, where that is a question's answer.
@@ -396,6 +400,7 @@ impl Flows {
                 && *frame == 0
             {
                 *frame = pack(segment.source);
+                cold.is_opening_cut |= segment.payload_captured < segment.payload_on_wire.min(NAMING);
             }
         }
         if looks_driven {

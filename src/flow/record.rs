@@ -68,6 +68,7 @@ pub(super) fn build(
         client,
         server,
         opener: cold.opener,
+        is_opening_cut: cold.is_opening_cut,
         tunnels,
         opened_tunnel,
         macs: cold.macs,

@@ -232,6 +232,8 @@ pub struct FlowRecord {
     pub latency: Option<Box<Latency>>,
     /// First frame, first frame with payload from the client, from the server, and the last frame.
     pub frames: FlowFrames,
+    /// Whether the snap length cut what either side said first, so that too little is left for a name.
+    pub is_opening_cut: bool,
     /// Why the record was written.
     pub end_reason: EndReason,
 }

@@ -117,6 +117,9 @@ pub struct Summary {
     pub farms: BTreeMap<String, u64>,
     /// Where the captures were taken.
     pub vantage: VantageRecord,
+    /// Why what was not seen may well be there, where captures hold little: minutes of traffic, frames cut to their headers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub little: Option<String>,
     /// First and last packet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time_span: Option<[Timestamp; 2]>,
@@ -143,6 +146,9 @@ pub struct VantageRecord {
     pub name: Vantage,
     /// Who says so, or what speaks for it, in words.
     pub judged_by: String,
+    /// Whether nobody says so and nothing speaks for it.
+    #[serde(skip)]
+    pub is_assumed: bool,
 }
 
 /// Packets by fate.

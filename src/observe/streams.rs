@@ -3,9 +3,13 @@
 
 use crate::model::flow::FlowRecord;
 
-/// Sums over all TCP connections that carried data.
+/// Sums over all conversations, and over all TCP connections, that carried data.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Streams {
+    /// Conversations with data, of any kind.
+    pub conversations: u64,
+    /// Those of which the snap length cut what a side said first.
+    pub conversations_cut: u64,
     /// Connections with data.
     pub connections: u64,
     /// Those of which one direction alone was seen.
@@ -21,11 +25,14 @@ pub struct Streams {
 impl Streams {
     /// Counts a flow that ended.
     pub fn add(&mut self, flow: &FlowRecord) {
-        let Some(tcp) = &flow.tcp else { return };
         let [client, server] = flow.payload_bytes;
         if client == 0 && server == 0 {
             return;
         }
+        self.conversations = self.conversations.saturating_add(1);
+        let is_cut = u64::from(flow.is_opening_cut);
+        self.conversations_cut = self.conversations_cut.saturating_add(is_cut);
+        let Some(tcp) = &flow.tcp else { return };
         self.connections = self.connections.saturating_add(1);
         if flow.packets.contains(&0) {
             self.one_sided = self.one_sided.saturating_add(1);
@@ -71,11 +78,14 @@ mod tests {
         streams.add(&FlowRecord {
             packets: [9, 0],
             payload_bytes: [900, 0],
+            is_opening_cut: true,
             ..FlowRecord::default()
         });
         assert_eq!(
             streams,
             Streams {
+                conversations: 3,
+                conversations_cut: 1,
                 connections: 2,
                 one_sided: 1,
                 one_sided_bytes: 1_000,

@@ -11,7 +11,7 @@ use crate::detect::place;
 use crate::detect::{Concluded, Detectors, HostView, Knowledge, place_record};
 use crate::explain::damage::Received;
 use crate::explain::weights::Weights;
-use crate::explain::{self, Circumstances, HostExplanation};
+use crate::explain::{self, Circumstances, HostExplanation, little};
 use crate::geo::kinds::NetworkKind as GeoKind;
 use crate::model::address::Address;
 use crate::model::case::Case;
@@ -25,6 +25,7 @@ use crate::model::latency::Near;
 use crate::model::loss::Losses;
 use crate::model::observation::LocalIndex;
 use crate::model::profile::{HostProfile, NetworkKind};
+use crate::model::summary::VantageRecord;
 use crate::model::threads::Threads;
 use crate::model::time::{Nanoseconds, Timestamp};
 use crate::model::vantage::Vantage;
@@ -131,7 +132,7 @@ pub fn conclude_with_grounds(
     let activity = &ending.weights.rules.activity;
     let profiles = profile::build(&sights, &concluded.findings, &sessions, &watched, activity);
     let clusters = cluster::cluster(&profiles, others, &ending.weights.pairs);
-    let circumstances = circumstances(observers, vantage.name, ending);
+    let circumstances = circumstances(observers, &vantage, ending);
     let explained = explain::explain(
         &clusters.groups,
         &profiles,
@@ -177,6 +178,8 @@ pub fn conclude_with_grounds(
         .sort_by_cached_key(|finding| (finding.timestamp, finding.id));
     case.summary.vantage = vantage;
     case.summary.remarks.extend(clusters.remarks);
+    case.summary.little.clone_from(&circumstances.little);
+    case.summary.remarks.extend(little::remark(&ending.received));
     if let Some(damage) = &circumstances.damage {
         case.summary
             .remarks
@@ -192,10 +195,18 @@ pub fn conclude_with_grounds(
 }
 
 /// The circumstances, with what the captures and the connections in them are known to lack.
-fn circumstances(observers: &Observers, vantage: Vantage, ending: &Ending<'_>) -> Circumstances {
+fn circumstances(observers: &Observers, vantage: &VantageRecord, ending: &Ending<'_>) -> Circumstances {
     let received = received::with_streams(ending.received, observers.streams());
+    let watched = Stretches::of(ending.spans.clone());
+    let watched = watched.list().iter().map(|(first, last)| last.since(*first));
     Circumstances {
-        vantage,
+        little: little::why(
+            &received,
+            watched.fold(0, i64::saturating_add),
+            &ending.weights.little,
+        ),
+        vantage: vantage.name,
+        is_vantage_assumed: vantage.is_assumed,
         is_incident: ending.is_incident,
         damage: received.damage(&ending.weights.damage),
         shows_cells: ending.shows_cells,

@@ -11,24 +11,19 @@ use crate::model::vantage::Vantage;
 use crate::model::week::ClockChange;
 use crate::settings::inventory::{Asset, MatchedBy, WorkHours};
 
-/// Hours that are assumed where only a time zone is declared: 09:00 to 17:00, in minutes of the day.
-const USUAL: WorkHours = WorkHours {
-    start: 540,
-    end: 1_020,
-};
-
 /// Changes of a zone that are looked through; some change nothing but a name.
 const MOST_CHANGES: usize = 4;
 
 /// Minutes of a day.
 const DAY: u16 = 1_440;
 
-/// Middle of the declared working day in hours UTC, with the time zone's offset in the middle of the capture.
+/// Middle of the declared working day in hours UTC, with the time zone's offset in the middle of the capture. Where no hours are
+/// declared there is none: nobody's day is known by the zone that he lives in.
 fn noon_utc(asset: &Asset, spans: &[(Timestamp, Timestamp)]) -> Option<f64> {
     let first = spans.iter().map(|(first, _)| *first).min()?;
     let last = spans.iter().map(|(_, last)| *last).max()?;
     let zone = asset.timezone.as_ref()?;
-    let hours = asset.work_hours.unwrap_or(USUAL);
+    let hours = asset.work_hours?;
     let local = f64::from(hours.start) / 60.0 + length(hours) / 2.0;
     let middle = first.plus(last.since(first) / 2);
     let at = jiff::Timestamp::from_nanosecond(i128::from(middle.0)).ok()?;
@@ -203,6 +198,15 @@ mod tests {
             ..asset
         };
         assert_eq!(noon_utc(&night, &[Default::default()]), Some(8.0));
+        let no_hours = Asset {
+            work_hours: None,
+            ..night
+        };
+        assert_eq!(
+            noon_utc(&no_hours, &[Default::default()]),
+            None,
+            "a zone declares no day"
+        );
     }
 
     #[test]

@@ -19,6 +19,7 @@ pub fn from_captures(reader: &Reader) -> Received {
     for counted in reader.source().captures() {
         received.packets = received.packets.saturating_add(counted.packets);
         received.capture_bytes = received.capture_bytes.saturating_add(counted.bytes);
+        received.packets_cut = received.packets_cut.saturating_add(counted.cut);
         let dropped = dropped(counted).unwrap_or(0);
         received.packets_dropped = received.packets_dropped.saturating_add(dropped);
     }
@@ -29,6 +30,8 @@ pub fn from_captures(reader: &Reader) -> Received {
 #[must_use]
 pub fn with_streams(received: Received, streams: Streams) -> Received {
     Received {
+        conversations: streams.conversations,
+        conversations_cut: streams.conversations_cut,
         connections: streams.connections,
         connections_one_sided: streams.one_sided,
         stream_bytes_one_sided: streams.one_sided_bytes,

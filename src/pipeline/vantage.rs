@@ -47,6 +47,7 @@ pub(super) fn judge(given: Option<Vantage>, views: &[HostView], observers: &Obse
         return VantageRecord {
             name,
             judged_by: "as it was given".to_owned(),
+            is_assumed: false,
         };
     }
     let mut routers: BTreeMap<(Router, u32), Exits> = BTreeMap::new();
@@ -71,10 +72,12 @@ pub(super) fn judge(given: Option<Vantage>, views: &[HostView], observers: &Obse
                  concentrator",
                 exits.len()
             ),
+            is_assumed: false,
         },
         None => VantageRecord {
             name: Vantage::Home,
             judged_by: "no router was seen behind which machines go out from different lines".to_owned(),
+            is_assumed: true,
         },
     }
 }

@@ -108,3 +108,86 @@ fn packets_that_the_capturing_kernel_dropped_count_as_lost() {
         "{summary}"
     );
 }
+
+/// The capture with every packet cut to so many octets, and only what came within so many seconds of the first.
+fn cut(snap: usize, seconds: u64) -> Vec<u8> {
+    let whole = fs::read(fixture("demo/farm.pcapng")).unwrap();
+    let word = |block: &[u8], at: usize| u32::from_le_bytes(block[at..at + 4].try_into().unwrap());
+    let time = |block: &[u8]| u64::from(word(block, 12)) << 32 | u64::from(word(block, 16));
+    let all = blocks(&whole);
+    let first = all
+        .iter()
+        .find(|(kind, _)| *kind == PACKET)
+        .map(|(_, block)| time(block));
+    let mut kept = Vec::new();
+    for (kind, block) in all {
+        if kind != PACKET {
+            kept.extend_from_slice(block);
+            continue;
+        }
+        // Microseconds, unless the interface says otherwise: the laboratory's does not.
+        if time(block) - first.unwrap() > seconds * 1_000_000 {
+            continue;
+        }
+        let captured = snap.min(usize::try_from(word(block, 20)).unwrap());
+        let padded = captured.next_multiple_of(4);
+        let length = u32::try_from(32 + padded).unwrap().to_le_bytes();
+        kept.extend_from_slice(&block[..4]);
+        kept.extend_from_slice(&length);
+        kept.extend_from_slice(&block[8..20]);
+        kept.extend_from_slice(&u32::try_from(captured).unwrap().to_le_bytes());
+        kept.extend_from_slice(&block[24..28 + captured]);
+        kept.resize(kept.len() + padded - captured, 0);
+        kept.extend_from_slice(&length);
+    }
+    kept
+}
+
+/// The records of hosts and groups, the summary, and the first line of the text.
+fn judged(capture: &[u8]) -> (Vec<Value>, Value, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cut.pcapng");
+    fs::write(&path, capture).unwrap();
+    let run = crate::program::every_record_of(&path);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let mut judged = run.of("farm");
+    judged.extend(run.of("host"));
+    let text = finish(farmhawk().args(["analyze", "-q"]).arg(&path)).stdout;
+    let head = text.split("\n\n").next().unwrap_or_default();
+    let head: Vec<&str> = head.split_whitespace().collect();
+    (judged, run.summary(), head.join(" "))
+}
+
+/// What a record says to have looked for and not found.
+fn absent(record: &Value) -> Vec<&str> {
+    let reasons = record["reasons"].as_array().into_iter().flatten();
+    reasons
+        .filter_map(|reason| reason["what"].as_str())
+        .filter(|what| what.starts_with("no "))
+        .collect()
+}
+
+#[test]
+fn what_headers_or_minutes_cannot_show_is_not_said_to_be_absent() {
+    let (whole, run, _) = judged(&cut(usize::MAX, u64::MAX / 2_000_000));
+    assert!(whole.iter().any(|one| !absent(one).is_empty()), "{whole:?}");
+    assert_eq!(run["little"], Value::Null);
+    let (headers, run, _) = judged(&cut(96, u64::MAX / 2_000_000));
+    for one in &headers {
+        assert!(absent(one).is_empty(), "{one}");
+    }
+    let why = "conversations were cut before what names them";
+    assert!(run["little"].as_str().unwrap().contains(why), "{run}");
+    assert!(
+        run["remarks"]
+            .to_string()
+            .contains("frames were cut by the snap length"),
+        "{run}"
+    );
+    let (minutes, run, head) = judged(&cut(usize::MAX, 60));
+    for one in &minutes {
+        assert!(absent(one).is_empty(), "{one}");
+    }
+    assert!(run["little"].as_str().unwrap().starts_with("only "), "{run}");
+    assert!(head.contains("but little was seen, only "), "{head}");
+}

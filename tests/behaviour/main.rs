@@ -50,6 +50,8 @@ mod holders;
 #[cfg(test)]
 mod inputs;
 #[cfg(test)]
+mod inside;
+#[cfg(test)]
 mod labels;
 #[cfg(test)]
 mod laboratory;

@@ -31,6 +31,7 @@ fn value(subject: &Subject<'_>) -> Reading {
     }
     let mut places: BTreeMap<String, Place<'_>> = BTreeMap::new();
     let mut people: BTreeSet<&str> = BTreeSet::new();
+    let routers = subject.is_router_a_place();
     for machine in &machines {
         let Some(asset) = machine.asset.seen() else {
             continue;
@@ -42,7 +43,7 @@ fn value(subject: &Subject<'_>) -> Reading {
             continue;
         }
         people.insert(assignee);
-        for (place, visit) in visits(machine, asset, subject.rules.usual_place_share) {
+        for (place, visit) in visits(machine, asset, routers, subject.rules.usual_place_share) {
             let known = places.entry(place).or_default();
             known.is_declared |= visit.is_declared;
             if visit.days.is_empty() {
@@ -58,7 +59,12 @@ fn value(subject: &Subject<'_>) -> Reading {
         return Reading::hidden("no inventory says where two assignees of these machines live");
     }
     if places.is_empty() {
-        return Reading::hidden("the place where these machines go out is not known");
+        return Reading::hidden(if routers {
+            "the place where these machines go out is not known"
+        } else {
+            "their router may be the employer's own, and the place where these machines go out is not known (if the capture was taken \
+             in a house, say so: --vantage home)"
+        });
     }
     let apart = |one: &Person<'_>, other: &Person<'_>| {
         lives_apart(
@@ -192,9 +198,9 @@ struct Visit {
 }
 
 /// The places that are a machine's own: its routers, and the lines through which it goes out on enough of the days on which its
-/// address is known (who is given another one every day, as a carrier's customers are, shares each with strangers at times). Only
-/// days for which its row says where it is.
-fn visits(machine: &HostProfile, asset: &Asset, least: f64) -> Vec<(String, Visit)> {
+/// address is known (who is given another one every day, as a carrier's customers are, shares each with strangers at times). `routers`
+/// says whether a router is a place at all and not the employer's own. Only days for which its row says where it is.
+fn visits(machine: &HostProfile, asset: &Asset, routers: bool, least: f64) -> Vec<(String, Visit)> {
     let mut lines: BTreeMap<Address, Visit> = BTreeMap::new();
     let mut known: BTreeSet<u32> = BTreeSet::new();
     for egress in machine.egress.list() {
@@ -211,7 +217,8 @@ fn visits(machine: &HostProfile, asset: &Asset, least: f64) -> Vec<(String, Visi
         .into_iter()
         .filter(|(_, visit)| count(visit.days.len()) >= least * count(known.len()))
         .map(|(line, visit)| (line.to_string(), visit));
-    let routers = machine.gateways.list().iter().map(|gateway| {
+    let own_routers = routers.then(|| machine.gateways.list()).into_iter().flatten();
+    let routers = own_routers.map(|gateway| {
         let visit = Visit {
             days: gateway.days.iter().copied().collect(),
             is_declared: false,

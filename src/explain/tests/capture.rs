@@ -428,6 +428,84 @@ fn an_employer_sees_assignees_who_should_live_apart_and_admits_what_it_cannot_se
 }
 
 #[test]
+fn a_router_is_a_shared_home_only_where_it_cannot_be_the_employers_own() {
+    let of = |employers: [&str; 3]| -> Vec<HostProfile> {
+        let apart = [33.0, 41.0, 47.0].into_iter().zip(employers);
+        let profiles = apart.zip(1_u8..).map(|((latitude, employer), number)| {
+            let mut asset = Asset {
+                coordinates: Some((latitude, -100.0)),
+                ..Asset::default()
+            };
+            asset.record.employer = Some(employer.to_owned());
+            asset.record.assignee = Some(format!("P{number}"));
+            HostProfile {
+                asset: Observable::Observed(asset),
+                ..machine(number, "anydesk", None, Some("operator"), "firm")
+            }
+        });
+        profiles.collect()
+    };
+    let is_told = |all: &[HostProfile], is_vantage_assumed| {
+        let circumstances = Circumstances {
+            is_vantage_assumed,
+            ..Circumstances::default()
+        };
+        let found = explain(&group_of(all), all, 0, &weights(), &circumstances);
+        found.farms[0].reasons.iter().any(|one| one.reason == "assignees")
+    };
+    let staff = of(["Acme"; 3]);
+    assert!(!is_told(&staff, true), "it may be where the staff comes together");
+    assert!(is_told(&staff, false), "somebody said that it is a house");
+    assert!(
+        is_told(&of(["Acme", "Acme", "Brook"]), true),
+        "nobody's own router has two employers"
+    );
+}
+
+#[test]
+fn of_little_no_absence_is_told_and_no_bystander_is_raised() {
+    let all: Vec<HostProfile> = (1..=3)
+        .map(|number| HostProfile {
+            sessions: Observable::Absent,
+            role: Role::Unknown,
+            kvm: KvmEvidence {
+                is_kvm: None,
+                on_gateway: Observable::Observed(
+                    [1, 2, 3]
+                        .map(|kvm| KvmSeen {
+                            host: ContentId(kvm),
+                            name: format!("pikvm-{kvm}"),
+                            finding: ContentId(kvm),
+                        })
+                        .to_vec()
+                        .into(),
+                ),
+                drives_this: Observable::Absent,
+            },
+            ..machine(number, "", None, None, "firm")
+        })
+        .collect();
+    let with = |little: Option<&str>| {
+        let circumstances = Circumstances {
+            little: little.map(str::to_owned),
+            ..Circumstances::default()
+        };
+        explain(&group_of(&all), &all, 0, &weights(), &circumstances)
+    };
+    let absent = |found: &Explained| {
+        let reasons = found.farms[0].reasons.iter();
+        reasons.filter(|one| one.state == State::Absent).count()
+    };
+    assert!(absent(&with(None)) > 0);
+    let little = with(Some("only 3 min of traffic were captured"));
+    assert_eq!(absent(&little), 0);
+    let hidden =
+        "n_rc: no machine is under remote control, which says little: only 3 min of traffic were captured";
+    assert!(little.farms[0].not_observable.iter().any(|one| one == hidden));
+    assert!(little.hosts.iter().all(|host| host.verdict <= Verdict::Note));
+}
+
+#[test]
 fn the_order_of_hosts_and_members_decides_nothing() {
     let sorted = farm();
     let mut turned = sorted.clone();

@@ -12,6 +12,7 @@ use super::{Bands, CueTable, Incident, Level, Rules, TwoKey, Weights, WeightsErr
 use crate::explain::cues;
 use crate::explain::damage::DamageRule;
 use crate::explain::hypothesis::{ByHypothesis, Hypothesis};
+use crate::explain::little::LittleRule;
 
 /// The tables that are part of the program.
 const EMBEDDED: &str = include_str!("../weights.toml");
@@ -61,6 +62,7 @@ struct RawWeights {
     two_key: RawTwoKey,
     rules: Rules,
     damage: DamageRule,
+    little: LittleRule,
     hypotheses: BTreeMap<String, Words>,
     cues: BTreeMap<String, RawCue>,
     what_if: Vec<WhatIf>,
@@ -122,6 +124,7 @@ impl Weights {
             },
             rules: raw.rules,
             damage: raw.damage,
+            little: raw.little,
             words,
             cues,
             what_if: raw.what_if,

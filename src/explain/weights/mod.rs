@@ -14,6 +14,7 @@ pub use crate::settings::rules::Rules;
 
 use super::damage::DamageRule;
 use super::hypothesis::{ByHypothesis, Hypothesis};
+use super::little::LittleRule;
 
 /// Why weights were refused.
 #[derive(Debug, thiserror::Error)]
@@ -103,6 +104,8 @@ pub struct Weights {
     pub rules: Rules,
     /// How much may be missing before no verdict goes beyond a review.
     pub damage: DamageRule,
+    /// When so little was captured that nothing is said to be absent.
+    pub little: LittleRule,
     /// Words for each explanation, in the order of the tables.
     pub words: Vec<Words>,
     /// Tables, sorted by identifier.

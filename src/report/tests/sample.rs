@@ -320,9 +320,11 @@ fn summary() -> Summary {
             BTreeMap::from([("high".to_owned(), 2)]),
         )]),
         farms: BTreeMap::from([("likely".to_owned(), 1)]),
+        little: None,
         vantage: VantageRecord {
             name: Vantage::Home,
             judged_by: "as it was given".to_owned(),
+            is_assumed: false,
         },
         time_span: Some([at(0), at(480)]),
         wall_seconds: Some(1.25),

@@ -104,6 +104,11 @@ fn first_line(page: &mut Page<'_>, case: &Case, shown: Shown) -> io::Result<()> 
     } else {
         format!("{}: ", words::verdict(worst))
     };
+    if worst < Verdict::Review
+        && let Some(little) = &case.summary.little
+    {
+        let _ = write!(text, "but little was seen, {little}; ");
+    }
     if worst >= Verdict::Review {
         text.push_str(&worst_of(case, worst));
     }

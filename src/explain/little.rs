@@ -1,0 +1,100 @@
+//! Whether so little was captured that what was not seen need not be absent: minutes of traffic, or frames that the snap length cut.
+//!
+//! A tool that idles, a board that announces itself once an hour and a name that was resolved before are all missing from a few
+//! minutes; in headers alone nothing has a name. Of such captures only what was seen counts.
+
+use serde::Deserialize;
+
+use super::damage::Received;
+use crate::model::quantity::{counted, span};
+use crate::model::time::{Nanoseconds, SECOND};
+
+/// When captures hold too little: `[little]` of the model.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LittleRule {
+    /// Minutes that captures must have run for.
+    minutes: f64,
+    /// Share of conversations whose first words were cut.
+    cut_share: f64,
+}
+
+/// Why what was not seen may well be there, in words; `None` where the captures hold enough. `watched` is how long they ran.
+#[must_use]
+pub fn why(received: &Received, watched: Nanoseconds, rule: &LittleRule) -> Option<String> {
+    let mut causes = Vec::new();
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "shares and minutes need no more than 52 bits"
+    )]
+    let (share, minutes) = (
+        received.conversations_cut as f64 / received.conversations.max(1) as f64,
+        watched as f64 / (60 * SECOND) as f64,
+    );
+    if received.packets > 0 && minutes < rule.minutes {
+        causes.push(format!("only {} of traffic were captured", span(watched)));
+    }
+    if received.conversations_cut > 0 && share >= rule.cut_share {
+        causes.push(format!(
+            "{} of {} were cut before what names them",
+            received.conversations_cut,
+            counted(received.conversations, "conversation")
+        ));
+    }
+    (!causes.is_empty()).then(|| causes.join(" and "))
+}
+
+/// What a summary remarks of frames that were cut.
+#[must_use]
+pub fn remark(received: &Received) -> Option<String> {
+    (received.packets_cut > 0).then(|| {
+        format!(
+            "{} of {} were cut by the snap length: what they carried behind it was not seen",
+            received.packets_cut,
+            counted(received.packets, "frame")
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::explain::weights::Weights;
+
+    const DAY: Nanoseconds = 86_400 * SECOND;
+
+    fn of(received: Received, watched: Nanoseconds) -> Option<String> {
+        why(&received, watched, &Weights::embedded().unwrap().little)
+    }
+
+    #[test]
+    fn minutes_and_headers_are_little_and_a_few_long_frames_are_not() {
+        let whole = Received {
+            packets: 1_000,
+            ..Received::default()
+        };
+        assert_eq!(of(whole, DAY), None);
+        assert_eq!(
+            of(whole, 185 * SECOND).as_deref(),
+            Some("only 3 min 5 s of traffic were captured")
+        );
+        let headers = Received {
+            packets_cut: 400,
+            conversations: 100,
+            conversations_cut: 80,
+            ..whole
+        };
+        assert_eq!(
+            of(headers, DAY).as_deref(),
+            Some("80 of 100 conversations were cut before what names them")
+        );
+        let long = Received {
+            packets_cut: 400,
+            conversations: 100,
+            ..whole
+        };
+        assert_eq!(of(long, DAY), None, "what names them is there");
+        assert!(remark(&long).unwrap().contains("400 of 1000 frames"));
+        assert_eq!(remark(&whole), None);
+    }
+}
