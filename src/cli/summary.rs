@@ -80,7 +80,7 @@ pub fn fill(
         hosts: case.host_count(),
         findings: findings(case),
         farms: farms(case),
-        vantage: std::mem::take(&mut case.summary.vantage),
+        vantage: case.summary.vantage.take(),
         time_span: reader.span.map(|(first, last)| [first, last]),
         wall_seconds: None,
         version: env!("CARGO_PKG_VERSION").to_owned(),

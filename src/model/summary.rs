@@ -115,8 +115,9 @@ pub struct Summary {
     pub findings: BTreeMap<String, BTreeMap<String, u64>>,
     /// Groups by verdict.
     pub farms: BTreeMap<String, u64>,
-    /// Where the captures were taken.
-    pub vantage: VantageRecord,
+    /// Where the captures were taken; absent where no host of ours was seen and nobody said it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vantage: Option<VantageRecord>,
     /// First and last packet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time_span: Option<[Timestamp; 2]>,

@@ -95,6 +95,7 @@ pub fn conclude_with_grounds(
     let hosts = observers.hosts(losses);
     let threads = ending.threads;
     let views: Vec<HostView> = threads.map(hosts.iter().collect(), |host| view(host, observers, ending));
+    let is_placed = ending.vantage.is_some() || !views.is_empty();
     let vantage = super::vantage::judge(ending.vantage, &views, observers);
     let knowledge = declared::placed(
         &ending.knowledge,
@@ -169,7 +170,7 @@ pub fn conclude_with_grounds(
     };
     case.findings
         .sort_by_cached_key(|finding| (finding.timestamp, finding.id));
-    case.summary.vantage = vantage;
+    case.summary.vantage = is_placed.then_some(vantage);
     case.summary.remarks.extend(clusters.remarks);
     if let Some(damage) = &circumstances.damage {
         case.summary

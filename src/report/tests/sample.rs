@@ -320,10 +320,10 @@ fn summary() -> Summary {
             BTreeMap::from([("high".to_owned(), 2)]),
         )]),
         farms: BTreeMap::from([("likely".to_owned(), 1)]),
-        vantage: VantageRecord {
+        vantage: Some(VantageRecord {
             name: Vantage::Home,
             judged_by: "as it was given".to_owned(),
-        },
+        }),
         time_span: Some([at(0), at(480)]),
         wall_seconds: Some(1.25),
         version: "0.1.0".to_owned(),
