@@ -82,6 +82,7 @@ fn host(number: u8, verdict: Verdict, findings: Vec<ContentId>) -> HostRecord {
         devices_behind: None,
         verdict,
         explanations: explanations(),
+        tally: None,
         reasons: vec![HostReason {
             reason: "sess".to_owned(),
             what: "driven 3 h 20 min of 8 h in view".to_owned(),
@@ -255,6 +256,7 @@ fn farm() -> Farm {
             kvms: texts(&["kvm-1"]),
             operator_hours: vec![13, 14, 15, 18, 19, 20],
         },
+        tally: None,
         second_opinion: None,
         operation: None,
         not_observable: texts(&["xrtt: too few bursts", "assignees: no inventory row for one of the machines"]),
