@@ -103,6 +103,13 @@
 //!   database has ([`explain::cues`]); offices and clients' sites say so only through the inventory.
 //! * The model is measured by a program beside the crate, `examples/evaluate` (`make evaluate`), on what the laboratory writes; it
 //!   reads the truth only after the analysis.
+//! * Hours, presence, coverage, the length of sessions and hand-overs are judged on days whose working hours captures covered, and nowhere
+//!   else ([`model::watched`], made once from when each capture really ran, [`capture::watching`]). Elsewhere they are not observable:
+//!   a capture of the same hour of every day has that hour's hours, whoever works there.
+//! * A local address has an entry for each link address that carried or claimed it ([`observe`]): DHCP gives it to one machine after another,
+//!   and two houses use the same private ones. Whose each entry was is judged at the end, when routers are known.
+//! * What a foreign address sends through a tunnel into which nothing of ours sends stands in an address space of its own
+//!   ([`model::address::SpaceKind::Stranger`]), where no host is seen: anybody can send such frames.
 //! * The default database of places is unpacked by the build script: decompressing it at every start cost more than
 //!   the analysis of most captures.
 

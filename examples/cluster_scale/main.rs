@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use farmhawk::cluster;
 use farmhawk::explain::weights::Weights;
-use farmhawk::model::address::{Address, MacAddress};
+use farmhawk::model::address::{Address, AddressSpace, MacAddress};
 use farmhawk::model::finding::{Activity, Role};
 use farmhawk::model::host::HostName;
 use farmhawk::model::identity::ContentId;
@@ -21,7 +21,9 @@ use farmhawk::model::observable::Observable;
 use farmhawk::model::profile::{
     ControllerSeen, Egress, Gateway, HostProfile, Instance, InstanceKind, RemoteSession,
 };
+use farmhawk::model::router::Router;
 use farmhawk::model::time::{SECOND, Timestamp};
+use farmhawk::model::watched::Stretches;
 
 /// Days since 1970 of the first day.
 const DAY: u32 = 20_000;
@@ -130,6 +132,7 @@ fn record(place: usize, all: usize) -> HostProfile {
         host: name(place),
         first_seen: start.plus(i64::from(octets[3]) * SECOND),
         last_seen: start.plus(i64::from(DAYS) * 86_400 * SECOND),
+        watched: Stretches::of(vec![(start, start.plus(i64::from(DAYS) * 86_400 * SECOND))]),
         ips: vec![Address::from_v4([10, octets[1], octets[2], octets[3]])],
         names: vec![HostName {
             name: format!("host-{place}"),
@@ -137,12 +140,13 @@ fn record(place: usize, all: usize) -> HostProfile {
         }],
         days: days.clone(),
         gateways: Observable::Observed(vec![Gateway {
-            mac: MacAddress([2, 0, 0, b, c, d]),
+            router: Router::new(MacAddress([2, 0, 0, b, c, d]), AddressSpace::default(), 0),
             days: days.clone(),
         }]),
         egress: Observable::Observed(vec![Egress {
             address: Address::from_v4([100, 64 | (b & 0x3f), c, d]),
             days,
+            is_declared: false,
             kind: None,
             source: None,
             is_default_database_only: false,

@@ -102,7 +102,7 @@ impl Analyst {
         let counters = reader.source().captures();
         let spans = counters
             .iter()
-            .filter_map(|counted| Some((counted.first?, counted.last?)))
+            .flat_map(|counted| counted.watching.within(None, until))
             .collect();
         let ending = Ending {
             threads: Threads::default(),

@@ -88,33 +88,39 @@ pub fn inventory(input: &[u8]) {
         let days = (asset.valid.0.unwrap_or(0), asset.valid.1.unwrap_or(u32::MAX));
         for mac in &asset.macs {
             assert!(
-                inventory.find(Some(*mac), &[], &[], days).is_some(),
+                inventory.find(Some(*mac), &[], &[], &[], days).is_some(),
                 "not found by {mac}"
             );
         }
         for ip in &asset.ips {
             assert!(
-                inventory.find(None, &[*ip], &[], days).is_some(),
+                inventory.find(None, &[*ip], &[], &[], days).is_some(),
                 "not found by {ip}"
             );
         }
         for network in &asset.networks {
             let inside = [network.network(), network.broadcast()];
             assert!(
-                inventory.find(None, &inside, &[], days).is_some(),
+                inventory.find(None, &inside, &[], &[], days).is_some(),
                 "not found in {network}"
             );
         }
         for name in &asset.hostnames {
             assert!(
-                inventory.find(None, &[], &[name], days).is_some(),
+                inventory.find(None, &[], &[], &[name], days).is_some(),
                 "not found by {name:?}"
             );
         }
     }
     let text = String::from_utf8_lossy(input);
     let names: Vec<&str> = text.split(',').take(16).collect();
-    let _ = inventory.find(Some(MacAddress([2; 6])), &addresses(input), &names, (0, u32::MAX));
+    let _ = inventory.find(
+        Some(MacAddress([2; 6])),
+        &addresses(input),
+        &addresses(input),
+        &names,
+        (0, u32::MAX),
+    );
 }
 
 /// A policy, and what it says of addresses and names from its own text.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::Damage;
 use super::compression::Scheme;
+use super::watching::Watching;
 use crate::model::frame::{FrameHeader, LinkType};
 use crate::model::loss::Losses;
 use crate::model::time::Timestamp;
@@ -70,6 +71,8 @@ pub struct CaptureCounters {
     pub first: Option<Timestamp>,
     /// Latest time of a frame.
     pub last: Option<Timestamp>,
+    /// When it ran.
+    pub watching: Watching,
     /// Frames by link type.
     pub links: BTreeMap<LinkType, u64>,
     /// Its interfaces; one for classic pcap.
@@ -108,6 +111,7 @@ impl CaptureCounters {
         self.bytes_on_wire = self.bytes_on_wire.saturating_add(on_wire);
         self.first = Some(self.first.map_or(first, |earlier| earlier.min(first)));
         self.last = Some(self.last.map_or(last, |earlier| earlier.max(last)));
+        self.watching.block(frames, first, last);
     }
 
     fn count_link(&mut self, link: LinkType, many: u64) {

@@ -21,6 +21,7 @@ mod resume;
 pub mod savefile;
 pub mod span;
 mod stream;
+pub mod watching;
 pub mod writer;
 
 #[cfg(test)]

@@ -77,6 +77,10 @@ pub struct Notes {
     pub remarks: Vec<String>,
     /// Files and folders that should have been read and could not be.
     pub captures_unread: u64,
+    /// The beginning of the time that was asked for: what lies before it was not watched.
+    pub since: Option<Timestamp>,
+    /// Its end.
+    pub until: Option<Timestamp>,
 }
 
 /// What standard output gets.
@@ -131,7 +135,8 @@ pub fn run(
 ) -> anyhow::Result<Outcome> {
     let available = || std::thread::available_parallelism().map_or(1, NonZero::get);
     let threads = common.threads.map_or_else(available, NonZero::get);
-    let reader = Reader::new(source, &loaded.limits, draw_seed(), watch, Arc::clone(stop));
+    let reader =
+        Reader::new(source, &loaded.limits, draw_seed(), watch, Arc::clone(stop)).with_local(&common.local);
     let mut output = output(common, styles, Threads::new(threads));
     let mut folder = common
         .out
@@ -188,7 +193,7 @@ pub fn run(
         vantage: place(common.vantage),
         is_incident: false,
         received: received::from_captures(&reader),
-        spans: summary::spans(&reader),
+        spans: summary::spans(&reader, notes.since, notes.until),
         threads: Threads::new(threads),
         grain: reader.clocks.grain(),
         lists_all_hosts: common.all || folder.is_some() || common.explain.is_some(),

@@ -63,7 +63,11 @@ pub fn run(analyze: &Analyze, arguments: &Arguments) -> anyhow::Result<Outcome> 
         &loaded,
         &stop,
         watch,
-        notes(&inputs),
+        Notes {
+            since: reading.since,
+            until: reading.until,
+            ..notes(&inputs)
+        },
         super::styles(arguments.color),
     )
 }
@@ -99,6 +103,7 @@ fn notes(inputs: &Inputs) -> Notes {
     Notes {
         remarks,
         captures_unread: inputs.unread.len() as u64,
+        ..Notes::default()
     }
 }
 

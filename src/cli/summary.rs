@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use super::load::Loaded;
+use crate::capture::watching;
 use crate::model::case::Case;
 use crate::model::loss::Losses;
 use crate::model::summary::{CaptureRecord, DamageRecord, DatabaseRecord, PacketCounts, Summary};
@@ -36,6 +37,9 @@ pub fn fill(
         "flows whose round trips were not measured: too many at once",
         counters.untimed,
     );
+    let sources = reader.source().captures();
+    let unwatched = sources.iter().map(|counted| counted.watching.not_kept);
+    skipped.add(watching::BEYOND, unwatched.fold(0, u64::saturating_add));
     skipped.add(
         "packets of flows that lasted longer than their activity is kept",
         counters.unbinned,
@@ -200,12 +204,16 @@ pub fn alike(reader: &Reader) -> Vec<String> {
     alike.collect()
 }
 
-/// First and last packet of each capture.
+/// When captures ran, of the span of time that was asked for.
 #[must_use]
-pub fn spans(reader: &Reader) -> Vec<(Timestamp, Timestamp)> {
+pub fn spans(
+    reader: &Reader,
+    since: Option<Timestamp>,
+    until: Option<Timestamp>,
+) -> Vec<(Timestamp, Timestamp)> {
     let captures = reader.source().captures();
     captures
         .iter()
-        .filter_map(|counted| Some((counted.first?, counted.last?)))
+        .flat_map(|counted| counted.watching.within(since, until))
         .collect()
 }

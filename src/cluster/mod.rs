@@ -11,6 +11,7 @@ pub mod operations;
 pub mod pairs;
 pub mod second_opinion;
 pub mod stability;
+mod succession;
 pub mod terms;
 pub mod tokens;
 
@@ -20,6 +21,8 @@ use crate::model::group::{Group, Member, PairLedger};
 use crate::model::identity::ContentId;
 use crate::model::observable::Observable;
 use crate::model::profile::HostProfile;
+use crate::model::quantity::counted;
+use crate::model::router::Router;
 use crate::settings::pair_weights::PairWeights;
 
 use pairs::Scale;
@@ -46,6 +49,8 @@ pub fn cluster(profiles: &[HostProfile], others: usize, weights: &PairWeights) -
     let mut nodes: Vec<&HostProfile> = profiles.iter().filter(|profile| can_belong(profile)).collect();
     nodes.sort_by_key(|profile| profile.host);
     nodes.dedup_by_key(|profile| profile.host);
+    let beside = succession::may_be_others(&nodes);
+    nodes.retain(|profile| !beside.contains(&profile.host));
     let sets: Vec<Vec<u64>> = nodes.iter().map(|profile| tokens::of(profile)).collect();
     let rarity = Rarity::of(&sets, profiles.len().saturating_add(others), &weights.candidates);
     let candidates = candidates::pairs(&sets, &rarity, &weights.candidates);
@@ -70,6 +75,13 @@ pub fn cluster(profiles: &[HostProfile], others: usize, weights: &PairWeights) -
         pairs: candidates.len(),
         ..Clusters::default()
     };
+    if !beside.is_empty() {
+        found.remarks.push(format!(
+            "{} without a link address may be the same machines as others of their IPv6 networks, one after the other; groups do \
+             not count them",
+            counted(beside.len(), "host")
+        ));
+    }
     let edges = graph::edges(&ledgers, weights.edge);
     for component in graph::components(nodes.len(), &edges) {
         if component.nodes.len() > weights.community.largest_component {
@@ -184,16 +196,16 @@ fn assemble(
 /// A group is named after the router behind which most of its members stand, so that it keeps its name when machines come and go
 /// and in the next capture; without one, after the member that was seen first.
 fn identifier(members: &[&HostProfile]) -> Option<ContentId> {
-    let mut routers: BTreeMap<[u8; 6], usize> = BTreeMap::new();
+    let mut routers: BTreeMap<Router, usize> = BTreeMap::new();
     for gateway in members.iter().flat_map(|member| member.gateways.list()) {
-        let count = routers.entry(gateway.mac.0).or_default();
+        let count = routers.entry(gateway.router).or_default();
         *count = count.saturating_add(1);
     }
     let most = routers
         .into_iter()
-        .max_by_key(|(mac, count)| (*count, std::cmp::Reverse(*mac)));
-    if let Some((mac, _)) = most.filter(|(_, count)| count.saturating_mul(2) > members.len()) {
-        return Some(ContentId::of(&[b"group at", &mac]));
+        .max_by_key(|(router, count)| (*count, std::cmp::Reverse(*router)));
+    if let Some((router, _)) = most.filter(|(_, count)| count.saturating_mul(2) > members.len()) {
+        return Some(tokens::router(b"group at", &router));
     }
     let first = members
         .iter()

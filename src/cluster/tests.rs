@@ -3,12 +3,13 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::address::{Address, MacAddress};
+use crate::model::address::{Address, AddressSpace, MacAddress};
 use crate::model::finding::{Activity, Role};
 use crate::model::profile::{
     Asset, ControllerSeen, Egress, Gateway, Instance, InstanceKind, KvmSeen, RemoteSession,
 };
 use crate::model::time::{SECOND, Timestamp};
+use crate::model::watched::Stretches;
 
 fn weights() -> PairWeights {
     PairWeights::from_toml(include_str!("../explain/weights.toml")).unwrap()
@@ -22,10 +23,11 @@ fn machine(number: u8, tenant: &str, controller: &str) -> HostProfile {
     HostProfile {
         host: ContentId::of(&[b"host", &[number]]),
         first_seen: start.plus(i64::from(number) * SECOND),
+        watched: Stretches::of(vec![(start, start.plus(5 * 86_400 * SECOND))]),
         ips: vec![Address::from_v4([192, 168, 1, number])],
         days: (DAY..DAY + 5).collect(),
         gateways: Observable::Observed(vec![Gateway {
-            mac: MacAddress([2, 0, 0, 0, 0, 1]),
+            router: Router::new(MacAddress([2, 0, 0, 0, 0, 1]), AddressSpace::default(), 0),
             days: (DAY..DAY + 5).collect(),
         }]),
         tenants: Observable::Observed(vec![tenant.to_owned()]),
@@ -170,6 +172,7 @@ fn the_sanity_table_holds_for_an_employer_and_for_strangers_at_one_address() {
             egress: Observable::Observed(vec![Egress {
                 address: Address::from_v4([203, 0, 113, 7]),
                 days: (DAY..DAY + 20).collect(),
+                is_declared: false,
                 kind: None,
                 source: None,
                 is_default_database_only: false,
@@ -185,6 +188,7 @@ fn the_sanity_table_holds_for_an_employer_and_for_strangers_at_one_address() {
         profile.egress = Observable::Observed(vec![Egress {
             address: Address::from_v4([203, 0, 113, 9]),
             days: (DAY..DAY + 5).collect(),
+            is_declared: false,
             kind: Some(crate::model::profile::NetworkKind::Shared),
             source: None,
             is_default_database_only: false,
@@ -196,6 +200,40 @@ fn the_sanity_table_holds_for_an_employer_and_for_strangers_at_one_address() {
 }
 
 #[test]
+fn a_router_is_a_place_on_its_link_and_a_stand_by_address_in_its_capture() {
+    let place = |one: Router, other: Router| {
+        let behind = |number, router| {
+            let mut profile = machine(number, &format!("firm{number}"), &format!("c{number}"));
+            profile.gateways = Observable::Observed(vec![Gateway {
+                router,
+                days: (DAY..DAY + 5).collect(),
+            }]);
+            profile
+        };
+        let (one, other) = (behind(1, one), behind(2, other));
+        let said = total(&one, &other)
+            .lines
+            .iter()
+            .find(|line| line.term == "place")
+            .map(|line| line.said.nats > 0.0);
+        (said, terms::place::are_apart(&one, &other))
+    };
+    let plain = AddressSpace::default();
+    let own = MacAddress([2, 0, 0, 0, 0, 1]);
+    assert_eq!(
+        place(Router::new(own, plain, 0), Router::new(own, plain, 3)),
+        (Some(true), false)
+    );
+    let tenants = [10, 20].map(|vlan| Router::new(own, plain.with_vlan(vlan), 0));
+    assert_eq!(place(tenants[0], tenants[1]), (Some(false), true));
+    // VRRP, group 9.
+    let stand_by = MacAddress([0, 0, 0x5e, 0, 1, 9]);
+    let of = |capture| Router::new(stand_by, plain, capture);
+    assert_eq!(place(of(0), of(0)), (Some(true), false));
+    assert_eq!(place(of(0), of(1)), (None, false));
+}
+
+#[test]
 fn a_farm_and_an_office_are_two_groups_and_the_helpdesk_is_in_neither() {
     let mut all: Vec<HostProfile> = (1..=5)
         .map(|number| machine(number, &format!("firm{number}"), "operator"))
@@ -203,7 +241,7 @@ fn a_farm_and_an_office_are_two_groups_and_the_helpdesk_is_in_neither() {
     for number in 11..=14 {
         let mut profile = machine(number, "office", "helpdesk");
         profile.gateways = Observable::Observed(vec![Gateway {
-            mac: MacAddress([2, 0, 0, 0, 0, 9]),
+            router: Router::new(MacAddress([2, 0, 0, 0, 0, 9]), AddressSpace::default(), 0),
             days: (DAY..DAY + 5).collect(),
         }]);
         all.push(profile);
@@ -281,7 +319,7 @@ fn house(router: u8, from: u8, many: u8, controller: &str) -> Vec<HostProfile> {
         .map(|number| {
             let mut profile = machine(number, &format!("firm{number}"), controller);
             profile.gateways = Observable::Observed(vec![Gateway {
-                mac: MacAddress([2, 0, 0, 0, 0, router]),
+                router: Router::new(MacAddress([2, 0, 0, 0, 0, router]), AddressSpace::default(), 0),
                 days: (DAY..DAY + 5).collect(),
             }]);
             profile

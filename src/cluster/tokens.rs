@@ -1,9 +1,10 @@
 //! Tokens: what two hosts can have in common, and how rare it is (DETECTION 6.1).
 
-use crate::model::address::Address;
+use crate::model::address::{Address, AddressSpace};
 use crate::model::egress::line;
 use crate::model::identity::ContentId;
 use crate::model::profile::HostProfile;
+use crate::model::router::Router;
 use crate::settings::pair_weights::Candidates;
 
 /// Token of a controller.
@@ -24,12 +25,27 @@ pub fn egress(address: Address) -> u64 {
     ContentId::of(&[b"egress", &line(address).0]).0
 }
 
+/// What a router is known by, for a purpose: its link address alone where that tells it from others.
+#[must_use]
+pub fn router(purpose: &[u8], router: &Router) -> ContentId {
+    if router.space == AddressSpace::default() && !router.is_virtual() {
+        return ContentId::of(&[purpose, &router.mac.0]);
+    }
+    let capture = router.capture.map_or(u32::MAX, u32::from);
+    ContentId::of(&[
+        purpose,
+        &router.mac.0,
+        &router.space.0.to_be_bytes(),
+        &capture.to_be_bytes(),
+    ])
+}
+
 /// Sorted tokens of a host.
 #[must_use]
 pub fn of(profile: &HostProfile) -> Vec<u64> {
     let mut tokens = Vec::new();
     for gateway in profile.gateways.list() {
-        tokens.push(ContentId::of(&[b"gateway", &gateway.mac.0]).0);
+        tokens.push(router(b"gateway", &gateway.router).0);
     }
     for one in profile.egress.list() {
         tokens.push(egress(one.address));

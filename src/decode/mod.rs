@@ -2,8 +2,8 @@
 //!
 //! Takes a [`Block`] as the reader filled it, gives [`Segment`]s that name their bytes by offset in the same block, and
 //! must not know flows or application protocols. State is kept in three bounded places only: fragments that wait for
-//! the rest of their datagram, the fingerprints of recent packets, and who was seen inside of which tunnel. All depend on the frames
-//! alone, never on where a block ends.
+//! the rest of their datagram, the fingerprints of recent packets, and who sends into which tunnel and was seen inside of it. All depend
+//! on the frames alone, never on where a block ends.
 //!
 //! What a frame gives:
 //! - ordinary packets: one segment, made by `fast` without leaving one function;
@@ -27,6 +27,7 @@ mod link_name;
 mod network;
 mod offset;
 mod serial;
+mod strangers;
 mod stretch;
 mod transport;
 mod tunnel;
@@ -41,6 +42,7 @@ mod tests;
 use crate::model::address::MacAddress;
 use crate::model::block::Block;
 use crate::model::frame::{FrameHeader, LinkType};
+use crate::model::local_networks::LocalNetworks;
 use crate::model::loss::Losses;
 use crate::model::segment::{Encapsulation, Layer, Segment, segment_flag};
 use crate::model::summary::ClockOffsetRecord;
@@ -48,6 +50,7 @@ use crate::model::tunnel_end::TunnelEnd;
 use crate::settings::limits::Limits;
 use duplicate::Duplicates;
 use fragment::{Fragments, Unfinished};
+use strangers::Strangers;
 use stretch::Stretch;
 use tunnel::ends::{Ends, Outside};
 
@@ -89,6 +92,15 @@ struct State {
     fragments: Fragments,
     duplicates: Duplicates,
     tunnel_ends: Ends,
+    strangers: Strangers,
+}
+
+impl State {
+    fn end_block(&mut self) {
+        let told = self.strangers.end_block();
+        self.losses
+            .add("packets in tunnels into which only a foreign address sends", told);
+    }
 }
 
 impl Decoder {
@@ -101,9 +113,17 @@ impl Decoder {
                 counters: Counters::default(),
                 fragments: Fragments::new(limits),
                 duplicates: Duplicates::new(limits.duplicate_window),
+                strangers: Strangers::new(LocalNetworks::new(&[]), limits.tunnels),
                 tunnel_ends: Ends::default(),
             },
         }
+    }
+
+    /// With these networks as ours, instead of the private ranges: whose tunnels are believed depends on it.
+    #[must_use]
+    pub fn with_local(mut self, networks: &[ipnet::IpNet]) -> Self {
+        self.state.strangers.set_local(LocalNetworks::new(networks));
+        self
     }
 
     /// So many captures will come: packets that several of them show are to count once.
@@ -154,6 +174,7 @@ impl Decoder {
                 state.counters.without_result = state.counters.without_result.saturating_add(1);
             }
         }
+        state.end_block();
     }
 
     /// Gives what still waited for fragments; for the end of the input. Bytes are appended to `block`.
@@ -162,6 +183,7 @@ impl Decoder {
             self.state.losses.count("datagrams whose fragments never came");
             give_unfinished(&late, &mut block.bytes, segments, &mut self.state);
         }
+        self.state.end_block();
     }
 
     /// What was not understood or damaged, by cause.
@@ -382,6 +404,7 @@ impl<'a> Packet<'a> {
         if let Some(outside) = self.outside
             && !segment.is(segment_flag::OPENED_TUNNEL)
             && segment.layer != Layer::Link
+            && !segment.space.is_strangers()
             && !self.state.tunnel_ends.note(outside, &segment)
         {
             self.lose("packets of tunnels beyond the bound on tunnels");
@@ -435,9 +458,26 @@ impl<'a> Packet<'a> {
         outer.tunnels = tunnels;
         self.give(outer, payload);
         self.outside = tunnel::ends::outside(self.outside, &outer, &inside);
+        let (from, to) = (outer.source_address, outer.destination_address);
+        // Whatever stands inside of what a stranger says is his word too, and tells nothing of who sends into which tunnel.
+        let is_told = self.base.space.is_strangers();
+        let is_believed = is_told || self.state.strangers.is_believed(from, to, inside.encapsulation);
         let space = match inside.identifier {
-            Some((kind, identifier)) => self.base.space.with_identifier(kind, identifier),
-            None => self.base.space,
+            Some((kind, identifier)) if !is_told => self.base.space.with_identifier(kind, identifier),
+            _ => self.base.space,
+        };
+        let space = if is_believed {
+            if self.state.strangers.has_waiting() && !is_told {
+                let strangers = &mut self.state.strangers;
+                strangers.put_right(from, to, inside.encapsulation, self.segments);
+            }
+            space
+        } else {
+            let first = (self.base.source, self.segments.len());
+            self.state
+                .strangers
+                .wait(from, to, inside.encapsulation, first, space);
+            strangers::space(from, to, self.base.space)
         };
         self.base = Segment {
             at: self.base.at,

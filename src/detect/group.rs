@@ -128,6 +128,8 @@ pub(super) struct Group {
     pub(super) told_led_by_local: u64,
     pub(super) told: u64,
     pub(super) is_answered: bool,
+    /// Whether both ends of one of its flows spoke a tunnel's protocol.
+    pub(super) is_tunnel: bool,
     /// What connections of SSH are used for.
     pub(super) ssh: Uses,
     pub(super) windows: Windows,
@@ -181,6 +183,7 @@ impl Group {
         self.told_led_by_local = self.told_led_by_local.saturating_add(other.told_led_by_local);
         self.told = self.told.saturating_add(other.told);
         self.is_answered |= other.is_answered;
+        self.is_tunnel |= other.is_tunnel;
         self.ssh.merge(other.ssh);
         for (number, window) in other.windows {
             self.windows.entry(number).or_default().add(window);

@@ -41,6 +41,7 @@ mod watcher;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::geo::ranges::{Reserved, reserved};
 use crate::geo::{Geo, Place, reverse};
@@ -60,6 +61,7 @@ use crate::model::reverse_name::{ReverseName, ReverseNames};
 use crate::model::sphere::CapturePoint;
 use crate::model::threads::Threads;
 use crate::model::time::Timestamp;
+use crate::model::watched::Stretches;
 use crate::settings::limits::Limits;
 use crate::settings::policy::{Heuristics, Policy};
 use crate::settings::rules::Rules;
@@ -93,6 +95,10 @@ pub struct HostView {
     pub public: Vec<OwnAddress>,
     /// Row of the inventory.
     pub asset: Option<Asset>,
+    /// Words in the inventory's column of sites that name none.
+    pub elsewhere: Arc<[String]>,
+    /// When captures ran that know it; of machines with a row in the inventory.
+    pub watched: Stretches,
     /// First and last sight.
     pub seen: (Timestamp, Timestamp),
     /// Whether it answers its neighbours' DNS questions, and so asks them of others: what it asks says nothing about it.

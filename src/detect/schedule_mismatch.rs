@@ -11,7 +11,9 @@ use crate::model::finding::{Activity, Confidence, Finding, FindingKind, Role, UN
 use crate::model::hours::{self, Hours, ScheduleRecord};
 use crate::model::identity::ContentId;
 use crate::model::minutes::minutes;
+use crate::model::profile::Asset;
 use crate::model::time::Timestamp;
+use crate::model::watched::{USUAL_HOURS, WorkingDay};
 use crate::model::week;
 use crate::settings::rules::{Rules, Schedule};
 
@@ -60,40 +62,30 @@ fn unbroken(seen: &Hours, weights: &Schedule, host: &HostView) -> Option<Evidenc
 
 fn mismatch(host: &HostView, minutes: &[u32], rules: &Rules) -> Option<Finding> {
     let weights = &rules.findings.schedule;
-    let [apart, far_apart] = rules.hours;
-    let seen: Hours = hours::of(minutes)?;
-    let declared = host.asset.as_ref().and_then(|asset| asset.declared_noon_utc);
+    let all: Hours = hours::of(minutes)?;
+    let day = host.asset.as_ref().and_then(Asset::working_day);
+    // Only days of which the declared hours were captured can be compared with them; elsewhere the hours are the capture's.
+    let on_watched = day.map(|day| host.watched.on_watched_days(minutes, Some(day)).0);
+    let minutes = on_watched.as_deref().unwrap_or(minutes);
+    let watched = hours::of(minutes);
+    let seen = watched.unwrap_or(all);
+    let declared = day.map(|day| day.noon_utc);
     let gap = declared.map(|noon| hours::difference(noon, seen.centre).abs());
     let is_enough = u32::try_from(seen.days).is_ok_and(|days| days >= rules.hours_days);
-    let is_centred = seen.concentration > rules.hours_concentration;
-    let is_sure = is_enough && is_centred;
-    let nearest = gap.map(|gap| gap - seen.half_interval.unwrap_or(12.0));
+    let is_centred = watched.is_some() && seen.concentration > rules.hours_concentration;
     let mut evidence = Vec::new();
-    if let (true, Some(declared), Some(gap), Some(nearest)) = (is_sure, declared, gap, nearest)
-        && nearest > apart
-    {
-        let decibans = if nearest > far_apart {
-            weights.far
-        } else {
-            weights.near
-        };
-        let what = format!(
-            "the centre of the driven hours is {} UTC, give or take {:.1} h (95 %, {} days), that of the declared working day {}: \
-             {gap:.1} h apart",
-            clock(seen.centre),
-            seen.half_interval.unwrap_or_default(),
-            seen.days,
-            clock(declared)
-        );
-        evidence.push(item("hours", what, decibans, host));
-    }
-    evidence.extend(unbroken(&seen, weights, host));
+    let compared = declared
+        .filter(|_| is_enough && is_centred)
+        .and_then(|declared| compared(&seen, declared, rules, host));
+    evidence.extend(compared);
+    // What nobody watched can only make a pause shorter.
+    evidence.extend(unbroken(&all, weights, host));
     let change = host.asset.as_ref().and_then(|asset| asset.clock_change);
     let moved = change.map(|change| {
         if is_centred {
             week::moved(minutes, seen.centre, change)
         } else {
-            Err("the driven hours have no centre")
+            Err("the driven hours have no centre, or the captures do not cover the declared ones")
         }
     });
     if let Some(Ok(moved)) = &moved
@@ -109,13 +101,18 @@ fn mismatch(host: &HostView, minutes: &[u32], rules: &Rules) -> Option<Finding> 
     let first = evidence.first()?.what.clone();
     let weight: f64 = evidence.iter().map(|item| item.weight.0).sum();
     if let Some(Err(why)) = moved {
-        let what = format!("whether the driven hours follow the declared zone's clocks: {why}");
-        let mut hidden = item("clock_change", what, 0.0, host);
-        hidden.state = State::NotObservable;
-        evidence.push(hidden);
+        evidence.push(Evidence {
+            state: State::NotObservable,
+            ..item(
+                "clock_change",
+                format!("whether the driven hours follow the declared zone's clocks: {why}"),
+                0.0,
+                host,
+            )
+        });
     }
     let rest_days = is_centred
-        .then(|| week::rest_days(minutes, seen.centre).ok())
+        .then(|| week::rest_days(minutes, seen.centre, &|day| is_watched(host, seen.centre, day)).ok())
         .flatten();
     Some(Finding {
         id: ContentId::of(&[b"schedule", &host.id.0.to_be_bytes()]),
@@ -146,7 +143,7 @@ fn mismatch(host: &HostView, minutes: &[u32], rules: &Rules) -> Option<Finding> 
             concentration: rounded(seen.concentration),
             days: u32::try_from(seen.days).unwrap_or(u32::MAX),
             hours_a_day: rounded(seen.hours_a_day),
-            longest_run_hours: rounded(seen.longest_run),
+            longest_run_hours: rounded(all.longest_run),
             since: host.seen.0,
             declared_noon_utc: declared.map(rounded),
             rest_days,
@@ -157,6 +154,31 @@ fn mismatch(host: &HostView, minutes: &[u32], rules: &Rules) -> Option<Finding> 
     })
 }
 
+/// The item of hours that lie apart from the declared ones, even at the near end of their interval.
+fn compared(seen: &Hours, declared: f64, rules: &Rules, host: &HostView) -> Option<Evidence> {
+    let weights = &rules.findings.schedule;
+    let [apart, far_apart] = rules.hours;
+    let gap = hours::difference(declared, seen.centre).abs();
+    let nearest = gap - seen.half_interval.unwrap_or(12.0);
+    if nearest <= apart {
+        return None;
+    }
+    let decibans = if nearest > far_apart {
+        weights.far
+    } else {
+        weights.near
+    };
+    let what = format!(
+        "the centre of the driven hours is {} UTC, give or take {:.1} h (95 %, {} days), that of the declared working day {}: {gap:.1} h \
+         apart",
+        clock(seen.centre),
+        seen.half_interval.unwrap_or_default(),
+        seen.days,
+        clock(declared)
+    );
+    Some(item("hours", what, decibans, host))
+}
+
 fn item(measure: &str, what: String, weight: f64, host: &HostView) -> Evidence {
     let mut item = Evidence::observed(Family::Time, what, Decibans(weight), &[], Some(host.seen.0));
     item.measure = Some(measure.to_owned());
@@ -165,6 +187,15 @@ fn item(measure: &str, what: String, weight: f64, host: &HostView) -> Evidence {
 
 fn rounded(value: f64) -> f64 {
     (value * 100.0).round() / 100.0
+}
+
+/// Whether captures ran for the usual hours around a centre on a day. Without a row in the inventory nobody asks.
+fn is_watched(host: &HostView, centre: f64, day: u32) -> bool {
+    let around = WorkingDay {
+        noon_utc: centre,
+        hours: USUAL_HOURS,
+    };
+    host.asset.is_none() || host.watched.has_day(day, Some(around))
 }
 
 /// An hour of the day as a clock shows it.
@@ -181,16 +212,27 @@ fn clock(hour: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::profile::Asset;
     use crate::model::time::SECOND;
+    use crate::model::watched::Stretches;
+
+    /// Captures from one hour to another of each of a hundred days.
+    fn daily(from: i64, to: i64) -> Stretches {
+        let at = |day: i64, hour: i64| Timestamp::from_parts((19_990 + day) * 86_400 + hour * 3_600, 0);
+        Stretches::of((0..100).map(|day| (at(day, from), at(day, to))).collect())
+    }
 
     /// A host that is driven for eight hours from `hour` UTC on `days` days; its declared day has its middle at 19:00 UTC.
     fn found(days: i64, hour: i64, length: i64) -> Option<Finding> {
+        found_in(daily(0, 24), days, hour, length)
+    }
+
+    fn found_in(watched: Stretches, days: i64, hour: i64, length: i64) -> Option<Finding> {
         let host = HostView {
             asset: Some(Asset {
                 declared_noon_utc: Some(19.0),
                 ..Asset::default()
             }),
+            watched,
             ..HostView::default()
         };
         let spans: Vec<_> = (0..days)
@@ -207,7 +249,7 @@ mod tests {
     #[test]
     fn hours_that_stay_when_the_declared_clocks_change_are_told_and_too_few_days_say_so() {
         // Forty days from 15:00 to 23:00 UTC; the zone's clocks go forward on the twentieth or on the last but one.
-        let of = |changed_on: i64, moves: bool| {
+        let in_stretches = |watched: &Stretches, changed_on: i64, moves: bool| {
             let spans: Vec<_> = (0..40)
                 .map(|day| {
                     let moved = if moves && day >= changed_on { 3_600 } else { 0 };
@@ -225,10 +267,12 @@ mod tests {
                     }),
                     ..Asset::default()
                 }),
+                watched: watched.clone(),
                 ..HostView::default()
             };
             mismatch(&host, &minutes(spans.into_iter()), Rules::shipped())
         };
+        let of = |changed_on, moves| in_stretches(&daily(0, 24), changed_on, moves);
         let finding = of(20, false).unwrap();
         assert_eq!(finding.evidence[0].measure.as_deref(), Some("clock_change"));
         let schedule = finding.schedule.unwrap();
@@ -236,6 +280,8 @@ mod tests {
         assert_eq!(schedule.rest_days, Some(Vec::new()));
         assert!(of(20, true).is_none(), "follows");
         assert!(of(38, false).is_none(), "not enough days");
+        // Captures at noon show the same hours before and behind the change, whatever the hours are.
+        assert!(in_stretches(&daily(16, 18), 20, false).is_none());
     }
 
     #[test]
@@ -249,6 +295,15 @@ mod tests {
         assert_eq!(schedule.days, 6);
         assert!((schedule.gap_hours.unwrap() - 10.25).abs() < 0.1, "{schedule:?}");
         assert!(schedule.interval_hours.unwrap() < 0.5);
+    }
+
+    #[test]
+    fn hours_that_the_capture_cut_are_not_somebodys() {
+        // From 01:00 to 09:00 UTC, seen from 00:00 to 10:00: the declared day from 15:00 to 23:00 was not.
+        assert!(found_in(daily(0, 10), 6, 1, 8).is_none());
+        // An hour and a half of a working day that is as declared.
+        assert!(found_in(daily(15, 17), 6, 15, 2).is_none());
+        assert!(found_in(daily(1, 23), 6, 1, 8).is_some());
     }
 
     #[test]

@@ -168,6 +168,8 @@ pub(super) fn finding(joined: Joined<'_>, knowledge: &Knowledge<'_>) -> Option<(
             *end = (*end).clamp(first, group.last.max(first));
         }
     }
+    let is_session = group.has_hint(RoleHint::Session) && group.is_answered && group.flows > 0;
+    let is_in_use = is_session || group.is_tunnel;
     let rules = &knowledge.rules.findings;
     let mut confidence = confidence(&group, rules);
     let mut score = group.score();
@@ -240,6 +242,7 @@ pub(super) fn finding(joined: Joined<'_>, knowledge: &Knowledge<'_>) -> Option<(
         relays,
         instance,
         is_private_server,
+        is_in_use,
         windows: group.windows,
         control_excess_ms: delays.excess_ms.ok_or(delays.hidden),
         transport_ms: delays.transport_ms,

@@ -15,7 +15,7 @@ use super::recognise::{self, PROTOCOL, Recognised, text_value};
 use super::{HostView, Knowledge, session_finding, ssh_tunnel};
 use crate::model::address::Address;
 use crate::model::fact::{FieldId, Side, Value};
-use crate::model::finding::Finding;
+use crate::model::finding::{Finding, FindingKind};
 use crate::model::flow::{FlowRecord, OpenerJudgement};
 use crate::model::frame::FrameRef;
 use crate::model::identity::ContentId;
@@ -61,6 +61,8 @@ pub struct Session {
     pub instance: Option<String>,
     /// Whether that instance is a server somebody runs himself.
     pub is_private_server: bool,
+    /// Whether its own traffic answered like a session's: more than a client that calls home.
+    pub is_in_use: bool,
     /// Ten-second windows.
     pub windows: Windows,
     /// By how many milliseconds the loop is longer than the path to the relay; why that is not known.
@@ -171,6 +173,7 @@ impl Sessions {
         recognised: &[Recognised<'_>],
         community_id: &str,
     ) {
+        let is_tunnel = recognised.iter().any(speaks_tunnel);
         for one in recognised {
             if one.tool.class.finding.is_none() {
                 continue;
@@ -180,7 +183,7 @@ impl Sessions {
             let ends = [client, server.filter(|_| server != client)];
             for (index, local) in ends.into_iter().enumerate() {
                 if let Some(local) = local {
-                    self.count(local, index == 0, observation, one, community_id);
+                    self.count(local, index == 0, observation, (one, is_tunnel), community_id);
                 }
             }
         }
@@ -191,7 +194,7 @@ impl Sessions {
         local: LocalIndex,
         local_is_client: bool,
         observation: &Observation<'_>,
-        recognised: &Recognised<'_>,
+        (recognised, is_tunnel): (&Recognised<'_>, bool),
         community_id: &str,
     ) {
         let (flow, tool) = (observation.flow, recognised.tool);
@@ -243,7 +246,9 @@ impl Sessions {
             group.told_led_by_local = group.told_led_by_local.saturating_add(u64::from(is_led_by_local));
         }
         group.ssh.add(flow, local_is_client);
-        group.is_answered |= flow.payload_bytes.iter().all(|bytes| *bytes > 0);
+        let is_answered = flow.payload_bytes.iter().all(|bytes| *bytes > 0);
+        group.is_answered |= is_answered;
+        group.is_tunnel |= is_tunnel && is_answered;
         if group.flow_ids.len() < MOST_FLOW_IDS {
             group.flow_ids.push(flow.id);
         }
@@ -370,6 +375,12 @@ impl Sessions {
         }
         (findings, sessions)
     }
+}
+
+/// Whether a flow speaks the protocol of a tunnel, whoever runs its server.
+fn speaks_tunnel(recognised: &Recognised<'_>) -> bool {
+    session_finding::kind_of(recognised.tool) == Some(FindingKind::Vpn)
+        && recognised.seen.iter().any(|seen| seen.group == PROTOCOL)
 }
 
 /// Whether both ends of a tool call a vendor's servers: then the peer's address is a relay's, not a person's. Names that only

@@ -89,13 +89,7 @@ impl<'a> Subject<'a> {
     /// The declared site of an asset, where it is a site and not a word for "elsewhere".
     #[must_use]
     pub fn site_of<'b>(&self, asset: &'b Asset) -> Option<&'b str> {
-        let site = asset.record.site.as_deref()?;
-        let is_remote = self
-            .rules
-            .remote_sites
-            .iter()
-            .any(|word| word.eq_ignore_ascii_case(site));
-        (!site.is_empty() && !is_remote).then_some(site)
+        asset.site_but(&self.rules.remote_sites)
     }
 
     /// The one site at which all machines are declared.

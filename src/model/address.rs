@@ -149,6 +149,8 @@ pub enum SpaceKind {
     L2tp = 4,
     /// Session of PPPoE (16 bits).
     Pppoe = 5,
+    /// Inside of tunnels into which only a foreign address sends: its word, and nobody else's. The identifier tells the two ends.
+    Stranger = 6,
 }
 
 /// What keeps equal addresses apart: VLAN tags and a tunnel's network identifier, packed into one word.
@@ -159,6 +161,9 @@ pub enum SpaceKind {
 pub struct AddressSpace(pub u64);
 
 impl AddressSpace {
+    /// Kind and identifier.
+    const IDENTIFIER: u64 = 0xf << 24 | 0xffff_ffff << 28;
+
     /// Adds a VLAN tag inside those already there; a third and deeper one replaces the inner.
     #[must_use]
     pub const fn with_vlan(self, id: u16) -> Self {
@@ -173,7 +178,20 @@ impl AddressSpace {
     /// Sets the tunnel's network identifier; the innermost one that separates spaces counts.
     #[must_use]
     pub const fn with_identifier(self, kind: SpaceKind, identifier: u32) -> Self {
-        Self(self.0 & !(0xf << 24 | 0xffff_ffff << 28) | (kind as u64) << 24 | (identifier as u64) << 28)
+        Self(self.0 & !Self::IDENTIFIER | (kind as u64) << 24 | (identifier as u64) << 28)
+    }
+
+    /// The same tags with the network identifier of another space.
+    #[must_use]
+    pub const fn with_identifier_of(self, other: Self) -> Self {
+        Self(self.0 & !Self::IDENTIFIER | other.0 & Self::IDENTIFIER)
+    }
+
+    /// Whether these are addresses that only a stranger speaks of ([`SpaceKind::Stranger`]): whatever they say, no machine of ours
+    /// was seen.
+    #[must_use]
+    pub const fn is_strangers(self) -> bool {
+        self.0 >> 24 & 0xf == SpaceKind::Stranger as u64
     }
 
     /// VLAN identifiers, outermost first.
@@ -199,7 +217,7 @@ impl AddressSpace {
     pub const fn identifier(self) -> Option<u32> {
         #[expect(clippy::cast_possible_truncation, reason = "masked to 32 bits")]
         let identifier = (self.0 >> 28) as u32;
-        if self.0 >> 24 & 0xf == 0 {
+        if self.0 >> 24 & 0xf == 0 || self.is_strangers() {
             None
         } else {
             Some(identifier)
@@ -219,6 +237,19 @@ mod tests {
             .with_identifier(SpaceKind::Vni, 0xff_ffff);
         assert_eq!(space.vlans(), [Some(100), Some(4_095)]);
         assert_eq!(space.identifier(), Some(0xff_ffff));
+        assert!(!space.is_strangers());
+        let told = space.with_identifier(SpaceKind::Stranger, 7);
+        assert!(told.is_strangers());
+        assert_eq!((told.vlans(), told.identifier()), (space.vlans(), None));
+        let tagged = AddressSpace::default()
+            .with_identifier(SpaceKind::Stranger, 7)
+            .with_vlan(3);
+        assert_eq!(
+            tagged.with_identifier_of(space),
+            AddressSpace::default()
+                .with_vlan(3)
+                .with_identifier(SpaceKind::Vni, 0xff_ffff)
+        );
         assert_ne!(AddressSpace::default(), AddressSpace::default().with_vlan(0));
     }
 

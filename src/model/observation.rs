@@ -77,8 +77,8 @@ pub struct ServerName {
     pub lifetime: Option<u32>,
 }
 
-/// Index of a local address in the observers' table; a host is one or several of these, resolved at the end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// Index of a local address, while one holder has it, in the observers' table; a host is one or several of these, resolved at the end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LocalIndex(pub u32);
 
 /// A flow that was placed: which of its ends are ours, and what its server is called.

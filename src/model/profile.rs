@@ -10,7 +10,9 @@ use super::finding::{Activity, Role};
 use super::host::{AssetRecord, HostName};
 use super::identity::ContentId;
 use super::observable::Observable;
+use super::router::Router;
 use super::time::{SECOND, Timestamp};
+use super::watched::{Stretches, USUAL_HOURS, WorkingDay};
 use super::week::ClockChange;
 use std::sync::Arc;
 
@@ -42,6 +44,8 @@ pub struct Asset {
     pub region: Option<String>,
     /// Middle of the declared working day in hours UTC, 0 to 24.
     pub declared_noon_utc: Option<f64>,
+    /// How many hours it has; none where only a time zone is declared.
+    pub declared_hours: Option<f64>,
     /// A change of the declared time zone's clocks while the captures ran.
     pub clock_change: Option<ClockChange>,
     /// Tools that the inventory allows on this machine.
@@ -55,6 +59,23 @@ pub struct Asset {
 }
 
 impl Asset {
+    /// The declared working day, as far as the inventory says when it is.
+    #[must_use]
+    pub fn working_day(&self) -> Option<WorkingDay> {
+        self.declared_noon_utc.map(|noon_utc| WorkingDay {
+            noon_utc,
+            hours: self.declared_hours.unwrap_or(USUAL_HOURS),
+        })
+    }
+
+    /// The declared site, where it is a site and not one of these words for "elsewhere".
+    #[must_use]
+    pub fn site_but(&self, elsewhere: &[String]) -> Option<&str> {
+        let site = self.record.site.as_deref()?;
+        let is_elsewhere = elsewhere.iter().any(|word| word.eq_ignore_ascii_case(site));
+        (!site.is_empty() && !is_elsewhere).then_some(site)
+    }
+
     /// Whether the row says where the machine is on this day: it holds, and nobody is declared to travel.
     #[must_use]
     pub fn holds_on(&self, day: u32) -> bool {
@@ -71,8 +92,8 @@ impl Asset {
 /// A router through which a host talked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Gateway {
-    /// Its link address.
-    pub mac: MacAddress,
+    /// Which it is.
+    pub router: Router,
     /// Days on which the host used it.
     pub days: Days,
 }
@@ -99,6 +120,8 @@ pub struct Egress {
     pub address: Address,
     /// Days on which the host used it.
     pub days: Days,
+    /// Whether policy or inventory declare it as an exit or a site of many: wherever they are, people go out there.
+    pub is_declared: bool,
     /// Kind of network, where something knows it.
     pub kind: Option<NetworkKind>,
     /// Which database or list said so.
@@ -224,9 +247,9 @@ pub struct InstalledTool {
 pub struct Coverage {
     /// Share, 0 to 1.
     pub share: f64,
-    /// Minutes with human activity that it rests on.
+    /// Minutes with human activity that it rests on, on days that were watched if there are any.
     pub active_minutes: u32,
-    /// Distinct days of these.
+    /// Distinct days of these that were watched ([`Stretches::has_day`]).
     pub days: u32,
 }
 
@@ -292,9 +315,9 @@ pub struct HostProfile {
     pub first_seen: Timestamp,
     /// Last sight.
     pub last_seen: Timestamp,
-    /// Stretches in which a capture that knows it was running, in order and apart: what "too short" is measured by. Two
+    /// Stretches in which a capture that knows it was running: what "too short" and "absent" are measured by. Two
     /// captures of an hour, a day apart, are two hours and not a day.
-    pub watched: Vec<(Timestamp, Timestamp)>,
+    pub watched: Stretches,
     /// Addresses, sorted.
     pub ips: Vec<Address>,
     /// Link address, where seen on its own segment.
@@ -363,12 +386,15 @@ impl HostProfile {
     /// Minutes for which it was watched.
     #[must_use]
     pub fn watched_minutes(&self) -> f64 {
-        let seconds = self
-            .watched
-            .iter()
-            .map(|(first, last)| (last.since(*first) / SECOND).max(0))
-            .fold(0, i64::saturating_add);
-        f64::from(u32::try_from(seconds).unwrap_or(u32::MAX)) / 60.0
+        self.watched.minutes()
+    }
+
+    /// Days on which it was seen and its working day was watched, or where none is declared as many hours as one has.
+    #[must_use]
+    pub fn watched_days(&self) -> usize {
+        let declared = self.asset.seen().and_then(Asset::working_day);
+        let days = self.days.iter();
+        days.filter(|day| self.watched.has_day(**day, declared)).count()
     }
 
     /// Sessions in which its screen was sent.

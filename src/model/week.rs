@@ -31,6 +31,9 @@ pub const LEAST_SPAN: u32 = 21;
 /// Days with activity among them.
 const LEAST_ACTIVE: usize = 10;
 
+/// Times that each weekday must have been watched.
+const LEAST_SEEN: f64 = 3.0;
+
 /// A weekday with less of the usual activity than this is a day of rest.
 const REST: f64 = 0.2;
 
@@ -86,8 +89,13 @@ fn by_day(minutes: &[u32], centre: f64) -> BTreeMap<u32, Vec<u32>> {
     days
 }
 
-/// Weekdays (of the UTC date of the middle of the hours) on which next to nothing was done; sorted minutes since 1970 and the hours' centre.
-pub fn rest_days(minutes: &[u32], centre: f64) -> Result<Vec<&'static str>, &'static str> {
+/// Weekdays (of the UTC date of the middle of the hours) on which next to nothing was done; sorted minutes since 1970 and the hours'
+/// centre. Days that were not watched are no days of rest.
+pub fn rest_days(
+    minutes: &[u32],
+    centre: f64,
+    is_watched: &dyn Fn(u32) -> bool,
+) -> Result<Vec<&'static str>, &'static str> {
     let days = by_day(minutes, centre);
     let (Some(first), Some(last)) = (days.keys().next(), days.keys().next_back()) else {
         return Err(TOO_FEW);
@@ -96,14 +104,17 @@ pub fn rest_days(minutes: &[u32], centre: f64) -> Result<Vec<&'static str>, &'st
         return Err(TOO_FEW);
     }
     let mut sums = [(0.0, 0.0); 7];
-    for number in *first..=*last {
+    for number in (*first..=*last).filter(|number| is_watched(*number)) {
         let active = days.get(&number).map_or(0, Vec::len);
         if let Some((sum, count)) = sums.get_mut((number % 7) as usize) {
             *sum += f64::from(u32::try_from(active).unwrap_or(u32::MAX));
             *count += 1.0;
         }
     }
-    let usual = sums.map(|(sum, count)| sum / f64::max(count, 1.0));
+    if sums.iter().any(|(_, count)| *count < LEAST_SEEN) {
+        return Err(TOO_FEW);
+    }
+    let usual = sums.map(|(sum, count)| sum / count);
     let mut sorted = usual;
     sorted.sort_by(f64::total_cmp);
     // With at most three days of rest the median is a working day.
@@ -218,14 +229,21 @@ mod tests {
         let mut chance = Chance(77);
         let saturday_and_sunday = |weekday| weekday != 2 && weekday != 3;
         let list = weeks(28, |_| 900.0, saturday_and_sunday, &mut chance);
-        assert_eq!(rest_days(&list, centre(&list)), Ok(vec!["Saturday", "Sunday"]));
+        assert_eq!(
+            rest_days(&list, centre(&list), &|_| true),
+            Ok(vec!["Saturday", "Sunday"])
+        );
         let friday = weeks(28, |_| 900.0, |weekday| weekday != 1, &mut chance);
-        assert_eq!(rest_days(&friday, centre(&friday)), Ok(vec!["Friday"]));
+        assert_eq!(rest_days(&friday, centre(&friday), &|_| true), Ok(vec!["Friday"]));
         let every = weeks(28, |_| 900.0, |_| true, &mut chance);
-        assert_eq!(rest_days(&every, centre(&every)), Ok(Vec::new()));
+        assert_eq!(rest_days(&every, centre(&every), &|_| true), Ok(Vec::new()));
         let short = weeks(14, |_| 900.0, saturday_and_sunday, &mut chance);
-        assert_eq!(rest_days(&short, centre(&short)), Err(TOO_FEW));
-        assert_eq!(rest_days(&[], 12.0), Err(TOO_FEW));
+        assert_eq!(rest_days(&short, centre(&short), &|_| true), Err(TOO_FEW));
+        assert_eq!(rest_days(&[], 12.0, &|_| true), Err(TOO_FEW));
+        // No capture at week-ends: who works on every day has no day of rest for it.
+        let working = weeks(28, |_| 900.0, saturday_and_sunday, &mut chance);
+        let on_workdays = |day: u32| saturday_and_sunday((day % 7) as usize);
+        assert_eq!(rest_days(&working, centre(&working), &on_workdays), Err(TOO_FEW));
     }
 
     #[test]
@@ -233,7 +251,7 @@ mod tests {
         let mut chance = Chance(5);
         // From 20:00 to 04:00, none that begins on Saturday evening: its middle is at midnight.
         let list = weeks(28, |_| 1_205.0, |weekday| weekday != 2, &mut chance);
-        let rest = rest_days(&list, centre(&list)).unwrap();
+        let rest = rest_days(&list, centre(&list), &|_| true).unwrap();
         assert_eq!(rest.len(), 1, "{rest:?}");
     }
 

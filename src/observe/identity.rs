@@ -1,12 +1,13 @@
 //! From addresses to machines: which local addresses belong to one link address, and which link addresses are
 //! routers' and belong to nobody behind them.
 //!
-//! A link address that carried packets of several foreign networks, or of many local addresses, is a router's; the
-//! addresses behind it stay hosts of their own. All others make their addresses one machine.
+//! Which link address an address belongs to is judged at the end ([`super::owners`]); the addresses behind a router stay hosts
+//! of their own.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::locals::{Locals, Sighting};
+use super::owners::Owners;
 use crate::model::address::{Address, MacAddress};
 use crate::model::egress::Sightings;
 use crate::model::few::Few;
@@ -14,13 +15,7 @@ use crate::model::identity::ContentId;
 use crate::model::observation::LocalIndex;
 
 /// Foreign networks after which a link address counts as a router's: one may be a host's own public address.
-const FOREIGN_NETWORKS: usize = 2;
-
-/// Local IPv4 addresses after which a link address counts as a router's (a host with containers has a few).
-const LOCAL_ADDRESSES: usize = 6;
-
-/// Local IPv4 addresses that a router may claim to be its own.
-const ROUTER_ADDRESSES: usize = 2;
+pub(super) const FOREIGN_NETWORKS: usize = 2;
 
 /// Local addresses that are remembered because a link address merely carried their packets.
 const MOST_CARRIED: usize = 64;
@@ -28,13 +23,24 @@ const MOST_CARRIED: usize = 64;
 /// Names, and announcements, that are remembered of one link address.
 const MOST_SAID: usize = 64;
 
+/// How a local address comes to be a link address's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Claim {
+    /// It carried packets from there, as routers do too.
+    Carried,
+    /// It said so itself (ARP), as routers do for others too (RFC 1027).
+    Said,
+    /// A DHCP server gave it the address.
+    Leased,
+}
+
 /// What is remembered of one link address.
 #[derive(Clone, Debug, Default)]
-struct Station {
-    /// Local addresses that it carried or owns, with whether that came from ARP or DHCP, which are sure.
-    locals: Few<LocalIndex, bool>,
+pub(super) struct Station {
+    /// Local addresses that it carried or claims, with how sure that is.
+    pub(super) locals: Few<LocalIndex, Claim>,
     /// Foreign networks (/24, /48) whose packets it carried.
-    foreign: BTreeSet<[u8; 16]>,
+    pub(super) foreign: BTreeSet<[u8; 16]>,
     /// Names that it gave itself.
     names: BTreeMap<(&'static str, String), Sighting>,
     /// What it announced of itself, by field.
@@ -64,6 +70,8 @@ pub struct Host {
     pub mac: Option<MacAddress>,
     /// Its entries in the table of local addresses.
     pub locals: Vec<LocalIndex>,
+    /// Those of its addresses that other machines had too, before or after it or in another house.
+    pub shared: Vec<Address>,
     /// Names with their sources.
     pub names: BTreeMap<(&'static str, String), Sighting>,
     /// What it announced of itself, by the field that said it.
@@ -117,7 +125,7 @@ impl Identity {
         if let Some(local) = local {
             // A few more than make a router are enough to know one by.
             if station.locals.len() < MOST_CARRIED {
-                station.locals.or_insert_with(local, || false);
+                station.locals.or_insert_with(local, || Claim::Carried);
             }
         } else if station.foreign.len() < FOREIGN_NETWORKS {
             let mut network = address.0;
@@ -131,12 +139,22 @@ impl Identity {
         }
     }
 
-    /// ARP or DHCP says that this link address has this local address.
-    pub fn owns(&mut self, mac: MacAddress, local: LocalIndex) {
+    /// This link address says that it has this local address (ARP).
+    pub fn claims(&mut self, mac: MacAddress, local: LocalIndex) {
+        self.claimed(mac, local, Claim::Said);
+    }
+
+    /// DHCP says that this link address has this local address.
+    pub fn holds_lease(&mut self, mac: MacAddress, local: LocalIndex) {
+        self.claimed(mac, local, Claim::Leased);
+    }
+
+    fn claimed(&mut self, mac: MacAddress, local: LocalIndex, how: Claim) {
         if let Some(station) = self.station(mac)
             && station.locals.len() < 1_024
         {
-            station.locals.extend([(local, true)]);
+            let known = station.locals.or_insert_with(local, || how);
+            *known = how.max(*known);
         }
     }
 
@@ -183,39 +201,8 @@ impl Identity {
     #[must_use]
     pub fn resolve(&self, locals: &Locals) -> Vec<Host> {
         let stations = self.sorted();
-        let mut owner: BTreeMap<LocalIndex, MacAddress> = BTreeMap::new();
-        let mut routers = BTreeSet::new();
-        for (mac, station) in &stations {
-            let carried_v4 = station
-                .locals
-                .iter()
-                .filter(|(local, _)| locals.address(**local).is_v4())
-                .count();
-            let is_router = station.foreign.len() >= FOREIGN_NETWORKS || carried_v4 > LOCAL_ADDRESSES;
-            if is_router {
-                routers.insert(*mac);
-            }
-            // A router that answers ARP for others (RFC 1027) claims them all: then none of its claims tells which is its own.
-            let claims_v4 = station
-                .locals
-                .iter()
-                .filter(|(local, is_sure)| **is_sure && locals.address(**local).is_v4())
-                .count();
-            let is_believed = !is_router || claims_v4 <= ROUTER_ADDRESSES;
-            for (local, is_sure) in station.locals.iter() {
-                if *is_sure && is_believed || !is_router {
-                    // Of two claims the sure one counts, then the smaller address, so that order does not.
-                    let rival = owner.get(local).and_then(|rival| stations.get(rival));
-                    let rival_is_sure = rival
-                        .and_then(|rival| rival.locals.get(local))
-                        .copied()
-                        .unwrap_or(false);
-                    if rival.is_none() || *is_sure && !rival_is_sure {
-                        owner.insert(*local, *mac);
-                    }
-                }
-            }
-        }
+        let mut owners = Owners::new(&stations, locals);
+        let owner = owners.resolve();
         let mut hosts: BTreeMap<ContentId, Host> = BTreeMap::new();
         for (index, entry) in locals.iter() {
             let mac = owner.get(&index).copied();
@@ -223,12 +210,18 @@ impl Identity {
                 Some(mac) => ContentId::of(&[b"mac", &mac.0, &entry.space.0.to_be_bytes()]),
                 None => ContentId::of(&[b"ip", &entry.address.0, &entry.space.0.to_be_bytes()]),
             };
+            if owners.empty.contains(&index) {
+                continue;
+            }
             let host = hosts.entry(id).or_insert_with(|| Host {
                 id,
                 mac,
                 ..Host::default()
             });
             host.locals.push(index);
+            if owners.several.contains(&index) && !host.shared.contains(&entry.address) {
+                host.shared.push(entry.address);
+            }
             for (name, seen) in &entry.names {
                 host.names.entry(name.clone()).or_insert(*seen);
             }
@@ -236,7 +229,7 @@ impl Identity {
                 host.announced.entry(announcement.clone()).or_insert(*seen);
             }
             if let Some(mac) = mac {
-                host.is_router = routers.contains(&mac);
+                host.is_router = owners.routers.contains(&mac);
                 if let Some(station) = stations.get(&mac) {
                     for (name, seen) in &station.names {
                         host.names.entry(name.clone()).or_insert(*seen);
@@ -251,25 +244,15 @@ impl Identity {
         }
         hosts.into_values().collect()
     }
-
-    /// Link addresses that forward other machines' packets.
-    pub fn routers<'a>(&'a self, locals: &'a Locals) -> impl Iterator<Item = MacAddress> + 'a {
-        self.sorted().into_iter().filter_map(|(mac, station)| {
-            let carried_v4 = station
-                .locals
-                .iter()
-                .filter(|(local, _)| locals.address(**local).is_v4())
-                .count();
-            (station.foreign.len() >= FOREIGN_NETWORKS || carried_v4 > LOCAL_ADDRESSES).then_some(mac)
-        })
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::address::AddressSpace;
+    use crate::model::time::Timestamp;
 
+    const NOW: Timestamp = Timestamp(1);
     const LAPTOP: MacAddress = MacAddress([2, 0, 0, 0, 0, 1]);
     const ROUTER: MacAddress = MacAddress([2, 0, 0, 0, 0, 9]);
 
@@ -278,9 +261,14 @@ mod tests {
         let mut locals = Locals::new(&[], 100);
         let mut identity = Identity::new(100);
         let space = AddressSpace::default();
-        let first = locals.place(space, Address::from_v4([192, 168, 0, 5]));
-        let second = locals.place(space, "fe80::5".parse::<std::net::IpAddr>().unwrap().into());
-        let behind = locals.place(space, Address::from_v4([10, 9, 9, 9]));
+        let first = locals.place(space, Address::from_v4([192, 168, 0, 5]), LAPTOP, NOW);
+        let second = locals.place(
+            space,
+            "fe80::5".parse::<std::net::IpAddr>().unwrap().into(),
+            LAPTOP,
+            NOW,
+        );
+        let behind = locals.place(space, Address::from_v4([10, 9, 9, 9]), ROUTER, NOW);
         identity.carried(LAPTOP, first, Address::from_v4([192, 168, 0, 5]));
         identity.carried(LAPTOP, second, Address::default());
         identity.carried(ROUTER, behind, Address::from_v4([10, 9, 9, 9]));
@@ -298,7 +286,6 @@ mod tests {
                 .iter()
                 .any(|host| host.mac.is_none() && host.locals == [behind.unwrap()])
         );
-        assert_eq!(identity.routers(&locals).collect::<Vec<_>>(), [ROUTER]);
     }
 
     #[test]
@@ -308,12 +295,18 @@ mod tests {
         let guests: Vec<LocalIndex> = (1..=5)
             .map(|last| {
                 locals
-                    .place(AddressSpace::default(), Address::from_v4([192, 168, 0, last]))
+                    .claim(
+                        AddressSpace::default(),
+                        Address::from_v4([192, 168, 0, last]),
+                        ROUTER,
+                        NOW,
+                    )
                     .unwrap()
+                    .0
             })
             .collect();
         for guest in &guests {
-            identity.owns(ROUTER, *guest);
+            identity.claims(ROUTER, *guest);
         }
         for last in [1, 2] {
             identity.carried(ROUTER, None, Address::from_v4([198, 51, last, 1]));
@@ -321,5 +314,73 @@ mod tests {
         let hosts = identity.resolve(&locals);
         assert_eq!(hosts.len(), guests.len());
         assert!(hosts.iter().all(|host| host.mac.is_none()));
+    }
+
+    #[test]
+    fn who_leased_address_after_address_is_no_router_and_who_carries_as_many_is_one() {
+        let made = |is_leased: bool| {
+            let mut locals = Locals::new(&[], 100);
+            let mut identity = Identity::new(100);
+            for last in 1..=9 {
+                let address = Address::from_v4([192, 168, 0, last]);
+                if is_leased {
+                    let (local, _) = locals
+                        .claim(AddressSpace::default(), address, LAPTOP, NOW)
+                        .unwrap();
+                    identity.holds_lease(LAPTOP, local);
+                } else {
+                    let local = locals.place(AddressSpace::default(), address, LAPTOP, NOW);
+                    identity.carried(LAPTOP, local, address);
+                }
+            }
+            identity.resolve(&locals).len()
+        };
+        assert_eq!((made(true), made(false)), (1, 9));
+    }
+
+    #[test]
+    fn a_machine_has_an_ipv6_address_a_day_and_a_router_carries_many_at_once() {
+        let made = |at_once: bool| {
+            let mut locals = Locals::new(&[], 100);
+            let mut identity = Identity::new(100);
+            for number in 0..30_u8 {
+                let mut octets = [0; 16];
+                octets[0] = 0xfd;
+                octets[15] = number;
+                let from = if at_once { 0 } else { i64::from(number) * 10 };
+                let local = locals.place(AddressSpace::default(), Address(octets), LAPTOP, NOW);
+                locals.count(local.unwrap(), Timestamp(from), Timestamp(from + 9), 1, 1);
+                identity.carried(LAPTOP, local, Address(octets));
+            }
+            identity.resolve(&locals).len()
+        };
+        assert_eq!((made(false), made(true)), (1, 30));
+    }
+
+    #[test]
+    fn an_address_that_two_claim_without_sending_for_themselves_is_the_claimants_of_then() {
+        let mut locals = Locals::new(&[], 100);
+        let mut identity = Identity::new(100);
+        let address = Address::from_v4([192, 168, 0, 5]);
+        let space = AddressSpace::default();
+        let other = MacAddress([2, 0, 0, 0, 0, 2]);
+        // Packets without link addresses, as a raw capture has them.
+        let mut claim = |locals: &mut Locals, mac, at| {
+            let (local, _) = locals.claim(space, address, mac, Timestamp(at)).unwrap();
+            locals.heard(local, Timestamp(at));
+            identity.holds_lease(mac, local);
+        };
+        let before = locals.place(space, address, MacAddress::ABSENT, NOW).unwrap();
+        locals.count(before, NOW, NOW, 5, 5);
+        claim(&mut locals, LAPTOP, 10);
+        claim(&mut locals, other, 20);
+        let first = locals.place(space, address, MacAddress::ABSENT, Timestamp(15));
+        let second = locals.place(space, address, MacAddress::ABSENT, Timestamp(25));
+        let hosts = identity.resolve(&locals);
+        let of = |mac| hosts.iter().find(|host| host.mac == mac).unwrap();
+        assert!(of(Some(LAPTOP)).locals.contains(&first.unwrap()));
+        assert!(of(Some(other)).locals.contains(&second.unwrap()));
+        assert_eq!(of(None).locals, [before], "nobody knows whose it was before");
+        assert!(hosts.iter().all(|host| host.shared == [address]));
     }
 }

@@ -13,7 +13,7 @@ use super::names::{Names, normalised};
 use crate::model::address::{Address, MacAddress};
 use crate::model::fact::{Fact, FactIter, Field, FieldId, Value};
 use crate::model::frame::FrameRef;
-use crate::model::observation::EventHeader;
+use crate::model::observation::{EventHeader, LocalIndex};
 use crate::model::time::Timestamp;
 
 const DNS_ANSWER: FieldId = FieldId::of("dns.answer");
@@ -76,7 +76,10 @@ pub fn from_event(
     names: &mut Names,
     identity: &mut Identity,
 ) {
-    if let Some(local) = locals.place(header.space, header.from.address) {
+    if header.space.is_strangers() {
+        return;
+    }
+    if let Some(local) = sender(header, locals) {
         locals.heard(local, header.at);
         let [mac, _] = header.macs;
         if locals.is_new_carrier(local, mac) {
@@ -84,7 +87,7 @@ pub fn from_event(
         }
     }
     match header.protocol {
-        "dhcp" => dhcp(header, facts, locals, identity),
+        "dhcp" => dhcp(header, facts, locals, names, identity),
         "arp" => arp(header, facts, locals, identity),
         "ndp" => ndp(facts, locals),
         "nbns" => nbns(header, facts, locals),
@@ -92,10 +95,30 @@ pub fn from_event(
     }
 }
 
+/// The local address that a packet came from, if it is one.
+pub(super) fn sender(header: &EventHeader, locals: &mut Locals) -> Option<LocalIndex> {
+    let [mac, _] = header.macs;
+    locals.place(header.space, header.from.address, mac, header.at)
+}
+
+/// The local address that a packet went to, if it is one.
+pub(super) fn receiver(header: &EventHeader, locals: &mut Locals) -> Option<LocalIndex> {
+    let [_, mac] = header.macs;
+    locals.place(header.space, header.to.address, mac, header.at)
+}
+
+/// A local address of which a packet speaks: the sender's own, or another.
+fn spoken_of(address: Address, header: &EventHeader, locals: &mut Locals) -> Option<LocalIndex> {
+    if address == header.from.address {
+        return sender(header, locals);
+    }
+    locals.place(header.space, address, MacAddress::ABSENT, header.at)
+}
+
 /// A machine that answers its neighbours' questions asks for them, not for itself.
 fn answers(header: &EventHeader, locals: &mut Locals) {
     if header.from.port == DNS_PORT
-        && let Some(server) = locals.place(header.space, header.from.address)
+        && let Some(server) = sender(header, locals)
         && locals.is_local(header.to.address)
         && let Some(entry) = locals.get_mut(server)
         && !entry.roles.contains(RESOLVER)
@@ -142,7 +165,7 @@ fn single(
             }
         }
         (DNS_QUERY, _) => {
-            if let Some(local) = locals.place(header.space, header.from.address)
+            if let Some(local) = sender(header, locals)
                 && let Some(entry) = locals.get_mut(local)
             {
                 entry.questions = entry.questions.saturating_add(1);
@@ -154,7 +177,7 @@ fn single(
                 LLMNR_HOST => "llmnr",
                 _ => "nbns",
             };
-            if let (Some(local), Ok(name)) = (locals.place(header.space, address), std::str::from_utf8(name))
+            if let (Some(local), Ok(name)) = (spoken_of(address, header, locals), std::str::from_utf8(name))
                 && let Some(entry) = locals.get_mut(local)
             {
                 entry.add_name(source, &normalised(name), sighting);
@@ -183,7 +206,7 @@ fn single(
             };
             // The answer goes to who asked; what it names is how the asker looks from outside.
             if !locals.is_local(address)
-                && let Some(local) = locals.place(header.space, header.to.address)
+                && let Some(local) = receiver(header, locals)
                 && let Some(entry) = locals.get_mut(local)
             {
                 entry.goes_out_from(address, how, sighting);
@@ -213,7 +236,7 @@ fn announced(
             .map(|known| known.name)
     };
     if let Some(name) = among(&OF_ADDRESS) {
-        if let Some(local) = locals.place(header.space, header.from.address)
+        if let Some(local) = sender(header, locals)
             && let Some(entry) = locals.get_mut(local)
         {
             entry.announced(name, text, sighting);
@@ -233,7 +256,13 @@ fn mac_of(bytes: &[u8]) -> Option<MacAddress> {
 }
 
 /// DHCP tells names with the client's link address; an acknowledgement ties that to an IP address.
-fn dhcp(header: &EventHeader, facts: FactIter<'_>, locals: &mut Locals, identity: &mut Identity) {
+fn dhcp(
+    header: &EventHeader,
+    facts: FactIter<'_>,
+    locals: &mut Locals,
+    names: &mut Names,
+    identity: &mut Identity,
+) {
     let mut mac = None;
     let mut kind = None;
     let mut address = None;
@@ -264,15 +293,19 @@ fn dhcp(header: &EventHeader, facts: FactIter<'_>, locals: &mut Locals, identity
         }
     }
     if kind == Some(DHCP_ACK)
-        && let Some(server) = locals.place(header.space, header.from.address)
+        && let Some(server) = sender(header, locals)
         && let Some(entry) = locals.get_mut(server)
     {
         entry.roles.insert("dhcp_server");
     }
     if let (Some(mac), Some(address)) = (mac, address) {
-        if let Some(local) = locals.place(header.space, address) {
+        if let Some((local, is_other)) = locals.claim(header.space, address, mac, header.at) {
             locals.heard(local, header.at);
-            identity.owns(mac, local);
+            identity.holds_lease(mac, local);
+            if is_other {
+                // What the holder before had resolved says nothing of where this one goes.
+                names.forget(header.space, address);
+            }
         } else if kind == Some(DHCP_ACK) && !locals.is_local(address) {
             // The outside of a router, or a network that gives its machines public addresses.
             identity.leased(mac, address, (header.source, header.at));
@@ -297,10 +330,10 @@ fn arp(header: &EventHeader, facts: FactIter<'_>, locals: &mut Locals, identity:
         }
     }
     if let (Some(mac), Some(address)) = (mac, address)
-        && let Some(local) = locals.place(header.space, address)
+        && let Some((local, _)) = locals.claim(header.space, address, mac, header.at)
     {
         locals.heard(local, header.at);
-        identity.owns(mac, local);
+        identity.claims(mac, local);
     }
 }
 
@@ -353,7 +386,7 @@ fn nbns(header: &EventHeader, facts: FactIter<'_>, locals: &mut Locals) {
             (NBNS_SUFFIX, Value::Number(suffix)) => {
                 if let Some((name, address, said)) = pending.take()
                     && suffix == WORKSTATION
-                    && let Some(local) = locals.place(header.space, address)
+                    && let Some(local) = spoken_of(address, header, locals)
                     && let Some(entry) = locals.get_mut(local)
                 {
                     entry.add_name("nbns", &name, (said.source, said.at));
@@ -365,184 +398,4 @@ fn nbns(header: &EventHeader, facts: FactIter<'_>, locals: &mut Locals) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::address::{AddressSpace, Endpoint};
-    use crate::model::fact::{FactLog, Side, Stamp};
-
-    const MAC: MacAddress = MacAddress([0x02, 0, 0, 0, 0, 7]);
-    const OWN: Address = Address::from_v4([192, 168, 1, 7]);
-
-    /// What is known after one packet of `protocol` from [`OWN`] that said this.
-    fn learnt(protocol: &'static str, said: &[(&'static str, Value<'_>)]) -> (Locals, Identity) {
-        let header = EventHeader {
-            protocol,
-            macs: [MAC, MacAddress::default()],
-            from: Endpoint {
-                address: OWN,
-                port: 0,
-            },
-            ..EventHeader::default()
-        };
-        learnt_from(&header, said)
-    }
-
-    fn learnt_from(header: &EventHeader, said: &[(&'static str, Value<'_>)]) -> (Locals, Identity) {
-        let mut log = FactLog::default();
-        let stamp = Stamp {
-            at: Timestamp(1),
-            source: FrameRef::default(),
-            side: Side::Client,
-        };
-        for (name, value) in said {
-            log.push(&Field::of_event(name), stamp, value);
-        }
-        let mut locals = Locals::new(&[], 10);
-        let mut identity = Identity::new(10);
-        let mut names = Names::new(10);
-        from_event(header, log.iter(), &mut locals, &mut names, &mut identity);
-        (locals, identity)
-    }
-
-    fn text(text: &'static str) -> Value<'static> {
-        Value::Text {
-            bytes: text.as_bytes(),
-            cut: false,
-        }
-    }
-
-    #[test]
-    fn who_answers_a_neighbours_question_is_a_resolver_and_who_answers_from_elsewhere_is_none() {
-        let answered = |from: Address| {
-            let header = EventHeader {
-                protocol: "dns",
-                from: Endpoint {
-                    address: from,
-                    port: DNS_PORT,
-                },
-                to: Endpoint {
-                    address: OWN,
-                    port: 40_000,
-                },
-                ..EventHeader::default()
-            };
-            let answer = Value::Answer {
-                name: b"www.example.com",
-                address: Address::from_v4([198, 51, 100, 7]),
-                lifetime: 60,
-            };
-            let (mut locals, _) = learnt_from(&header, &[("dns.answer", answer)]);
-            let server = locals.place(header.space, from);
-            server.is_some_and(|server| locals.get_mut(server).unwrap().roles.contains(RESOLVER))
-        };
-        assert!(answered(Address::from_v4([192, 168, 1, 1])));
-        assert!(!answered(Address::from_v4([8, 8, 8, 8])));
-    }
-
-    #[test]
-    fn arp_ties_an_address_to_the_link_address_it_names() {
-        let neighbour = Address::from_v4([192, 168, 1, 9]);
-        let mac = [0x02, 0, 0, 0, 0, 9];
-        let (mut locals, identity) = learnt(
-            "arp",
-            &[
-                ("arp.sender", Value::Endpoint(neighbour, 0)),
-                (
-                    "arp.mac",
-                    Value::Bytes {
-                        bytes: &mac,
-                        on_wire: 6,
-                    },
-                ),
-            ],
-        );
-        let local = locals.place(AddressSpace::default(), neighbour).unwrap();
-        let hosts = identity.resolve(&locals);
-        let owner = hosts.iter().find(|host| host.locals.contains(&local)).unwrap();
-        assert_eq!(owner.mac, Some(MacAddress(mac)));
-    }
-
-    #[test]
-    fn an_answer_about_the_askers_own_address_is_the_askers() {
-        let public = Address::from_v4([203, 0, 113, 7]);
-        for (protocol, field, how) in [
-            ("dns", "dns.own_address", "dns"),
-            ("http", "http.own_address", "http"),
-            ("stun", "stun.mapped", "stun"),
-            ("http", "upnp.external", "upnp"),
-        ] {
-            let header = EventHeader {
-                protocol,
-                to: Endpoint {
-                    address: OWN,
-                    port: 0,
-                },
-                ..EventHeader::default()
-            };
-            let (locals, _) = learnt_from(&header, &[(field, Value::Endpoint(public, 0))]);
-            let (_, own) = locals.iter().next().unwrap();
-            assert_eq!(
-                (own.address, own.public.keys().next()),
-                (OWN, Some(&(public, how))),
-                "{field}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_public_lease_is_the_machines_that_got_it() {
-        let public = Address::from_v4([203, 0, 113, 7]);
-        let lease = |kind| {
-            let mac = Value::Bytes {
-                bytes: &MAC.0,
-                on_wire: 6,
-            };
-            let said = [
-                ("dhcp.type", Value::Number(kind)),
-                ("dhcp.mac", mac),
-                ("dhcp.assigned", Value::Endpoint(public, 0)),
-            ];
-            let (locals, identity) = learnt("dhcp", &said);
-            let hosts = identity.resolve(&locals);
-            hosts.iter().any(|host| host.leased.contains_key(&public))
-        };
-        assert!(lease(5) && !lease(2));
-    }
-
-    #[test]
-    fn what_a_device_announces_keeps_the_field_that_said_it() {
-        for (protocol, field) in [
-            ("mdns", "mdns.service"),
-            ("mdns", "mdns.instance"),
-            ("ssdp", "ssdp.server"),
-            ("lldp", "lldp.system_description"),
-            ("dhcpv6", "dhcpv6.vendor_class"),
-        ] {
-            let (locals, identity) = learnt(protocol, &[(field, text("a word of its own"))]);
-            let hosts = identity.resolve(&locals);
-            let known: Vec<_> = hosts.iter().flat_map(|host| host.announced.keys()).collect();
-            assert_eq!(known, [&(field, "a word of its own".to_owned())], "{field}");
-        }
-        let (locals, identity) = learnt("mdns", &[("mdns.txt", text("model=v4"))]);
-        assert!(
-            identity
-                .resolve(&locals)
-                .iter()
-                .all(|host| host.announced.is_empty())
-        );
-    }
-
-    #[test]
-    fn a_switch_names_itself_by_either_protocol() {
-        for (protocol, field) in [("lldp", "lldp.system_name"), ("cdp", "cdp.device")] {
-            let (locals, identity) = learnt(protocol, &[(field, text("core-1"))]);
-            let hosts = identity.resolve(&locals);
-            assert!(
-                hosts
-                    .iter()
-                    .any(|host| host.names.contains_key(&(protocol, "core-1".to_owned()))),
-                "{field}"
-            );
-        }
-    }
-}
+mod tests;

@@ -8,10 +8,12 @@
 //! The order in which things are told: all events of a block, then the flows that ended in it. A name counts for a flow
 //! when its answer came before the flow began, so late records lose nothing.
 
+mod holders;
 pub mod identity;
 pub mod learn;
 pub mod locals;
 pub mod names;
+mod owners;
 pub mod presence;
 pub mod starts;
 pub mod streams;
@@ -32,6 +34,7 @@ use crate::model::flow::FlowRecord;
 use crate::model::loss::Losses;
 use crate::model::observation::{EventHeader, LocalIndex, NameSource, Observation, ServerName};
 use crate::model::reverse_name::ReverseNames;
+use crate::model::router::Router;
 use crate::model::tunnel_end::TunnelEnd;
 use crate::settings::limits::Limits;
 
@@ -69,6 +72,9 @@ impl Observers {
 
     /// Takes what a packet told about hosts.
     pub fn event(&mut self, header: &EventHeader, facts: FactIter<'_>) {
+        if header.space.is_strangers() {
+            return;
+        }
         self.starts.event(header, facts.clone());
         learn::from_event(
             header,
@@ -82,8 +88,10 @@ impl Observers {
     /// Takes from which lines machines of ours go out whose packets were seen inside of tunnels.
     pub fn tunnels(&mut self, ends: Vec<TunnelEnd>) {
         for end in ends {
+            let latest = end.seen.days.last_key_value().map(|(_, (_, last))| *last);
+            let at = latest.unwrap_or_default();
             if !self.locals.is_local(end.outer)
-                && let Some(local) = self.locals.place(end.space, end.inner)
+                && let Some(local) = self.locals.place(end.space, end.inner, MacAddress::ABSENT, at)
                 && let Some(entry) = self.locals.get_mut(local)
             {
                 entry.comes_through(end.outer, end.seen);
@@ -104,9 +112,21 @@ impl Observers {
 
     /// Places a flow.
     pub fn flow<'a>(&mut self, flow: &'a FlowRecord) -> Observation<'a> {
+        if flow.space.is_strangers() {
+            return Observation {
+                flow,
+                locals: [None, None],
+                server_name: self.server_name(flow),
+            };
+        }
         self.streams.add(flow);
-        let client = self.locals.place(flow.space, flow.client.address);
-        let server = self.locals.place(flow.space, flow.server.address);
+        let [client_mac, server_mac] = flow.macs;
+        let client = self
+            .locals
+            .place(flow.space, flow.client.address, client_mac, flow.start);
+        let server = self
+            .locals
+            .place(flow.space, flow.server.address, server_mac, flow.start);
         for (index, (local, mac)) in [client, server].into_iter().zip(flow.macs).enumerate() {
             let sent = index == 0 || flow.packets.get(index).is_some_and(|packets| *packets > 0);
             let address = if index == 0 {
@@ -122,6 +142,10 @@ impl Observers {
                 let out = flow.bytes.get(index).copied().unwrap_or(0);
                 let inward = flow.bytes.get(other).copied().unwrap_or(0);
                 self.locals.count(local, flow.start, flow.end, out, inward);
+                // Tools set the time to live of other protocols to find routes or to stay on the link.
+                if sent && flow.tcp.is_some() {
+                    self.locals.hops(local, flow.ttl.get(index).copied().unwrap_or(0));
+                }
                 let handshake = flow.tcp.as_ref().and_then(|tcp| {
                     if index == 0 {
                         tcp.client_rtt
@@ -139,7 +163,8 @@ impl Observers {
             && peer_mac.is_present()
             && !peer_mac.is_group()
         {
-            self.locals.through(client, peer_mac, flow.start);
+            let router = Router::new(peer_mac, flow.space, flow.frames.first.capture);
+            self.locals.through(client, router, flow.start);
         }
         let server_name = self.server_name(flow);
         Observation {
@@ -212,7 +237,7 @@ impl Observers {
 
     /// Enters the client of a flow that has no local end, because the flow turned out to matter.
     pub fn enter_client(&mut self, flow: &FlowRecord) -> Option<LocalIndex> {
-        let local = self.locals.enter(flow.space, flow.client.address)?;
+        let local = self.locals.enter(flow.space, flow.client.address, flow.start)?;
         let [out, inward] = flow.bytes;
         self.locals.count(local, flow.start, flow.end, out, inward);
         Some(local)
@@ -221,13 +246,13 @@ impl Observers {
     /// The local address that a packet went to, if it is one.
     #[must_use]
     pub fn receiver(&mut self, header: &EventHeader) -> Option<LocalIndex> {
-        self.locals.place(header.space, header.to.address)
+        learn::receiver(header, &mut self.locals)
     }
 
     /// The local address that a packet came from, if it is one.
     #[must_use]
     pub fn sender(&mut self, header: &EventHeader) -> Option<LocalIndex> {
-        self.locals.place(header.space, header.from.address)
+        learn::sender(header, &mut self.locals)
     }
 
     /// The name that a local address had resolved for a remote one at a moment, if any.
@@ -258,6 +283,10 @@ impl Observers {
     #[must_use]
     pub fn hosts(&self, losses: &mut Losses) -> Vec<Host> {
         losses.add("addresses beyond the bound on hosts", self.locals.refused());
+        losses.add(
+            "changes of an address's holder beyond the bound",
+            self.locals.crowded(),
+        );
         losses.add(
             "connections beyond the bound on traces of people",
             self.presence.refused,

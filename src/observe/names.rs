@@ -41,6 +41,8 @@ struct Answer {
 #[derive(Debug, Default)]
 struct Generation {
     askers: HashMap<(AddressSpace, Address), u32, Hashed>,
+    /// Number of the next asker.
+    next: u32,
     names: HashSet<Arc<str>, Hashed>,
     /// The latest answer of each asker and address.
     latest: HashMap<(u32, Address), u32, Hashed>,
@@ -62,6 +64,15 @@ impl Generation {
             Some((place, answer))
         })
         .take(MOST_ANSWERS)
+    }
+
+    fn number(&mut self, space: AddressSpace, asker: Address) -> u32 {
+        let next = &mut self.next;
+        *self.askers.entry((space, asker)).or_insert_with(|| {
+            let number = *next;
+            *next = next.saturating_add(1);
+            number
+        })
     }
 
     fn name(&mut self, name: &str) -> Arc<str> {
@@ -123,8 +134,7 @@ impl Names {
         if self.young.answers.len() >= self.most {
             self.old = std::mem::take(&mut self.young);
         }
-        let count = u32::try_from(self.young.askers.len()).unwrap_or(END);
-        let asker_number = *self.young.askers.entry((space, asker)).or_insert(count);
+        let asker_number = self.young.number(space, asker);
         let key = (asker_number, address);
         if !self.young.latest.contains_key(&key) {
             // What the old generation knew goes on to count.
@@ -161,6 +171,12 @@ impl Names {
                 earlier: END,
             },
         );
+    }
+
+    /// From now on another machine has this address: what was told there before is not its knowledge.
+    pub fn forget(&mut self, space: AddressSpace, asker: Address) {
+        self.young.askers.remove(&(space, asker));
+        self.old.askers.remove(&(space, asker));
     }
 
     /// Looks an asker and an address up, so that they are at hand when their flow comes.

@@ -1,11 +1,13 @@
 //! The end of an analysis: from observers and detectors to the finished case.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use super::controllers::session_sights;
 use super::host_record::{names, record};
 use super::{declared, quiet, received};
 use crate::cluster;
-use crate::detect::place::watched_vpn;
+use crate::detect::place;
 use crate::detect::{Concluded, Detectors, HostView, Knowledge, place_record};
 use crate::explain::damage::Received;
 use crate::explain::weights::Weights;
@@ -17,22 +19,22 @@ use crate::model::egress::{OwnAddress, Sightings, day_of};
 use crate::model::finding::Finding;
 use crate::model::frame::FrameRef;
 use crate::model::group::Group;
-use crate::model::host::{AssetRecord, HostName, HostRecord};
+use crate::model::host::{HostName, HostRecord};
 use crate::model::identity::ContentId;
 use crate::model::latency::Near;
 use crate::model::loss::Losses;
 use crate::model::observation::LocalIndex;
-use crate::model::profile::{Asset, ControllerPlace, ControllerPlaceKind, HostProfile, NetworkKind};
+use crate::model::profile::{HostProfile, NetworkKind};
 use crate::model::threads::Threads;
 use crate::model::time::{Nanoseconds, Timestamp};
 use crate::model::vantage::Vantage;
+use crate::model::watched::Stretches;
 use crate::observe::Observers;
 use crate::observe::identity::Host;
 use crate::observe::locals::RESOLVER;
-use crate::profile::{self, EgressSight, SessionSight, Sight, Watched};
+use crate::profile::{self, EgressSight, Sight, Watched};
 use crate::settings::inventory::Inventory;
 use crate::settings::policy::SiteKind;
-use crate::signatures::entry::VpnService;
 
 /// What the end needs to know beside the detectors.
 pub struct Ending<'a> {
@@ -48,7 +50,7 @@ pub struct Ending<'a> {
     pub is_incident: bool,
     /// Packets and bytes that the captures gave and lost.
     pub received: Received,
-    /// First and last packet of each capture.
+    /// When the captures ran.
     pub spans: Vec<(Timestamp, Timestamp)>,
     /// How many threads may work.
     pub threads: Threads,
@@ -94,7 +96,11 @@ pub fn conclude_with_grounds(
 ) -> (Case, Grounds) {
     let hosts = observers.hosts(losses);
     let threads = ending.threads;
-    let views: Vec<HostView> = threads.map(hosts.iter().collect(), |host| view(host, observers, ending));
+    let stretches = Stretches::of(ending.spans.clone());
+    let elsewhere: Arc<[String]> = ending.weights.rules.remote_sites.as_slice().into();
+    let views: Vec<HostView> = threads.map(hosts.iter().collect(), |host| {
+        placed_in_time(view(host, observers, ending), &stretches, &elsewhere)
+    });
     let is_placed = ending.vantage.is_some() || !views.is_empty();
     let vantage = super::vantage::judge(ending.vantage, &views, observers);
     let knowledge = declared::placed(
@@ -115,11 +121,11 @@ pub fn conclude_with_grounds(
         .collect();
     let others = hosts.len().saturating_sub(notable.len());
     let sights: Vec<Sight> = threads.map(notable.clone(), |(host, view)| {
-        sight(host, view, seen, &concluded, ending)
+        sight(host, view, seen, &concluded)
     });
-    let sessions = session_sights(&views, &concluded, ending);
+    let sessions = session_sights(&views, &concluded, &knowledge);
     let watched = Watched {
-        spans: profile::stretches(ending.spans.clone()),
+        stretches,
         has_inventory: ending.inventory.is_some(),
         vantage: vantage.name,
     };
@@ -151,7 +157,7 @@ pub fn conclude_with_grounds(
         let mut explainer = quiet::Explainer::new(&watched, ending.weights, &circumstances);
         let quiet = hosts.iter().zip(&views).zip(&is_quiet);
         records.extend(quiet.filter(|(_, is_quiet)| **is_quiet).map(|((host, view), _)| {
-            let sight = sight(host, view, seen, &concluded, ending);
+            let sight = sight(host, view, seen, &concluded);
             let explanation = explainer.explain(&sight);
             record(host, view, seen, &concluded, &[], Some(&explanation))
         }));
@@ -204,7 +210,21 @@ fn addresses(host: &Host, observers: &Observers) -> Vec<Address> {
         .map(|local| observers.locals().address(*local))
         .collect();
     list.sort_unstable();
+    // One address may have stood in the table twice, with others' turns between.
+    list.dedup();
     list
+}
+
+/// A machine with a row in the inventory, with what its row is compared by.
+fn placed_in_time(view: HostView, stretches: &Stretches, elsewhere: &Arc<[String]>) -> HostView {
+    if view.asset.is_none() {
+        return view;
+    }
+    HostView {
+        elsewhere: Arc::clone(elsewhere),
+        watched: stretches.meeting(view.seen),
+        ..view
+    }
 }
 
 fn view(host: &Host, observers: &Observers, ending: &Ending<'_>) -> HostView {
@@ -230,27 +250,18 @@ fn view(host: &Host, observers: &Observers, ending: &Ending<'_>) -> HostView {
     let named: Vec<HostName> = names(host);
     let hostnames: Vec<&str> = named.iter().map(|name| name.name.as_str()).collect();
     let asset = ending.inventory.and_then(|inventory| {
-        let all: Vec<std::net::IpAddr> = ips.iter().map(|ip| ip.to_ip()).collect();
+        let ip = |address: &Address| address.to_ip();
+        let all: Vec<std::net::IpAddr> = ips.iter().map(ip).collect();
+        let shared: Vec<std::net::IpAddr> = host.shared.iter().map(ip).collect();
         inventory
-            .find(host.mac, &all, &hostnames, (day_of(seen.0), day_of(seen.1)))
-            .map(|(asset, how)| Asset {
-                record: AssetRecord {
-                    asset: asset.asset.clone(),
-                    assignee: asset.assignee.clone(),
-                    country: asset.country.clone(),
-                    site: asset.site.clone(),
-                    employer: asset.employer.clone(),
-                    matched_by: how.name().to_owned(),
-                },
-                coordinates: asset.coordinates,
-                region: asset.region.clone(),
-                declared_noon_utc: declared::noon_utc(asset, &ending.spans),
-                clock_change: declared::clock_change(asset, &ending.spans),
-                allowed_tools: asset.allowed_tools.clone(),
-                allowed_egress: asset.allowed_egress.iter().map(ToString::to_string).collect(),
-                valid: asset.valid,
-                travel: asset.travel.clone(),
-            })
+            .find(
+                host.mac,
+                &all,
+                &shared,
+                &hostnames,
+                (day_of(seen.0), day_of(seen.1)),
+            )
+            .and_then(|(rows, how)| declared::asset(&rows, how, &ending.spans))
     });
     public.extend(host.leased.iter().map(|(address, seen)| OwnAddress {
         address: *address,
@@ -284,6 +295,8 @@ fn view(host: &Host, observers: &Observers, ending: &Ending<'_>) -> HostView {
             .collect(),
         public,
         asset,
+        elsewhere: Arc::default(),
+        watched: Stretches::default(),
         is_resolver,
         near,
         seen: if seen.0 > seen.1 {
@@ -327,15 +340,14 @@ fn sight(
     view: &HostView,
     (observers, knowledge): (&Observers, &Knowledge<'_>),
     concluded: &Concluded,
-    ending: &Ending<'_>,
 ) -> Sight {
     let mut gateways: BTreeMap<_, BTreeSet<u32>> = BTreeMap::new();
     let mut public: BTreeMap<Address, BTreeSet<u32>> = BTreeMap::new();
     let mut has_asked = false;
     for local in host.locals.iter().filter_map(|local| observers.local(*local)) {
         has_asked |= local.questions > 0;
-        for (mac, days) in local.gateways.iter() {
-            gateways.entry(*mac).or_default().extend(days);
+        for (router, days) in local.gateways.iter() {
+            gateways.entry(*router).or_default().extend(days);
         }
     }
     // An address that is the machine's own on its network says nothing of where it goes out.
@@ -353,7 +365,7 @@ fn sight(
         names: names(host),
         asset: view.asset.clone(),
         stands_in: (view.ips.iter())
-            .find_map(|ip| ending.knowledge.policy.site_of(ip.to_ip()))
+            .find_map(|ip| knowledge.policy.site_of(ip.to_ip()))
             .and_then(|site| kind_of(site.kind)),
         gateways,
         egress: public
@@ -372,6 +384,7 @@ fn sight(
                 EgressSight {
                     address,
                     days: days.into_iter().collect(),
+                    is_declared: place::is_shared_by_declaration(view, address, knowledge),
                     kind,
                     source,
                     is_default_database_only: is_default,
@@ -399,7 +412,7 @@ const fn kind_of(site: SiteKind) -> Option<NetworkKind> {
     }
 }
 
-fn network_kind(kind: GeoKind) -> Option<NetworkKind> {
+pub(super) fn network_kind(kind: GeoKind) -> Option<NetworkKind> {
     Some(match kind.name() {
         "vpn" | "tor" | "privacy-relay" => NetworkKind::Vpn,
         "hosting" => NetworkKind::Hosting,
@@ -408,92 +421,4 @@ fn network_kind(kind: GeoKind) -> Option<NetworkKind> {
         "mobile" | "satellite" => NetworkKind::Shared,
         _ => return None,
     })
-}
-
-fn session_sights(views: &[HostView], concluded: &Concluded, ending: &Ending<'_>) -> Vec<SessionSight> {
-    let by_id: BTreeMap<ContentId, &HostView> = views.iter().map(|view| (view.id, view)).collect();
-    concluded
-        .sessions
-        .iter()
-        .map(|session| {
-            let finding = concluded.findings.get(session.finding);
-            let host = by_id.get(&session.host).copied();
-            let tool = finding.and_then(|finding| ending.knowledge.catalogue.tool(&finding.tool));
-            SessionSight {
-                finding: session.finding,
-                relays: session.relays.clone(),
-                instance: session
-                    .instance
-                    .clone()
-                    .map(|name| (name, session.is_private_server)),
-                controller_place: finding.and_then(|finding| controller_place(finding, host?, ending)),
-                control_excess_ms: Some(session.control_excess_ms),
-                transport_ms: session.transport_ms,
-                is_consumer_vpn: tool.is_some_and(|tool| tool.vpn_service > VpnService::No),
-                is_watched_vpn: tool.is_some_and(|tool| watched_vpn::is_watched(tool, &ending.knowledge)),
-            }
-        })
-        .collect()
-}
-
-/// Where a controller sits in relation to the machine: behind a VPN service that reports name, on the same network, in a data
-/// centre, in another country than the assignee's.
-fn controller_place(finding: &Finding, host: &HostView, ending: &Ending<'_>) -> Option<ControllerPlace> {
-    let controller = finding.controller.as_ref()?;
-    let ip = controller.address.to_ip();
-    let place = ending.knowledge.geo.place(ip);
-    if let Some(exit) = watched_vpn::exit(controller.address, place.as_ref(), &ending.knowledge) {
-        return Some(ControllerPlace {
-            kind: ControllerPlaceKind::WatchedVpn,
-            country: place
-                .and_then(|place| place.country)
-                .map(|country| country.to_string()),
-            organisation: Some(exit.provider),
-            source: exit.source,
-            is_default_database_only: exit.is_default_database_only,
-        });
-    }
-    let Some(place) = place else {
-        let is_inside = views_local(controller.address, host);
-        return is_inside.then(|| ControllerPlace {
-            kind: ControllerPlaceKind::SameRegion,
-            country: None,
-            organisation: None,
-            source: "the address itself: the same private network".to_owned(),
-            is_default_database_only: false,
-        });
-    };
-    let record = place_record(&place);
-    let claimed = host.asset.as_ref().and_then(|asset| asset.record.country.clone());
-    let is_rented = place
-        .kind
-        .and_then(network_kind)
-        .is_some_and(|kind| matches!(kind, NetworkKind::Vpn | NetworkKind::Hosting));
-    let (kind, is_default) = if is_rented {
-        (ControllerPlaceKind::Hosting, place.network_is_default())
-    } else {
-        match (claimed, &record.country) {
-            (Some(claimed), Some(country)) if !claimed.eq_ignore_ascii_case(country) => {
-                (ControllerPlaceKind::Foreign, place.country_is_default())
-            }
-            (Some(_), Some(_)) => (ControllerPlaceKind::SameRegion, place.country_is_default()),
-            _ => return None,
-        }
-    };
-    Some(ControllerPlace {
-        kind,
-        country: record.country.clone(),
-        organisation: record.as_org.clone(),
-        source: record.source.clone().unwrap_or_default(),
-        is_default_database_only: is_default,
-    })
-}
-
-/// Whether an address is private like the host's own.
-fn views_local(address: Address, host: &HostView) -> bool {
-    let is_private = |address: Address| match address.to_ip() {
-        std::net::IpAddr::V4(ip) => ip.is_private() || ip.is_link_local(),
-        std::net::IpAddr::V6(ip) => ip.is_unique_local() || ip.is_unicast_link_local(),
-    };
-    is_private(address) && host.ips.iter().any(|ip| is_private(*ip))
 }

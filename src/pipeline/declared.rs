@@ -2,15 +2,20 @@
 //! middle.
 
 use crate::detect::{HostView, Knowledge};
+use crate::model::host::AssetRecord;
+use crate::model::profile;
 use crate::model::reverse_name::ReverseNames;
 use crate::model::sphere::CapturePoint;
 use crate::model::time::{Nanoseconds, Timestamp};
 use crate::model::vantage::Vantage;
 use crate::model::week::ClockChange;
-use crate::settings::inventory::Asset;
+use crate::settings::inventory::{Asset, MatchedBy, WorkHours};
 
 /// Hours that are assumed where only a time zone is declared: 09:00 to 17:00, in minutes of the day.
-const USUAL: (u16, u16) = (540, 1_020);
+const USUAL: WorkHours = WorkHours {
+    start: 540,
+    end: 1_020,
+};
 
 /// Changes of a zone that are looked through; some change nothing but a name.
 const MOST_CHANGES: usize = 4;
@@ -19,25 +24,30 @@ const MOST_CHANGES: usize = 4;
 const DAY: u16 = 1_440;
 
 /// Middle of the declared working day in hours UTC, with the time zone's offset in the middle of the capture.
-pub(super) fn noon_utc(asset: &Asset, spans: &[(Timestamp, Timestamp)]) -> Option<f64> {
+fn noon_utc(asset: &Asset, spans: &[(Timestamp, Timestamp)]) -> Option<f64> {
     let first = spans.iter().map(|(first, _)| *first).min()?;
     let last = spans.iter().map(|(_, last)| *last).max()?;
     let zone = asset.timezone.as_ref()?;
-    let (start, end) = asset.work_hours.map_or(USUAL, |hours| (hours.start, hours.end));
-    let length = if end > start {
-        end - start
-    } else {
-        end + DAY - start
-    };
-    let local = (f64::from(start) + f64::from(length) / 2.0) / 60.0;
+    let hours = asset.work_hours.unwrap_or(USUAL);
+    let local = f64::from(hours.start) / 60.0 + length(hours) / 2.0;
     let middle = first.plus(last.since(first) / 2);
     let at = jiff::Timestamp::from_nanosecond(i128::from(middle.0)).ok()?;
     let offset = f64::from(zone.to_offset(at).seconds()) / 3_600.0;
     Some((local - offset).rem_euclid(24.0))
 }
 
+/// Hours of a working day; one that ends before it begins goes over midnight.
+fn length(hours: WorkHours) -> f64 {
+    let minutes = if hours.end > hours.start {
+        hours.end.saturating_sub(hours.start)
+    } else {
+        hours.end.saturating_add(DAY).saturating_sub(hours.start)
+    };
+    f64::from(minutes) / 60.0
+}
+
 /// The first change of the declared zone's clocks while the captures ran.
-pub(super) fn clock_change(asset: &Asset, spans: &[(Timestamp, Timestamp)]) -> Option<ClockChange> {
+fn clock_change(asset: &Asset, spans: &[(Timestamp, Timestamp)]) -> Option<ClockChange> {
     let first = spans.iter().map(|(first, _)| *first).min()?;
     let last = spans.iter().map(|(_, last)| *last).max()?;
     let zone = asset.timezone.as_ref()?;
@@ -52,6 +62,74 @@ pub(super) fn clock_change(asset: &Asset, spans: &[(Timestamp, Timestamp)]) -> O
         at,
         expected: f64::from(offset - change.offset().seconds()) / 3_600.0,
     })
+}
+
+/// What the inventory declares of a machine. Of one that changed hands while the captures ran, only what all its rows say: what was seen
+/// is not told apart by holder. What either allows is allowed.
+pub(super) fn asset(
+    rows: &[&Asset],
+    how: MatchedBy,
+    spans: &[(Timestamp, Timestamp)],
+) -> Option<profile::Asset> {
+    let mut all = rows.iter().map(|row| of_row(row, how, spans));
+    let first = all.next()?;
+    Some(all.fold(first, |known, next| profile::Asset {
+        record: AssetRecord {
+            asset: common(known.record.asset, next.record.asset.as_ref()),
+            assignee: common(known.record.assignee, next.record.assignee.as_ref()),
+            country: common(known.record.country, next.record.country.as_ref()),
+            site: common(known.record.site, next.record.site.as_ref()),
+            employer: common(known.record.employer, next.record.employer.as_ref()),
+            matched_by: known.record.matched_by,
+        },
+        coordinates: common(known.coordinates, next.coordinates.as_ref()),
+        region: common(known.region, next.region.as_ref()),
+        declared_noon_utc: common(known.declared_noon_utc, next.declared_noon_utc.as_ref()),
+        declared_hours: common(known.declared_hours, next.declared_hours.as_ref()),
+        clock_change: common(known.clock_change, next.clock_change.as_ref()),
+        allowed_tools: union(known.allowed_tools, next.allowed_tools),
+        allowed_egress: union(known.allowed_egress, next.allowed_egress),
+        valid: (
+            known.valid.0.zip(next.valid.0).map(|(one, other)| one.min(other)),
+            known.valid.1.zip(next.valid.1).map(|(one, other)| one.max(other)),
+        ),
+        travel: union(known.travel, next.travel),
+    }))
+}
+
+fn common<T: PartialEq>(one: Option<T>, other: Option<&T>) -> Option<T> {
+    one.filter(|one| other == Some(one))
+}
+
+fn union<T: PartialEq>(mut one: Vec<T>, other: Vec<T>) -> Vec<T> {
+    for value in other {
+        if !one.contains(&value) {
+            one.push(value);
+        }
+    }
+    one
+}
+
+fn of_row(asset: &Asset, how: MatchedBy, spans: &[(Timestamp, Timestamp)]) -> profile::Asset {
+    profile::Asset {
+        record: AssetRecord {
+            asset: asset.asset.clone(),
+            assignee: asset.assignee.clone(),
+            country: asset.country.clone(),
+            site: asset.site.clone(),
+            employer: asset.employer.clone(),
+            matched_by: how.name().to_owned(),
+        },
+        coordinates: asset.coordinates,
+        region: asset.region.clone(),
+        declared_noon_utc: noon_utc(asset, spans),
+        declared_hours: asset.work_hours.map(length),
+        clock_change: clock_change(asset, spans),
+        allowed_tools: asset.allowed_tools.clone(),
+        allowed_egress: asset.allowed_egress.iter().map(ToString::to_string).collect(),
+        valid: asset.valid,
+        travel: asset.travel.clone(),
+    }
 }
 
 /// The knowledge with the place of the capture point: the user's own word, else the one declared site of all hosts of the
@@ -97,7 +175,6 @@ pub(super) fn placed<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::inventory::WorkHours;
     use crate::settings::policy::{Policy, Site, SiteKind};
 
     #[test]
@@ -153,6 +230,31 @@ mod tests {
     }
 
     #[test]
+    fn of_a_machine_that_changed_hands_only_what_both_rows_say_is_declared_and_what_either_allows_is_allowed()
+    {
+        let row = |assignee: &str, country: &str, tool: &str, valid| Asset {
+            asset: Some("LT-1".to_owned()),
+            assignee: Some(assignee.to_owned()),
+            country: Some(country.to_owned()),
+            employer: Some("Acme".to_owned()),
+            allowed_tools: vec![tool.to_owned()],
+            valid,
+            ..Asset::default()
+        };
+        let ann = row("Ann", "US", "anydesk", (None, Some(10)));
+        let ben = row("Ben", "PT", "rdp", (Some(11), Some(20)));
+        let both = asset(&[&ann, &ben], MatchedBy::Mac, &[]).unwrap();
+        assert_eq!(both.record.asset.as_deref(), Some("LT-1"));
+        assert_eq!(both.record.employer.as_deref(), Some("Acme"));
+        assert_eq!((both.record.assignee, both.record.country), (None, None));
+        assert_eq!(both.allowed_tools, ["anydesk", "rdp"]);
+        assert_eq!(both.valid, (None, Some(20)));
+        let one = asset(&[&ben], MatchedBy::Mac, &[]).unwrap();
+        assert_eq!(one.record.country.as_deref(), Some("PT"));
+        assert_eq!(asset(&[], MatchedBy::Mac, &[]), None);
+    }
+
+    #[test]
     fn without_a_time_zone_nothing_is_declared() {
         assert_eq!(noon_utc(&Asset::default(), &[Default::default()]), None);
     }
@@ -172,7 +274,7 @@ mod tests {
         let hosts: Vec<HostView> = addresses
             .iter()
             .map(|address| {
-                let mut asset = crate::model::profile::Asset::default();
+                let mut asset = profile::Asset::default();
                 asset.record.site = Some("office".to_owned());
                 HostView {
                     ips: vec![address.parse::<std::net::IpAddr>().unwrap().into()],

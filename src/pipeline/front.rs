@@ -82,6 +82,13 @@ impl Reader {
         }
     }
 
+    /// With these networks as ours, instead of the private ranges.
+    #[must_use]
+    pub fn with_local(mut self, networks: &[ipnet::IpNet]) -> Self {
+        self.decoder = self.decoder.with_local(networks);
+        self
+    }
+
     /// What decoding did not understand, by cause, and what it saw.
     #[must_use]
     pub fn decoding(&self) -> (&Losses, Counters) {

@@ -7,6 +7,7 @@
 pub mod analysis;
 pub mod clock;
 pub mod conclude;
+mod controllers;
 mod declared;
 pub mod front;
 mod heads;

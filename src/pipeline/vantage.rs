@@ -8,9 +8,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::detect::HostView;
-use crate::model::address::{Address, MacAddress};
+use crate::model::address::Address;
 use crate::model::egress::line;
 use crate::model::identity::ContentId;
+use crate::model::router::Router;
 use crate::model::summary::VantageRecord;
 use crate::model::vantage::Vantage;
 use crate::observe::Observers;
@@ -48,7 +49,7 @@ pub(super) fn judge(given: Option<Vantage>, views: &[HostView], observers: &Obse
             judged_by: "as it was given".to_owned(),
         };
     }
-    let mut routers: BTreeMap<(MacAddress, u32), Exits> = BTreeMap::new();
+    let mut routers: BTreeMap<(Router, u32), Exits> = BTreeMap::new();
     let goes_out = |view: &&HostView| view.public.iter().any(|own| own.how != "own");
     for view in views.iter().filter(goes_out) {
         let locals = view.locals.iter().filter_map(|index| observers.local(*index));

@@ -4,17 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Sight;
-use crate::model::address::MacAddress;
 use crate::model::finding::{Confidence, Finding, FindingKind, Role};
 use crate::model::identity::ContentId;
 use crate::model::observable::Observable;
 use crate::model::profile::KvmSeen;
+use crate::model::router::Router;
 
 /// IP KVMs behind one router that are kept: more than any house has, so that whoever announces thousands costs nothing.
 const MOST_KVMS: usize = 64;
 
 /// IP KVMs by the router through which they talk.
-pub(super) type ByRouter = BTreeMap<MacAddress, Arc<[KvmSeen]>>;
+pub(super) type ByRouter = BTreeMap<Router, Arc<[KvmSeen]>>;
 
 /// Whether a finding says that its host is an IP KVM, in use or not: who looks at one's picture is none, and a lead alone makes none.
 pub(super) fn shows_screens(finding: &Finding) -> bool {
@@ -26,7 +26,7 @@ pub(super) fn shows_screens(finding: &Finding) -> bool {
 /// IP KVMs by router. A lead alone (the maker's prefix on a card, a name that others may have) is none.
 pub(super) fn by_router(sights: &[Sight], findings: &[Finding]) -> ByRouter {
     let by_host: BTreeMap<ContentId, &Sight> = sights.iter().map(|sight| (sight.host, sight)).collect();
-    let mut list: BTreeMap<MacAddress, BTreeSet<KvmSeen>> = BTreeMap::new();
+    let mut list: BTreeMap<Router, BTreeSet<KvmSeen>> = BTreeMap::new();
     for finding in findings.iter().filter(|finding| shows_screens(finding)) {
         let Some(sight) = by_host.get(&finding.host) else {
             continue;
@@ -79,11 +79,20 @@ pub(super) fn near(sight: &Sight, kvms: &ByRouter) -> Observable<Arc<[KvmSeen]>>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::address::{AddressSpace, MacAddress};
 
-    const ROUTER: MacAddress = MacAddress([2, 0, 0, 0, 0, 1]);
+    const ROUTER: Router = router(1);
+
+    const fn router(last: u8) -> Router {
+        Router {
+            mac: MacAddress([2, 0, 0, 0, 0, last]),
+            space: AddressSpace(0),
+            capture: None,
+        }
+    }
 
     /// So many boards, each with a finding, behind these routers.
-    fn boards(count: u64, routers: &[MacAddress]) -> (Vec<Sight>, Vec<Finding>) {
+    fn boards(count: u64, routers: &[Router]) -> (Vec<Sight>, Vec<Finding>) {
         (1..=count)
             .map(|number| {
                 let host = ContentId(number);

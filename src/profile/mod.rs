@@ -6,6 +6,7 @@
 mod kvms;
 mod personal;
 mod unattended;
+mod vpn;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,11 +19,12 @@ use crate::model::identity::ContentId;
 use crate::model::observable::Observable;
 use crate::model::profile::{
     Asset, ControllerPlace, ControllerSeen, Days, Egress, Gateway, HostProfile, InstalledTool, Instance,
-    InstanceKind, KvmEvidence, KvmSeen, Minutes, NetworkKind, PersonalMinutes, RemoteSession, VpnPlace,
-    VpnUse,
+    InstanceKind, KvmEvidence, KvmSeen, Minutes, NetworkKind, PersonalMinutes, RemoteSession,
 };
+use crate::model::router::Router;
 use crate::model::time::{SECOND, Timestamp};
 use crate::model::vantage::Vantage;
+use crate::model::watched::Stretches;
 use crate::settings::rules::ActivityRules;
 
 /// Minutes of a day.
@@ -44,7 +46,7 @@ pub struct Sight {
     /// Row of the inventory.
     pub asset: Option<Asset>,
     /// Routers through which it talked, with the days.
-    pub gateways: BTreeMap<MacAddress, BTreeSet<u32>>,
+    pub gateways: BTreeMap<Router, BTreeSet<u32>>,
     /// Its own public addresses: when each was seen, and what is known of its network.
     pub egress: Vec<EgressSight>,
     /// What kind of network the policy declares for its place.
@@ -72,6 +74,8 @@ pub struct EgressSight {
     pub address: Address,
     /// Days on which it was seen, sorted.
     pub days: Days,
+    /// Whether policy or inventory declare it as an exit or a site of many.
+    pub is_declared: bool,
     /// Kind of its network, where something knows it.
     pub kind: Option<NetworkKind>,
     /// Which database or list said so.
@@ -90,9 +94,11 @@ pub struct SessionSight {
     /// Instance of the tool.
     pub instance: Option<(String, bool)>,
     /// Where the controller sits.
-    pub controller_place: Option<ControllerPlace>,
+    pub controller_place: Observable<ControllerPlace>,
     /// The tool is sold to consumers for hiding where one is.
     pub is_consumer_vpn: bool,
+    /// Its own traffic answered like a session's: more than a client that calls home.
+    pub is_in_use: bool,
     /// It is a VPN service that public reports on such cases name, or that the policy lists.
     pub is_watched_vpn: bool,
     /// By how many milliseconds the session's loop is longer than its transport; why that is not known.
@@ -104,38 +110,12 @@ pub struct SessionSight {
 /// When captures ran and whether an inventory was given.
 #[derive(Clone, Debug, Default)]
 pub struct Watched {
-    /// First and last packet of each capture, joined where they overlap, in order ([`stretches`]).
-    pub spans: Vec<(Timestamp, Timestamp)>,
+    /// When captures ran.
+    pub stretches: Stretches,
     /// Whether there is an inventory at all.
     pub has_inventory: bool,
     /// Where the captures were taken.
     pub vantage: Vantage,
-}
-
-impl Watched {
-    /// The stretches that know a machine, and those between them.
-    fn of(&self, sight: &Sight) -> Vec<(Timestamp, Timestamp)> {
-        let (from, to) = sight.seen;
-        let spans = self.spans.iter();
-        spans
-            .filter(|(first, last)| *first <= to && *last >= from)
-            .copied()
-            .collect()
-    }
-}
-
-/// Joins spans that overlap or touch; the result is in order and apart.
-#[must_use]
-pub fn stretches(mut spans: Vec<(Timestamp, Timestamp)>) -> Vec<(Timestamp, Timestamp)> {
-    spans.sort_unstable();
-    let mut joined: Vec<(Timestamp, Timestamp)> = Vec::new();
-    for (first, last) in spans {
-        match joined.last_mut() {
-            Some(before) if first <= before.1 => before.1 = before.1.max(last),
-            _ => joined.push((first, last)),
-        }
-    }
-    joined
 }
 
 /// Makes profiles, in the order of `sights`.
@@ -224,14 +204,30 @@ fn profile(
     let mut days = days(sight);
     days.extend(viewed_minutes.iter().map(|minute| minute / MINUTES_A_DAY));
     // Who works through a KVM leaves the traces of somebody at the keyboard.
-    let mut shown_minutes = viewed_minutes.clone();
-    shown_minutes.extend(&sight.kvm_minutes);
-    shown_minutes.sort_unstable();
+    let mut worked_minutes = driven_minutes.clone();
+    worked_minutes.extend(&sight.kvm_minutes);
+    worked_minutes.sort_unstable();
+    let stretches = watched.stretches.meeting(sight.seen);
     for session in &mut controlled {
-        let intervals = &session.intervals;
-        session.unattended = unattended::judge(intervals, &sight.active, &shown_minutes, sight.seen.0, rules);
+        session.unattended = unattended::judge(
+            &session.intervals,
+            &sight.active,
+            &worked_minutes,
+            &stretches,
+            sight.seen.0,
+            rules,
+        );
     }
-    let activity = personal::judge(&sight.active, &shown_minutes, rules);
+    let activity = personal::judge(
+        &sight.active,
+        &personal::Shown {
+            worked: &worked_minutes,
+            viewed: &viewed_minutes,
+        },
+        &stretches,
+        sight.asset.as_ref().and_then(Asset::working_day),
+        rules,
+    );
     let is_kvm = own
         .iter()
         .find(|(finding, _)| kvms::shows_screens(finding))
@@ -240,7 +236,7 @@ fn profile(
         host: sight.host,
         first_seen: sight.seen.0,
         last_seen: sight.seen.1,
-        watched: watched.of(sight),
+        watched: stretches,
         ips: sight.ips.clone(),
         mac: sight.mac,
         names: sight.names.clone(),
@@ -271,7 +267,7 @@ fn profile(
             on_gateway: kvms::near(sight, kvms),
             drives_this: sight.driven_by.clone(),
         },
-        vpn: vpn(own),
+        vpn: vpn::judge(own),
         days: days.into_iter().collect(),
         boots: sight.starts.clone(),
         control_excess_ms: control_excess(own),
@@ -349,8 +345,8 @@ fn gateways(sight: &Sight, vantage: Vantage) -> Observable<Vec<Gateway>> {
     let list = sight
         .gateways
         .iter()
-        .map(|(mac, days)| Gateway {
-            mac: *mac,
+        .map(|(router, days)| Gateway {
+            router: *router,
             days: days.iter().copied().collect(),
         })
         .collect();
@@ -367,6 +363,7 @@ fn egress(sight: &Sight) -> Observable<Vec<Egress>> {
         .map(|seen| Egress {
             address: seen.address,
             days: seen.days.clone(),
+            is_declared: seen.is_declared,
             kind: seen.kind,
             source: seen.source.clone(),
             is_default_database_only: seen.is_default_database_only,
@@ -383,10 +380,7 @@ fn remote_session(finding: &Finding, session: Option<&SessionSight>) -> RemoteSe
             id: controller.address.to_string(),
             address: Some(controller.address),
             how: controller.how.clone(),
-            place: match session.and_then(|session| session.controller_place.clone()) {
-                Some(place) => Observable::Observed(place),
-                None => Observable::hidden("no database knows the controller's address"),
-            },
+            place: session.map_or_else(Observable::default, |session| session.controller_place.clone()),
         })
         .collect();
     let instance = session.and_then(|session| session.instance.clone());
@@ -429,30 +423,6 @@ fn main_role(own: &[(&Finding, Option<&SessionSight>)]) -> Role {
         .map_or(Role::Unknown, |(role, _)| role)
 }
 
-/// Use of a VPN service on the machine that nobody sanctioned.
-fn vpn(own: &[(&Finding, Option<&SessionSight>)]) -> Observable<VpnUse> {
-    let is_watched = |session: Option<&SessionSight>| session.is_some_and(|session| session.is_watched_vpn);
-    let found = own
-        .iter()
-        .filter(|(finding, session)| {
-            finding.kind == FindingKind::Vpn
-                && finding.flow_count > 0
-                && finding.sanctioned != Some(true)
-                && session.is_some_and(|session| session.is_consumer_vpn || session.is_watched_vpn)
-        })
-        // Of several the one that matters most, else the first.
-        .min_by_key(|(_, session)| !is_watched(*session));
-    match found {
-        Some((finding, session)) => Observable::Observed(VpnUse {
-            place: VpnPlace::Machine,
-            product: finding.tool.clone(),
-            is_watched: is_watched(*session),
-            finding: finding.id,
-        }),
-        None => Observable::Absent,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -460,18 +430,13 @@ mod tests {
     #[test]
     fn a_machine_was_watched_by_the_captures_that_know_it_and_by_those_between() {
         let at = |minute: i64| Timestamp(minute * 60 * SECOND);
-        let spans = stretches(vec![
-            (at(0), at(60)),
-            (at(1_500), at(1_560)),
-            (at(50), at(70)),
-            (at(3_000), at(3_060)),
-        ]);
-        assert_eq!(
-            spans,
-            [(at(0), at(70)), (at(1_500), at(1_560)), (at(3_000), at(3_060))]
-        );
         let watched = Watched {
-            spans,
+            stretches: Stretches::of(vec![
+                (at(0), at(60)),
+                (at(1_500), at(1_560)),
+                (at(50), at(70)),
+                (at(3_000), at(3_060)),
+            ]),
             ..Watched::default()
         };
         let rules = &crate::settings::rules::Rules::shipped().activity;

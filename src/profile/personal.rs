@@ -5,7 +5,12 @@ use std::collections::BTreeSet;
 use super::MINUTES_A_DAY;
 use crate::model::observable::Observable;
 use crate::model::profile::{Coverage, LocalUse, Minutes, PersonalMinutes};
+use crate::model::watched::{Stretches, WorkingDay};
 use crate::settings::rules::ActivityRules;
+
+/// Minutes for which who gave input still looks on while the screen is sent: a page is read before the next is called. As much as ends
+/// no session.
+const READING: u32 = 10;
 
 /// What activity says.
 #[derive(Clone, Debug)]
@@ -23,8 +28,58 @@ pub(super) fn is_near(minute: u32, sorted: &[u32], margin: u32) -> bool {
         .is_some_and(|one| *one <= minute.saturating_add(margin))
 }
 
-/// Compares the minutes of activity with those in which a session showed the screen (both sorted).
-pub(super) fn judge(active: &PersonalMinutes, viewed: &Minutes, rules: &ActivityRules) -> Personal {
+/// Minutes in which somebody elsewhere was there (both lists sorted).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shown<'a> {
+    /// Somebody elsewhere gave input, or worked through a KVM.
+    pub(super) worked: &'a Minutes,
+    /// The screen was sent, whether or not anybody gave input.
+    pub(super) viewed: &'a Minutes,
+}
+
+/// How many minutes of activity fall where.
+#[derive(Clone, Copy, Debug, Default)]
+struct Split {
+    /// Somebody elsewhere was at the controls.
+    inside: usize,
+    /// Nobody elsewhere had the screen.
+    outside: usize,
+    /// The screen was sent and nobody elsewhere had given input for a while: who looks on and who works may be two people.
+    unclear: usize,
+}
+
+impl Split {
+    fn of(minutes: &[u32], shown: &Shown<'_>, rules: &ActivityRules) -> Self {
+        let mut split = Self::default();
+        for minute in minutes {
+            let is_shown = is_near(*minute, shown.viewed, rules.margin_minutes);
+            let is_read = is_shown && is_near(*minute, shown.worked, READING);
+            let count = if is_read || is_near(*minute, shown.worked, rules.margin_minutes) {
+                &mut split.inside
+            } else if is_shown {
+                &mut split.unclear
+            } else {
+                &mut split.outside
+            };
+            *count = count.saturating_add(1);
+        }
+        split
+    }
+
+    const fn told(self) -> usize {
+        self.inside.saturating_add(self.outside)
+    }
+}
+
+/// Compares the minutes of activity with those in which somebody elsewhere was there. Of coverage, days count that were `watched`, by the
+/// `declared` working day where there is one.
+pub(super) fn judge(
+    active: &PersonalMinutes,
+    shown: &Shown<'_>,
+    watched: &Stretches,
+    declared: Option<WorkingDay>,
+    rules: &ActivityRules,
+) -> Personal {
     let hidden = |reason: &str| Personal {
         minutes: Observable::hidden(reason),
         coverage: Observable::hidden(reason),
@@ -51,38 +106,55 @@ pub(super) fn judge(active: &PersonalMinutes, viewed: &Minutes, rules: &Activity
             rules.least_minutes
         ));
     }
-    let inside = active
-        .minutes
-        .iter()
-        .filter(|minute| is_near(**minute, viewed, rules.margin_minutes))
-        .count();
-    let outside = active.minutes.len().saturating_sub(inside);
+    let all = Split::of(&active.minutes, shown, rules);
+    let present = (all.outside >= rules.present_minutes).then_some(Observable::Observed(LocalUse::Present));
+    if all.told() < rules.least_minutes.max(all.unclear) {
+        let blind =
+            hidden("most human activity falls into minutes in which somebody looked on without input");
+        return Personal {
+            minutes: Observable::Observed(active.minutes.clone()),
+            local_use: present.unwrap_or(blind.local_use),
+            coverage: blind.coverage,
+        };
+    }
+    let (on_watched, days) = watched.on_watched_days(&active.minutes, declared);
+    // Without a whole day the share says what the capture's own hours say: it has no days.
+    let split = if days > 0 {
+        Split::of(&on_watched, shown, rules)
+    } else {
+        all
+    };
     let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-    let total = count(active.minutes.len());
     Personal {
         minutes: Observable::Observed(active.minutes.clone()),
         coverage: Observable::Observed(Coverage {
-            share: f64::from(count(inside)) / f64::from(total.max(1)),
-            active_minutes: total,
-            days: count(days.len()),
+            share: f64::from(count(split.inside)) / f64::from(count(split.told()).max(1)),
+            active_minutes: count(split.told()),
+            days: count(days),
         }),
-        local_use: if outside >= rules.present_minutes {
-            Observable::Observed(LocalUse::Present)
-        } else if outside <= rules.absent_minutes {
-            Observable::Absent
-        } else {
-            Observable::Observed(LocalUse::Unclear)
-        },
+        local_use: present.unwrap_or(
+            if all.outside <= rules.absent_minutes && all.unclear <= all.inside {
+                Observable::Absent
+            } else {
+                Observable::Observed(LocalUse::Unclear)
+            },
+        ),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::time::Timestamp;
     use crate::settings::rules::Rules;
 
-    fn judge(active: &PersonalMinutes, viewed: &Minutes) -> Personal {
-        super::judge(active, viewed, &Rules::shipped().activity)
+    fn judge(
+        active: &PersonalMinutes,
+        shown: &Shown<'_>,
+        watched: &Stretches,
+        declared: Option<WorkingDay>,
+    ) -> Personal {
+        super::judge(active, shown, watched, declared, &Rules::shipped().activity)
     }
 
     fn active(minutes: impl Iterator<Item = u32>) -> PersonalMinutes {
@@ -94,10 +166,23 @@ mod tests {
         }
     }
 
+    /// Somebody gave input in all of the minutes in which the screen was sent; captures ran without end.
+    fn driven(active: &PersonalMinutes, minutes: &Minutes) -> Personal {
+        let shown = Shown {
+            worked: minutes,
+            viewed: minutes,
+        };
+        judge(active, &shown, &always(), None)
+    }
+
+    fn always() -> Stretches {
+        Stretches::of(vec![(Timestamp::default(), Timestamp(i64::MAX))])
+    }
+
     #[test]
     fn activity_inside_sessions_is_covered_and_nobody_sits_there() {
         let viewed: Minutes = (600..900).collect();
-        let judged = judge(&active(590..890), &viewed);
+        let judged = driven(&active(590..890), &viewed);
         let coverage = judged.coverage.seen().copied().unwrap();
         assert!((coverage.share - 291.0 / 300.0).abs() < 1e-9);
         assert_eq!((coverage.active_minutes, coverage.days), (300, 1));
@@ -106,10 +191,73 @@ mod tests {
 
     #[test]
     fn an_hour_outside_sessions_is_somebody_at_the_machine() {
-        let judged = judge(&active(0..120), &(0..40).collect());
+        let judged = driven(&active(0..120), &(0..40).collect());
         assert_eq!(judged.local_use, Observable::Observed(LocalUse::Present));
-        let judged = judge(&active(0..120), &(0..80).collect());
+        let judged = driven(&active(0..120), &(0..80).collect());
         assert_eq!(judged.local_use, Observable::Observed(LocalUse::Unclear));
+    }
+
+    #[test]
+    fn whoever_works_at_a_screen_that_somebody_only_looks_at_may_well_sit_there() {
+        let viewed: Minutes = (0..480).collect();
+        let judged = judge(
+            &active(10..300),
+            &Shown {
+                worked: &Vec::new(),
+                viewed: &viewed,
+            },
+            &always(),
+            None,
+        );
+        assert!(judged.coverage.reason().is_some() && judged.local_use.reason().is_some());
+        // Somebody also gives input at times: what is told rests on those minutes.
+        let judged = judge(
+            &active(10..300),
+            &Shown {
+                worked: &(10..200).collect(),
+                viewed: &viewed,
+            },
+            &always(),
+            None,
+        );
+        let coverage = judged.coverage.seen().copied().unwrap();
+        assert_eq!(
+            (coverage.active_minutes, judged.local_use),
+            (200, Observable::Absent)
+        );
+    }
+
+    #[test]
+    fn an_hour_and_a_half_a_day_is_no_day_of_coverage() {
+        let day = |day: u32| day * MINUTES_A_DAY;
+        let minutes: Minutes = (0..5)
+            .flat_map(|number| day(number) + 780..day(number) + 870)
+            .collect();
+        let span = |number: u32, from: i64, to: i64| {
+            let midnight = i64::from(number) * 86_400;
+            (
+                Timestamp::from_parts(midnight + from * 60, 0),
+                Timestamp::from_parts(midnight + to * 60, 0),
+            )
+        };
+        let cut = Stretches::of((0..5).map(|number| span(number, 780, 870)).collect());
+        let whole = Stretches::of((0..5).map(|number| span(number, 540, 1_020)).collect());
+        let shown = Shown {
+            worked: &minutes,
+            viewed: &minutes,
+        };
+        let seen = active(minutes.iter().copied());
+        let days = |watched: &Stretches, declared| {
+            let judged = judge(&seen, &shown, watched, declared);
+            judged.coverage.seen().map(|coverage| coverage.days)
+        };
+        assert_eq!((days(&cut, None), days(&whole, None)), (Some(0), Some(5)));
+        // Eight hours, but not those that are declared.
+        let night = WorkingDay {
+            noon_utc: 1.0,
+            hours: 8.0,
+        };
+        assert_eq!(days(&whole, Some(night)), Some(0));
     }
 
     #[test]
@@ -123,7 +271,7 @@ mod tests {
                 ..active(0..200)
             },
         ] {
-            let judged = judge(&seen, &Vec::new());
+            let judged = driven(&seen, &Vec::new());
             assert!(
                 judged.coverage.reason().is_some() && judged.local_use.reason().is_some(),
                 "{seen:?}"

@@ -8,15 +8,17 @@ use super::personal::is_near;
 use crate::model::finding::Activity;
 use crate::model::profile::{Minutes, PersonalMinutes};
 use crate::model::time::{SECOND, Timestamp};
+use crate::model::watched::Stretches;
 use crate::settings::rules::ActivityRules;
 
 /// Whether the sessions of these intervals (in order) have the pattern; `None` where there are too few to tell, or where activity
-/// at the machine would not show. `shown` are the minutes in which anybody elsewhere had the screen, `first_seen` when the
-/// machine was.
+/// at the machine would not show. `worked` are the minutes in which somebody elsewhere was at the controls, `watched` when captures
+/// ran, `first_seen` when the machine was seen first.
 pub(super) fn judge(
     intervals: &[(Timestamp, Timestamp, Activity)],
     active: &PersonalMinutes,
-    shown: &Minutes,
+    worked: &Minutes,
+    watched: &Stretches,
     first_seen: Timestamp,
     rules: &ActivityRules,
 ) -> Option<bool> {
@@ -25,12 +27,11 @@ pub(super) fn judge(
         return None;
     }
     let minute = |at: Timestamp| u32::try_from(at.0.div_euclid(60 * SECOND)).unwrap_or(0);
-    let known_from = minute(first_seen).saturating_add(before);
     let local: Vec<u32> = active
         .minutes
         .iter()
         .copied()
-        .filter(|one| !is_near(*one, shown, rules.margin_minutes))
+        .filter(|one| !is_near(*one, worked, rules.margin_minutes))
         .collect();
     let mut days: BTreeMap<u32, [usize; 2]> = BTreeMap::new();
     let mut last_end: Option<u32> = None;
@@ -38,6 +39,9 @@ pub(super) fn judge(
         if !matches!(state, Activity::Driven | Activity::Viewed) {
             continue;
         }
+        // What came before the capture began is not known; a session may have been under way.
+        let begun = watched.began(*start).unwrap_or(*start).max(first_seen);
+        let known_from = minute(begun).saturating_add(before);
         let (start, end) = (minute(*start), minute(*end));
         // A short pause is no new session.
         let is_new = last_end.is_none_or(|last| start > last.saturating_add(before));
@@ -68,16 +72,28 @@ mod tests {
     fn judge(
         intervals: &[(Timestamp, Timestamp, Activity)],
         active: &PersonalMinutes,
-        shown: &Minutes,
+        worked: &Minutes,
+        watched: &Stretches,
         first_seen: Timestamp,
     ) -> Option<bool> {
-        super::judge(intervals, active, shown, first_seen, &Rules::shipped().activity)
+        super::judge(
+            intervals,
+            active,
+            worked,
+            watched,
+            first_seen,
+            &Rules::shipped().activity,
+        )
     }
 
     const DAY: i64 = 1_440;
 
     fn at(minute: i64) -> Timestamp {
         Timestamp(minute * 60 * SECOND)
+    }
+
+    fn always() -> Stretches {
+        Stretches::of(vec![(at(0), at(100 * DAY))])
     }
 
     /// Sessions of twenty minutes at these hours of so many days.
@@ -106,7 +122,13 @@ mod tests {
     }
 
     fn of(days: i64, hours: &[i64], minutes: &[i64]) -> Option<bool> {
-        judge(&sessions(days, hours), &active(minutes), &Vec::new(), at(0))
+        judge(
+            &sessions(days, hours),
+            &active(minutes),
+            &Vec::new(),
+            &always(),
+            at(0),
+        )
     }
 
     #[test]
@@ -128,15 +150,31 @@ mod tests {
             .iter()
             .map(|minute| u32::try_from(*minute).unwrap())
             .collect();
-        assert_eq!(judge(&list, &active(&done), &shown, at(0)), Some(true));
+        assert_eq!(judge(&list, &active(&done), &shown, &always(), at(0)), Some(true));
+    }
+
+    #[test]
+    fn one_session_of_a_day_is_not_four_because_the_capture_was_cut_into_hours() {
+        // Driven without a pause from eight to five; captured every other hour.
+        let hours = || (0..5).flat_map(|day| (8..17).step_by(2).map(move |hour| day * DAY + hour * 60));
+        let list: Vec<_> = hours()
+            .map(|start| (at(start), at(start + 60), Activity::Driven))
+            .collect();
+        let cut = Stretches::of(hours().map(|start| (at(start), at(start + 60))).collect());
+        let of = |watched: &Stretches| judge(&list, &active(&[]), &Vec::new(), watched, at(8 * 60));
+        assert_eq!(of(&cut), None);
+        assert_eq!(of(&always()), Some(true), "the same, seen without a pause");
     }
 
     #[test]
     fn where_activity_does_not_show_nothing_is_said() {
         let list = sessions(3, &[8, 10, 14]);
         let blind = PersonalMinutes::default();
-        assert_eq!(judge(&list, &blind, &Vec::new(), at(0)), None);
+        assert_eq!(judge(&list, &blind, &Vec::new(), &always(), at(0)), None);
         // The first session was under way when the machine was first seen.
-        assert_eq!(judge(&list, &active(&[]), &Vec::new(), at(8 * 60 - 3)), None);
+        assert_eq!(
+            judge(&list, &active(&[]), &Vec::new(), &always(), at(8 * 60 - 3)),
+            None
+        );
     }
 }

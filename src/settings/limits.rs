@@ -29,6 +29,8 @@ pub struct Limits {
     pub fragment_bytes: usize,
     /// How long an incomplete datagram is kept (RFC 8200, 4.5: 60 s; Linux: 30 s).
     pub fragment_time_out: Nanoseconds,
+    /// Ways of tunnels (sender, receiver, kind) that are remembered, to tell whether both ends send.
+    pub tunnels: usize,
     /// Two equal packets within this time are one packet that a SPAN copied twice.
     pub duplicate_window: Nanoseconds,
     /// Bytes of one block: small enough for the second-level cache (measured: 16 MiB is twice as slow as 1 MiB).
@@ -84,6 +86,7 @@ impl Default for Limits {
             fragments: 16_384,
             fragment_bytes: 64 << 20,
             fragment_time_out: 30 * SECOND,
+            tunnels: 65_536,
             duplicate_window: SECOND / 20,
             block_bytes: 1 << 20,
             block_frames: 16_384,

@@ -46,6 +46,8 @@ mod hellos;
 #[cfg(test)]
 mod heuristics;
 #[cfg(test)]
+mod holders;
+#[cfg(test)]
 mod inputs;
 #[cfg(test)]
 mod labels;
@@ -85,5 +87,7 @@ mod survey;
 mod unknown;
 #[cfg(test)]
 mod vocabulary;
+#[cfg(test)]
+mod watched;
 #[cfg(test)]
 mod weeks;

@@ -18,7 +18,7 @@ const CAPTURED: usize = 20;
 const BYTES: usize = 28;
 
 /// The blocks of a capture: those before the first frame, and those of the frames.
-fn blocks(capture: &[u8]) -> (Vec<u8>, Vec<Vec<u8>>) {
+pub(crate) fn blocks(capture: &[u8]) -> (Vec<u8>, Vec<Vec<u8>>) {
     let (mut head, mut frames) = (Vec::new(), Vec::new());
     let mut rest = capture;
     while !rest.is_empty() {
@@ -58,7 +58,7 @@ fn replaced(block: &[u8], bytes: &[u8], less: usize) -> Vec<u8> {
     made
 }
 
-fn save(path: &Path, head: &[u8], frames: &[Vec<u8>]) {
+pub(crate) fn save(path: &Path, head: &[u8], frames: &[Vec<u8>]) {
     fs::write(path, [head, &frames.concat()].concat()).unwrap();
 }
 

@@ -1,7 +1,8 @@
 //! Hand-over test (C5): a session on one machine ends and one on the other begins at once, more often than chance has it.
 //!
-//! Chance: the same starts on other days of the capture, so that hours of work, shifts and breaks stay what they are
-//! (DETECTION 4.4: count against the expectation by permuting day offsets).
+//! Chance: the same starts on other days, so that hours of work, shifts and breaks stay what they are (DETECTION 4.4: count against
+//! the expectation by permuting day offsets). Other days are those on which captures ran and both were driven: on a day
+//! without a capture, or a Sunday, nobody hands over anything, and chance would seem to have it less than it does.
 
 use crate::cluster::pairs::Scale;
 use crate::model::group::Term;
@@ -23,8 +24,8 @@ fn log_odds(one: &HostProfile, other: &HostProfile, scale: &Scale<'_>) -> Option
         return None;
     }
     let (count, z) = statistic(
-        &one.driven_minutes,
-        &other.driven_minutes,
+        &watched(one),
+        &watched(other),
         bounds.pause_minutes,
         bounds.least_days,
     )?;
@@ -92,20 +93,41 @@ fn count(
     u32::try_from(follows(&one.1, &starts) + follows(&ends, &one.0)).unwrap_or(u32::MAX)
 }
 
+/// Driven minutes of days that were watched.
+fn watched(profile: &HostProfile) -> Minutes {
+    profile.watched.on_watched_days(&profile.driven_minutes, None).0
+}
+
+/// The minutes of these days (sorted), as if the days followed each other from the first of all on.
+fn joined(minutes: &[u32], days: &[u32]) -> Minutes {
+    let on_days = minutes.iter().filter_map(|minute| {
+        let number = days.binary_search(&(minute / DAY)).ok()?;
+        Some(u32::try_from(number).ok()? * DAY + minute % DAY)
+    });
+    on_days.collect()
+}
+
 /// Hand-overs that were seen, and their excess over other offsets of days in standard deviations (of at least one event).
 fn statistic(first: &Minutes, second: &Minutes, pause: u32, least_days: u32) -> Option<(u32, f64)> {
-    let from = first.first()?.min(second.first()?) / DAY * DAY;
-    let to = first.last()?.max(second.last()?) / DAY * DAY + DAY;
-    let days = (to - from) / DAY;
+    let of = |minutes: &Minutes| -> Vec<u32> {
+        let mut days: Vec<u32> = minutes.iter().map(|minute| minute / DAY).collect();
+        days.dedup();
+        days
+    };
+    let theirs = of(second);
+    let mut both = of(first);
+    both.retain(|day| theirs.binary_search(day).is_ok());
+    let days = u32::try_from(both.len()).ok()?;
     if days < least_days {
         return None;
     }
     // The minute behind the last one may be the span's end.
-    let length = to - from;
-    let (one, other) = (edges(first, pause), edges(second, pause));
-    let seen = count(&one, &other, from, length, 0);
+    let length = days * DAY;
+    let one = edges(&joined(first, &both), pause);
+    let other = edges(&joined(second, &both), pause);
+    let seen = count(&one, &other, 0, length, 0);
     let others: Vec<f64> = (1..days.min(64))
-        .map(|day| f64::from(count(&one, &other, from, length, day * DAY)))
+        .map(|day| f64::from(count(&one, &other, 0, length, day * DAY)))
         .collect();
     let number = f64::from(u32::try_from(others.len()).ok()?);
     let mean = others.iter().sum::<f64>() / number;
@@ -162,6 +184,21 @@ mod tests {
         let (first, second) = days(false);
         let (_, z) = statistic(&first, &second, 2, 3).unwrap();
         assert!(z.abs() < 4.0, "{z}");
+    }
+
+    #[test]
+    fn a_calendar_is_no_hand_over_however_far_its_days_lie_apart() {
+        // Slots of an hour by the calendar, the same on each of these days: A at 9 and 11, B at 10 and 12.
+        let slots = |days: &[u32], hours: [u32; 2]| -> Minutes {
+            let starts = days
+                .iter()
+                .flat_map(|day| hours.map(|hour| (20_000 + day) * DAY + hour * 60));
+            starts.flat_map(|start| start..start + 60).collect()
+        };
+        for days in [&[0, 1, 2][..], &[0, 9, 20], &[0, 2, 4, 7, 9, 11, 14, 16, 18]] {
+            let (_, z) = statistic(&slots(days, [9, 11]), &slots(days, [10, 12]), 2, 3).unwrap();
+            assert!(z.abs() < 1.0, "{days:?}: {z}");
+        }
     }
 
     #[test]

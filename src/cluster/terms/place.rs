@@ -6,7 +6,7 @@ use crate::cluster::pairs::Scale;
 use crate::cluster::tokens;
 use crate::model::group::Term;
 use crate::model::observable::Observable;
-use crate::model::profile::{HostProfile, NetworkKind};
+use crate::model::profile::{Gateway, HostProfile, NetworkKind};
 
 use super::Entry;
 
@@ -22,10 +22,11 @@ fn log_odds(one: &HostProfile, other: &HostProfile, scale: &Scale<'_>) -> Option
     let mut where_ = BTreeSet::new();
     let mut comparable = false;
     if let (Observable::Observed(first), Observable::Observed(second)) = (&one.gateways, &other.gateways) {
-        comparable = true;
-        for (mine, yours) in matching(first, second, |mine, yours| mine.mac == yours.mac) {
+        let same = matching(first, second, |mine, yours| mine.router == yours.router);
+        comparable = !same.is_empty() || are_known(first, second);
+        for (mine, yours) in same {
             if common(&mine.days, &yours.days, &mut shared_days) {
-                where_.insert(format!("router {}", mine.mac));
+                where_.insert(format!("router {}", mine.router));
             }
         }
     }
@@ -71,10 +72,19 @@ fn log_odds(one: &HostProfile, other: &HostProfile, scale: &Scale<'_>) -> Option
 pub(in crate::cluster) fn are_apart(one: &HostProfile, other: &HostProfile) -> bool {
     match (&one.gateways, &other.gateways) {
         (Observable::Observed(first), Observable::Observed(second)) => {
-            matching(first, second, |mine, yours| mine.mac == yours.mac).is_empty()
+            are_known(first, second)
+                && matching(first, second, |mine, yours| mine.router == yours.router).is_empty()
         }
         _ => false,
     }
+}
+
+/// Whether all of these can be told from others: a stand-by router's address in two captures may be one router or two.
+fn are_known(first: &[Gateway], second: &[Gateway]) -> bool {
+    first
+        .iter()
+        .chain(second)
+        .all(|gateway| !gateway.router.is_virtual())
 }
 
 /// Pairs of entries of two lists that are the same place.

@@ -267,6 +267,40 @@ fn a_port_alone_opens_no_tunnel() {
 }
 
 #[test]
+fn what_a_stranger_sends_through_a_tunnel_stands_in_a_space_of_his_own() {
+    for Sample { names, packet, .. } in tunnel_samples() {
+        let own = decode(101, std::slice::from_ref(&packet));
+        let told = decode_where(block(101, &[packet]), &["10.0.0.0/8"]);
+        assert_eq!(told.segments.len(), 2, "{names}");
+        assert!(told.segments[1].space.is_strangers(), "{names}");
+        assert!(!told.segments[0].space.is_strangers(), "{names}");
+        assert!(!own.segments[1].space.is_strangers(), "{names}");
+        let losses: Vec<_> = told.losses.iter().collect();
+        assert_eq!(
+            losses,
+            [("packets in tunnels into which only a foreign address sends", 1)],
+            "{names}"
+        );
+    }
+    // The other end's packet in the same block puts it right.
+    let mut answer = ip_v4(4, &tcp_v4(b"x"));
+    answer[12..20].copy_from_slice(&[RECEIVER, SENDER].concat());
+    let both = decode_where(block(101, &[ip_v4(4, &tcp_v4(b"x")), answer]), &["10.0.0.0/8"]);
+    assert_eq!(both.segments.len(), 4);
+    assert!(both.segments.iter().all(|segment| !segment.space.is_strangers()));
+    assert_eq!(both.losses.iter().count(), 0);
+    // What stands further inside is his word too, whoever it names as sender.
+    let inner = ip_v4(4, &tcp_v4(b"x"));
+    let twice = decode_where(block(101, &[ip_v4(4, &inner)]), &["10.0.0.0/8"]);
+    let spaces: Vec<bool> = twice
+        .segments
+        .iter()
+        .map(|segment| segment.space.is_strangers())
+        .collect();
+    assert_eq!(spaces, [false, true, true]);
+}
+
+#[test]
 fn tunnels_are_opened_six_deep_and_the_seventh_is_counted() {
     let mut packet = tcp_v4(b"x");
     for _ in 0..7 {

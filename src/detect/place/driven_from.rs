@@ -3,11 +3,13 @@
 //!
 //! The address is that of a line or an exit; an owner on a journey looks the same.
 
-use super::{Contradiction, Standing, source, standing};
+use super::{Contradiction, Standing, is_exit, source, standing};
 use crate::detect::{Conclusion, HostView, Knowledge};
+use crate::model::address::Address;
 use crate::model::egress::day_of;
 use crate::model::finding::{Activity, Confidence, Finding, Role};
 use crate::model::frame::FrameRef;
+use crate::model::time::Timestamp;
 
 /// The conclusion.
 #[derive(Clone, Copy, Debug)]
@@ -25,26 +27,50 @@ impl Conclusion for DrivenFrom {
     }
 }
 
+/// Whether whoever comes from an address may be anywhere, as policy and inventory say: a sanctioned exit, or a declared site.
+#[must_use]
+pub fn is_declared(host: &HostView, address: Address, knowledge: &Knowledge<'_>) -> bool {
+    let ip = address.to_ip();
+    is_exit(host, ip, knowledge) || knowledge.policy.site_of(ip).is_some()
+}
+
+/// The country where the inventory has a machine's person while a session is live, and since when ([`holds_since`]).
+#[must_use]
+pub fn claimed_country(host: &HostView, session: &Finding) -> Option<(String, Timestamp)> {
+    let country = host.asset.as_ref()?.record.country.clone()?;
+    Some((country, holds_since(host, session)?))
+}
+
+/// The first moment at which a session showed the screen or gave input (or was there, where it has no such intervals) on a day for
+/// which the machine's row says where it is: a row does not count on days of a declared journey.
+fn holds_since(host: &HostView, session: &Finding) -> Option<Timestamp> {
+    let asset = host.asset.as_ref()?;
+    let is_live = |state: &Activity| matches!(state, Activity::Driven | Activity::Viewed);
+    let live = session.intervals.iter().filter(|(_, _, state)| is_live(state));
+    let mut spans: Vec<(Timestamp, Timestamp)> = live.map(|(start, end, _)| (*start, *end)).collect();
+    if spans.is_empty() {
+        spans.push((session.timestamp, session.last_seen.max(session.timestamp)));
+    }
+    let held = spans.into_iter().filter_map(|(start, end)| {
+        let day = (day_of(start)..=day_of(end)).find(|day| asset.holds_on(*day))?;
+        Some(start.max(Timestamp::from_parts(i64::from(day) * 86_400, 0)))
+    });
+    held.min()
+}
+
 fn judge(host: &HostView, session: &Finding, knowledge: &Knowledge<'_>) -> Option<Finding> {
     // Anybody may knock: who got no further than the log-in drives nothing.
     if session.role != Role::Controlled || session.activity == Activity::Idle {
         return None;
     }
     let controller = session.controller.as_ref()?;
-    let ip = controller.address.to_ip();
-    if knowledge.policy.sanctions_egress(ip) || knowledge.policy.site_of(ip).is_some() {
+    if is_declared(host, controller.address, knowledge) {
         return None;
     }
     let place = knowledge.place_of(controller.address)?;
     let seen = place.country?.to_string();
-    let day = day_of(session.timestamp);
-    let holds = host.asset.as_ref().is_some_and(|asset| asset.holds_on(day));
-    // What a row says does not count on a day of which it says something else, such as a declared journey.
-    let claimed = host
-        .asset
-        .as_ref()
-        .filter(|_| holds)
-        .and_then(|asset| asset.record.country.clone());
+    let since = holds_since(host, session);
+    let claimed = claimed_country(host, session).map(|(country, _)| country);
     let is_watched = knowledge.policy.watched_countries.contains(&seen);
     let is_unexpected = !knowledge.policy.expected_countries.is_empty()
         && !knowledge.policy.expected_countries.contains(&seen);
@@ -67,7 +93,7 @@ fn judge(host: &HostView, session: &Finding, knowledge: &Knowledge<'_>) -> Optio
         && matches!(standing, Standing::Line | Standing::Unknown)
         && is_live
         && session.confidence > Confidence::Low
-        && (holds || host.asset.is_none() || is_watched);
+        && (since.is_some() || host.asset.is_none() || is_watched);
     let rules = &knowledge.rules.findings.place;
     let frames: Vec<FrameRef> = session
         .evidence
@@ -85,7 +111,7 @@ fn judge(host: &HostView, session: &Finding, knowledge: &Knowledge<'_>) -> Optio
             host,
             measure: "driven_from",
             key: format!("{} {}", session.id.0, controller.address),
-            at: session.timestamp,
+            at: since.unwrap_or(session.timestamp),
             last: session.last_seen,
             what: format!(
                 "the controller of its {} session, {}, is placed in {seen} by {}; {claim}",
@@ -180,6 +206,44 @@ mod tests {
         assert_eq!(with(|session| session.activity = Activity::Idle), None);
         let weak = with(|session| session.confidence = Confidence::Low);
         assert_eq!(weak, Some(Confidence::Low));
+    }
+
+    #[test]
+    fn a_session_is_judged_by_the_days_on_which_it_was_live() {
+        let world = World::new();
+        let mut host = Sample::of("US").host();
+        host.asset.as_mut().unwrap().travel = vec![Travel {
+            days: (5, 10),
+            country: Some("PT".to_owned()),
+        }];
+        let on = |days: &[u32]| {
+            let mut session = session(&host, "203.0.113.9");
+            (session.timestamp, session.last_seen) = (at(1, 0), at(12, 0));
+            // An agent that keeps its connection all the time.
+            session.intervals = vec![(at(1, 0), at(1, 1), Activity::Idle)];
+            let live = days
+                .iter()
+                .map(|day| (at(*day, 0), at(*day, 2), Activity::Driven));
+            session.intervals.extend(live);
+            let list = world.conclude_with(&DrivenFrom, std::slice::from_ref(&host), &[session]);
+            list.first()
+                .map(|finding| (finding.confidence, finding.timestamp))
+        };
+        assert_eq!(on(&[6]), None, "on the journey alone");
+        assert_eq!(on(&[6, 11]), Some((Confidence::Medium, at(11, 0))));
+        assert_eq!(on(&[2, 6]), Some((Confidence::Medium, at(2, 0))));
+    }
+
+    #[test]
+    fn exits_that_policy_or_row_sanction_and_declared_sites_say_nothing() {
+        let mut world = World::new();
+        let mut host = Sample::of("US").host();
+        assert!(found(&world, &host, "203.0.113.9").is_some());
+        host.asset.as_mut().unwrap().allowed_egress = vec!["203.0.113.0/24".to_owned()];
+        assert_eq!(found(&world, &host, "203.0.113.9"), None);
+        host.asset.as_mut().unwrap().allowed_egress.clear();
+        world.policy.allowed_egress = vec!["203.0.113.9/32".parse().unwrap()];
+        assert_eq!(found(&world, &host, "203.0.113.9"), None);
     }
 
     #[test]

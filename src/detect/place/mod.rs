@@ -17,6 +17,7 @@ pub mod watched_vpn;
 mod samples;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use ipnet::IpNet;
 
@@ -113,16 +114,28 @@ fn placed<'a>(host: &'a HostView, knowledge: &Knowledge<'_>) -> Vec<Placed<'a>> 
 /// Whether an address is a sanctioned exit, or belongs to a declared site that is nobody's home.
 fn is_declared(host: &HostView, address: Address, knowledge: &Knowledge<'_>) -> bool {
     let ip = address.to_ip();
-    let on_asset = host.asset.iter().flat_map(|asset| &asset.allowed_egress);
-    let is_exit = on_asset
-        .filter_map(|text| text.parse::<IpNet>().ok())
-        .any(|network| network.contains(&ip));
-    is_exit
-        || knowledge.policy.sanctions_egress(ip)
+    is_exit(host, ip, knowledge)
         || knowledge
             .policy
             .site_of(ip)
             .is_some_and(|site| site.kind != SiteKind::Home)
+}
+
+/// Whether policy or the machine's row sanction an address as an exit.
+fn is_exit(host: &HostView, ip: IpAddr, knowledge: &Knowledge<'_>) -> bool {
+    let on_asset = host.asset.iter().flat_map(|asset| &asset.allowed_egress);
+    let is_on_asset = on_asset
+        .filter_map(|text| text.parse::<IpNet>().ok())
+        .any(|network| network.contains(&ip));
+    is_on_asset || knowledge.policy.sanctions_egress(ip)
+}
+
+/// Whether wherever somebody is he may go out from an address: a sanctioned exit, a declared site that is nobody's home, or an
+/// address that is where the machine's declared site is.
+#[must_use]
+pub fn is_shared_by_declaration(host: &HostView, address: Address, knowledge: &Knowledge<'_>) -> bool {
+    is_declared(host, address, knowledge)
+        || shared_address::has_site_there(host, knowledge.place_of(address).as_ref(), knowledge)
 }
 
 /// On which days which of the addresses were seen, of the days on which the inventory says where the machine is.

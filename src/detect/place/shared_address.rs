@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::Ipv4Net;
 
-use super::{Contradiction, Standing, claimed_coordinates, is_declared, standing};
+use super::{Contradiction, Standing, is_declared, standing};
 use crate::detect::{Conclusion, HostView, Knowledge};
 use crate::geo::Place;
 use crate::geo::ranges::{Reserved, reserved};
@@ -16,7 +16,9 @@ use crate::geo::reverse::Says;
 use crate::model::address::Address;
 use crate::model::egress::{OwnAddress, line};
 use crate::model::finding::{Confidence, Finding};
-use crate::model::sphere::{Coordinates, MARGIN};
+use crate::model::residence::{self, Residence};
+use crate::model::sphere::Coordinates;
+use crate::model::time::Timestamp;
 use crate::settings::rules::Place as PlaceRules;
 
 /// Machines behind one address beyond which it is nobody's line: no house holds so many.
@@ -28,12 +30,31 @@ const BETWEEN: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(100, 64, 0, 0), 10);
 #[derive(Clone, Copy, Debug)]
 pub struct SharedAddress;
 
-/// A machine behind an address.
+/// A machine behind a line.
 struct Behind<'a> {
     host: &'a HostView,
-    own: &'a OwnAddress,
+    /// Its addresses there: one, or those of its line's IPv6 network that it made itself (RFC 8981).
+    own: Vec<&'a OwnAddress>,
     assignee: &'a str,
     days: BTreeSet<u32>,
+}
+
+impl Behind<'_> {
+    /// The address that was learnt first.
+    fn first(&self) -> Option<&OwnAddress> {
+        self.own
+            .iter()
+            .copied()
+            .min_by_key(|own| (own.seen.span().0, own.address))
+    }
+
+    /// First and last sight of all of them.
+    fn span(&self) -> (Timestamp, Timestamp) {
+        let spans = || self.own.iter().map(|own| own.seen.span());
+        let first = spans().map(|(first, _)| first).min();
+        let last = spans().map(|(_, last)| last).max();
+        (first.unwrap_or_default(), last.unwrap_or_default())
+    }
 }
 
 impl Conclusion for SharedAddress {
@@ -47,13 +68,20 @@ impl Conclusion for SharedAddress {
             // A machine's own global address is nobody else's; of its network nothing is known.
             let others = host.public.iter().filter(|own| own.how != "own");
             for own in others.filter(|own| reserved(own.address.to_ip()) != Some(Reserved::NotGlobal)) {
-                let days = own.seen.days.keys().filter(|day| asset.holds_on(**day));
-                by_line.entry(line(own.address)).or_default().push(Behind {
-                    host,
-                    own,
-                    assignee,
-                    days: days.copied().collect(),
-                });
+                let days = own.seen.days.keys().filter(|day| asset.holds_on(**day)).copied();
+                let behind = by_line.entry(line(own.address)).or_default();
+                match behind.last_mut() {
+                    Some(known) if known.host.id == host.id => {
+                        known.own.push(own);
+                        known.days.extend(days);
+                    }
+                    _ => behind.push(Behind {
+                        host,
+                        own: vec![own],
+                        assignee,
+                        days: days.collect(),
+                    }),
+                }
             }
         }
         by_line
@@ -64,38 +92,14 @@ impl Conclusion for SharedAddress {
     }
 }
 
-/// How far apart two people are declared to live.
-#[derive(Clone, Copy, Debug)]
-enum Apart {
-    Kilometres(f64),
-    Countries,
-}
-
-impl Apart {
-    const fn kilometres(self) -> Option<f64> {
-        match self {
-            Self::Kilometres(distance) => Some(distance),
-            Self::Countries => None,
-        }
-    }
-}
-
 /// Whether two people are declared to live apart.
-fn apart(one: &HostView, other: &HostView, least_km: f64) -> Option<Apart> {
+fn apart(one: &HostView, other: &HostView, least_km: f64) -> Option<Residence> {
     let (mine, theirs) = (one.asset.as_ref()?, other.asset.as_ref()?);
-    if mine.record.site.is_some() && mine.record.site == theirs.record.site {
-        return None;
-    }
-    if let (Some(here), Some(there)) = (claimed_coordinates(one), claimed_coordinates(other)) {
-        let distance = here.distance_km(there) * (1.0 - MARGIN);
-        return (distance > least_km).then_some(Apart::Kilometres(distance));
-    }
-    let countries = (mine.record.country.as_ref()?, theirs.record.country.as_ref()?);
-    (!countries.0.eq_ignore_ascii_case(countries.1)).then_some(Apart::Countries)
+    Some(residence::compare(mine, theirs, &one.elsewhere, least_km)).filter(|known| known.is_apart())
 }
 
 /// Whether a host's declared site may be where the address is.
-fn has_site_there(host: &HostView, place: Option<&Place>, knowledge: &Knowledge<'_>) -> bool {
+pub(super) fn has_site_there(host: &HostView, place: Option<&Place>, knowledge: &Knowledge<'_>) -> bool {
     let site = || {
         let name = host.asset.as_ref()?.record.site.as_deref()?;
         let (latitude, longitude) = knowledge.policy.site(name)?.coordinates?;
@@ -109,8 +113,8 @@ fn has_site_there(host: &HostView, place: Option<&Place>, knowledge: &Knowledge<
 /// Whether a carrier's translator stands before the address, and what says so: then its customers need not live together. Only what the
 /// capture shows of it: an address between customer and carrier (RFC 6598), or the reverse name.
 fn shared_by_carrier(behind: &[Behind<'_>], knowledge: &Knowledge<'_>) -> Option<String> {
-    let first = behind.first()?;
-    if let Some((named, word, Says::Shared)) = knowledge.reverse_word(first.own.address) {
+    let first = behind.first()?.first()?;
+    if let Some((named, word, Says::Shared)) = knowledge.reverse_word(first.address) {
         return Some(format!(
             "its reverse name {} speaks of an address that a carrier's customers share ({})",
             named.name, word.source
@@ -134,14 +138,14 @@ fn shared_by_carrier(behind: &[Behind<'_>], knowledge: &Knowledge<'_>) -> Option
 }
 
 fn of_line(behind: &[Behind<'_>], knowledge: &Knowledge<'_>) -> Vec<Finding> {
-    let Some(first) = behind.first() else {
+    let Some(first) = behind.first().and_then(Behind::first) else {
         return Vec::new();
     };
-    let place = knowledge.place_of(first.own.address);
+    let place = knowledge.place_of(first.address);
     let standing = place.as_ref().map_or(Standing::Unknown, standing);
     if matches!(standing, Standing::Carried | Standing::Hidden)
         || behind.iter().any(|one| {
-            is_declared(one.host, one.own.address, knowledge)
+            (one.own.iter()).any(|own| is_declared(one.host, own.address, knowledge))
                 || has_site_there(one.host, place.as_ref(), knowledge)
         })
     {
@@ -150,10 +154,8 @@ fn of_line(behind: &[Behind<'_>], knowledge: &Knowledge<'_>) -> Vec<Finding> {
     let rules = &knowledge.rules.findings.place;
     let by_carrier = shared_by_carrier(behind, knowledge);
     let people: BTreeSet<&str> = behind.iter().map(|one| one.assignee).collect();
-    let mut told = BTreeSet::new();
     behind
         .iter()
-        .filter(|one| told.insert(one.host.id))
         .filter_map(|one| {
             of_one(
                 rules,
@@ -182,7 +184,8 @@ fn of_one(
     place: Option<&Place>,
     shared_by_carrier: Option<&str>,
 ) -> Option<Finding> {
-    let mut others: BTreeMap<&str, (Apart, BTreeSet<u32>)> = BTreeMap::new();
+    let first = one.first()?;
+    let mut others: BTreeMap<&str, (Residence, BTreeSet<u32>)> = BTreeMap::new();
     for other in behind {
         if other.assignee == one.assignee {
             continue;
@@ -229,7 +232,7 @@ fn of_one(
         || "in another country".to_owned(),
         |km| format!("{km:.0} km away or more"),
     );
-    let (at, last) = one.own.seen.span();
+    let (at, last) = one.span();
     let people_words = if others.len() == 1 {
         "the machine of another person".to_owned()
     } else {
@@ -239,14 +242,14 @@ fn of_one(
         Contradiction {
             host: one.host,
             measure: "shared_address",
-            key: line(one.own.address).to_string(),
+            key: line(first.address).to_string(),
             at,
             last,
             what: format!(
                 "its public address {} ({}) is also that of {people_words} whom the inventory has {distance}, on {} of {} days \
                  that show it",
-                one.own.address,
-                one.own.way(),
+                first.address,
+                first.way(),
                 together,
                 one.days.len()
             ),
@@ -257,8 +260,8 @@ fn of_one(
                      nobody declared",
             weight,
             confidence: if is_sure { Confidence::Medium } else { Confidence::Low },
-            frames: (one.own.seen.frame.number > 0).then_some(one.own.seen.frame).into_iter().collect(),
-            address: Some(one.own.address),
+            frames: (first.seen.frame.number > 0).then_some(first.seen.frame).into_iter().collect(),
+            address: Some(first.address),
             place,
             claimed_country: one
                 .host
@@ -312,6 +315,41 @@ mod tests {
         // Without any database it rests on packets and inventory, too.
         let bare = World::with_default_only();
         assert_eq!(found(&bare, &pair("192.0.2.9", [WEEK, WEEK], SEATTLE)), both);
+    }
+
+    #[test]
+    fn home_is_no_site_that_two_people_share() {
+        let world = World::new();
+        let mut hosts = pair("192.0.2.9", [WEEK, WEEK], SEATTLE);
+        for host in &mut hosts {
+            host.elsewhere = ["home".to_owned()].into();
+            host.asset.as_mut().unwrap().record.site = Some("Home".to_owned());
+        }
+        assert_eq!(found(&world, &hosts), [Confidence::Medium; 2]);
+        for host in &mut hosts {
+            host.asset.as_mut().unwrap().record.site = Some("Leeds".to_owned());
+        }
+        assert!(found(&world, &hosts).is_empty());
+    }
+
+    #[test]
+    fn the_addresses_that_a_machine_makes_itself_are_one_line() {
+        let world = World::new();
+        // A new address on each day, all of one line.
+        let host = |sample: Sample, last: u32| {
+            let days = WEEK.iter();
+            days.fold(sample, |sample, day| {
+                sample.goes_out(&format!("2001:db8:1:2::{last}:{day}"), &[*day])
+            })
+            .host()
+        };
+        let hosts = [
+            host(Sample::of("US"), 1),
+            host(Sample::of("US").assigned("B", SEATTLE), 2),
+        ];
+        let list = world.conclude(&SharedAddress, &hosts);
+        assert_eq!(found(&world, &hosts), [Confidence::Medium; 2]);
+        assert!(list[0].summary.contains("on 5 of 5 days"), "{}", list[0].summary);
     }
 
     #[test]

@@ -43,7 +43,7 @@ fn value(subject: &Subject<'_>) -> Reading {
     let Some(share) = median(shares) else {
         if controlled.iter().any(|one| one.coverage.seen().is_some()) {
             return Reading::hidden(&format!(
-                "capture too short: fewer than {} minutes of human activity over {} days",
+                "capture too short: fewer than {} minutes of human activity over {} days whose working hours were captured",
                 rules.cover_active_minutes, rules.cover_days
             ));
         }

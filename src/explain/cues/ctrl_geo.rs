@@ -40,17 +40,19 @@ fn value(subject: &Subject<'_>) -> Reading {
         }
     }
     // Relays of a few machines say nothing of the others, whose controllers are known by addresses that nothing places.
-    let unplaced = controlled
+    let unplaced: Vec<&str> = controlled
         .iter()
-        .filter(|one| {
-            one.live_sessions()
-                .flat_map(|session| &session.controllers)
-                .any(|controller| controller.address.is_some() && controller.place.seen().is_none())
+        .filter_map(|one| {
+            let controllers = one.live_sessions().flat_map(|session| &session.controllers);
+            let mut addresses = controllers.filter(|controller| controller.address.is_some());
+            addresses.find_map(|controller| controller.place.reason())
         })
-        .count();
-    let best = best.filter(|(level, hosts)| *level != "relay-only" || hosts.len() > unplaced);
-    if best.is_none() && unplaced > 0 {
-        return Reading::hidden("the controllers' addresses are known, but no database places them");
+        .collect();
+    let best = best.filter(|(level, hosts)| *level != "relay-only" || hosts.len() > unplaced.len());
+    if best.is_none()
+        && let Some(reason) = unplaced.first()
+    {
+        return Reading::hidden(reason);
     }
     let Some((level, hosts)) = best else {
         let rests_on_default = controlled

@@ -2,7 +2,7 @@
 
 use crate::explain::subject::{Subject, identifiers};
 use crate::model::observable::Observable;
-use crate::model::profile::{HostProfile, VpnPlace};
+use crate::model::profile::{Egress, HostProfile, NetworkKind, VpnPlace};
 use crate::model::quantity::counted;
 
 use super::{Cue, Reading};
@@ -19,16 +19,23 @@ fn value(subject: &Subject<'_>) -> Reading {
         .iter()
         .filter(|one| !matches!(one.vpn, Observable::NotObservable(_)))
         .count();
-    if known == 0 {
+    // Where most cannot be told, nothing is absent.
+    if known == 0
+        || (known.saturating_mul(2) < machines.len() && machines.iter().all(|one| one.vpn.seen().is_none()))
+    {
         let reason = machines.iter().find_map(|one| one.vpn.reason());
         return Reading::hidden(reason.unwrap_or("no machine was looked at"));
     }
     for (place, level, words) in [
-        (VpnPlace::Router, "router", "go out through a VPN on their router"),
+        (
+            VpnPlace::Router,
+            "router",
+            "a VPN on the router is the way out of",
+        ),
         (
             VpnPlace::Machine,
             "consumer",
-            "use a VPN that is not the employer's",
+            "a VPN that is not the employer's is in use on",
         ),
     ] {
         let users: Vec<&HostProfile> = machines
@@ -61,11 +68,31 @@ fn value(subject: &Subject<'_>) -> Reading {
             ""
         };
         let what = format!(
-            "{} {words}: {}{named}",
+            "{words} {}: {}{named}",
             counted(users.len(), "machine"),
             products.join(", ")
         );
         return Reading::observed(level, what).shown_by(identifiers(&users), findings);
     }
-    Reading::absent("none", "no VPN but the employer's is in use on most machines")
+    Reading::absent(
+        "none",
+        if machines.iter().all(|one| shows_line(one)) {
+            "no VPN but the employer's is in use on most machines, and they go out through lines of their own"
+        } else {
+            // The level leaves a router's VPN out as well, which nobody looks for: that weighs in their favour.
+            "no VPN but the employer's is in use on most machines themselves; one on their router would not show"
+        },
+    )
+}
+
+/// Whether a machine's public addresses are known to be lines of households or companies: then no VPN stands on its router.
+fn shows_line(profile: &HostProfile) -> bool {
+    let is_line = |egress: &Egress| {
+        matches!(
+            egress.kind,
+            Some(NetworkKind::Residential | NetworkKind::Business | NetworkKind::Shared)
+        ) && !egress.is_default_database_only
+    };
+    let known = profile.egress.list();
+    !known.is_empty() && known.iter().all(is_line)
 }

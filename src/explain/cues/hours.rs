@@ -2,7 +2,7 @@
 
 use crate::explain::subject::{Subject, identifiers, median};
 use crate::model::hours::{self, Hours};
-use crate::model::profile::HostProfile;
+use crate::model::profile::{Asset, HostProfile};
 use crate::model::quantity::counted;
 
 use super::{Cue, Reading};
@@ -22,12 +22,12 @@ fn value(subject: &Subject<'_>) -> Reading {
     let wanted = usize::try_from(rules.hours_days).unwrap_or(usize::MAX);
     let rhythms: Vec<(&HostProfile, Option<Hours>)> = controlled
         .iter()
-        .map(|machine| (*machine, hours::of(&machine.driven_minutes)))
+        .map(|machine| (*machine, rhythm(machine)))
         .collect();
     let days = |rhythm: &Option<Hours>| rhythm.map_or(0, |rhythm| rhythm.days);
     if rhythms.iter().all(|(_, rhythm)| days(rhythm) < wanted) {
         return Reading::hidden(&format!(
-            "not enough days: fewer than {wanted} on which somebody was at the controls"
+            "not enough days: fewer than {wanted} whose working hours were captured and on which somebody was at the controls"
         ));
     }
     let mut known: Vec<&HostProfile> = Vec::new();
@@ -69,4 +69,11 @@ fn value(subject: &Subject<'_>) -> Reading {
         counted(known.len(), "machine")
     );
     Reading::observed(level, what).shown_by(identifiers(&known), Vec::new())
+}
+
+/// The rhythm of the driven minutes, of days on which the declared working day was watched: elsewhere it is the capture's.
+fn rhythm(machine: &HostProfile) -> Option<Hours> {
+    let declared = machine.asset.seen().and_then(Asset::working_day);
+    let (minutes, _) = machine.watched.on_watched_days(&machine.driven_minutes, declared);
+    hours::of(&minutes)
 }

@@ -31,9 +31,9 @@ fn value(subject: &Subject<'_>) -> Reading {
         controlled.iter().copied().filter(|one| judge(one)).collect()
     };
     let present = of(&|one| one.local_use == Observable::Observed(LocalUse::Present));
-    let absent = of(&|one| one.local_use == Observable::Absent && one.days.len() >= wanted);
+    let absent = of(&|one| one.local_use == Observable::Absent && one.watched_days() >= wanted);
     let unclear =
-        of(&|one| one.local_use == Observable::Observed(LocalUse::Unclear) && one.days.len() >= wanted);
+        of(&|one| one.local_use == Observable::Observed(LocalUse::Unclear) && one.watched_days() >= wanted);
     let known = present
         .len()
         .saturating_add(absent.len())
@@ -41,7 +41,11 @@ fn value(subject: &Subject<'_>) -> Reading {
     if known == 0 {
         let reason = controlled.iter().find_map(|one| one.local_use.reason());
         return Reading::hidden(&reason.map_or_else(
-            || format!("capture too short: fewer than {wanted} active days"),
+            || {
+                format!(
+                    "capture too short: fewer than {wanted} active days whose working hours were captured"
+                )
+            },
             str::to_owned,
         ));
     }

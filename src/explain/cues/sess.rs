@@ -1,8 +1,9 @@
 //! How long remote sessions last: support is short, work lasts all day.
 
 use crate::explain::subject::{Subject, identifiers, median, median_of, session_findings};
+use crate::model::egress::day_of;
 use crate::model::finding::Activity;
-use crate::model::profile::HostProfile;
+use crate::model::profile::{Asset, HostProfile};
 use crate::model::time::{SECOND, Timestamp};
 
 use super::{Cue, Reading};
@@ -18,6 +19,8 @@ struct Lengths {
     mean: f64,
     per_day: f64,
     watched: f64,
+    /// Whether any day was watched: elsewhere sessions begin and end with the capture.
+    has_day: bool,
 }
 
 fn value(subject: &Subject<'_>) -> Reading {
@@ -38,11 +41,12 @@ fn value(subject: &Subject<'_>) -> Reading {
     ) else {
         return Reading::inapplicable("no session of a remote tool was seen");
     };
+    let days = all.iter().filter(|one| one.has_day).count();
     let level = if per_day >= f64::from(rules.session_long_minutes_per_day) {
         "long"
-    } else if watched < f64::from(rules.session_watch_minutes) {
+    } else if watched < f64::from(rules.session_watch_minutes) || days.saturating_mul(2) < all.len() {
         return Reading::hidden(&format!(
-            "capture too short: {watched:.0} minutes do not show how long sessions last"
+            "capture too short: {watched:.0} minutes without a whole working day do not show how long sessions last"
         ));
     } else if mean < f64::from(rules.session_short_minutes) {
         "short"
@@ -74,16 +78,23 @@ fn lengths(profile: &HostProfile, gap_seconds: u32) -> Option<Lengths> {
             _ => sessions.push((start, end)),
         }
     }
-    let mut total = 0.0;
-    for (start, end) in &sessions {
-        total += minutes(*start, *end);
+    let sum =
+        |list: &[(Timestamp, Timestamp)]| list.iter().map(|(start, end)| minutes(*start, *end)).sum::<f64>();
+    let total = sum(&sessions);
+    // How long one lasts is told by days that were watched: elsewhere the capture cuts them.
+    let declared = profile.asset.seen().and_then(Asset::working_day);
+    let mut whole = sessions.clone();
+    whole.retain(|(start, _)| profile.watched.has_day(day_of(*start), declared));
+    if whole.is_empty() {
+        whole = sessions;
     }
-    let many = f64::from(u32::try_from(sessions.len()).ok()?);
+    let many = f64::from(u32::try_from(whole.len()).ok()?);
     let days = f64::from(u32::try_from(profile.days.len().max(1)).ok()?);
     (many > 0.0).then(|| Lengths {
-        mean: total / many,
+        mean: sum(&whole) / many,
         per_day: total / days,
         watched: profile.watched_minutes(),
+        has_day: profile.watched_days() > 0,
     })
 }
 

@@ -1,7 +1,7 @@
 //! Whole explanations of made-up hosts: a blatant farm in an hour, and the offices and homes that must stay quiet.
 
 use super::*;
-use crate::model::address::{Address, MacAddress};
+use crate::model::address::{Address, AddressSpace, MacAddress};
 use crate::model::finding::{Activity, Role};
 use crate::model::group::Member;
 use crate::model::observable::Observable;
@@ -9,7 +9,9 @@ use crate::model::profile::{
     Asset, ControllerPlace, ControllerPlaceKind, ControllerSeen, Coverage, Egress, Gateway, InstalledTool,
     KvmEvidence, KvmSeen, LocalUse, NetworkKind, RemoteSession,
 };
+use crate::model::router::Router;
 use crate::model::time::{SECOND, Timestamp};
+use crate::model::watched::Stretches;
 
 const DAY: u32 = 20_000;
 
@@ -38,11 +40,11 @@ fn machine(
         host: ContentId::of(&[b"host", &[number]]),
         first_seen: start(),
         last_seen: start().plus(3_600 * SECOND),
-        watched: vec![(start(), start().plus(3_600 * SECOND))],
+        watched: Stretches::of(vec![(start(), start().plus(3_600 * SECOND))]),
         ips: vec![Address::from_v4([192, 168, 1, number])],
         days: vec![DAY],
         gateways: Observable::Observed(vec![Gateway {
-            mac: MacAddress([2, 0, 0, 0, 0, 1]),
+            router: Router::new(MacAddress([2, 0, 0, 0, 0, 1]), AddressSpace::default(), 0),
             days: vec![DAY],
         }]),
         tenants: Observable::Observed(vec![tenant.to_owned()]),
@@ -76,6 +78,7 @@ fn on_line(mut profile: HostProfile, kind: NetworkKind, is_default_database_only
     profile.egress = Observable::Observed(vec![Egress {
         address: Address::from_v4([203, 0, 113, 5]),
         days: profile.days.clone(),
+        is_declared: false,
         kind: Some(kind),
         source: Some("test".to_owned()),
         is_default_database_only,
@@ -349,7 +352,7 @@ fn five_days_let_coverage_and_local_use_speak() {
         .into_iter()
         .map(|mut profile| {
             profile.days = (DAY..DAY + 5).collect();
-            profile.watched = vec![(start(), start().plus(5 * 86_400 * SECOND))];
+            profile.watched = Stretches::of(vec![(start(), start().plus(5 * 86_400 * SECOND))]);
             profile.coverage = Observable::Observed(Coverage {
                 share: 0.93,
                 active_minutes: 2_000,
@@ -397,10 +400,11 @@ fn an_employer_sees_assignees_who_should_live_apart_and_admits_what_it_cannot_se
         .into_iter()
         .zip(1_u8..)
         .map(|(latitude, number)| {
-            let asset = Asset {
+            let mut asset = Asset {
                 coordinates: Some((latitude, -100.0)),
                 ..Asset::default()
             };
+            asset.record.assignee = Some(format!("person {number}"));
             let profile = HostProfile {
                 asset: Observable::Observed(asset),
                 sessions: Observable::Absent,
@@ -530,4 +534,6 @@ fn a_tool_on_most_machines_of_an_employer_is_policy_but_in_a_house_it_is_not() {
     assert!(explained(&all).farms[0].verdict >= Verdict::Review);
 }
 
+mod assignees;
 mod place;
+mod watched;

@@ -169,22 +169,25 @@ impl Inventory {
         Ok(inventory)
     }
 
-    /// The asset that a host is that was seen from one day to another: by its link address, then one of its addresses, then the
+    /// The rows of a host that was seen from one day to another: by its link address, then one of its addresses, then the
     /// narrowest network, then one of its names (whole, or the first label where the inventory has no dots). Rows that hold for
-    /// none of the days are passed over.
+    /// none of the days are passed over; there are several where it changed hands. `shared` are those of its addresses that
+    /// other machines had too: no row is found by them alone.
     #[must_use]
     pub fn find(
         &self,
         mac: Option<MacAddress>,
         ips: &[IpAddr],
+        shared: &[IpAddr],
         hostnames: &[&str],
         days: (u32, u32),
-    ) -> Option<(&Asset, MatchedBy)> {
+    ) -> Option<(Vec<&Asset>, MatchedBy)> {
         let by_mac = mac
             .and_then(|mac| self.held(self.macs.get(&mac), days))
             .map(|at| (at, MatchedBy::Mac));
         let by_ip = || {
             ips.iter()
+                .filter(|ip| !shared.contains(ip))
                 .find_map(|ip| self.held(self.ips.get(ip), days))
                 .map(|at| (at, MatchedBy::Ip))
         };
@@ -200,18 +203,18 @@ impl Inventory {
                 .find_map(|name| self.named(name, days))
                 .map(|at| (at, MatchedBy::Hostname))
         };
-        let (at, how) = by_mac.or_else(by_ip).or_else(by_network).or_else(by_name)?;
-        Some((self.assets.get(at)?, how))
+        let (rows, how) = by_mac.or_else(by_ip).or_else(by_network).or_else(by_name)?;
+        Some((rows, how))
     }
 
-    /// The first of these rows that holds on one of the days.
-    fn held(&self, rows: Option<&Vec<usize>>, days: (u32, u32)) -> Option<usize> {
-        let holds = |at: &&usize| {
-            self.assets
-                .get(**at)
-                .is_some_and(|asset| overlap(asset.valid, (Some(days.0), Some(days.1))))
-        };
-        rows?.iter().find(holds).copied()
+    /// Those of these rows that hold on one of the days; nothing where none does.
+    fn held(&self, rows: Option<&Vec<usize>>, days: (u32, u32)) -> Option<Vec<&Asset>> {
+        let held: Vec<&Asset> = rows?
+            .iter()
+            .filter_map(|at| self.assets.get(*at))
+            .filter(|asset| overlap(asset.valid, (Some(days.0), Some(days.1))))
+            .collect();
+        (!held.is_empty()).then_some(held)
     }
 
     /// All rows that could be read, in the file's order.
@@ -237,14 +240,14 @@ impl Inventory {
         self.unknown_columns.iter().map(String::as_str)
     }
 
-    fn narrowest(&self, ip: IpAddr, days: (u32, u32)) -> Option<(u8, usize)> {
+    fn narrowest(&self, ip: IpAddr, days: (u32, u32)) -> Option<(u8, Vec<&Asset>)> {
         self.prefix_lengths.iter().rev().find_map(|length| {
             let network = IpNet::new(ip, *length).ok()?.trunc();
             Some((*length, self.held(self.networks.get(&network), days)?))
         })
     }
 
-    fn named(&self, name: &str, days: (u32, u32)) -> Option<usize> {
+    fn named(&self, name: &str, days: (u32, u32)) -> Option<Vec<&Asset>> {
         let name = host_name(name);
         let label = name.split('.').next().unwrap_or_default();
         self.held(self.hostnames.get(&name), days)

@@ -45,12 +45,36 @@ fn a_whole_row_is_read() {
 }
 
 #[test]
+fn a_machine_that_changed_hands_has_a_row_for_each_and_an_address_of_several_machines_finds_none() {
+    let inventory = parse(
+        "mac,ip,assignee,valid_from,valid_until\n\
+         00:00:5e:00:53:01,,Ann,,2026-03-10\n\
+         00:00:5e:00:53:01,,Ben,2026-03-11,\n\
+         ,192.0.2.5,Eve,,\n",
+    );
+    assert_eq!(inventory.faults(), []);
+    let who = |mac, shared: &[IpAddr], days| -> Vec<&str> {
+        let rows = inventory.find(mac, &[ip("192.0.2.5")], shared, &[], days);
+        let (rows, _) = rows.unwrap_or((Vec::new(), MatchedBy::Ip));
+        rows.iter().filter_map(|row| row.assignee.as_deref()).collect()
+    };
+    let mac = Some(MacAddress([0, 0, 0x5e, 0, 0x53, 1]));
+    let day = |text| validity::day(text).unwrap();
+    let (before, last, after) = (day("2026-03-01"), day("2026-03-10"), day("2026-03-20"));
+    assert_eq!(who(mac, &[], (before, last)), ["Ann"]);
+    assert_eq!(who(mac, &[], (before, after)), ["Ann", "Ben"]);
+    assert_eq!(who(mac, &[], (after, after)), ["Ben"]);
+    assert_eq!(who(None, &[], (before, after)), ["Eve"]);
+    assert!(who(None, &[ip("192.0.2.5")], (before, after)).is_empty());
+}
+
+#[test]
 fn hosts_are_matched_by_mac_then_ip_then_narrowest_network_then_name() {
     let inventory = parse(WHOLE);
     let found = |mac: Option<MacAddress>, ips: &[&str], names: &[&str]| {
         let ips: Vec<IpAddr> = ips.iter().map(|text| ip(text)).collect();
-        let (asset, how) = inventory.find(mac, &ips, names, (20_000, 20_001))?;
-        Some((asset.asset.clone().unwrap(), how.name()))
+        let (rows, how) = inventory.find(mac, &ips, &[], names, (20_000, 20_001))?;
+        Some((rows[0].asset.clone().unwrap(), how.name()))
     };
     let known = Some(MacAddress([0, 0x1a, 0x2b, 0x3c, 0x4d, 0x5f]));
     let a = |asset: &str, how| Some((asset.to_owned(), how));
@@ -247,7 +271,10 @@ ip,assignee,valid_from,valid_until,travel
 ";
     let inventory = parse(text);
     let holder = |day: u32| {
-        let (asset, _) = inventory.find(None, &[ip("192.0.2.1")], &[], (day, day))?;
+        let (rows, _) = inventory.find(None, &[ip("192.0.2.1")], &[], &[], (day, day))?;
+        let [asset] = rows[..] else {
+            panic!("one row a day: {rows:?}")
+        };
         asset.assignee.clone()
     };
     // 2023-12-31, 2024-01-01, 2024-12-31 and 2025-01-01.
