@@ -53,6 +53,12 @@ const SHORTEST_WEB_TOKEN: usize = 16;
 /// Longest name of a protocol in a WebSocket's head that has letters and digits mixed; those of the IANA registry are shorter.
 const LONGEST_SUBPROTOCOL: usize = 32;
 
+/// `://` in percent-encoding (RFC 3986, 2.1).
+const ENCODED: &[u8] = b"%3A%2F%2F";
+
+/// Octets of an encoded address in which its user is looked for: names have at most 253.
+const LONGEST_AUTHORITY: usize = 512;
+
 /// Hexadecimal digits that are said of a token's hash, and of a password's.
 const DIGITS: [usize; 2] = [16, 4];
 
@@ -119,10 +125,37 @@ fn found(before: &[u8], rest: &[u8]) -> Option<(usize, usize, Secret)> {
             let length = authority.iter().rposition(|&octet| octet == b'@')?;
             (length > 0).then_some((3, length, Secret::Password))
         }
+        b'%' => encoded_userinfo(rest).map(|length| (ENCODED.len(), length, Secret::Password)),
         b'?' | b'&' | b';' | b'#' => parameter(rest.get(1..)?, rest.starts_with(b";"))
             .map(|(said, length, kind)| (said.saturating_add(1), length, kind)),
         _ => None,
     }
+}
+
+/// Length of name and password behind `://` where an address stands within another and is percent-encoded.
+fn encoded_userinfo(rest: &[u8]) -> Option<usize> {
+    let (colon, authority) = rest.split_at_checked(ENCODED.len())?;
+    if !colon.eq_ignore_ascii_case(ENCODED) {
+        return None;
+    }
+    let authority = authority.get(..LONGEST_AUTHORITY).unwrap_or(authority);
+    let ends = |at: usize| {
+        let here = authority.get(at..).unwrap_or_default();
+        let is_encoded = |mark: &[u8]| {
+            here.get(..3)
+                .is_some_and(|three| three.eq_ignore_ascii_case(mark))
+        };
+        here.first()
+            .is_some_and(|octet| matches!(octet, b'/' | b'?' | b'#' | b' ' | b'&'))
+            || is_encoded(b"%2f")
+    };
+    let length = (0..authority.len())
+        .find(|at| ends(*at))
+        .unwrap_or(authority.len());
+    let authority = authority.get(..length)?;
+    let at = authority.windows(3).rposition(|three| three == b"%40");
+    let sign = authority.iter().rposition(|&octet| octet == b'@');
+    at.max(sign).filter(|length| *length > 0)
 }
 
 /// A parameter whose value is a secret, from its name on; one of the path ends where the query begins (RFC 3986, 3.3).
@@ -269,6 +302,11 @@ mod tests {
             ("/x;jsessionid=", "0A1B2C", "?y=z"),
             ("/fetch?url=http://", "anna:Sommer12", "@host.example/path"),
             ("https://", "anna", "@host.example"),
+            (
+                "/go?url=http%3a%2f%2f",
+                "anna%3ASommer12",
+                "%40host.example%2Fpath%40b",
+            ),
             ("Bearer ", "abcdefgh.12345", ""),
         ] {
             let text = clean(&format!("{before}{secret}{after}"));
@@ -284,6 +322,7 @@ mod tests {
             "/eyJ/short",
             "https://host.example/@anna",
             "host.example:443",
+            "/go?url=http%3A%2F%2Fhost.example%2F%40b",
         ] {
             assert_eq!(clean(harmless), harmless);
         }
