@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use farmhawk::explain::posterior::FAMILIES;
-use farmhawk::explain::verdict::family_words;
 use farmhawk::model::host::Verdict;
 
 use crate::dose::Response;
@@ -278,7 +277,7 @@ fn ablation(text: &mut String, judged: &[&Outcome]) {
     };
     row("nothing", &|one| one.farm);
     for (place, family) in FAMILIES.into_iter().enumerate() {
-        row(family_words(family), &|one| {
+        row(family.words(), &|one| {
             one.without.get(place).copied().unwrap_or_default()
         });
     }
@@ -298,7 +297,7 @@ fn forged(text: &mut String, judged: &[&Outcome]) {
         let _ = writeln!(
             text,
             "| {} | {} | {} | {} | {} |",
-            family_words(family),
+            family.words(),
             of(&|one| one == Verdict::None),
             of(&|one| one == Verdict::Note),
             of(&|one| one == Verdict::Review),

@@ -182,7 +182,10 @@ pub(crate) fn run(
     let (path, inventory, truth) = write(scenario, seed, folder)?;
     let analysed = analyst.analyse(std::slice::from_ref(&path), &inventory, scenario.policy)?;
     fs::remove_file(&path)?;
-    let prior = analyst.weights().prior(analysed.case.summary.vantage.name, false);
+    let vantage = analysed.case.summary.vantage.as_ref();
+    let prior = analyst
+        .weights()
+        .prior(vantage.map(|vantage| vantage.name).unwrap_or_default(), false);
     let [farm, ..] = prior;
     let case = &analysed.case;
     let (forged, raised) = if truth.verdict == "none" {

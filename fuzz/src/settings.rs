@@ -79,9 +79,10 @@ pub fn inventory(input: &[u8]) {
         }
     };
     check(inventory.faults(), input);
+    check(inventory.cell_faults(), input);
     assert_eq!(
         strict.is_ok(),
-        inventory.faults().is_empty(),
+        inventory.faults().is_empty() && inventory.cell_faults().is_empty(),
         "strict reading refuses what has faults, and nothing else"
     );
     for asset in inventory.assets() {

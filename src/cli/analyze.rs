@@ -17,6 +17,14 @@ const MOST_NAMED: usize = 64;
 
 /// Runs the command.
 pub fn run(analyze: &Analyze, arguments: &Arguments) -> anyhow::Result<Outcome> {
+    if let (Some(since), Some(until)) = (analyze.since, analyze.until)
+        && until < since
+    {
+        return Err(Usage(format!(
+            "--since {since} is later than --until {until}: no packet is between them"
+        ))
+        .into());
+    }
     let loaded = analysis::prepare(&analyze.common, arguments.quiet)?;
     let inputs = inputs::expand(&analyze.captures)?;
     log::found(&inputs);

@@ -152,8 +152,8 @@ pub struct Common {
     #[arg(short, long, value_name = "BPF")]
     pub filter: Option<String>,
 
-    /// Addresses that are ours (repeatable); private, ULA and link-local ranges when not given
-    #[arg(short = 'n', long, value_name = "CIDR")]
+    /// Addresses that are ours, networks or single ones (repeatable); private, ULA and link-local ranges when not given
+    #[arg(short = 'n', long, value_name = "CIDR", value_parser = network)]
     pub local: Vec<ipnet::IpNet>,
 
     /// The inventory, CSV or JSON
@@ -374,6 +374,14 @@ fn time(text: &str) -> Result<jiff::Timestamp, String> {
         .map_err(|_| "not a time in RFC 3339, like 2026-11-21T09:00:00Z".to_owned())
 }
 
+/// A network, or one address as the network of itself.
+fn network(text: &str) -> Result<ipnet::IpNet, String> {
+    let address = || text.parse::<std::net::IpAddr>().map(ipnet::IpNet::from);
+    text.parse::<ipnet::IpNet>()
+        .or_else(|_| address())
+        .map_err(|_| "not a network or an address, like 192.0.2.0/24 or 2001:db8::7".to_owned())
+}
+
 fn coordinates(text: &str) -> Result<(f64, f64), String> {
     let wrong = || "not LAT,LON in degrees, like 33.45,-112.07".to_owned();
     let (latitude, longitude) = text.split_once(',').ok_or_else(wrong)?;
@@ -394,6 +402,18 @@ mod tests {
     #[test]
     fn the_definitions_are_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_single_address_is_the_network_of_itself() {
+        for (text, read) in [
+            ("192.0.2.7", "192.0.2.7/32"),
+            ("2001:db8::7", "2001:db8::7/128"),
+            ("192.0.2.0/24", "192.0.2.0/24"),
+        ] {
+            assert_eq!(network(text).unwrap().to_string(), read);
+        }
+        assert!(network("192.0.2").is_err());
     }
 
     #[test]

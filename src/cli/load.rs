@@ -57,6 +57,12 @@ pub fn load(common: &Common) -> anyhow::Result<Loaded> {
                     .iter()
                     .map(|fault| format!("row left out: {fault}")),
             );
+            lost.extend(
+                inventory
+                    .cell_faults()
+                    .iter()
+                    .map(|fault| format!("cell left out, its row stays: {fault}")),
+            );
             remarks.extend(inventory.unknown_columns().map(|column| {
                 format!(
                     "{}: column {column:?} is not understood and was kept",
@@ -88,12 +94,22 @@ pub fn load(common: &Common) -> anyhow::Result<Loaded> {
     })
 }
 
-/// Opens databases of places. One that does not exist is a mistake on the command line; one that cannot be used is named.
+/// Opens databases of places. One that does not exist is a mistake on the command line, and so is it if none of those named can be
+/// used: the analysis would silently rest on the built-in one. One among others that cannot be used is named.
 pub fn places(paths: &[PathBuf]) -> anyhow::Result<(Geo, Vec<GeoError>)> {
     for path in paths {
         if path.try_exists().is_ok_and(|exists| !exists) {
             return Err(Usage(format!("{}: no such file or folder", path.display())).into());
         }
     }
-    Ok(Geo::open(paths))
+    let (geo, refused) = Geo::open(paths);
+    if geo.has_default_only() && !refused.is_empty() {
+        let causes: Vec<String> = refused.iter().map(ToString::to_string).collect();
+        return Err(Usage(format!(
+            "no database of places could be used: {}",
+            causes.join("; ")
+        ))
+        .into());
+    }
+    Ok((geo, refused))
 }

@@ -49,7 +49,10 @@ pub(super) fn loaded(loaded: &Loaded) {
         tracing::info!(
             "inventory: {} rows taken, {} faults",
             inventory.assets().len(),
-            inventory.faults().len()
+            inventory
+                .faults()
+                .len()
+                .saturating_add(inventory.cell_faults().len())
         );
     }
     tracing::debug!("weights of the model {}", loaded.weights.hash);

@@ -84,7 +84,7 @@ pub fn fill(
         hosts: case.host_count(),
         findings: findings(case),
         farms: farms(case),
-        vantage: std::mem::take(&mut case.summary.vantage),
+        vantage: case.summary.vantage.take(),
         little: case.summary.little.take(),
         time_span: reader.span.map(|(first, last)| [first, last]),
         wall_seconds: None,

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::model::address::Address;
 use crate::model::fact::{FactLog, FieldId, Value};
+use crate::model::finding::HIGHEST_SCORE;
 use crate::model::flow::FlowRecord;
 use crate::model::frame::FrameRef;
 use crate::model::identity::ContentId;
@@ -23,7 +24,7 @@ use crate::signatures::{Catalogue, FieldPlace, Match, PayloadContext};
 pub(super) const TOGETHER: i32 = 30;
 
 /// Beyond this more of the same adds nothing.
-pub(super) const CEILING: i32 = 60;
+pub(super) const CEILING: i32 = HIGHEST_SCORE;
 
 /// What gave a tool away, borrowed; put into words only when a finding needs them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -79,7 +79,7 @@ mod tests {
                 "http.method=CONNECT",
                 "http.proxy_target=relay.example:443",
                 "http.host=relay.example:443",
-                "http.proxy_authorization=Basic",
+                "http.proxy_authorization=Basic [redacted sha256:1c11]",
                 "http.status=200",
             ]
         );

@@ -12,7 +12,7 @@ use super::posterior::{Claim, Levels};
 use super::subject::Subject;
 use super::verdict::{Bench, judge};
 use super::weights::Weights;
-use super::{Circumstances, Read, ask, not_observable, read, weighed, wording};
+use super::{Circumstances, Read, ask, not_observable, read, tally, weighed, wording};
 
 /// How many members a summary names.
 const NAMED: usize = 4;
@@ -80,6 +80,7 @@ pub fn explain_group(
         verdict: judgement.verdict,
         explanations: explanations(&judgement.posterior),
         runner_up: second.name().to_owned(),
+        tally: (circumstances.shows_cells).then(|| Box::new(tally::tally(&bench, &levels, &judgement))),
         reasons: reasons(&reads, &bench, &levels, circumstances.shows_cells),
         shared: shared(&subject),
         second_opinion: group.second_opinion.clone(),

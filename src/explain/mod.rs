@@ -14,6 +14,7 @@ pub mod little;
 pub mod posterior;
 pub mod question;
 pub mod subject;
+mod tally;
 pub mod verdict;
 pub mod weights;
 pub mod wording;
@@ -24,6 +25,7 @@ use crate::model::group::Group;
 use crate::model::host::{Cell, Explanations, HostReason, Verdict};
 use crate::model::identity::ContentId;
 use crate::model::profile::HostProfile;
+use crate::model::tally::Tally;
 use crate::model::vantage::Vantage;
 
 use cues::{REGISTRY, Reading};
@@ -46,7 +48,8 @@ pub struct Circumstances {
     pub damage: Option<String>,
     /// Why what was not seen may well be there (minutes of traffic, frames cut to their headers), if so; in words.
     pub little: Option<String>,
-    /// Whether reasons carry the cells of the tables that they were weighed by: for who checks one verdict, not for thousands of hosts.
+    /// Whether reasons carry the cells of the tables that they were weighed by, and groups and hosts the steps to their posterior: for who
+    /// checks one verdict, not for thousands of hosts.
     pub shows_cells: bool,
 }
 
@@ -63,6 +66,8 @@ pub struct HostExplanation {
     pub reasons: Vec<HostReason>,
     /// What could not be observed, and why.
     pub not_observable: Vec<String>,
+    /// The steps from prior to posterior, where they are wanted.
+    pub tally: Option<Box<Tally>>,
     /// The one observation that would settle most; empty where nothing speaks for anything.
     pub next_question: String,
     /// One sentence for a ticket.
@@ -176,6 +181,7 @@ pub fn explain_host(
         explanations: explanations(&judgement.posterior),
         reasons,
         not_observable: not_observable(&reads),
+        tally: (circumstances.shows_cells).then(|| Box::new(tally::tally(&bench, &levels, &judgement))),
         next_question,
         summary: wording::summary(&profile.label(), weights, &judgement),
     }

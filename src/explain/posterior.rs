@@ -55,6 +55,12 @@ impl Levels {
     }
 }
 
+/// What the sum over a family's observed cues is multiplied by: `lambda` 1 takes them as independent, 0 as one.
+#[must_use]
+pub fn tempering(lambda: f64, cues: f64) -> f64 {
+    (1.0 + lambda * (cues - 1.0)) / cues
+}
+
 /// Tempered log-likelihoods of one family.
 #[must_use]
 pub fn family_scores(weights: &Weights, levels: &Levels, family: Family) -> Option<ByHypothesis> {
@@ -73,7 +79,7 @@ pub fn family_scores(weights: &Weights, levels: &Levels, family: Family) -> Opti
         }
     }
     (cues > 0.0).then(|| {
-        let tempering = (1.0 + weights.lambda * (cues - 1.0)) / cues;
+        let tempering = tempering(weights.lambda, cues);
         sums.map(|sum| sum * tempering)
     })
 }

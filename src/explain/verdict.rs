@@ -101,23 +101,9 @@ fn obstacle(bench: &Bench<'_>, levels: &Levels, weighed: &[(Family, f64)]) -> Op
         let left = posterior(bench.weights, bench.prior, levels, kind);
         bench.claim.probability(&left) < rule.leave_one_out
     })?;
-    let words: Vec<&str> = alone.iter().map(|family| family_words(*family)).collect();
+    let words: Vec<&str> = alone.iter().map(|family| family.words()).collect();
     Some(format!(
         "it rests on one kind of evidence alone ({})",
         words.join(" and ")
     ))
-}
-
-/// A family in words.
-#[must_use]
-pub const fn family_words(family: Family) -> &'static str {
-    match family {
-        Family::Rc => "remote control",
-        Family::Org => "organisations",
-        Family::Tool => "tools",
-        Family::Loc => "places",
-        Family::Time => "hours",
-        Family::Lat => "delays",
-        Family::Ctx => "the kind of site",
-    }
 }

@@ -74,6 +74,22 @@ pub enum Family {
     Ctx,
 }
 
+impl Family {
+    /// Its words in sentences.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Rc => "remote control",
+            Self::Org => "organisations",
+            Self::Tool => "tools",
+            Self::Loc => "places",
+            Self::Time => "hours",
+            Self::Lat => "delays",
+            Self::Ctx => "the kind of site",
+        }
+    }
+}
+
 /// One item of evidence behind a finding.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Evidence {

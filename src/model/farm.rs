@@ -7,6 +7,7 @@ use super::group::Operation;
 use super::host::{Cell, Explanations, Verdict};
 use super::identity::ContentId;
 use super::quantity::counted;
+use super::tally::Tally;
 use super::time::Timestamp;
 
 /// A host of a group and how firmly it belongs.
@@ -98,6 +99,9 @@ pub struct Farm {
     pub explanations: Explanations,
     /// The best rival of the winner.
     pub runner_up: String,
+    /// The steps from prior to posterior; `--explain` alone asks for them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tally: Option<Box<Tally>>,
     /// Ranked by weight.
     pub reasons: Vec<Reason>,
     /// What they have in common.

@@ -6,6 +6,7 @@ use super::address::MacAddress;
 use super::evidence::Decibans;
 use super::finding::{Activity, PlaceRecord, Role};
 use super::identity::ContentId;
+use super::tally::Tally;
 use super::time::Timestamp;
 
 /// A name and where it came from.
@@ -162,7 +163,10 @@ pub struct HostRecord {
     pub verdict: Verdict,
     /// What explains it.
     pub explanations: Explanations,
-    /// The weightiest reasons behind that, in decibans.
+    /// The steps from prior to posterior; `--explain` alone asks for them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tally: Option<Box<Tally>>,
+    /// The weightiest reasons behind that, in decibans; each is against its own rivals, so that they do not add up to the posterior.
     pub reasons: Vec<HostReason>,
     /// What could not be seen from this vantage.
     pub not_observable: Vec<String>,

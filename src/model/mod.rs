@@ -36,6 +36,7 @@ pub mod sketch;
 pub mod sphere;
 pub mod ssh_channels;
 pub mod summary;
+pub mod tally;
 pub mod threads;
 pub mod time;
 pub mod tunnel_end;

@@ -115,11 +115,12 @@ pub struct Summary {
     pub findings: BTreeMap<String, BTreeMap<String, u64>>,
     /// Groups by verdict.
     pub farms: BTreeMap<String, u64>,
-    /// Where the captures were taken.
-    pub vantage: VantageRecord,
     /// Why what was not seen may well be there, where captures hold little: minutes of traffic, frames cut to their headers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub little: Option<String>,
+    /// Where the captures were taken; absent where no host of ours was seen and nobody said it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vantage: Option<VantageRecord>,
     /// First and last packet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time_span: Option<[Timestamp; 2]>,

@@ -102,6 +102,7 @@ pub fn conclude_with_grounds(
     let views: Vec<HostView> = threads.map(hosts.iter().collect(), |host| {
         placed_in_time(view(host, observers, ending), &stretches, &elsewhere)
     });
+    let is_placed = ending.vantage.is_some() || !views.is_empty();
     let vantage = super::vantage::judge(ending.vantage, &views, observers);
     let knowledge = declared::placed(
         &ending.knowledge,
@@ -176,7 +177,7 @@ pub fn conclude_with_grounds(
     };
     case.findings
         .sort_by_cached_key(|finding| (finding.timestamp, finding.id));
-    case.summary.vantage = vantage;
+    case.summary.vantage = is_placed.then_some(vantage);
     case.summary.remarks.extend(clusters.remarks);
     case.summary.little.clone_from(&circumstances.little);
     case.summary.remarks.extend(little::remark(&ending.received));

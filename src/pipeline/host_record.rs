@@ -100,6 +100,7 @@ pub(super) fn record(
         explanations: explanation
             .map(|explanation| explanation.explanations)
             .unwrap_or_default(),
+        tally: explanation.and_then(|explanation| explanation.tally.clone()),
         reasons: explanation
             .map(|explanation| explanation.reasons.clone())
             .unwrap_or_default(),

@@ -244,6 +244,8 @@ impl Bundle {
         properties.extend(peer.map(|peer| ("dst_ref".to_owned(), json!(peer))));
         properties.extend(finding.peer_port.map(|port| ("dst_port".to_owned(), json!(port))));
         let id = observable_id("network-traffic", &Value::Object(properties.clone()));
+        // Where an end stands, the traffic must be said to be over; the id is of the other properties (STIX 2.1, section 6.12).
+        properties.insert("is_active".to_owned(), json!(false));
         properties.insert("type".to_owned(), json!("network-traffic"));
         properties.insert("spec_version".to_owned(), json!("2.1"));
         properties.insert("id".to_owned(), json!(id));

@@ -2,7 +2,7 @@
 
 use crate::model::case::Case;
 use crate::model::evidence::{Evidence, State};
-use crate::model::finding::{Controller, Finding, PlaceRecord};
+use crate::model::finding::{Controller, Finding, HIGHEST_SCORE, PlaceRecord};
 use crate::model::group::Operation;
 use crate::model::host::{Explanations, HostRecord, Verdict};
 use crate::model::identity::ContentId;
@@ -14,6 +14,21 @@ use super::escape::{LONGEST_SHOWN, line};
 
 /// Most frames that one citation names.
 pub const FRAMES: usize = 4;
+
+/// The number behind a finding's confidence, and where it was cut what its evidence has together.
+#[must_use]
+pub fn score(finding: &Finding) -> String {
+    let together: f64 = finding.evidence.iter().map(|one| one.weight.0).sum();
+    let highest = f64::from(HIGHEST_SCORE);
+    if finding.score.0 >= highest && together > highest + 0.05 {
+        format!(
+            "{:+.1} dB (capped: its evidence has {together:+.1} dB together, and no more than {highest:+.1} dB counts)",
+            finding.score.0
+        )
+    } else {
+        format!("{:+.1} dB", finding.score.0)
+    }
+}
 
 /// An explanation, its key in records, its words, its probability.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -304,6 +319,27 @@ pub fn operation(operation: &Operation, own: ContentId) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::evidence::{Decibans, Family};
+
+    #[test]
+    fn a_score_that_was_cut_says_so() {
+        let scored = |weights: &[f64], score: f64| {
+            let item =
+                |weight: &f64| Evidence::observed(Family::Tool, String::new(), Decibans(*weight), &[], None);
+            super::score(&Finding {
+                score: Decibans(score),
+                evidence: weights.iter().map(item).collect(),
+                ..Finding::default()
+            })
+        };
+        let cut = scored(&[40.0, 35.0], 60.0);
+        assert!(
+            cut.contains("capped") && cut.contains("+75.0 dB together"),
+            "{cut}"
+        );
+        assert_eq!(scored(&[40.0, 20.0], 60.0), "+60.0 dB");
+        assert_eq!(scored(&[12.0], 12.0), "+12.0 dB");
+    }
 
     #[test]
     fn an_operation_names_the_other_places_and_what_they_share_in_one_line() {

@@ -277,11 +277,12 @@ fn is_below(name: &str, rule: &str) -> bool {
 
 fn instance(table: &Table<'_>, tools: &[&str]) -> Instance {
     let tool = table.required_text("tool").unwrap_or_default();
-    if !tool.is_empty() && !tools.contains(&tool) {
+    let known = known_tool(tool, tools);
+    if !tool.is_empty() && known.is_none() {
         table.fault("tool", unknown_tool(tool, tools));
     }
     let instance = Instance {
-        tool: tool.to_owned(),
+        tool: known.unwrap_or(tool).to_owned(),
         names: table
             .texts("names")
             .iter()
@@ -336,6 +337,15 @@ fn one_of(table: &Table<'_>, key: &'static str, words: &[&'static str]) -> Optio
     Some(word.to_owned())
 }
 
+/// The catalogue's id for a tool that somebody names; letters count without case.
+pub(super) fn known_tool<'a>(tool: &str, tools: &[&'a str]) -> Option<&'a str> {
+    let tool = tool.trim();
+    tools
+        .iter()
+        .find(|known| known.eq_ignore_ascii_case(tool))
+        .copied()
+}
+
 /// The words for a tool that the catalogue does not know.
 pub(super) fn unknown_tool(tool: &str, tools: &[&str]) -> String {
     format!(
@@ -346,8 +356,8 @@ pub(super) fn unknown_tool(tool: &str, tools: &[&str]) -> String {
 
 fn known_tools(table: &Table<'_>, key: &'static str, tools: &[&str]) -> Vec<String> {
     let known = |item: Item<'_>| {
-        if tools.contains(&item.text) {
-            return Some(item.text.to_owned());
+        if let Some(id) = known_tool(item.text, tools) {
+            return Some(id.to_owned());
         }
         table.fault_in(key, item, unknown_tool(item.text, tools));
         None
@@ -463,6 +473,12 @@ nested_tls = true
             faults.to_string(),
             "policy.toml:5: allowed_tools: unknown tool \"anydesl\" (did you mean \"anydesk\"?)"
         );
+    }
+
+    #[test]
+    fn tools_are_known_without_case() {
+        let policy = parse("allowed_tools = [\"RDP\"]\n").unwrap();
+        assert!(policy.allowed_tools.iter().any(|tool| tool == "rdp"));
     }
 
     #[test]

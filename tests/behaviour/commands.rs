@@ -132,9 +132,28 @@ fn quiet_hides_no_loss_and_a_database_that_does_not_exist_is_refused() {
     )
     .unwrap();
     let mut command = farmhawk();
+    let usable = folder.path().join("usable.mmdb");
+    fs::write(folder.path().join("c.csv"), "8.0.0.0,8.0.0.255,US\n").unwrap();
+    fs::write(folder.path().join("a.csv"), "8.0.0.0,8.0.0.255,64500,Example\n").unwrap();
+    let mut build = farmhawk();
+    build.current_dir(folder.path());
+    build.args([
+        "geoip",
+        "build",
+        "--country",
+        "c.csv",
+        "--asn",
+        "a.csv",
+        "--date",
+        "2026-01-01",
+    ]);
+    let built = finish(build.arg("-o").arg(&usable));
+    assert_eq!(built.code, 0, "{}", built.stderr);
     command
         .args(["analyze", "-q", "--geoip"])
         .arg(&broken)
+        .arg("--geoip")
+        .arg(&usable)
         .arg("-a")
         .arg(&assets);
     command.arg("-o").arg(folder.path().join("case"));
@@ -149,6 +168,15 @@ fn quiet_hides_no_loss_and_a_database_that_does_not_exist_is_refused() {
         assert!(run_on.stderr.contains(said), "{said} not in {}", run_on.stderr);
     }
     assert!(!run_on.stderr.contains("shift"), "{}", run_on.stderr);
+    // Alone it leaves none but the built-in database, which the user did not ask for.
+    let capture = fixture("damaged-record.pcap");
+    let alone = finish(farmhawk().args(["analyze", "--geoip"]).arg(&broken).arg(capture));
+    assert_eq!((alone.code, alone.stdout.as_str()), (2, ""));
+    assert!(
+        alone.stderr.contains("no database of places could be used") && alone.stderr.contains("broken.mmdb"),
+        "{}",
+        alone.stderr
+    );
     for arguments in [
         &["analyze", "--geoip", "/no/such.mmdb", "x.pcap"][..],
         &["geoip", "status", "--geoip", "/no/such.mmdb"],

@@ -1,5 +1,7 @@
 //! `--explain`: everything that is known of one group, host or finding; and `-v`: what the stages did.
 
+use serde_json::Value;
+
 use crate::program::{Run, farmhawk, finish, fixture};
 
 fn analyze(more: &[&str]) -> Run {
@@ -7,6 +9,37 @@ fn analyze(more: &[&str]) -> Run {
     command.arg("analyze").arg(fixture("demo/farm.pcapng"));
     command.arg("--assets").arg(fixture("demo/inventory.csv"));
     finish(command.args(more))
+}
+
+/// Prior and families lead to the posterior, and the cells with the factor to each family.
+fn assert_adds_up(record: &Value) {
+    let tally = &record["tally"];
+    let explanations = record["explanations"].as_object().unwrap();
+    let families = tally["families"].as_array().unwrap();
+    let raised = |name: &str| {
+        let added = families
+            .iter()
+            .map(|family| family["decibans"][name].as_f64().unwrap());
+        10_f64.powf((tally["prior"][name].as_f64().unwrap() + added.sum::<f64>()) / 10.0)
+    };
+    let whole: f64 = explanations.keys().map(|name| raised(name)).sum();
+    for (name, posterior) in explanations {
+        let difference = raised(name) / whole - posterior.as_f64().unwrap();
+        assert!(difference.abs() < 0.003, "{name}: {difference} in {tally}");
+    }
+    let cells = record["reasons"].as_array().unwrap();
+    let level = |cue: &Value| {
+        let reason = cells.iter().find(|reason| reason["reason"] == *cue).unwrap();
+        reason["cell"]["probability"]["farm"].as_f64().unwrap()
+    };
+    assert!(!families.is_empty());
+    for family in families {
+        let cues = family["cues"].as_array().unwrap();
+        let sum: f64 = cues.iter().map(|cue| 10.0 * level(cue).log10()).sum();
+        let difference =
+            family["tempering"].as_f64().unwrap() * sum - family["decibans"]["farm"].as_f64().unwrap();
+        assert!(difference.abs() < 0.02, "{difference} in {family}");
+    }
 }
 
 #[test]
@@ -25,6 +58,11 @@ fn the_ledger_of_a_group_holds_every_reason_with_what_it_cites() {
         !ledger.stdout.contains("CAPTURES"),
         "the ledger stands for the report"
     );
+    let steps = ["adds up", "prior: farm -", "sum: farm ", "do not add up to"];
+    let said = ledger.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    for step in steps {
+        assert!(said.contains(step), "{step} not in {}", ledger.stdout);
+    }
     for reason in farm["reasons"].as_array().unwrap() {
         let cue = format!("[{}]", reason["reason"].as_str().unwrap());
         assert!(ledger.stdout.contains(&cue), "{cue}");
@@ -39,8 +77,11 @@ fn the_ledger_of_a_group_holds_every_reason_with_what_it_cites() {
             panic!("{}", host.stdout);
         };
         assert_eq!(record["host"], member["host"]);
-        // What `--explain` adds are the cells that reasons were weighed by.
+        // What `--explain` adds are the cells that reasons were weighed by, and the steps to the posterior.
         let mut farms = host.of("farm");
+        assert_adds_up(record);
+        assert_adds_up(&farms[0]);
+        farms[0].as_object_mut().unwrap().remove("tally");
         for reason in farms[0]["reasons"].as_array_mut().unwrap() {
             let cell = reason.as_object_mut().unwrap().remove("cell").unwrap();
             assert!(cell["probability"]["farm"].as_f64().unwrap() > 0.0, "{cell}");

@@ -77,6 +77,9 @@ fn packets_are_counted_by_what_became_of_them() {
         "{summary}"
     );
     assert!(summary["timestamp"].is_null(), "no packet, no time: {summary}");
+    assert!(summary["vantage"].is_null(), "no packet, no vantage: {summary}");
+    let page = finish(farmhawk().args(["analyze", "--color", "never"]).arg(&path));
+    assert!(!page.stdout.contains("vantage"), "{}", page.stdout);
     // A link type that nobody knows: all are read, none is decoded.
     let mut unknown = whole;
     unknown[20..22].copy_from_slice(&147_u16.to_le_bytes());

@@ -78,6 +78,8 @@ mod rhythm;
 #[cfg(test)]
 mod scenes;
 #[cfg(test)]
+mod secrets;
+#[cfg(test)]
 mod source;
 #[cfg(test)]
 mod states;

@@ -9,6 +9,7 @@ mod opaque;
 mod own_address;
 mod request;
 mod response;
+mod secret;
 
 use self::body::Body;
 use super::{Dissection, Dissector, Head, Input, Next, Probe};
@@ -38,13 +39,13 @@ pub const VIA: Field = Field::of_flow("http.via");
 pub const ORIGIN: Field = Field::of_flow("http.origin");
 /// Protocol that the client would like to change to.
 pub const UPGRADE: Field = Field::of_flow("http.upgrade");
-/// Scheme of the credentials in a request (`Basic`, `NTLM`); never the credentials.
+/// Scheme of the credentials in a request (`Basic`, `NTLM`), with a hash where they come again; never the credentials.
 pub const AUTHORIZATION: Field = Field::of_flow("http.authorization");
 /// Host and port that a proxy shall reach: the target of CONNECT, or the authority of a whole address.
 pub const PROXY_TARGET: Field = Field::of_flow("http.proxy_target");
 /// `absolute` where a request asks for a whole address, as only proxies are asked (RFC 9112, 3.2.2).
 pub const TARGET_FORM: Field = Field::of_flow("http.target_form");
-/// Scheme of the credentials for the proxy; never the credentials.
+/// Scheme of the credentials for the proxy, likewise; never the credentials.
 pub const PROXY_AUTHORIZATION: Field = Field::of_flow("http.proxy_authorization");
 /// Protocols within a WebSocket that are offered or, by the server, chosen.
 pub const SUBPROTOCOL: Field = Field::of_flow("websocket.subprotocol");
@@ -393,11 +394,6 @@ fn finished(bytes: &[u8]) -> Option<Vec<u8>> {
     let mut head = bytes.get(..=end)?.to_vec();
     head.extend_from_slice(b"\r\n");
     Some(head)
-}
-
-/// The first word of a header's value: the scheme of credentials.
-fn scheme(value: &[u8]) -> &[u8] {
-    value.split(|&octet| octet == b' ').next().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Heads of HTTP/1 requests (RFC 9112, 3).
 
+use std::borrow::Cow;
 use std::mem::MaybeUninit;
 
 use super::body::Body;
@@ -7,7 +8,7 @@ use super::own_address;
 use super::{
     AUTHORIZATION, Asked, HOST, LastSaid, METHOD, MOST_HEADERS, ORIGIN, PATH, PROXY_AUTHORIZATION,
     PROXY_TARGET, Reading, SUBPROTOCOL, TARGET_FORM, UPGRADE, USER_AGENT, VIA, X_FORWARDED_FOR, finished,
-    opaque, scheme,
+    opaque, secret,
 };
 use crate::dissect::Probe;
 use crate::model::fact::{Facts, Field};
@@ -145,12 +146,12 @@ fn is_for_own_address(headers: &[httparse::Header<'_>]) -> bool {
 fn say_line(method: &str, target: &str, facts: &mut Facts<'_>) {
     facts.text(&METHOD, method.as_bytes());
     if method == "CONNECT" {
-        facts.text(&PROXY_TARGET, target.as_bytes());
+        facts.text(&PROXY_TARGET, &secret::without_userinfo(target.as_bytes()));
         return;
     }
     // A whole address is what a proxy gets (RFC 9112, 3.2.2).
     let Some((_, address)) = target.split_once("://").filter(|_| !target.starts_with('/')) else {
-        facts.text(&PATH, target.as_bytes());
+        facts.text(&PATH, &secret::without(target.as_bytes()));
         return;
     };
     let path_at = address.find('/').unwrap_or(address.len());
@@ -159,11 +160,11 @@ fn say_line(method: &str, target: &str, facts: &mut Facts<'_>) {
     let host = authority.rsplit('@').next().unwrap_or_default();
     facts.text(&PROXY_TARGET, host.as_bytes());
     facts.text(&TARGET_FORM, b"absolute");
-    facts.text(&PATH, path.as_bytes());
+    facts.text(&PATH, &secret::without(path.as_bytes()));
 }
 
 fn say_header(name: &str, value: &[u8], last: &mut LastSaid, facts: &mut Facts<'_>) {
-    const TEXTS: [(&str, &Field); 7] = [
+    const FIELDS: [(&str, &Field); 9] = [
         ("host", &HOST),
         ("user-agent", &USER_AGENT),
         ("x-forwarded-for", &X_FORWARDED_FOR),
@@ -171,15 +172,18 @@ fn say_header(name: &str, value: &[u8], last: &mut LastSaid, facts: &mut Facts<'
         ("origin", &ORIGIN),
         ("upgrade", &UPGRADE),
         ("sec-websocket-protocol", &SUBPROTOCOL),
-    ];
-    const SCHEMES: [(&str, &Field); 2] = [
         ("authorization", &AUTHORIZATION),
         ("proxy-authorization", &PROXY_AUTHORIZATION),
     ];
-    for (place, (wanted, field)) in TEXTS.iter().chain(&SCHEMES).enumerate() {
+    for (place, (wanted, field)) in FIELDS.iter().enumerate() {
         if name.eq_ignore_ascii_case(wanted) {
-            let text = if place < TEXTS.len() { value } else { scheme(value) };
-            last.text(place, field, text, facts);
+            let text = match *wanted {
+                "authorization" | "proxy-authorization" => Cow::Owned(secret::scheme(value)),
+                "sec-websocket-protocol" => secret::without_tokens_among_protocols(value),
+                "host" => secret::without_userinfo(value),
+                _ => secret::without(value),
+            };
+            last.text(place, field, &text, facts);
         }
     }
 }

@@ -1,11 +1,12 @@
 //! Heads of HTTP/1 responses (RFC 9112, 4).
 
+use std::borrow::Cow;
 use std::mem::MaybeUninit;
 
 use super::body::Body;
 use super::{
     AUTHENTICATE, Asked, CONTENT_TYPE, LOCATION, LastSaid, Led, MOST_HEADERS, Reading, SERVER, STATUS,
-    SUBPROTOCOL, VIA, finished, opaque,
+    SUBPROTOCOL, VIA, finished, opaque, secret,
 };
 use crate::dissect::Probe;
 use crate::model::fact::{Facts, Field};
@@ -110,7 +111,12 @@ fn say_header(name: &str, value: &[u8], last: &mut LastSaid, facts: &mut Facts<'
     ];
     for (place, (wanted, field)) in TEXTS.iter().enumerate() {
         if name.eq_ignore_ascii_case(wanted) {
-            last.text(place, field, value, facts);
+            let text = match *wanted {
+                "sec-websocket-protocol" => secret::without_tokens_among_protocols(value),
+                "location" => secret::without(value),
+                _ => Cow::Borrowed(value),
+            };
+            last.text(place, field, &text, facts);
         }
     }
 }

@@ -16,7 +16,7 @@ fn a_request_and_its_response_are_described_without_credentials() {
             "http.path=/kvm/",
             "http.host=192.0.2.9",
             "http.user_agent=agent/1",
-            "http.authorization=Basic",
+            "http.authorization=Basic [redacted sha256:1c11]",
             "http.status=200",
             "http.server=nginx",
             "http.content_type=text/html",

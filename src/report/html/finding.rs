@@ -185,7 +185,7 @@ fn finding(case: &Case, finding: &Finding) -> Markup {
 fn ledger(case: &Case, finding: &Finding) -> Markup {
     html! {
         table.ledger {
-            caption { "Evidence, " (format!("{:+.1}", finding.score.0)) " dB together" }
+            caption { "Evidence, score " (words::score(finding)) }
             thead { tr { th { "Weight" } th { "State" } th { "What" } th { "Rule or measure" } th { "Frames" } th { "At (UTC)" } } }
             @for one in &finding.evidence {
                 tr {

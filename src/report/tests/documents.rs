@@ -124,6 +124,8 @@ fn the_bundle_has_the_shape_that_the_standard_asks_for() {
     );
     for traffic in of("network-traffic") {
         assert!(traffic["protocols"].as_array().unwrap().len() > 1);
+        assert!(traffic["end"].is_string());
+        assert_eq!(traffic["is_active"], false);
     }
     assert_eq!(text, rendered(stix::write, &case()));
     checked(&rendered(stix::write, &Case::default()));

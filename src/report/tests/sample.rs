@@ -82,6 +82,7 @@ fn host(number: u8, verdict: Verdict, findings: Vec<ContentId>) -> HostRecord {
         devices_behind: None,
         verdict,
         explanations: explanations(),
+        tally: None,
         reasons: vec![HostReason {
             reason: "sess".to_owned(),
             what: "driven 3 h 20 min of 8 h in view".to_owned(),
@@ -255,6 +256,7 @@ fn farm() -> Farm {
             kvms: texts(&["kvm-1"]),
             operator_hours: vec![13, 14, 15, 18, 19, 20],
         },
+        tally: None,
         second_opinion: None,
         operation: None,
         not_observable: texts(&["xrtt: too few bursts", "assignees: no inventory row for one of the machines"]),
@@ -321,11 +323,11 @@ fn summary() -> Summary {
         )]),
         farms: BTreeMap::from([("likely".to_owned(), 1)]),
         little: None,
-        vantage: VantageRecord {
+        vantage: Some(VantageRecord {
             name: Vantage::Home,
             judged_by: "as it was given".to_owned(),
             is_assumed: false,
-        },
+        }),
         time_span: Some([at(0), at(480)]),
         wall_seconds: Some(1.25),
         version: "0.1.0".to_owned(),

@@ -47,9 +47,10 @@ pub(super) fn write(page: &mut Page<'_>, case: &Case) -> io::Result<()> {
         )?;
         page.indent(2);
     }
-    let vantage = &summary.vantage;
-    let judged = (!vantage.judged_by.is_empty())
-        .then(|| format!("{}: {}", vantage.name.name(), words::shown(&vantage.judged_by)));
+    let judged = summary
+        .vantage
+        .as_ref()
+        .map(|vantage| format!("{}: {}", vantage.name.name(), words::shown(&vantage.judged_by)));
     page.rows("vantage", judged)?;
     let packets = &summary.packets;
     let counts = format!(

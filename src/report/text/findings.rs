@@ -10,7 +10,7 @@ use crate::model::finding::{Activity, Finding, Role};
 use crate::model::host::{HostRecord, Verdict};
 
 use super::page::{Depth, Page};
-use super::{cell_row, explained, joined, next_question, not_observable, table_cells};
+use super::{cell_row, explained, joined, ledger, next_question, not_observable, table_cells};
 use crate::report::shown::Shown;
 use crate::report::words;
 
@@ -94,6 +94,7 @@ fn host(page: &mut Page<'_>, group: Option<&Farm>, host: &HostRecord) -> io::Res
             Some(cell_row(&one.reason, one.weight, cell))
         });
         table_cells(page, cells.collect(), "farm and solo")?;
+        ledger::write(page, host.tally.as_deref())?;
     }
     if stands_alone {
         not_observable(page, &host.not_observable)?;
@@ -153,7 +154,7 @@ fn finding(page: &mut Page<'_>, case: &Case, finding: &Finding) -> io::Result<()
         }),
     )?;
     if depth.is_whole {
-        page.rows("score", [format!("{:+.1} dB", finding.score.0)])?;
+        page.rows("score", [words::score(finding)])?;
         let flows = format!(
             "{}: {}",
             words::counted(finding.flow_count, "flow"),

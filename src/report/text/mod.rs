@@ -4,6 +4,7 @@
 
 mod captures;
 mod findings;
+mod ledger;
 mod page;
 
 use std::cmp::Ordering;
@@ -181,6 +182,7 @@ fn group(page: &mut Page<'_>, case: &Case, farm: &Farm) -> io::Result<()> {
         Some(cell_row(&one.reason, one.weight, cell))
     });
     table_cells(page, cells.collect(), "farm")?;
+    ledger::write(page, farm.tally.as_deref())?;
     page.rows("also possible", benign(case, farm, depth))?;
     page.rows("in common", in_common(farm, depth))?;
     page.rows(

@@ -1,9 +1,11 @@
 //! The inventory: which machines are expected, whose they are, where and when their people work.
 //!
-//! CSV with a header, or a JSON array of objects. A bad row is named with its line and what is wrong with it and left out; columns that are
-//! not known are kept with the asset and reported. A host is matched by link address, then address, then network,
-//! then name.
+//! CSV with a header, or a JSON array of objects. A bad cell is named with its line and what is wrong with it and left out; its row
+//! stays, unless nothing is left to match a host by, or it is not known on which days it holds. Columns that are not known are
+//! kept with the asset and reported. A host is matched by link address, then address, then network, then name.
 
+mod foreign;
+mod hours;
 mod rows;
 mod validity;
 
@@ -19,6 +21,7 @@ use super::{country, policy};
 use crate::document::{Fault, Faults};
 use crate::model::address::MacAddress;
 use crate::model::egress::Travel;
+pub use hours::WorkHours;
 use rows::Row;
 use validity::overlap;
 
@@ -44,44 +47,6 @@ const COLUMNS: [&str; 19] = [
     "valid_until",
     "travel",
 ];
-
-/// Hours of a working day, in minutes since midnight of the place; an end before the start is a night shift.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct WorkHours {
-    /// First minute.
-    pub start: u16,
-    /// First minute after it.
-    pub end: u16,
-}
-
-impl WorkHours {
-    /// Reads `09:00-17:00`.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let (start, end) = text.split_once('-')?;
-        let minute = |text: &str| {
-            let (hours, minutes) = text.trim().split_once(':')?;
-            let (hours, minutes): (u16, u16) = (hours.parse().ok()?, minutes.parse().ok()?);
-            let is_time = (hours < 24 && minutes < 60) || (hours, minutes) == (24, 0);
-            is_time.then(|| hours * 60 + minutes)
-        };
-        let hours = Self {
-            start: minute(start)?,
-            end: minute(end)?,
-        };
-        (hours.start != hours.end).then_some(hours)
-    }
-
-    /// Whether the minute of the day lies within.
-    #[must_use]
-    pub const fn holds(self, minute: u16) -> bool {
-        if self.start < self.end {
-            self.start <= minute && minute < self.end
-        } else {
-            self.start <= minute || minute < self.end
-        }
-    }
-}
 
 /// A row: a machine, or a network of machines.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -166,10 +131,11 @@ pub struct Inventory {
     hostnames: Index<String>,
     unknown_columns: BTreeSet<String>,
     faults: Vec<Fault>,
+    cell_faults: Vec<Fault>,
 }
 
 impl Inventory {
-    /// Reads an inventory. `tools` are the catalogue's ids. With `strict`, a bad row refuses the whole file.
+    /// Reads an inventory. `tools` are the catalogue's ids. With `strict`, a bad row or cell refuses the whole file.
     pub fn read(path: &Path, tools: &[&str], strict: bool) -> Result<Self, Faults> {
         let bytes = fs::read(path).map_err(|cause| refusal(path, 0, cause.to_string()))?;
         Self::parse(path, &bytes, tools, strict)
@@ -179,6 +145,9 @@ impl Inventory {
     pub fn parse(path: &Path, bytes: &[u8], tools: &[&str], strict: bool) -> Result<Self, Faults> {
         let mut inventory = Self::default();
         let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
+        if let Some(found) = foreign::form(bytes) {
+            return Err(refusal(path, 1, found));
+        }
         let is_json = bytes.trim_ascii_start().first() == Some(&b'[');
         let rows = if is_json {
             rows::of_json(path, bytes)
@@ -191,7 +160,10 @@ impl Inventory {
                 Err(faults) => inventory.faults.extend(faults.0),
             }
         }
-        if strict && !inventory.faults.is_empty() {
+        let has_faults = !(inventory.faults.is_empty() && inventory.cell_faults.is_empty());
+        if strict && has_faults {
+            inventory.faults.append(&mut inventory.cell_faults);
+            inventory.faults.sort_by_key(|fault| fault.line);
             return Err(Faults(inventory.faults));
         }
         Ok(inventory)
@@ -257,6 +229,12 @@ impl Inventory {
         &self.faults
     }
 
+    /// What was wrong with the cells that were left out of rows that stay.
+    #[must_use]
+    pub fn cell_faults(&self) -> &[Fault] {
+        &self.cell_faults
+    }
+
     /// Columns that are not understood: kept, and to be reported.
     pub fn unknown_columns(&self) -> impl Iterator<Item = &str> {
         self.unknown_columns.iter().map(String::as_str)
@@ -293,12 +271,12 @@ impl Inventory {
         })
     }
 
-    /// Reads one row; everything wrong in it is named.
+    /// Reads one row; everything wrong in it is named. What leaves nothing to go by refuses the row.
     fn asset(&mut self, path: &Path, row: &Row, tools: &[&str]) -> Result<Asset, Faults> {
         let mut reader = RowReader {
             path,
             row,
-            faults: Vec::new(),
+            faults: row.faults.clone(),
         };
         let latitude = reader.one("latitude", |text| degrees(text, 90.0), "degrees from -90 to 90");
         let longitude = reader.one(
@@ -359,11 +337,18 @@ impl Inventory {
             && asset.ips.is_empty()
             && asset.networks.is_empty()
             && asset.hostnames.is_empty());
-        if !has_key && reader.faults.is_empty() {
+        let is_about = |fault: &Fault, columns: &[&str]| columns.contains(&fault.field.as_str());
+        if !has_key && !reader.faults.iter().any(|fault| is_about(fault, &rows::KEYS)) {
             reader.fault("", "no mac, ip, cidr or hostname: nothing to match it by");
         }
         self.unknown_columns.extend(asset.other.keys().cloned());
-        if reader.faults.is_empty() {
+        // Without the days that it holds for, a row would hold for ever.
+        let is_dated = !reader
+            .faults
+            .iter()
+            .any(|fault| is_about(fault, &["valid_from", "valid_until"]));
+        if has_key && is_dated {
+            self.cell_faults.extend(reader.faults);
             Ok(asset)
         } else {
             Err(Faults(reader.faults))
@@ -461,10 +446,14 @@ impl RowReader<'_> {
 
     fn tools(&mut self, tools: &[&str]) -> Vec<String> {
         let named = self.many("allowed_tools", |text| Some(text.to_owned()), "a tool");
-        for tool in named.iter().filter(|tool| !tools.contains(&tool.as_str())) {
-            self.fault("allowed_tools", policy::unknown_tool(tool, tools));
+        let mut known = Vec::new();
+        for tool in named {
+            match policy::known_tool(&tool, tools) {
+                Some(id) => known.push(id.to_owned()),
+                None => self.fault("allowed_tools", policy::unknown_tool(&tool, tools)),
+            }
         }
-        named
+        known
     }
 }
 

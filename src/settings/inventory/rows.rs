@@ -6,16 +6,17 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::{COLUMNS, refusal};
-use crate::document::Faults;
+use crate::document::{Fault, Faults};
 
-/// One row: its line, and what stands in its columns. Empty cells are left out.
+/// One row: its line, what stands in its columns, and what is wrong with cells that cannot be read. Empty cells are left out.
 pub(super) struct Row {
     pub(super) line: usize,
     pub(super) cells: BTreeMap<String, String>,
+    pub(super) faults: Vec<Fault>,
 }
 
 /// Columns by which a host can be matched.
-const KEYS: [&str; 4] = ["mac", "ip", "cidr", "hostname"];
+pub(super) const KEYS: [&str; 4] = ["mac", "ip", "cidr", "hostname"];
 
 /// The rows of a CSV file with a header. A row that cannot be read is a fault in its place.
 pub(super) fn of_csv(path: &Path, bytes: &[u8]) -> Result<Vec<Result<Row, Faults>>, Faults> {
@@ -82,6 +83,7 @@ fn csv_row(path: &Path, header: &[String], record: &csv::StringRecord) -> Result
         cells: cells
             .map(|(column, value)| (column.clone(), value.to_owned()))
             .collect(),
+        faults: Vec::new(),
     })
 }
 
@@ -101,23 +103,25 @@ fn json_row(path: &Path, line: usize, value: &Value) -> Result<Row, Faults> {
     let Value::Object(object) = value else {
         return Err(refusal(path, line, "not an object"));
     };
-    let mut cells = BTreeMap::new();
+    let (mut cells, mut faults) = (BTreeMap::new(), Vec::new());
     for (key, value) in object {
         let key = key.to_ascii_lowercase();
         let text = cell(value);
         let Some(text) = text.or_else(|| (!COLUMNS.contains(&key.as_str())).then(|| value.to_string()))
         else {
-            return Err(refusal(
-                path,
+            faults.push(Fault {
+                path: path.to_owned(),
                 line,
-                format!("{key}: a text, a number or a list of texts is wanted"),
-            ));
+                field: key,
+                what: "a text, a number or a list of texts is wanted".to_owned(),
+            });
+            continue;
         };
         if !text.is_empty() {
             cells.insert(key, text);
         }
     }
-    Ok(Row { line, cells })
+    Ok(Row { line, cells, faults })
 }
 
 /// A value as a CSV cell would hold it; lists are joined by semicolons.

@@ -98,7 +98,7 @@ fn hosts_are_matched_by_mac_then_ip_then_narrowest_network_then_name() {
 }
 
 #[test]
-fn bad_rows_are_named_with_line_and_cause_and_the_others_stay() {
+fn bad_rows_and_cells_are_named_with_line_and_cause_and_the_others_stay() {
     let text = "\
 ip,mac,country,timezone,work_hours,latitude,allowed_tools
 192.0.2.1,,UK,,,,
@@ -111,12 +111,20 @@ ip,mac,country,timezone,work_hours,latitude,allowed_tools
 192.0.2.7,,CN,,,,
 ";
     let inventory = parse(text);
-    assert_eq!(inventory.assets().len(), 1);
-    let faults: Vec<String> = inventory.faults().iter().map(ToString::to_string).collect();
+    let lines: Vec<usize> = inventory.assets().iter().map(|asset| asset.line).collect();
+    assert_eq!(lines, [2, 5, 7, 8]);
+    let said = |faults: &[Fault]| faults.iter().map(ToString::to_string).collect::<Vec<_>>();
     assert_eq!(
-        faults,
+        said(inventory.cell_faults()),
         [
             "assets.csv:2: country: \"UK\" is not a country code of two letters (ISO 3166-1); United Kingdom has GB",
+            "assets.csv:5: latitude: latitude and longitude only together",
+            "assets.csv:7: mac: \"ff:ff:ff:ff:ff:ff\" is not a link address such as 00:1a:2b:3c:4d:5e",
+        ]
+    );
+    assert_eq!(
+        said(inventory.faults()),
+        [
             "assets.csv:3: latitude: \"99\" is not degrees from -90 to 90",
             "assets.csv:3: mac: \"xx\" is not a link address such as 00:1a:2b:3c:4d:5e",
             "assets.csv:3: ip: \"192.0.2.300\" is not an address",
@@ -124,14 +132,34 @@ ip,mac,country,timezone,work_hours,latitude,allowed_tools
             "assets.csv:3: work_hours: \"9-5\" is not hours such as 09:00-17:00",
             "assets.csv:3: allowed_tools: unknown tool \"anydesl\" (did you mean \"anydesk\"?)",
             "assets.csv:4: no mac, ip, cidr or hostname: nothing to match it by",
-            "assets.csv:5: latitude: latitude and longitude only together",
             "assets.csv:6: 9 columns where the header names 7",
-            "assets.csv:7: mac: \"ff:ff:ff:ff:ff:ff\" is not a link address such as 00:1a:2b:3c:4d:5e",
             "assets.csv:9: 192.0.2.7 already stands in line 8",
         ]
     );
     let strict = Inventory::parse(Path::new("assets.csv"), text.as_bytes(), &TOOLS, true);
     assert_eq!(strict.unwrap_err().0.len(), 12);
+}
+
+#[test]
+fn a_bad_cell_takes_nothing_else_from_its_row_and_tools_are_known_without_case() {
+    let text = "\
+ip,country,timezone,allowed_tools,valid_from
+192.0.2.1,UK,Mars/Base,AnyDesk;RDP;anydesl,
+192.0.2.2,GB,,rdp,yesterday
+";
+    let inventory = parse(text);
+    let [asset] = inventory.assets() else {
+        panic!("{:?}", inventory.assets());
+    };
+    assert_eq!(asset.allowed_tools, ["anydesk", "rdp"]);
+    assert_eq!((&asset.country, &asset.timezone), (&None, &None));
+    assert_eq!(inventory.cell_faults().len(), 3);
+    // A row whose first day cannot be read would hold for days that nobody declared.
+    let faults: Vec<String> = inventory.faults().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        faults,
+        ["assets.csv:3: valid_from: \"yesterday\" is not a day such as 2026-03-01"]
+    );
 }
 
 #[test]
@@ -173,6 +201,10 @@ fn files_that_are_no_inventory_are_refused() {
     );
     assert_eq!(refused(b"ip,IP\n"), "a:1: the header names \"ip\" twice");
     assert!(refused(b"").contains("names none of"));
+    assert!(refused(b"ip;assignee\n192.0.2.1;A\n").contains("separated by semicolons; commas are wanted"));
+    assert!(refused(b"ip\tassignee\n").contains("separated by tabs"));
+    assert!(refused(b"\xff\xfei\0p\0\n\0").contains("UTF-16"));
+    assert!(refused(b"{\"assets\": []}").contains("a JSON object with the list \"assets\""));
     assert!(refused(b"[\n{]").starts_with("a:2: "));
     let error = Inventory::read(Path::new("/nonexistent/a.csv"), &TOOLS, false)
         .unwrap_err()
