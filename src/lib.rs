@@ -110,6 +110,14 @@
 //!   and two houses use the same private ones. Whose each entry was is judged at the end, when routers are known.
 //! * What a foreign address sends through a tunnel into which nothing of ours sends stands in an address space of its own
 //!   ([`model::address::SpaceKind::Stranger`]), where no host is seen: anybody can send such frames.
+//! * A finding says its host's own port (`host_port`) beside the other end's (`peer_port`): whoever is called by somebody has both, and the port that
+//!   tells the service is its own.
+//! * A summary says why what was not seen may well be there (`little`), and has no `vantage` where no host was seen: minutes of traffic and cut
+//!   frames show nothing absent.
+//! * `--explain` adds the cells (`cell` of a reason) and the steps (`tally`) by which a posterior can be reached by hand; other records
+//!   leave them out, because they are longer than what they explain.
+//! * An address has holders in time, and a router is its link address and its network ([`observe`]): yesterday's holder did not do what today's does,
+//!   and redundant routers share one link address.
 //! * The default database of places is unpacked by the build script: decompressing it at every start cost more than
 //!   the analysis of most captures.
 

@@ -537,58 +537,6 @@ fn no_word_of_a_report_says_nationality_or_that_something_is_a_farm() {
 }
 
 #[test]
-fn kvm_switches_alone_make_a_house_of_four_employers_worth_a_review() {
-    let switch = |number: u8| KvmSeen {
-        host: ContentId::of(&[b"kvm", &[number]]),
-        name: format!("pikvm-{number}"),
-        finding: ContentId(u64::from(number)),
-    };
-    let all: Vec<HostProfile> = (1..=4)
-        .map(|number| {
-            let profile = HostProfile {
-                sessions: Observable::Absent,
-                kvm: KvmEvidence {
-                    is_kvm: None,
-                    on_gateway: Observable::Observed((1..=4).map(switch).collect()),
-                    drives_this: Observable::Observed(vec![switch(number)]),
-                },
-                ..machine(number, "", None, None, &format!("firm{number}"))
-            };
-            on_line(profile, NetworkKind::Residential, false)
-        })
-        .collect();
-    let found = explained(&all);
-    let record = &found.farms[0];
-    assert!(record.verdict >= Verdict::Review, "{record:#?}");
-    assert_eq!(record.shared.kvms.len(), 4);
-    let n_rc = record
-        .reasons
-        .iter()
-        .find(|reason| reason.reason == "n_rc")
-        .unwrap();
-    assert!(n_rc.what.contains("through IP KVMs"), "{}", n_rc.what);
-}
-
-#[test]
-fn a_laboratory_with_kvm_switches_that_drive_nothing_is_nothing() {
-    let all: Vec<HostProfile> = (1..=3)
-        .map(|number| {
-            let profile = HostProfile {
-                sessions: Observable::Absent,
-                kvm: KvmEvidence {
-                    is_kvm: (number > 1).then_some(ContentId(u64::from(number))),
-                    on_gateway: Observable::Absent,
-                    drives_this: Observable::Absent,
-                },
-                ..machine(number, "", None, None, "hobby")
-            };
-            on_line(profile, NetworkKind::Residential, false)
-        })
-        .collect();
-    assert_eq!(explained(&all).farms[0].verdict, Verdict::None);
-}
-
-#[test]
 fn a_tool_on_most_machines_of_an_employer_is_policy_but_in_a_house_it_is_not() {
     let all: Vec<HostProfile> = (1..=40)
         .map(|number| {
@@ -613,5 +561,6 @@ fn a_tool_on_most_machines_of_an_employer_is_policy_but_in_a_house_it_is_not() {
 }
 
 mod assignees;
+mod kvm;
 mod place;
 mod watched;
