@@ -23,7 +23,7 @@
 //!
 //! How many changes of the screen are enough is stated here and nowhere else. DETECTION 3.2 proposes fifty, for a tenth percentile that stands by itself;
 //! here the sequential test decides, and stops by itself after seven or eight answers that are all long, or goes on for as long as they are mixed.
-//! So it is asked from [`LEAST_BURSTS`] changes and [`LEAST_ANSWERS`] answers on, below which no verdict but "undecided" would come of it.
+//! So it is asked from `LEAST_BURSTS` changes and `LEAST_ANSWERS` answers on, below which no verdict but "undecided" would come of it.
 
 use crate::model::latency::{ControlLoop, LAG_STEP, LAG_STEPS, Lags, LoopRecord, Reply, milliseconds};
 use crate::model::time::Nanoseconds;

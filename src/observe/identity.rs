@@ -1,7 +1,7 @@
 //! From addresses to machines: which local addresses belong to one link address, and which link addresses are
 //! routers' and belong to nobody behind them.
 //!
-//! Which link address an address belongs to is judged at the end ([`super::owners`]); the addresses behind a router stay hosts
+//! Which link address an address belongs to is judged at the end (`observe::owners`); the addresses behind a router stay hosts
 //! of their own.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};

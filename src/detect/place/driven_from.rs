@@ -34,7 +34,7 @@ pub fn is_declared(host: &HostView, address: Address, knowledge: &Knowledge<'_>)
     is_exit(host, ip, knowledge) || knowledge.policy.site_of(ip).is_some()
 }
 
-/// The country where the inventory has a machine's person while a session is live, and since when ([`holds_since`]).
+/// The country where the inventory has a machine's person while a session is live, and since when (`holds_since`).
 #[must_use]
 pub fn claimed_country(host: &HostView, session: &Finding) -> Option<(String, Timestamp)> {
     let country = host.asset.as_ref()?.record.country.clone()?;
