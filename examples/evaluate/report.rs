@@ -43,7 +43,7 @@ pub(crate) fn page(
          at first of seeds 1 to 6, later also of even ones up to 50 (S10, S12, S14, S25, S32): the rules for the distance of a direct controller, the resolution and the usual public address came out of the former. The latter showed that \
          the focus test counted machines of different operators against a farm, that a group's minutes were not counted over the group, and that the kind of a place stood for a second kind of evidence; what was changed follows from \
          the test's own simulation, from a flat prior over the number of operators and from DETECTION.md. So the even seeds up to 50 are not blind for these five; those above 50 had not been run before.\n\
-         - That remote control and delay are one kind of evidence of one machine came out of S17 with seed 52, an owner far away, whom any forged third family had made likely. What was changed follows from the cause that \
+         - That remote control and delay are one kind of evidence of one machine came out of S17 with seed 52, an owner far away, whom a third family (tools, places or hours), forged, had made likely. What was changed follows from the cause that \
          both have in common, and holds for every host; S17 is not blind with that seed.\n\
          - S06 and S19 declare in the policy what kind of place they are, as DETECTION.md reads them: undeclared, a forged family (remote control or tools, all hosts of S19 as one group) would reach likely.\n\
          - The gap that joins remote sessions was raised from 120 s to half an hour after S10 had stopped at review (.79) with seed 1; it then reached likely (.98). The reason given for it holds for any operator with several machines, but these scenarios cannot confirm it.\n\
