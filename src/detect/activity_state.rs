@@ -310,6 +310,20 @@ pub struct Judgement {
     pub intervals: Vec<(Timestamp, Timestamp, Activity)>,
 }
 
+impl Judgement {
+    /// The same with no interval beyond these moments: windows are of ten seconds, and nothing of a session is known before its first packet
+    /// and behind its last.
+    #[must_use]
+    pub fn within(mut self, first: Timestamp, last: Timestamp) -> Self {
+        let last = last.max(first);
+        for (start, end, _) in &mut self.intervals {
+            *start = (*start).clamp(first, last);
+            *end = (*end).clamp(first, last);
+        }
+        self
+    }
+}
+
 /// Input-sized packets for each turn, a tenth short of the next whole number being that number; `None` where nothing tells.
 fn requests_of(input: Way) -> Option<u32> {
     if input.small == 0 {

@@ -17,6 +17,7 @@ use signalling::Signalling;
 
 use super::activity_state::{self, Window, Windows};
 use super::recognise::Recognised;
+use super::sentence::NO_SESSION;
 use super::sessions::Session;
 use super::watcher::{Ended, Watcher};
 use super::{Concluded, HostView, Knowledge};
@@ -170,9 +171,13 @@ impl Media {
         let flow = observation.flow;
         for one in recognised.iter().filter(|one| one.tool.media.is_some()) {
             for local in observation.locals.into_iter().flatten() {
-                if let Some(host) = self.room(local) {
-                    host.signalling.entry(one.tool.place).or_default().add(flow);
-                }
+                let Some(host) = self.room(local) else { continue };
+                let [each, _] = MOST;
+                let room = each.saturating_sub(host.held());
+                let signalling = host.signalling.entry(one.tool.place).or_default();
+                let added = signalling.add(flow, room);
+                self.held = self.held.saturating_add(added.kept);
+                self.refused = self.refused.saturating_add(added.refused);
             }
         }
         let [sent, got] = flow.payload_bytes;
@@ -355,7 +360,9 @@ fn say(finding: &mut Finding, session: Option<&mut Session>, other: &Other<'_>, 
     for (number, window) in without_reports(&other.way.windows, other.role) {
         windows.entry(number).or_default().add(window);
     }
-    let judged = activity_state::judge(&windows, &finding.tool, Some(other.role));
+    let first = finding.timestamp.min(other.way.start);
+    let last = finding.last_seen.max(other.way.end);
+    let judged = activity_state::judge(&windows, &finding.tool, Some(other.role)).within(first, last);
     finding.role = other.role;
     finding.activity = judged.activity;
     finding.intervals = judged.intervals;
@@ -386,7 +393,7 @@ fn say(finding: &mut Finding, session: Option<&mut Session>, other: &Other<'_>, 
             .into(),
     );
     finding.evidence.push(evidence);
-    finding.last_seen = finding.last_seen.max(other.way.end);
+    finding.last_seen = last;
     if other.role == Role::Controlled {
         finding.controller = other.named.map(|(address, how, _)| Controller {
             address,
@@ -399,7 +406,9 @@ fn say(finding: &mut Finding, session: Option<&mut Session>, other: &Other<'_>, 
     } else {
         "viewed"
     };
-    finding.summary = format!("{}; a picture {verb} {end}, {state}", finding.summary);
+    // What the tool's own connections did not show, its picture does.
+    let before = finding.summary.replace(NO_SESSION, "");
+    finding.summary = format!("{before}; a picture {verb} {end}, {state}");
 }
 
 #[cfg(test)]

@@ -6,6 +6,9 @@ use crate::model::finding::{Activity, Role};
 use crate::model::quantity::{counted, span};
 use crate::model::time::Nanoseconds;
 
+/// What is said of an agent that only reports.
+pub(super) const NO_SESSION: &str = "; no session was seen";
+
 /// What the sentence is made of.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Told<'a> {
@@ -92,9 +95,7 @@ fn doing(told: &Told<'_>) -> String {
             format!("traffic consistent with a connection to another machine through {tool}")
         }
         (Role::Agent, _) => {
-            format!(
-                "traffic consistent with an installed {tool} that reports to its servers; no session was seen"
-            )
+            format!("traffic consistent with an installed {tool} that reports to its servers{NO_SESSION}")
         }
         (Role::Client, _) => format!("traffic consistent with {tool}, used from here"),
         (Role::Server, _) => format!("traffic consistent with {tool}, offered here"),

@@ -160,14 +160,7 @@ pub(super) fn finding(joined: Joined<'_>, knowledge: &Knowledge<'_>) -> Option<(
     }
     let is_remote = matches!(kind, FindingKind::RemoteAccess | FindingKind::IpKvm);
     let declared = declared_role(kind, peer.is_some(), &group);
-    let mut judged = judged(tool, is_remote, declared, &group);
-    // Windows are of ten seconds; nothing of a session is known before its first packet and behind its last.
-    if let Some(first) = group.first {
-        for (start, end, _) in &mut judged.intervals {
-            *start = (*start).clamp(first, group.last.max(first));
-            *end = (*end).clamp(first, group.last.max(first));
-        }
-    }
+    let judged = judged(tool, is_remote, declared, &group).within(group.first?, group.last);
     let is_session = group.has_hint(RoleHint::Session) && group.is_answered && group.flows > 0;
     let is_in_use = is_session || group.is_tunnel;
     let rules = &knowledge.rules.findings;

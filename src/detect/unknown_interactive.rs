@@ -290,7 +290,9 @@ fn finding(host: &HostView, peer: Address, list: &[Candidate], knowledge: &Knowl
             windows.entry(*number).or_default().add(*window);
         }
     }
-    let judged = activity_state::judge(&windows, UNKNOWN_INTERACTIVE, Some(Role::Controlled));
+    let last = list.iter().map(|one| one.end).max()?;
+    let judged = activity_state::judge(&windows, UNKNOWN_INTERACTIVE, Some(Role::Controlled))
+        .within(first.start, last);
     let shape = longest.shape;
     let is_enough = longest.is_opened_by_host && shape.hand >= ENOUGH.0 && shape.span >= ENOUGH.1;
     let weights = &knowledge.rules.findings.unknown;
@@ -311,7 +313,7 @@ fn finding(host: &HostView, peer: Address, list: &[Candidate], knowledge: &Knowl
     Some(Finding {
         id: ContentId::of(&[b"unknown-interactive", &host.id.0.to_be_bytes(), &peer.0]),
         timestamp: first.start,
-        last_seen: list.iter().map(|one| one.end).max()?,
+        last_seen: last,
         kind: FindingKind::RemoteAccess,
         tool: UNKNOWN_INTERACTIVE.to_owned(),
         role: Role::Controlled,

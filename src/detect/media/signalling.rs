@@ -14,6 +14,13 @@ const OFFER: u64 = 2_000;
 /// How many times what is usual.
 const UNUSUAL: u64 = 2;
 
+/// How many moments were taken, and how many there was no room for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Added {
+    pub(super) kept: usize,
+    pub(super) refused: u64,
+}
+
 /// What the connections of one tool of one host carried, and when.
 #[derive(Debug, Default)]
 pub(super) struct Signalling {
@@ -21,17 +28,22 @@ pub(super) struct Signalling {
 }
 
 impl Signalling {
-    /// Takes a connection: by its bins, or as a whole where it is too short to have any.
-    pub(super) fn add(&mut self, flow: &FlowRecord) {
-        if flow.activity.is_empty() {
-            let octets = flow.payload_bytes.iter().copied().fold(0, u64::saturating_add);
-            self.moments.push((flow.start, octets));
-        }
+    /// Takes a connection, so many moments of it: by its bins, or as a whole where it is too short to have any.
+    pub(super) fn add(&mut self, flow: &FlowRecord, room: usize) -> Added {
+        let octets = flow.payload_bytes.iter().copied().fold(0, u64::saturating_add);
+        let whole = flow.activity.is_empty().then_some((flow.start, octets));
         let bins = flow.activity.iter().map(|bin| {
             let octets = bin.bytes.iter().copied().map(u64::from).sum();
             (Timestamp(i64::from(bin.number).saturating_mul(BIN)), octets)
         });
-        self.moments.extend(bins);
+        let before = self.moments.len();
+        self.moments.extend(whole.into_iter().chain(bins).take(room));
+        let kept = self.moments.len().saturating_sub(before);
+        let all = flow.activity.len().max(1);
+        Added {
+            kept,
+            refused: u64::try_from(all.saturating_sub(kept)).unwrap_or(u64::MAX),
+        }
     }
 
     /// Moments that are held.
@@ -64,16 +76,18 @@ pub(super) fn begins(signalling: &[&Signalling], picture: Timestamp) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::flow::ActivityBin;
 
     /// Connections of so many octets that begin at these seconds.
     fn connections(list: &[(i64, u64)]) -> Signalling {
         let mut signalling = Signalling::default();
         for (second, octets) in list {
-            signalling.add(&FlowRecord {
+            let flow = FlowRecord {
                 start: Timestamp(second * SECOND),
                 payload_bytes: [octets / 2, octets - octets / 2],
                 ..FlowRecord::default()
-            });
+            };
+            signalling.add(&flow, 100);
         }
         signalling
     }
@@ -91,6 +105,21 @@ mod tests {
         assert!(!begins(&[&offered], Timestamp(2_100 * SECOND)));
         let offer = connections(&[(2_010, 14_000)]);
         assert!(begins(&[&waiting, &offer], Timestamp(2_015 * SECOND)));
+    }
+
+    #[test]
+    fn no_more_is_held_than_there_is_room_for() {
+        let bins = (0..20).map(|number| ActivityBin {
+            number,
+            ..ActivityBin::default()
+        });
+        let flow = FlowRecord {
+            activity: bins.collect(),
+            ..FlowRecord::default()
+        };
+        let mut signalling = Signalling::default();
+        let added = signalling.add(&flow, 15);
+        assert_eq!((added.kept, added.refused, signalling.len()), (15, 5, 15));
     }
 
     #[test]
