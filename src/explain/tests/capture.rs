@@ -520,5 +520,6 @@ fn a_tool_on_most_machines_of_an_employer_is_policy_but_in_a_house_it_is_not() {
 mod assignees;
 mod kvm;
 mod little;
+mod local;
 mod place;
 mod watched;
