@@ -293,6 +293,15 @@ pub enum VpnPlace {
     Router,
 }
 
+/// What a machine offers to others, as a server does.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Served {
+    /// Who was answered, sorted; not all, where they are many.
+    pub peers: Vec<Address>,
+    /// Names of the services, sorted.
+    pub services: Vec<&'static str>,
+}
+
 /// Use of a VPN that is not the employer's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VpnUse {
@@ -350,6 +359,8 @@ pub struct HostProfile {
     pub tenants: Observable<Vec<String>>,
     /// IP KVMs.
     pub kvm: KvmEvidence,
+    /// What it offers to other machines; between machines of one segment that seldom passes a capture point.
+    pub serves: Option<Served>,
     /// Use of a VPN that is not the employer's.
     pub vpn: Observable<VpnUse>,
     /// Driven minutes by hour of the day, UTC.

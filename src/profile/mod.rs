@@ -19,7 +19,7 @@ use crate::model::identity::ContentId;
 use crate::model::observable::Observable;
 use crate::model::profile::{
     Asset, ControllerPlace, ControllerSeen, Days, Egress, Gateway, HostProfile, InstalledTool, Instance,
-    InstanceKind, KvmEvidence, KvmSeen, Minutes, NetworkKind, PersonalMinutes, RemoteSession,
+    InstanceKind, KvmEvidence, KvmSeen, Minutes, NetworkKind, PersonalMinutes, RemoteSession, Served,
 };
 use crate::model::router::Router;
 use crate::model::time::{SECOND, Timestamp};
@@ -63,6 +63,8 @@ pub struct Sight {
     pub driven_by: Observable<Vec<KvmSeen>>,
     /// Minutes in which somebody watched it through them, in order.
     pub kvm_minutes: Minutes,
+    /// What it offered to others.
+    pub serves: Option<Served>,
     /// When it came up.
     pub starts: Observable<Vec<Timestamp>>,
 }
@@ -267,6 +269,7 @@ fn profile(
             on_gateway: kvms::near(sight, kvms),
             drives_this: sight.driven_by.clone(),
         },
+        serves: sight.serves.clone(),
         vpn: vpn::judge(own),
         days: days.into_iter().collect(),
         boots: sight.starts.clone(),
