@@ -6,7 +6,7 @@ use super::*;
 use crate::model::address::{Address, AddressSpace, MacAddress};
 use crate::model::finding::{Activity, Role};
 use crate::model::profile::{
-    Asset, ControllerSeen, Egress, Gateway, Instance, InstanceKind, KvmSeen, RemoteSession,
+    Asset, ControllerSeen, Egress, Gateway, Instance, InstanceKind, KvmSeen, RemoteSession, Shows,
 };
 use crate::model::time::{SECOND, Timestamp};
 use crate::model::watched::Stretches;
@@ -282,6 +282,7 @@ fn the_phones_and_televisions_of_a_house_are_no_group() {
 fn kvm_switches_tie_the_machines_beside_them_to_one_room() {
     let switch = KvmSeen {
         host: ContentId(77),
+        shows: Shows::Unknown,
         name: "pikvm".to_owned(),
         finding: ContentId(78),
     };

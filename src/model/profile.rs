@@ -262,11 +262,25 @@ pub enum LocalUse {
     Unclear,
 }
 
+/// Whose screen an IP KVM shows (DETECTION 4.1.6).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Shows {
+    /// That cannot be told: nobody watched it for long enough.
+    #[default]
+    Unknown,
+    /// It was watched, and its picture follows the traffic of no machine that was seen.
+    Nobody,
+    /// This machine's.
+    Machine(ContentId),
+}
+
 /// An IP KVM reached over the network.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct KvmSeen {
     /// The KVM's own host identifier.
     pub host: ContentId,
+    /// Whose screen it shows.
+    pub shows: Shows,
     /// Product or name.
     pub name: String,
     /// The finding.

@@ -61,6 +61,8 @@ pub struct Sight {
     pub days: BTreeSet<u32>,
     /// IP KVMs whose picture follows its traffic.
     pub driven_by: Observable<Vec<KvmSeen>>,
+    /// Whether it is an IP KVM that was watched for long enough to be paired.
+    pub is_watched_kvm: bool,
     /// Minutes in which somebody watched it through them, in order.
     pub kvm_minutes: Minutes,
     /// What it offered to others.
@@ -234,6 +236,7 @@ fn profile(
         .iter()
         .find(|(finding, _)| kvms::shows_screens(finding))
         .map(|(finding, _)| finding.id);
+    let near = kvms::near(sight, kvms);
     HostProfile {
         host: sight.host,
         first_seen: sight.seen.0,
@@ -266,8 +269,8 @@ fn profile(
         },
         kvm: KvmEvidence {
             is_kvm,
-            on_gateway: kvms::near(sight, kvms),
-            drives_this: sight.driven_by.clone(),
+            drives_this: kvms::driving(sight, &near),
+            on_gateway: near,
         },
         serves: sight.serves.clone(),
         vpn: vpn::judge(own),

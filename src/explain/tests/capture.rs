@@ -7,7 +7,7 @@ use crate::model::group::Member;
 use crate::model::observable::Observable;
 use crate::model::profile::{
     Asset, ControllerPlace, ControllerPlaceKind, ControllerSeen, Coverage, Egress, Gateway, InstalledTool,
-    KvmEvidence, KvmSeen, LocalUse, NetworkKind, RemoteSession,
+    KvmEvidence, KvmSeen, LocalUse, NetworkKind, RemoteSession, Shows,
 };
 use crate::model::router::Router;
 use crate::model::time::{SECOND, Timestamp};
