@@ -9,6 +9,7 @@ pub mod driven_from;
 pub mod hidden_egress;
 pub mod impossible_travel;
 pub mod nested_tunnel;
+pub mod router_vpn;
 pub mod several_countries;
 pub mod shared_address;
 pub mod watched_vpn;
