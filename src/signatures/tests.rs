@@ -84,7 +84,7 @@ fn networks_have_the_day_on_which_they_were_read() {
     let mut networks = 0;
     for (tool, indicator) in indicators {
         let of_address = |field: &String| field.starts_with("geo.");
-        let is_network = |pattern: &entry::Pattern| matches!(pattern, entry::Pattern::Network(_));
+        let is_network = |pattern: &Pattern| matches!(pattern, Pattern::Network(_));
         if indicator.fields.iter().any(of_address) || indicator.patterns.iter().any(is_network) {
             networks += 1;
             let source = &indicator.source;
