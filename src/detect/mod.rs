@@ -29,6 +29,7 @@ mod opening_answers;
 pub mod place;
 pub mod recognise;
 pub mod schedule_mismatch;
+mod segment_size;
 mod sentence;
 mod session_finding;
 pub mod sessions;
@@ -299,6 +300,8 @@ static DETECTORS: &[Detector] = &[
     Detector::Watching(devices_behind::watch),
     // It asks how many devices stand behind an address.
     Detector::Watching(place::router_vpn::watch),
+    // Behind all that ask who has a tunnel: it does not show one.
+    Detector::Watching(segment_size::watch),
 ];
 
 /// All detectors of a run.

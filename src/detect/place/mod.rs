@@ -15,7 +15,7 @@ pub mod shared_address;
 pub mod watched_vpn;
 
 #[cfg(test)]
-mod samples;
+pub(super) mod samples;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
