@@ -220,7 +220,7 @@ pub enum Routing {
     Full,
     /// Something was.
     Split,
-    /// Too short to tell.
+    /// Too short to tell, or only a lead: what looks like a tunnel is not told from what stands beside it.
     #[default]
     Unknown,
 }
