@@ -91,6 +91,9 @@ struct Seen {
 /// Place, position in the table.
 type Kind = (Place, usize);
 
+/// What machines have in common that are one lead: behind which router, or which machine where it stands for itself.
+type Shared = (Kind, Option<Router>, ContentId);
+
 /// Watches what SYNs offer.
 #[derive(Debug, Default)]
 struct Sizes {
@@ -183,7 +186,7 @@ impl Watcher for Sizes {
             .collect();
         by_host.retain(|(host, (place, row)), _| *place != Place::Path || !own.contains(&(*host, *row)));
         // Machines behind one router that show the same are one lead, and it is the router's.
-        let mut leads: BTreeMap<(Kind, Option<Router>, ContentId), Vec<(&HostView, Seen)>> = BTreeMap::new();
+        let mut leads: BTreeMap<Shared, Vec<(&HostView, Seen)>> = BTreeMap::new();
         for ((id, kind), (host, seen)) in by_host {
             let router = host.routers.first().map(|(router, _)| *router);
             let is_shared = router.is_some() && !matches!(kind.0, Place::Caller(_));

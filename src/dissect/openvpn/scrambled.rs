@@ -287,15 +287,21 @@ mod tests {
         }
         // What is plain is for the other.
         assert_eq!(stream(&opening()).names, ["openvpn"]);
-        let with = |change: &dyn Fn(&mut [(Side, Vec<u8>); 3])| {
-            let mut packets = opening().map(|(side, bytes)| (side, scrambled(Method::Mask, bytes)));
-            change(&mut packets);
-            stream(&packets).names.is_empty()
-        };
-        assert!(with(&|packets| packets[1].1.push(0)));
-        assert!(with(&|packets| packets[1].1[0] ^= 1));
-        assert!(with(&|packets| packets[2].1[0] ^= 1));
-        assert!(with(&|packets| packets.swap(0, 1)));
+        let masked = opening().map(|(side, bytes)| (side, scrambled(Method::Mask, bytes)));
+        for packet in 0..3 {
+            let mut packets = masked.clone();
+            packets[packet].1[0] ^= 1;
+            assert!(
+                stream(&packets).names.is_empty(),
+                "first octet of packet {packet}"
+            );
+            let mut packets = masked.clone();
+            packets[packet].1.push(0);
+            assert!(stream(&packets).names.is_empty(), "length of packet {packet}");
+        }
+        let mut packets = masked;
+        packets.swap(0, 1);
+        assert!(stream(&packets).names.is_empty());
     }
 
     #[test]
