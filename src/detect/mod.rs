@@ -15,6 +15,7 @@ pub mod device;
 mod devices_behind;
 mod dns_tunnel;
 mod encrypted_start;
+mod file_transfer;
 mod group;
 pub mod hidden_leg;
 mod http_tunnel;
