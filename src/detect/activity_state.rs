@@ -336,6 +336,19 @@ pub struct Judgement {
 }
 
 impl Judgement {
+    /// The liveliest state of all intervals.
+    pub(super) fn liveliest(&self) -> Activity {
+        let liveliness = |activity: &Activity| match activity {
+            Activity::Unknown => 0,
+            Activity::Idle => 1,
+            Activity::Bulk => 2,
+            Activity::Viewed => 3,
+            Activity::Driven => 4,
+        };
+        let states = self.intervals.iter().map(|(.., state)| *state);
+        states.max_by_key(liveliness).unwrap_or_default()
+    }
+
     /// The same with no interval beyond these moments: windows are of ten seconds, and nothing of a session is known before its first packet
     /// and behind its last.
     #[must_use]
@@ -415,23 +428,13 @@ fn told(windows: &Windows, thresholds: &Thresholds, role: Role) -> Judgement {
             _ => intervals.push((start, end, state)),
         }
     }
-    let liveliness = |activity: &Activity| match activity {
-        Activity::Unknown => 0,
-        Activity::Idle => 1,
-        Activity::Bulk => 2,
-        Activity::Viewed => 3,
-        Activity::Driven => 4,
-    };
-    let activity = intervals
-        .iter()
-        .map(|(_, _, state)| *state)
-        .max_by_key(liveliness)
-        .unwrap_or(Activity::Unknown);
-    Judgement {
+    let mut judged = Judgement {
         role,
-        activity,
+        activity: Activity::Unknown,
         intervals,
-    }
+    };
+    judged.activity = judged.liveliest();
+    judged
 }
 
 /// Who shows the screen, over the windows that look driven from one of the two sides.

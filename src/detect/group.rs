@@ -143,6 +143,9 @@ pub(super) struct Group {
     pub(super) community_id: Option<Box<str>>,
 }
 
+/// So many times what was sent came, where a program fetched something.
+const MOSTLY: u64 = 4;
+
 impl Group {
     /// Adds another group of the same machine, tool and peer.
     pub(super) fn merge(&mut self, other: Self) {
@@ -214,6 +217,22 @@ impl Group {
             .sum::<i32>()
             .saturating_add(names)
             .min(60)
+    }
+
+    /// Whether far more came to the host than it sent.
+    pub(super) fn received_mostly(&self) -> bool {
+        let (mut out, mut inward) = (0u64, 0u64);
+        for window in self.windows.values() {
+            out = out.saturating_add(window.out.bytes);
+            inward = inward.saturating_add(window.inward.bytes);
+        }
+        inward > out.saturating_mul(MOSTLY)
+    }
+
+    /// Whether everything that gave the tool away belongs to who controls others.
+    pub(super) fn is_of_controllers(&self) -> bool {
+        let mut hints = self.items.values().filter_map(|item| item.role).peekable();
+        hints.peek().is_some() && hints.all(|hint| hint == RoleHint::Controller)
     }
 
     pub(super) fn has_hint(&self, hint: RoleHint) -> bool {
