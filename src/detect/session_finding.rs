@@ -115,7 +115,7 @@ fn shown(tool: &Tool, is_remote: bool, judged: &Judgement) -> Shown {
 
 /// Names or addresses of the servers between the two ends.
 fn relays(group: &Group, peer: Option<Address>) -> Vec<String> {
-    if peer.is_some() {
+    if peer.is_some() || group.is_server() {
         return Vec::new();
     }
     let peers = group.peers.iter();
@@ -144,6 +144,10 @@ fn judged(
         }
     };
     if is_remote && declared.is_none() {
+        if group.is_server() {
+            judged.role = Role::Server;
+            return judged;
+        }
         judged = glance::without(judged);
     }
     let is_at_rest = match judged.activity {
@@ -153,11 +157,17 @@ fn judged(
         Activity::Viewed | Activity::Driven => false,
     };
     if judged.role == Role::Unknown && is_at_rest {
-        if group.has_hint(RoleHint::Agent) || group.flows == 0 {
+        if group.has_hint(RoleHint::Agent) || group.flows == 0 || group.says.is_registered {
             judged.role = Role::Agent;
         } else if group.is_of_controllers() && group.score() >= rules.medium {
             judged.role = Role::Controller;
         }
+    }
+    // A screen is looked at, and nothing in its form tells whose: the two said so when they were brought together.
+    if judged.role == Role::Unknown
+        && let Some(role) = group.says.role()
+    {
+        judged = glance::without(activity_state::judge(&group.windows, &tool.id, Some(role)));
     }
     judged
 }

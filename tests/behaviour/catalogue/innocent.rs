@@ -9,7 +9,7 @@ use farmhawk::model::time::{SECOND, Timestamp};
 use serde_json::Value;
 
 use super::proof::ends;
-use super::wire::{End, Side, Words, chance, stream};
+use super::wire::{End, Side, Words, chance, datagram, stream};
 use super::{findings_of, tls};
 use crate::program::{Run, every_record_of};
 
@@ -168,4 +168,36 @@ fn who_reads_about_chrome_remote_desktop_gives_a_lead_at_most() {
     assert_eq!(finding["confidence"], "low", "{finding}");
     assert_eq!(finding["role"], "unknown", "{finding}");
     assert_eq!(finding["activity"], "idle", "{finding}");
+}
+
+#[test]
+fn a_rendezvous_among_the_local_machines_is_a_server_and_who_registers_there_is_an_agent() {
+    let [host, _] = ends(71_020);
+    let [server, _] = ends(71_021);
+    let server = End {
+        port: 21_116,
+        ..server
+    };
+    // RegisterPeer: field 6 with an identifier and a serial number; its answer (rustdesk/hbb_common rendezvous.proto).
+    let register = [&[0x32, 0x0d, 0x0a, 9][..], b"123456789", &[0x10, 1]].concat();
+    let frames: Vec<Vec<u8>> = (0..8)
+        .flat_map(|_| {
+            [
+                datagram(host, server, &register),
+                datagram(server, host, &[0x3a, 0]),
+            ]
+        })
+        .collect();
+    let found = findings_of(&[frames]);
+    let role = |end: End| {
+        let own = &found[&end.ip.to_string()];
+        let [finding] = own.as_slice() else {
+            panic!("{own:#?}");
+        };
+        assert_eq!(finding["tool"], "rustdesk");
+        assert_eq!(finding["controller"], Value::Null);
+        finding["role"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(role(host), "agent");
+    assert_eq!(role(server), "server");
 }
