@@ -32,6 +32,7 @@ pub mod place;
 pub mod recognise;
 pub mod schedule_mismatch;
 mod sentence;
+mod services;
 mod session_finding;
 pub mod sessions;
 mod shape_against;
@@ -58,7 +59,7 @@ use crate::model::identity::ContentId;
 use crate::model::latency::Near;
 use crate::model::loss::Losses;
 use crate::model::observation::{EventHeader, LocalIndex, Observation, ServerName};
-use crate::model::profile::Asset;
+use crate::model::profile::{Asset, Served};
 use crate::model::reverse_name::{ReverseName, ReverseNames};
 use crate::model::sphere::CapturePoint;
 use crate::model::threads::Threads;
@@ -293,6 +294,7 @@ static DETECTORS: &[Detector] = &[
     Detector::Watching(kvm_watch::watch),
     Detector::Watching(tenants::watch),
     Detector::Watching(devices_behind::watch),
+    Detector::Watching(services::watch),
 ];
 
 /// All detectors of a run.
@@ -329,6 +331,8 @@ pub struct Concluded {
     pub devices: BTreeMap<ContentId, DevicesBehind>,
     /// Which IP KVM drives which host.
     pub drives: Drives,
+    /// What hosts offered to others, of those that offered anything.
+    pub served: BTreeMap<ContentId, Served>,
     /// What was beyond a bound, by cause.
     pub losses: Losses,
 }

@@ -235,7 +235,7 @@ pub(super) fn finding(joined: Joined<'_>, knowledge: &Knowledge<'_>) -> Option<(
         role: judged.role,
         activity: judged.activity,
         intervals: judged.intervals,
-        controller,
+        controller: controller.map(Box::new),
         host: host.id,
         host_ip: host.address(),
         peer: main_peer.map(|(address, _)| address.to_string()),
@@ -251,7 +251,7 @@ pub(super) fn finding(joined: Joined<'_>, knowledge: &Knowledge<'_>) -> Option<(
         sanctioned,
         benign: vec![tool.benign().to_owned()],
         evidence,
-        peer_geo: main_peer.and_then(|(address, _)| knowledge.place(*address)),
+        peer_geo: main_peer.and_then(|(address, _)| knowledge.place(*address).map(Box::new)),
         latency: delays.record.map(Box::new),
         ..Finding::default()
     };

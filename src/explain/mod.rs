@@ -239,7 +239,7 @@ fn weighed(
 pub fn not_observable(reads: &[Read]) -> Vec<String> {
     reads
         .iter()
-        .filter(|one| one.reading.state == State::NotObservable)
+        .filter(|one| one.reading.state == State::NotObservable && !one.reading.what.is_empty())
         .map(|one| format!("{}: {}", one.cue, one.reading.what))
         .collect()
 }

@@ -14,6 +14,8 @@ mod hours;
 mod kvm;
 mod local;
 mod n_rc;
+mod names;
+mod servers;
 mod sess;
 mod site;
 mod tenants;
@@ -84,6 +86,12 @@ impl Reading {
         }
     }
 
+    /// Nothing speaks, and nothing is missed.
+    #[must_use]
+    pub fn unsaid() -> Self {
+        Self::inapplicable("")
+    }
+
     /// With the hosts and findings that show it.
     #[must_use]
     pub fn shown_by(mut self, hosts: Vec<ContentId>, findings: Vec<ContentId>) -> Self {
@@ -97,6 +105,12 @@ impl Reading {
 fn level_of(levels: &[&'static str], edges: &[usize], count: usize) -> &'static str {
     let reached = edges.iter().filter(|edge| count >= **edge).count();
     levels.get(reached).copied().unwrap_or_default()
+}
+
+/// Whether so many are more than a share of all.
+fn is_over(share: f64, some: usize, all: usize) -> bool {
+    let number = |count: usize| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
+    number(some) > share * number(all)
 }
 
 /// A cue under its name.
@@ -127,4 +141,6 @@ pub const REGISTRY: &[Cue] = &[
     focus::CUE,
     xrtt::CUE,
     site::CUE,
+    servers::CUE,
+    names::CUE,
 ];
