@@ -15,6 +15,8 @@ pub mod device;
 mod devices_behind;
 mod dns_tunnel;
 mod encrypted_start;
+mod file_transfer;
+mod glance;
 mod group;
 pub mod hidden_leg;
 mod http_tunnel;
