@@ -373,6 +373,8 @@ pub struct HostProfile {
     pub tenants: Observable<Vec<String>>,
     /// IP KVMs.
     pub kvm: KvmEvidence,
+    /// Sessions through the IP KVMs that show its screen.
+    pub kvm_sessions: Vec<RemoteSession>,
     /// What it offers to other machines; between machines of one segment that seldom passes a capture point.
     pub serves: Option<Served>,
     /// Use of a VPN that is not the employer's.
@@ -422,6 +424,11 @@ impl HostProfile {
         let declared = self.asset.seen().and_then(Asset::working_day);
         let days = self.days.iter();
         days.filter(|day| self.watched.has_day(**day, declared)).count()
+    }
+
+    /// Sessions through which somebody was at it: its own, and those of the IP KVMs that show its screen.
+    pub fn sessions_at_it(&self) -> impl Iterator<Item = &RemoteSession> {
+        self.live_sessions().chain(&self.kvm_sessions)
     }
 
     /// Sessions in which its screen was sent.

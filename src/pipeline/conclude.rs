@@ -132,7 +132,7 @@ pub fn conclude_with_grounds(
         vantage: vantage.name,
     };
     let activity = &ending.weights.rules.activity;
-    let profiles = profile::build(&sights, &concluded.findings, &sessions, &watched, activity);
+    let profiles = profile::build(&sights, &concluded.findings, sessions, &watched, activity);
     let clusters = cluster::cluster(&profiles, others, &ending.weights.pairs);
     let circumstances = circumstances(observers, &vantage, ending);
     let explained = explain::explain(

@@ -16,8 +16,12 @@ pub struct Rules {
     pub session_watch_minutes: u32,
     /// Sessions shorter than this on average are short.
     pub session_short_minutes: u32,
-    /// Intervals closer than this are one session.
+    /// Intervals closer than this are one sitting.
+    pub session_breath_seconds: u32,
+    /// Sittings closer than this are one session, where nobody was away for more than so many times what was worked.
     pub session_gap_seconds: u32,
+    /// See above.
+    pub session_pause_ratio: u32,
     /// From so many minutes a day on, sessions are long.
     pub session_long_minutes_per_day: u32,
     /// Fewest active days for working hours.
