@@ -216,7 +216,7 @@ impl Gathered {
             summary: format!("{}: {}", host.label(), lead.summary),
             benign: vec![lead.benign.to_owned()],
             evidence: vec![evidence],
-            peer_geo: ended.knowledge.place(server),
+            peer_geo: ended.knowledge.place(server).map(Box::new),
             geo: None,
             latency: None,
             schedule: None,

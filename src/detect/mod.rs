@@ -15,6 +15,8 @@ pub mod device;
 mod devices_behind;
 mod dns_tunnel;
 mod encrypted_start;
+mod file_transfer;
+mod glance;
 mod group;
 pub mod hidden_leg;
 mod http_tunnel;
@@ -31,6 +33,7 @@ pub mod recognise;
 pub mod schedule_mismatch;
 mod segment_size;
 mod sentence;
+mod services;
 mod session_finding;
 pub mod sessions;
 mod shape_against;
@@ -57,7 +60,7 @@ use crate::model::identity::ContentId;
 use crate::model::latency::Near;
 use crate::model::loss::Losses;
 use crate::model::observation::{EventHeader, LocalIndex, Observation, ServerName};
-use crate::model::profile::Asset;
+use crate::model::profile::{Asset, Served};
 use crate::model::reverse_name::{ReverseName, ReverseNames};
 use crate::model::router::Router;
 use crate::model::sphere::CapturePoint;
@@ -298,6 +301,7 @@ static DETECTORS: &[Detector] = &[
     Detector::Watching(kvm_watch::watch),
     Detector::Watching(tenants::watch),
     Detector::Watching(devices_behind::watch),
+    Detector::Watching(services::watch),
     // It asks how many devices stand behind an address.
     Detector::Watching(place::router_vpn::watch),
     // Behind all that ask who has a tunnel: it does not show one.
@@ -340,6 +344,8 @@ pub struct Concluded {
     pub router_vpns: BTreeMap<ContentId, RouterVpn>,
     /// Which IP KVM drives which host.
     pub drives: Drives,
+    /// What hosts offered to others, of those that offered anything.
+    pub served: BTreeMap<ContentId, Served>,
     /// What was beyond a bound, by cause.
     pub losses: Losses,
 }

@@ -238,7 +238,8 @@ fn weighed(
 #[must_use]
 pub fn not_observable(reads: &[Read]) -> Vec<String> {
     let hidden = |one: &Read| {
-        let whole = (one.reading.state == State::NotObservable).then(|| one.reading.what.clone());
+        let whole = (one.reading.state == State::NotObservable && !one.reading.what.is_empty())
+            .then(|| one.reading.what.clone());
         let said = whole.or_else(|| one.reading.open_part.clone())?;
         Some(format!("{}: {said}", one.cue))
     };

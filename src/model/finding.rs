@@ -242,7 +242,7 @@ pub struct TunnelUse {
     pub minutes_beside: u32,
 }
 
-/// One finding.
+/// One finding. What most have not is kept apart, since tens of thousands are held at once.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Finding {
     /// Stable over re-runs of the same input.
@@ -267,7 +267,7 @@ pub struct Finding {
     pub intervals: Vec<(Timestamp, Timestamp, Activity)>,
     /// Who sits at the other end.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub controller: Option<Controller>,
+    pub controller: Option<Box<Controller>>,
     /// Stable identifier of the local side.
     pub host: ContentId,
     /// Address of the local side.
@@ -309,10 +309,10 @@ pub struct Finding {
     pub evidence: Vec<Evidence>,
     /// Where the peer is.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub peer_geo: Option<PlaceRecord>,
+    pub peer_geo: Option<Box<PlaceRecord>>,
     /// Figures of a geo mismatch.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub geo: Option<GeoMismatch>,
+    pub geo: Option<Box<GeoMismatch>>,
     /// Delays that were measured, and the claim that they contradict.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub latency: Option<Box<LatencyRecord>>,
@@ -321,5 +321,5 @@ pub struct Finding {
     pub schedule: Option<Box<ScheduleRecord>>,
     /// How long and how much, where it is a tunnel.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub tunnel: Option<TunnelUse>,
+    pub tunnel: Option<Box<TunnelUse>>,
 }

@@ -432,7 +432,9 @@ fn sight(
         active: observers.presence().minutes(&host.locals),
         days: [view.seen.0, view.seen.1].into_iter().map(day_of).collect(),
         driven_by: concluded.drives.of(host.id),
+        is_watched_kvm: concluded.drives.was_watched(host.id),
         kvm_minutes: concluded.drives.minutes(host.id),
+        serves: concluded.served.get(&host.id).cloned(),
         starts: observers.starts().of(host.mac),
     }
 }

@@ -19,7 +19,7 @@ use crate::model::identity::ContentId;
 use crate::model::observable::Observable;
 use crate::model::profile::{
     Asset, ControllerPlace, ControllerSeen, Days, Egress, Gateway, HostProfile, InstalledTool, Instance,
-    InstanceKind, KvmEvidence, KvmSeen, Minutes, NetworkKind, PersonalMinutes, RemoteSession,
+    InstanceKind, KvmEvidence, KvmSeen, Minutes, NetworkKind, PersonalMinutes, RemoteSession, Served,
 };
 use crate::model::router::Router;
 use crate::model::time::{SECOND, Timestamp};
@@ -63,8 +63,12 @@ pub struct Sight {
     pub days: BTreeSet<u32>,
     /// IP KVMs whose picture follows its traffic.
     pub driven_by: Observable<Vec<KvmSeen>>,
+    /// Whether it is an IP KVM that was watched for long enough to be paired.
+    pub is_watched_kvm: bool,
     /// Minutes in which somebody watched it through them, in order.
     pub kvm_minutes: Minutes,
+    /// What it offered to others.
+    pub serves: Option<Served>,
     /// When it came up.
     pub starts: Observable<Vec<Timestamp>>,
 }
@@ -249,6 +253,7 @@ fn profile(
         .iter()
         .find(|(finding, _)| kvms::shows_screens(finding))
         .map(|(finding, _)| finding.id);
+    let near = kvms::near(sight, kvms);
     HostProfile {
         host: sight.host,
         first_seen: sight.seen.0,
@@ -281,9 +286,10 @@ fn profile(
         },
         kvm: KvmEvidence {
             is_kvm,
-            on_gateway: kvms::near(sight, kvms),
-            drives_this: sight.driven_by.clone(),
+            drives_this: kvms::driving(sight, &near),
+            on_gateway: near,
         },
+        serves: sight.serves.clone(),
         vpn: vpn::at(sight, vpn::judge(own)),
         router_vpn: vpn::on_router(sight, watched.vantage),
         days: days.into_iter().collect(),

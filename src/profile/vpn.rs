@@ -176,9 +176,11 @@ mod tests {
             kind: FindingKind::Vpn,
             flow_count: 3,
             confidence,
-            tunnel: octets.map(|bytes_in| TunnelUse {
-                bytes_in,
-                ..TunnelUse::default()
+            tunnel: octets.map(|bytes_in| {
+                Box::new(TunnelUse {
+                    bytes_in,
+                    ..TunnelUse::default()
+                })
             }),
             ..Finding::default()
         };

@@ -14,6 +14,8 @@ mod hours;
 mod kvm;
 mod local;
 mod n_rc;
+mod names;
+mod servers;
 mod sess;
 mod site;
 mod tenants;
@@ -87,6 +89,10 @@ impl Reading {
         }
     }
 
+    /// Nothing speaks, and nothing is missed.
+    #[must_use]
+    pub fn unsaid() -> Self {
+        Self::inapplicable("")
     /// With a part that cannot be told.
     #[must_use]
     pub fn leaving_open(mut self, part: String) -> Self {
@@ -110,6 +116,12 @@ pub const EITHER: &str = " or ";
 fn level_of(levels: &[&'static str], edges: &[usize], count: usize) -> &'static str {
     let reached = edges.iter().filter(|edge| count >= **edge).count();
     levels.get(reached).copied().unwrap_or_default()
+}
+
+/// Whether so many are more than a share of all.
+fn is_over(share: f64, some: usize, all: usize) -> bool {
+    let number = |count: usize| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
+    number(some) > share * number(all)
 }
 
 /// A cue under its name.
@@ -140,4 +152,6 @@ pub const REGISTRY: &[Cue] = &[
     focus::CUE,
     xrtt::CUE,
     site::CUE,
+    servers::CUE,
+    names::CUE,
 ];

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use crate::model::evidence::Family;
 use crate::settings::pair_weights::PairWeights;
 
-use super::{Bands, CueTable, Incident, Level, Rules, TwoKey, Weights, WeightsError, WhatIf, Words};
+use super::{Bands, CueTable, Hold, Incident, Level, Rules, TwoKey, Weights, WeightsError, WhatIf, Words};
 use crate::explain::cues;
 use crate::explain::damage::DamageRule;
 use crate::explain::hypothesis::{ByHypothesis, Hypothesis};
@@ -38,6 +38,7 @@ struct RawTwoKey {
     pair_families: usize,
     leave_one_out: f64,
     one_kind: Vec<Vec<String>>,
+    holds: Vec<Hold>,
 }
 
 #[derive(Deserialize)]
@@ -121,6 +122,7 @@ impl Weights {
                 one_kind: (raw.two_key.one_kind.iter())
                     .map(|kind| families(kind))
                     .collect::<Result<_, _>>()?,
+                holds: raw.two_key.holds,
             },
             rules: raw.rules,
             damage: raw.damage,
@@ -152,17 +154,25 @@ impl Weights {
         if let Some((table, cause)) = self.rules.fault() {
             return Err(WeightsError::Rule { table, cause });
         }
-        for (place, change) in self.what_if.iter().enumerate() {
-            for (cue, level) in &change.set {
-                let table = format!("what_if[{place}]");
-                let unknown = |what, word: &str| WeightsError::Unknown {
-                    table: table.clone(),
-                    what,
-                    word: word.to_owned(),
-                };
-                let found = self.cue(cue).ok_or_else(|| unknown("cue", cue))?;
-                found.level(level).ok_or_else(|| unknown("level", level))?;
-            }
+        let changed = self.what_if.iter().enumerate().flat_map(|(place, change)| {
+            let set = change
+                .set
+                .iter()
+                .map(|(cue, level)| (cue.as_str(), level.as_str()));
+            set.map(move |(cue, level)| (format!("what_if[{place}]"), cue, level))
+        });
+        let held = self.two_key.holds.iter().flat_map(|hold| {
+            let levels = hold.levels.iter().map(String::as_str);
+            levels.map(|level| ("two_key.holds".to_owned(), hold.cue.as_str(), level))
+        });
+        for (table, cue, level) in changed.chain(held) {
+            let unknown = |what, word: &str| WeightsError::Unknown {
+                table: table.clone(),
+                what,
+                word: word.to_owned(),
+            };
+            let found = self.cue(cue).ok_or_else(|| unknown("cue", cue))?;
+            found.level(level).ok_or_else(|| unknown("level", level))?;
         }
         Ok(())
     }

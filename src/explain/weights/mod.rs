@@ -161,6 +161,20 @@ pub struct TwoKey {
     pub leave_one_out: f64,
     /// Families that count as one kind where it is about one machine.
     pub one_kind: Vec<Vec<Family>>,
+    /// What leaves no more than a review, whatever else was seen.
+    pub holds: Vec<Hold>,
+}
+
+/// A cue that says that the claim is not about such machines.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hold {
+    /// The cue.
+    pub cue: String,
+    /// Levels at which it does.
+    pub levels: Vec<String>,
+    /// Why, in words.
+    pub because: String,
 }
 
 impl TwoKey {
