@@ -220,7 +220,7 @@ impl Gathered {
             geo: None,
             latency: None,
             schedule: None,
-            tunnel: Some(self.used()),
+            tunnel: Some(Box::new(self.used())),
         })
     }
 }

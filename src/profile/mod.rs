@@ -279,11 +279,7 @@ fn profile(
         coverage: activity.coverage,
         local_use: activity.local_use,
         active_minutes: activity.minutes,
-        tenants: match (sight.tenants.is_empty(), sight.has_asked) {
-            (false, _) => Observable::Observed(sight.tenants.clone()),
-            (true, true) => Observable::Absent,
-            (true, false) => Observable::hidden("no names were asked for in the clear"),
-        },
+        tenants: tenants(sight),
         kvm: KvmEvidence {
             is_kvm,
             drives_this: kvms::driving(sight, &near),
@@ -296,6 +292,15 @@ fn profile(
         boots: sight.starts.clone(),
         control_excess_ms: control_excess(own),
         transport_ms: transport(own),
+    }
+}
+
+/// Organisations whose services it uses; without a question in the clear nothing would show them.
+fn tenants(sight: &Sight) -> Observable<Vec<String>> {
+    match (sight.tenants.is_empty(), sight.has_asked) {
+        (false, _) => Observable::Observed(sight.tenants.clone()),
+        (true, true) => Observable::Absent,
+        (true, false) => Observable::hidden("no names were asked for in the clear"),
     }
 }
 

@@ -93,6 +93,8 @@ impl Reading {
     #[must_use]
     pub fn unsaid() -> Self {
         Self::inapplicable("")
+    }
+
     /// With a part that cannot be told.
     #[must_use]
     pub fn leaving_open(mut self, part: String) -> Self {

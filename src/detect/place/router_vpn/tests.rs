@@ -145,10 +145,10 @@ fn service(host: ContentId, routing: Routing) -> Finding {
         host,
         flow_count: 1,
         confidence: Confidence::High,
-        tunnel: Some(TunnelUse {
+        tunnel: Some(Box::new(TunnelUse {
             routing,
             ..TunnelUse::default()
-        }),
+        })),
         ..Finding::default()
     }
 }
