@@ -295,7 +295,7 @@ fn profile(
     }
 }
 
-/// Organisations whose services it uses; without a question in the clear nothing would show them.
+/// Organisations that the host's names show.
 fn tenants(sight: &Sight) -> Observable<Vec<String>> {
     match (sight.tenants.is_empty(), sight.has_asked) {
         (false, _) => Observable::Observed(sight.tenants.clone()),
