@@ -273,7 +273,7 @@ fn profile(
             on_gateway: near,
         },
         serves: sight.serves.clone(),
-        vpn: vpn::judge(own),
+        vpn: vpn::judge(own, rules),
         days: days.into_iter().collect(),
         boots: sight.starts.clone(),
         control_excess_ms: control_excess(own),

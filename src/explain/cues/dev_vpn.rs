@@ -5,7 +5,7 @@ use crate::model::observable::Observable;
 use crate::model::profile::{Egress, HostProfile, NetworkKind, VpnPlace};
 use crate::model::quantity::counted;
 
-use super::{Cue, Reading};
+use super::{Cue, Reading, is_under};
 
 pub(super) const CUE: Cue = Cue {
     id: "dev_vpn",
@@ -15,13 +15,14 @@ pub(super) const CUE: Cue = Cue {
 
 fn value(subject: &Subject<'_>) -> Reading {
     let machines = subject.of_interest();
+    let most = subject.rules.most_share;
     let known = machines
         .iter()
         .filter(|one| !matches!(one.vpn, Observable::NotObservable(_)))
         .count();
     // Where most cannot be told, nothing is absent.
     if known == 0
-        || (known.saturating_mul(2) < machines.len() && machines.iter().all(|one| one.vpn.seen().is_none()))
+        || (is_under(most, known, machines.len()) && machines.iter().all(|one| one.vpn.seen().is_none()))
     {
         let reason = machines.iter().find_map(|one| one.vpn.reason());
         return Reading::hidden(reason.unwrap_or("no machine was looked at"));
@@ -43,7 +44,7 @@ fn value(subject: &Subject<'_>) -> Reading {
             .copied()
             .filter(|one| one.vpn.seen().is_some_and(|vpn| vpn.place == place))
             .collect();
-        if users.is_empty() || users.len().saturating_mul(2) < known {
+        if users.is_empty() || is_under(most, users.len(), known) {
             continue;
         }
         let mut products: Vec<&str> = users
