@@ -15,6 +15,9 @@ pub const HIGHEST_SCORE: i32 = 60;
 /// Stands for the tool in findings of remote control by a tool that the catalogue does not name.
 pub const UNKNOWN_INTERACTIVE: &str = "unknown-interactive";
 
+/// Stands for the tool in leads that rest on the size of segments alone: no tunnel was seen.
+pub const MTU_TRACE: &str = "mtu-trace";
+
 /// What a finding is about.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -217,7 +220,7 @@ pub enum Routing {
     Full,
     /// Something was.
     Split,
-    /// Too short to tell.
+    /// Too short to tell, or only a lead: what looks like a tunnel is not told from what stands beside it.
     #[default]
     Unknown,
 }

@@ -377,6 +377,8 @@ pub struct HostProfile {
     pub serves: Option<Served>,
     /// Use of a VPN that is not the employer's.
     pub vpn: Observable<VpnUse>,
+    /// Such a VPN on the router in front of it. Absent where its public addresses are known for lines of their own.
+    pub router_vpn: Observable<VpnUse>,
     /// Driven minutes by hour of the day, UTC.
     pub hours: Observable<[u32; 24]>,
     /// Days on which it was active; at least one, or nothing that is counted by days can be said.

@@ -51,6 +51,8 @@ pub struct Sight {
     pub egress: Vec<EgressSight>,
     /// What kind of network the policy declares for its place.
     pub stands_in: Option<NetworkKind>,
+    /// The VPN of the router in front of it, where one was found.
+    pub router_vpn: Option<RouterVpnSight>,
     /// Organisations whose services it uses, the most used first.
     pub tenants: Vec<String>,
     /// Whether it asked any resolver in the clear: without that, absence of tenants says nothing.
@@ -86,6 +88,21 @@ pub struct EgressSight {
     pub source: Option<String>,
     /// Whether nothing but the embedded default database said so.
     pub is_default_database_only: bool,
+}
+
+/// A VPN of the router in front of a machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RouterVpnSight {
+    /// Product, or who holds the exit.
+    pub product: String,
+    /// Public reports on such cases name it, or the policy lists it.
+    pub is_watched: bool,
+    /// It is a service that hides where one is, and something else than the embedded default database says so.
+    pub is_service: bool,
+    /// The host itself is the router.
+    pub is_own: bool,
+    /// The finding.
+    pub finding: ContentId,
 }
 
 /// What a finding's session adds to a profile.
@@ -262,18 +279,15 @@ fn profile(
         coverage: activity.coverage,
         local_use: activity.local_use,
         active_minutes: activity.minutes,
-        tenants: match (sight.tenants.is_empty(), sight.has_asked) {
-            (false, _) => Observable::Observed(sight.tenants.clone()),
-            (true, true) => Observable::Absent,
-            (true, false) => Observable::hidden("no names were asked for in the clear"),
-        },
+        tenants: tenants(sight),
         kvm: KvmEvidence {
             is_kvm,
             drives_this: kvms::driving(sight, &near),
             on_gateway: near,
         },
         serves: sight.serves.clone(),
-        vpn: vpn::judge(own, rules),
+        vpn: vpn::at(sight, vpn::judge(own, rules)),
+        router_vpn: vpn::on_router(sight, watched.vantage),
         days: days.into_iter().collect(),
         boots: sight.starts.clone(),
         control_excess_ms: control_excess(own),
@@ -315,6 +329,15 @@ fn transport(own: &[(&Finding, Option<&SessionSight>)]) -> Option<f64> {
 fn lower_median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     values.get(values.len().saturating_sub(1) / 2).copied()
+}
+
+/// Organisations whose services it uses.
+fn tenants(sight: &Sight) -> Observable<Vec<String>> {
+    match (sight.tenants.is_empty(), sight.has_asked) {
+        (false, _) => Observable::Observed(sight.tenants.clone()),
+        (true, true) => Observable::Absent,
+        (true, false) => Observable::hidden("no names were asked for in the clear"),
+    }
 }
 
 /// The inventory's row.

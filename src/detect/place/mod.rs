@@ -9,12 +9,13 @@ pub mod driven_from;
 pub mod hidden_egress;
 pub mod impossible_travel;
 pub mod nested_tunnel;
+pub mod router_vpn;
 pub mod several_countries;
 pub mod shared_address;
 pub mod watched_vpn;
 
 #[cfg(test)]
-mod samples;
+pub(super) mod samples;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;

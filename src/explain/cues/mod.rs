@@ -41,6 +41,8 @@ pub struct Reading {
     pub findings: Vec<ContentId>,
     /// Whether it makes sense to ask for it here.
     pub is_askable: bool,
+    /// The part of the question that nothing here answers, and why; the level leaves it open.
+    pub open_part: Option<String>,
 }
 
 impl Reading {
@@ -54,6 +56,7 @@ impl Reading {
             hosts: Vec::new(),
             findings: Vec::new(),
             is_askable: false,
+            open_part: None,
         }
     }
 
@@ -92,6 +95,13 @@ impl Reading {
         Self::inapplicable("")
     }
 
+    /// With a part that cannot be told.
+    #[must_use]
+    pub fn leaving_open(mut self, part: String) -> Self {
+        self.open_part = Some(part);
+        self
+    }
+
     /// With the hosts and findings that show it.
     #[must_use]
     pub fn shown_by(mut self, hosts: Vec<ContentId>, findings: Vec<ContentId>) -> Self {
@@ -100,6 +110,9 @@ impl Reading {
         self
     }
 }
+
+/// What joins two levels of a table in the name of a level that leaves open which of them it is.
+pub const EITHER: &str = " or ";
 
 /// The level of a count: the one whose edge it reaches, of levels from nothing upwards.
 fn level_of(levels: &[&'static str], edges: &[usize], count: usize) -> &'static str {
@@ -124,7 +137,7 @@ fn is_under(share: f64, some: usize, all: usize) -> bool {
 pub struct Cue {
     /// Its table in the weights file.
     pub id: &'static str,
-    /// Levels that it may give; the loader checks that the table has them.
+    /// Levels that it may give; the loader checks that the table has them, and adds those that are one of two ([`EITHER`]).
     pub levels: &'static [&'static str],
     /// Reads it off the subject.
     pub value: fn(&Subject<'_>) -> Reading,

@@ -223,7 +223,11 @@ fn cue_table(id: String, raw: RawCue, smoothing: f64) -> Result<CueTable, Weight
     let mut levels = Vec::new();
     for (name, cells) in raw.levels {
         let row = row(&table, &name, &cells)?;
-        levels.push(Level { name, row });
+        levels.push(Level {
+            name,
+            row,
+            is_either: false,
+        });
     }
     for hypothesis in Hypothesis::ALL {
         let sum: f64 = levels.iter().map(|level| hypothesis.of(&level.row)).sum();
@@ -239,12 +243,34 @@ fn cue_table(id: String, raw: RawCue, smoothing: f64) -> Result<CueTable, Weight
     for level in &mut levels {
         level.row = level.row.map(|cell| cell.max(smoothing));
     }
+    let either = (cues::REGISTRY.iter())
+        .filter(|cue| cue.id == id)
+        .flat_map(|cue| cue.levels)
+        .filter_map(|name| either(&levels, name));
+    let either: Vec<Level> = either.collect();
+    levels.extend(either);
     Ok(CueTable {
         family: family(&table, &raw.family)?,
         id,
         title: raw.title,
         question: raw.question,
         levels,
+    })
+}
+
+/// A level that leaves open which of two it is: as probable as both together, since they exclude each other.
+fn either(levels: &[Level], name: &str) -> Option<Level> {
+    let (one, other) = name.split_once(cues::EITHER)?;
+    let find = |wanted: &str| levels.iter().find(|level| level.name == wanted);
+    let (one, other) = (find(one)?, find(other)?);
+    let mut row = one.row;
+    for (cell, more) in row.iter_mut().zip(other.row) {
+        *cell += more;
+    }
+    Some(Level {
+        name: name.to_owned(),
+        row,
+        is_either: true,
     })
 }
 

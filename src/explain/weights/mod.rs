@@ -214,6 +214,8 @@ pub struct Level {
     pub name: String,
     /// `P(level | explanation)`, smoothed.
     pub row: ByHypothesis,
+    /// It leaves open which of two other levels it is; its row is their sum.
+    pub is_either: bool,
 }
 
 /// The table of a cue.
@@ -227,7 +229,7 @@ pub struct CueTable {
     pub title: String,
     /// What one would ask to learn it.
     pub question: String,
-    /// Levels, sorted by name.
+    /// Levels, sorted by name; behind them those that leave open which of two it is.
     pub levels: Vec<Level>,
 }
 

@@ -112,6 +112,14 @@ fn explanations() -> Explanations {
     }
 }
 
+fn controller() -> Controller {
+    Controller {
+        address: Address::from_v4([203, 0, 113, 9]),
+        how: "direct".to_owned(),
+        geo: Some(place("NL", "Amsterdam", 64_496, "Example Hosting", "hosting")),
+    }
+}
+
 fn session(id: u64, number: u8) -> Finding {
     Finding {
         id: ContentId(id),
@@ -128,11 +136,7 @@ fn session(id: u64, number: u8) -> Finding {
             (at(200), at(210), Activity::Bulk),
             (at(300), at(475), Activity::Driven),
         ],
-        controller: Some(Box::new(Controller {
-            address: Address::from_v4([203, 0, 113, 9]),
-            how: "direct".to_owned(),
-            geo: Some(place("NL", "Amsterdam", 64_496, "Example Hosting", "hosting")),
-        })),
+        controller: Some(Box::new(controller())),
         host: ContentId(u64::from(number)),
         host_ip: format!("192.0.2.{number}"),
         peer: Some("203.0.113.9".to_owned()),
