@@ -12,7 +12,7 @@ use super::identity::ContentId;
 use super::observable::Observable;
 use super::router::Router;
 use super::time::{SECOND, Timestamp};
-use super::watched::{Stretches, USUAL_HOURS, WorkingDay};
+use super::watched::{Stretches, WorkingDay};
 use super::week::ClockChange;
 use std::sync::Arc;
 
@@ -64,7 +64,7 @@ impl Asset {
     pub fn working_day(&self) -> Option<WorkingDay> {
         self.declared_noon_utc.map(|noon_utc| WorkingDay {
             noon_utc,
-            hours: self.declared_hours.unwrap_or(USUAL_HOURS),
+            hours: self.declared_hours,
         })
     }
 

@@ -297,7 +297,7 @@ fn profile(
         // Filled in when those of all machines are known.
         kvm_sessions: Vec::new(),
         serves: sight.serves.clone(),
-        vpn: vpn::at(sight, vpn::judge(own)),
+        vpn: vpn::at(sight, vpn::judge(own, rules)),
         router_vpn: vpn::on_router(sight, watched.vantage),
         days: days.into_iter().collect(),
         boots: sight.starts.clone(),
@@ -349,6 +349,15 @@ fn transport(own: &[(&Finding, Option<&SessionSight>)]) -> Option<f64> {
 fn lower_median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     values.get(values.len().saturating_sub(1) / 2).copied()
+}
+
+/// Organisations whose services it uses.
+fn tenants(sight: &Sight) -> Observable<Vec<String>> {
+    match (sight.tenants.is_empty(), sight.has_asked) {
+        (false, _) => Observable::Observed(sight.tenants.clone()),
+        (true, true) => Observable::Absent,
+        (true, false) => Observable::hidden("no names were asked for in the clear"),
+    }
 }
 
 /// The inventory's row.

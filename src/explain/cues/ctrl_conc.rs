@@ -9,7 +9,7 @@ use crate::explain::subject::{Subject, control_findings, identifiers};
 use crate::model::profile::HostProfile;
 use crate::model::quantity::counted;
 
-use super::{Cue, Reading};
+use super::{Cue, Reading, is_under};
 
 pub(super) const CUE: Cue = Cue {
     id: "ctrl_conc",
@@ -55,7 +55,7 @@ fn value(subject: &Subject<'_>) -> Reading {
         .collect();
     reached.sort_unstable();
     reached.dedup();
-    if reached.len().saturating_mul(2) >= known.len() && !shared.is_empty() {
+    if !is_under(subject.rules.most_share, reached.len(), known.len()) && !shared.is_empty() {
         let what = format!(
             "{} of {} whose controllers are known share {}: {}",
             reached.len(),

@@ -7,7 +7,7 @@ use crate::model::profile::{Asset, HostProfile};
 use crate::model::time::{SECOND, Timestamp};
 use crate::settings::rules::Rules;
 
-use super::{Cue, Reading};
+use super::{Cue, Reading, is_under};
 
 pub(super) const CUE: Cue = Cue {
     id: "sess",
@@ -42,7 +42,8 @@ fn value(subject: &Subject<'_>) -> Reading {
     let days = all.iter().filter(|one| one.has_day).count();
     let level = if per_day >= f64::from(rules.session_long_minutes_per_day) {
         "long"
-    } else if watched < f64::from(rules.session_watch_minutes) || days.saturating_mul(2) < all.len() {
+    } else if watched < f64::from(rules.session_watch_minutes) || is_under(rules.most_share, days, all.len())
+    {
         return Reading::hidden(&format!(
             "capture too short: {watched:.0} minutes without a whole working day do not show how long sessions last"
         ));

@@ -9,7 +9,7 @@ use crate::model::profile::HostProfile;
 use crate::model::quantity::counted;
 use crate::model::vantage::Vantage;
 
-use super::{Cue, Reading, level_of};
+use super::{Cue, Reading, is_under, level_of};
 
 pub(super) const CUE: Cue = Cue {
     id: "tenants",
@@ -25,7 +25,7 @@ fn value(subject: &Subject<'_>) -> Reading {
     let known: Vec<&HostProfile> = machines.iter().copied().filter(|one| is_known(one)).collect();
     let organisations = organisations(&known);
     let level = match organisations.len() {
-        0 | 1 if known.is_empty() || known.len().saturating_mul(2) < machines.len() => {
+        0 | 1 if known.is_empty() || is_under(subject.rules.most_share, known.len(), machines.len()) => {
             let reason = machines.iter().find_map(|one| one.tenants.reason());
             return Reading::hidden(
                 reason.unwrap_or("the organisations of most of these machines could not be seen"),
