@@ -351,15 +351,6 @@ fn lower_median(mut values: Vec<f64>) -> Option<f64> {
     values.get(values.len().saturating_sub(1) / 2).copied()
 }
 
-/// Organisations whose services it uses.
-fn tenants(sight: &Sight) -> Observable<Vec<String>> {
-    match (sight.tenants.is_empty(), sight.has_asked) {
-        (false, _) => Observable::Observed(sight.tenants.clone()),
-        (true, true) => Observable::Absent,
-        (true, false) => Observable::hidden("no names were asked for in the clear"),
-    }
-}
-
 /// The inventory's row.
 fn asset(sight: &Sight, watched: &Watched) -> Observable<Asset> {
     match (&sight.asset, watched.has_inventory) {
