@@ -59,6 +59,7 @@ use crate::model::observation::{EventHeader, LocalIndex, Observation, ServerName
 use crate::model::profile::Asset;
 use crate::model::reverse_name::{ReverseName, ReverseNames};
 use crate::model::sphere::CapturePoint;
+use crate::model::tenancy::Tenant;
 use crate::model::threads::Threads;
 use crate::model::time::Timestamp;
 use crate::model::watched::Stretches;
@@ -322,7 +323,7 @@ pub struct Concluded {
     /// The sessions behind findings, for profiles; `finding` is an index into `findings`.
     pub sessions: Vec<Session>,
     /// Organisations by host, of those hosts that have any.
-    pub tenants: BTreeMap<ContentId, Vec<String>>,
+    pub tenants: BTreeMap<ContentId, Vec<Tenant>>,
     /// How many devices stand behind the addresses of hosts, of those that stand for several.
     pub devices: BTreeMap<ContentId, DevicesBehind>,
     /// Which IP KVM drives which host.

@@ -22,6 +22,7 @@ use crate::model::profile::{
     InstanceKind, KvmEvidence, KvmSeen, Minutes, NetworkKind, PersonalMinutes, RemoteSession,
 };
 use crate::model::router::Router;
+use crate::model::tenancy::Tenant;
 use crate::model::time::{SECOND, Timestamp};
 use crate::model::vantage::Vantage;
 use crate::model::watched::Stretches;
@@ -52,7 +53,7 @@ pub struct Sight {
     /// What kind of network the policy declares for its place.
     pub stands_in: Option<NetworkKind>,
     /// Organisations whose services it uses, the most used first.
-    pub tenants: Vec<String>,
+    pub tenants: Vec<Tenant>,
     /// Whether it asked any resolver in the clear: without that, absence of tenants says nothing.
     pub has_asked: bool,
     /// When somebody was active on it.
