@@ -184,15 +184,14 @@ fn by_name(tenants: &[Tenant]) -> Vec<Organisation<'_>> {
     let mut all: Vec<Organisation<'_>> = Vec::new();
     for tenant in own {
         let known = all
-            .iter_mut()
-            .find(|one| one.names.iter().any(|name| may_be_one(name, &tenant.name)));
-        let organisation = match known {
-            Some(known) => known,
-            None => {
-                all.push(Organisation::default());
-                let Some(last) = all.last_mut() else { continue };
-                last
-            }
+            .iter()
+            .position(|one| one.names.iter().any(|name| may_be_one(name, &tenant.name)));
+        if known.is_none() {
+            all.push(Organisation::default());
+        }
+        let last = all.len().saturating_sub(1);
+        let Some(organisation) = all.get_mut(known.unwrap_or(last)) else {
+            continue;
         };
         organisation.names.push(&tenant.name);
         organisation.days.extend(&tenant.days);

@@ -66,9 +66,13 @@ mod loss;
 #[cfg(test)]
 mod oracle;
 #[cfg(test)]
+mod organisations;
+#[cfg(test)]
 mod program;
 #[cfg(test)]
 mod published;
+#[cfg(test)]
+mod rack;
 #[cfg(test)]
 mod real;
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! `zones.tsv` has the zones, `labels.tsv` what stands in front of them beside customers' names, both with their sources. A name that the
 //! service itself has, or every customer, tells nothing about a machine: taken for an organisation it would make one out of several.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 /// The zones, with their sources.
 const ZONES: &str = include_str!("zones.tsv");
@@ -111,7 +111,7 @@ pub(super) struct Customer<'a> {
 /// All zones.
 #[derive(Debug)]
 pub(super) struct Zones {
-    by_suffix: HashMap<&'static str, Zone, rapidhash::fast::RandomState>,
+    by_suffix: BTreeMap<&'static str, Zone>,
     /// The last two labels of each, by which nearly every name is told to be none of them.
     roots: HashSet<&'static str, rapidhash::fast::RandomState>,
 }
@@ -130,7 +130,7 @@ impl Default for Zones {
                 .map(|(_, form, label)| (*form, *label))
                 .collect(),
         };
-        let by_suffix: HashMap<&'static str, Zone, _> = rows(ZONES)
+        let by_suffix: BTreeMap<&'static str, Zone> = rows(ZONES)
             .filter_map(|mut columns| {
                 let suffix = columns.next()?;
                 Some((suffix, zone(suffix, columns.next()?)))

@@ -51,21 +51,31 @@ fn value(subject: &Subject<'_>) -> Reading {
     let by = "by the inventory or the services used";
     let are_most_known = known.len().saturating_mul(2) >= machines.len();
     if are_most_known && in_turn.len().saturating_mul(2) > known.len() {
-        let what = format!(
-            "{} on {}, {by}, in turn on {} of them, as at hot desks, in pools or on hosted machines: {}",
-            all.written(),
-            counted(machines.len(), "machine"),
-            in_turn.len(),
-            described(&in_turn)
-        );
+        let on = if machines.len() == 1 {
+            "in turn, as at a hot desk, in a pool or on a hosted machine".to_owned()
+        } else {
+            format!(
+                "on {}, in turn on {} of them, as at hot desks, in pools or on hosted machines",
+                counted(machines.len(), "machine"),
+                in_turn.len()
+            )
+        };
+        let what = format!("{} {on}, {by}: {}", all.written(), described(&in_turn));
         return Reading::observed(IN_TURN, what).shown_by(identifiers(&hosts), Vec::new());
     }
-    let sure = Count::of(&organisations(&settled));
+    let mut sure = Count::of(&organisations(&settled));
+    // A machine that is one of several organisations' is somebody's.
+    if !unsettled.is_empty() {
+        sure.least = sure.least.max(1);
+    }
     if sure.least < 2 && !are_most_known || known.is_empty() {
         let reason = machines.iter().find_map(|one| one.tenants.reason());
-        return Reading::hidden(
-            reason.unwrap_or("the organisations of most of these machines could not be seen"),
-        );
+        let has_shared = machines.iter().any(|one| !one.tenants.list().is_empty());
+        return Reading::hidden(reason.unwrap_or(if has_shared && known.is_empty() {
+            "only names were seen that machines of several organisations use"
+        } else {
+            "the organisations of most of these machines could not be seen"
+        }));
     }
     let level = |many| level_of(CUE.levels, &subject.rules.tenants, many);
     if level(sure.least) != level(all.most) {
@@ -128,7 +138,9 @@ fn described(machines: &[&(&HostProfile, Belonging<'_>)]) -> String {
             .collect();
         format!("{} uses {}", profile.label(), used.join(", "))
     };
-    shortened(machines.iter().map(one).collect(), "; ")
+    let mut texts: Vec<String> = machines.iter().map(one).collect();
+    texts.sort_unstable();
+    shortened(texts, "; ")
 }
 
 /// Names that machines use and that are nobody's or not those of most days.
