@@ -39,6 +39,7 @@ pub mod sessions;
 mod shape_against;
 mod ssh_tunnel;
 pub mod tenants;
+pub mod thresholds;
 mod tunnel_use;
 pub mod unknown_interactive;
 mod watcher;

@@ -148,7 +148,7 @@ fn judged(
             judged.role = Role::Server;
             return judged;
         }
-        judged = glance::without(judged);
+        judged = glance::without(judged, &group.windows);
     }
     let is_at_rest = match judged.activity {
         Activity::Idle | Activity::Unknown => true,
@@ -167,7 +167,10 @@ fn judged(
     if judged.role == Role::Unknown
         && let Some(role) = group.says.role()
     {
-        judged = glance::without(activity_state::judge(&group.windows, &tool.id, Some(role)));
+        judged = glance::without(
+            activity_state::judge(&group.windows, &tool.id, Some(role)),
+            &group.windows,
+        );
     }
     judged
 }

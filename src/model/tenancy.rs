@@ -144,8 +144,12 @@ impl<'a> Belonging<'a> {
     #[must_use]
     pub fn of(tenants: &'a [Tenant]) -> Self {
         let all = by_name(tenants);
-        if all.is_empty() {
-            return Self::Unknown;
+        if all.len() < 2 {
+            return if all.is_empty() {
+                Self::Unknown
+            } else {
+                Self::To(all)
+            };
         }
         let active: BTreeSet<u32> = all.iter().flat_map(|one| one.days.iter().copied()).collect();
         let is_regular = |one: &Organisation<'_>| {

@@ -71,7 +71,7 @@ impl<'a> Explainer<'a> {
         let profiles = profile::build(
             std::slice::from_ref(sight),
             &[],
-            &[],
+            Vec::new(),
             self.watched,
             &self.weights.rules.activity,
         );
@@ -120,7 +120,7 @@ mod tests {
             let profiles = profile::build(
                 std::slice::from_ref(&one),
                 &[],
-                &[],
+                Vec::new(),
                 &watched,
                 &weights.rules.activity,
             );

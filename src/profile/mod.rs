@@ -5,6 +5,7 @@
 
 mod kvms;
 mod personal;
+mod stepping_stones;
 mod unattended;
 mod vpn;
 
@@ -27,6 +28,8 @@ use crate::model::time::{SECOND, Timestamp};
 use crate::model::vantage::Vantage;
 use crate::model::watched::Stretches;
 use crate::settings::rules::ActivityRules;
+
+pub use stepping_stones::Through;
 
 /// Minutes of a day.
 const MINUTES_A_DAY: u32 = 24 * 60;
@@ -127,6 +130,8 @@ pub struct SessionSight {
     pub control_excess_ms: Option<Result<f64, &'static str>>,
     /// Median round trip to the peer or relay in milliseconds.
     pub transport_ms: Option<f64>,
+    /// The way over other machines by which the controller came; found when profiles are built.
+    pub through: Option<Through>,
 }
 
 /// When captures ran and whether an inventory was given.
@@ -145,10 +150,11 @@ pub struct Watched {
 pub fn build(
     sights: &[Sight],
     findings: &[Finding],
-    sessions: &[SessionSight],
+    mut sessions: Vec<SessionSight>,
     watched: &Watched,
     rules: &ActivityRules,
 ) -> Vec<HostProfile> {
+    stepping_stones::hand_on(sights, findings, &mut sessions);
     let by_finding: BTreeMap<usize, &SessionSight> = sessions
         .iter()
         .map(|session| (session.finding, session))
@@ -161,11 +167,14 @@ pub fn build(
             .push((finding, by_finding.get(&index).copied()));
     }
     let kvms = kvms::by_router(sights, findings);
+    let through_kvms = kvms::sessions(findings, &by_finding);
     sights
         .iter()
         .map(|sight| {
             let own = by_host.get(&sight.host).map(Vec::as_slice).unwrap_or_default();
-            profile(sight, own, &kvms, watched, rules)
+            let mut profile = profile(sight, own, &kvms, watched, rules);
+            profile.kvm_sessions = kvms::of(&profile.kvm, &through_kvms);
+            profile
         })
         .collect()
 }
@@ -286,8 +295,10 @@ fn profile(
             drives_this: kvms::driving(sight, &near),
             on_gateway: near,
         },
+        // Filled in when those of all machines are known.
+        kvm_sessions: Vec::new(),
         serves: sight.serves.clone(),
-        vpn: vpn::at(sight, vpn::judge(own)),
+        vpn: vpn::at(sight, vpn::judge(own, rules)),
         router_vpn: vpn::on_router(sight, watched.vantage),
         days: days.into_iter().collect(),
         boots: sight.starts.clone(),
@@ -403,16 +414,23 @@ fn egress(sight: &Sight) -> Observable<Vec<Egress>> {
 }
 
 fn remote_session(finding: &Finding, session: Option<&SessionSight>) -> RemoteSession {
-    let controllers = finding
-        .controller
-        .iter()
-        .map(|controller| ControllerSeen {
+    let place = || session.map_or_else(Observable::default, |session| session.controller_place.clone());
+    let through = session.and_then(|session| session.through.as_ref());
+    let controllers = match (through, finding.controller.as_deref()) {
+        (Some(through), _) => vec![ControllerSeen {
+            id: through.controller.unwrap_or(through.stone).to_string(),
+            address: through.controller,
+            how: format!("through {}", through.stone),
+            place: place(),
+        }],
+        (None, Some(controller)) => vec![ControllerSeen {
             id: controller.address.to_string(),
             address: Some(controller.address),
             how: controller.how.clone(),
-            place: session.map_or_else(Observable::default, |session| session.controller_place.clone()),
-        })
-        .collect();
+            place: place(),
+        }],
+        (None, None) => Vec::new(),
+    };
     let instance = session.and_then(|session| session.instance.clone());
     RemoteSession {
         tool: finding.tool.clone(),
@@ -475,7 +493,7 @@ mod tests {
                 seen: (at(first), at(last)),
                 ..Sight::default()
             };
-            build(&[sight], &[], &[], &watched, rules)[0].watched_minutes()
+            build(&[sight], &[], Vec::new(), &watched, rules)[0].watched_minutes()
         };
         assert!((minutes(5, 40) - 70.0).abs() < 1e-9);
         assert!((minutes(1_510, 1_520) - 60.0).abs() < 1e-9);

@@ -15,7 +15,7 @@ use crate::model::quantity::counted;
 use crate::model::tenancy::{Belonging, Organisation};
 use crate::model::vantage::Vantage;
 
-use super::{Cue, Reading, level_of};
+use super::{Cue, Reading, is_over, is_under, level_of};
 use count::Count;
 
 /// The level of machines that several organisations use in turn.
@@ -49,8 +49,9 @@ fn value(subject: &Subject<'_>) -> Reading {
     let unsettled = is_of(|whose| matches!(whose, Belonging::InTurn(_) | Belonging::Unclear(_)));
     let all = Count::of(&organisations(&known.iter().collect::<Vec<_>>()));
     let by = "by the inventory or the services used";
-    let are_most_known = known.len().saturating_mul(2) >= machines.len();
-    if are_most_known && in_turn.len().saturating_mul(2) > known.len() {
+    let most = subject.rules.most_share;
+    let are_most_known = !is_under(most, known.len(), machines.len());
+    if are_most_known && is_over(most, in_turn.len(), known.len()) {
         let on = if machines.len() == 1 {
             "in turn, as at a hot desk, in a pool or on a hosted machine".to_owned()
         } else {

@@ -353,7 +353,8 @@ fn five_days_let_coverage_and_local_use_speak() {
         .into_iter()
         .map(|mut profile| {
             profile.days = (DAY..DAY + 5).collect();
-            profile.watched = Stretches::of(vec![(start(), start().plus(5 * 86_400 * SECOND))]);
+            profile.watched = Stretches::of(vec![(start(), start().plus(5 * 86_400 * SECOND))])
+                .judged_by(weights().rules.working_day);
             profile.coverage = Observable::Observed(Coverage {
                 share: 0.93,
                 active_minutes: 2_000,
