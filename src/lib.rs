@@ -122,6 +122,9 @@
 //!   nothing could show is neither there nor absent ([`explain::cues`]).
 //! * What a machine offers to others is remembered (`detect::services`), because servers are administered and not worked at: of them, by that or
 //!   by their names, nothing above a review is said ([`explain::verdict`]), whatever else fits.
+//! * Whose a machine is is told from the days on which it uses each organisation ([`model::tenancy`]), where the design took the most used name:
+//!   a pool's machine has several in turn, an operator with three jobs has three at once, and a number that the names do not give is not
+//!   observable. Names that stand beside different customers join nothing, also where no table has them.
 //! * The default database of places is unpacked by the build script: decompressing it at every start cost more than
 //!   the analysis of most captures.
 

@@ -11,6 +11,7 @@ use super::host::{AssetRecord, HostName};
 use super::identity::ContentId;
 use super::observable::Observable;
 use super::router::Router;
+use super::tenancy::Tenant;
 use super::time::{SECOND, Timestamp};
 use super::watched::{Stretches, WorkingDay};
 use super::week::ClockChange;
@@ -369,8 +370,8 @@ pub struct HostProfile {
     pub active_minutes: Observable<Minutes>,
     /// Share of human activity that falls into sessions.
     pub coverage: Observable<Coverage>,
-    /// Organisations whose services it uses, the most used first (DETECTION 4.2).
-    pub tenants: Observable<Vec<String>>,
+    /// Organisations whose services it uses, the most used first (DETECTION 4.2); whose machine it is tells [`super::tenancy`].
+    pub tenants: Observable<Vec<Tenant>>,
     /// IP KVMs.
     pub kvm: KvmEvidence,
     /// Sessions through the IP KVMs that show its screen.

@@ -23,6 +23,7 @@ use crate::model::profile::{
     InstanceKind, KvmEvidence, KvmSeen, Minutes, NetworkKind, PersonalMinutes, RemoteSession, Served,
 };
 use crate::model::router::Router;
+use crate::model::tenancy::Tenant;
 use crate::model::time::{SECOND, Timestamp};
 use crate::model::vantage::Vantage;
 use crate::model::watched::Stretches;
@@ -57,7 +58,7 @@ pub struct Sight {
     /// The VPN of the router in front of it, where one was found.
     pub router_vpn: Option<RouterVpnSight>,
     /// Organisations whose services it uses, the most used first.
-    pub tenants: Vec<String>,
+    pub tenants: Vec<Tenant>,
     /// Whether it asked any resolver in the clear: without that, absence of tenants says nothing.
     pub has_asked: bool,
     /// When somebody was active on it.
@@ -307,7 +308,7 @@ fn profile(
 }
 
 /// Organisations that the host's names show.
-fn tenants(sight: &Sight) -> Observable<Vec<String>> {
+fn tenants(sight: &Sight) -> Observable<Vec<Tenant>> {
     match (sight.tenants.is_empty(), sight.has_asked) {
         (false, _) => Observable::Observed(sight.tenants.clone()),
         (true, true) => Observable::Absent,

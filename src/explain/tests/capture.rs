@@ -10,6 +10,7 @@ use crate::model::profile::{
     KvmEvidence, KvmSeen, LocalUse, NetworkKind, RemoteSession, Shows,
 };
 use crate::model::router::Router;
+use crate::model::tenancy::Tenant;
 use crate::model::time::{SECOND, Timestamp};
 use crate::model::watched::Stretches;
 
@@ -47,7 +48,7 @@ fn machine(
             router: Router::new(MacAddress([2, 0, 0, 0, 0, 1]), AddressSpace::default(), 0),
             days: vec![DAY],
         }]),
-        tenants: Observable::Observed(vec![tenant.to_owned()]),
+        tenants: Observable::Observed(vec![Tenant::on(tenant, &[1])]),
         role: Role::Controlled,
         sessions: Observable::Observed(vec![RemoteSession {
             tool: tool.to_owned(),
