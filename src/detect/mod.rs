@@ -37,6 +37,7 @@ mod ssh_tunnel;
 pub mod tenants;
 mod tunnel_use;
 pub mod unknown_interactive;
+mod unseen;
 mod watcher;
 
 use std::collections::BTreeMap;
@@ -61,6 +62,7 @@ use crate::model::reverse_name::{ReverseName, ReverseNames};
 use crate::model::sphere::CapturePoint;
 use crate::model::threads::Threads;
 use crate::model::time::Timestamp;
+use crate::model::unseen::Unseen;
 use crate::model::watched::Stretches;
 use crate::settings::limits::Limits;
 use crate::settings::policy::{Heuristics, Policy};
@@ -271,6 +273,7 @@ pub fn place_record(place: &Place) -> PlaceRecord {
 static DETECTORS: &[Detector] = &[
     Detector::Watching(tunnel_use::watch),
     Detector::Watching(unknown_interactive::watch),
+    Detector::Watching(unseen::watch),
     Detector::Watching(dns_tunnel::watch),
     Detector::Concluding(&device::Device),
     Detector::Watching(media::watch),
@@ -327,6 +330,8 @@ pub struct Concluded {
     pub devices: BTreeMap<ContentId, DevicesBehind>,
     /// Which IP KVM drives which host.
     pub drives: Drives,
+    /// What could not be seen of hosts, of those of which something could not.
+    pub unseen: BTreeMap<ContentId, Unseen>,
     /// What was beyond a bound, by cause.
     pub losses: Losses,
 }

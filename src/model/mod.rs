@@ -40,6 +40,7 @@ pub mod tally;
 pub mod threads;
 pub mod time;
 pub mod tunnel_end;
+pub mod unseen;
 pub mod vantage;
 pub mod watched;
 pub mod week;

@@ -409,6 +409,7 @@ fn sight(
         driven_by: concluded.drives.of(host.id),
         kvm_minutes: concluded.drives.minutes(host.id),
         starts: observers.starts().of(host.mac),
+        unseen: concluded.unseen.get(&host.id).cloned().unwrap_or_default(),
     }
 }
 

@@ -23,6 +23,7 @@ use crate::model::profile::{
 };
 use crate::model::router::Router;
 use crate::model::time::{SECOND, Timestamp};
+use crate::model::unseen::Unseen;
 use crate::model::vantage::Vantage;
 use crate::model::watched::Stretches;
 use crate::settings::rules::ActivityRules;
@@ -65,6 +66,8 @@ pub struct Sight {
     pub kvm_minutes: Minutes,
     /// When it came up.
     pub starts: Observable<Vec<Timestamp>>,
+    /// What captures could not show of it.
+    pub unseen: Unseen,
 }
 
 /// A public address of a machine.
@@ -211,8 +214,11 @@ fn profile(
     for session in &mut controlled {
         session.unattended = unattended::judge(
             &session.intervals,
-            &sight.active,
-            &worked_minutes,
+            &unattended::Trace {
+                active: &sight.active,
+                worked: &worked_minutes,
+                unseen: &sight.unseen.minutes,
+            },
             &stretches,
             sight.seen.0,
             rules,
@@ -223,6 +229,7 @@ fn profile(
         &personal::Shown {
             worked: &worked_minutes,
             viewed: &viewed_minutes,
+            unseen: &sight.unseen,
         },
         &stretches,
         sight.asset.as_ref().and_then(Asset::working_day),

@@ -77,10 +77,10 @@ fn value(subject: &Subject<'_>) -> Reading {
     Reading::absent(
         "none",
         if machines.iter().all(|one| shows_line(one)) {
-            "no VPN but the employer's is in use on most machines, and they go out through lines of their own"
+            "no VPN service known by name is in use on most machines, and they go out through lines of their own"
         } else {
             // The level leaves a router's VPN out as well, which nobody looks for: that weighs in their favour.
-            "no VPN but the employer's is in use on most machines themselves; one on their router would not show"
+            "no VPN service known by name is in use on most machines themselves; one on their router would not show"
         },
     )
 }

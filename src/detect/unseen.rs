@@ -1,0 +1,176 @@
+//! What the captures cannot show of what a machine does: whatever goes through its tunnels.
+//!
+//! Question: did nobody work at the machine, or could nobody be seen? Minutes in which a VPN, a mesh, an employer's gateway, a proxy
+//! or Tor carries more than keep-alives hold something, and so do those of a connection that nothing names, of a protocol that hides
+//! what it carries, and that is alone with its host for hours: a tunnel whose maker is not in the catalogue.
+//!
+//! Looked at are connections with payload in at least a minute's windows, when they end; minutes of tunnels come from their sessions.
+
+use std::collections::BTreeMap;
+
+use super::Concluded;
+use super::activity_state::Windows;
+use super::recognise::Recognised;
+use super::tunnel_use::{BINS, is_group, is_tunnel};
+use super::watcher::{Ended, Watcher};
+use crate::model::address::Address;
+use crate::model::flow::{ActivityBin, FlowRecord};
+use crate::model::observation::{LocalIndex, Observation};
+use crate::model::profile::Minutes;
+use crate::settings::limits::Limits;
+
+/// Windows of ten seconds with payload that a connection must have: ten minutes of an unnamed one.
+const LONG: usize = 60;
+
+/// Octets of a minute, both ways, beyond which more than keep-alives went through. `WireGuard` sends 32 octets every 25 s and a handshake
+/// of 240 every two minutes, `OpenVPN` pings of 60 every ten seconds from each side, and dead-peer detection of IKE less.
+const CARRIES: u64 = 2 << 10;
+
+/// Octets of an unnamed connection from which it may be everything that a machine does.
+const BULK: u64 = 1 << 20;
+
+/// Protocols inside which anything may be.
+const OPAQUE: [&str; 4] = ["tls", "websocket", "dtls", "quic"];
+
+/// Minutes that are remembered of all machines together.
+const MOST: usize = 2_000_000;
+
+/// How the text calls a connection that nothing names.
+const UNNAMED: &str = "connections that nothing names";
+
+/// What was seen of one local address.
+#[derive(Debug, Default)]
+struct OfOne {
+    /// Minutes of unnamed connections.
+    opaque: Minutes,
+}
+
+/// The watcher.
+#[derive(Debug, Default)]
+struct Unseen {
+    by_local: BTreeMap<LocalIndex, OfOne>,
+    held: usize,
+    /// Connections beyond the bound.
+    refused: u64,
+}
+
+/// The local end of a connection with the outside: whether it is the client, and the other end.
+fn ends(observation: &Observation<'_>) -> Option<(LocalIndex, bool, Address)> {
+    let flow = observation.flow;
+    let (local, is_client, other) = match observation.locals {
+        [Some(local), None] => (local, true, flow.server.address),
+        [None, Some(local)] => (local, false, flow.client.address),
+        _ => return None,
+    };
+    (flow.tunnels.depth() == 0 && !is_group(other)).then_some((local, is_client, other))
+}
+
+/// Whether nothing says what a connection is for, and its protocol hides what it carries.
+fn is_unnamed(observation: &Observation<'_>, recognised: &[Recognised<'_>]) -> bool {
+    recognised.is_empty()
+        && observation.server_name.is_none()
+        && observation
+            .flow
+            .app_proto
+            .is_none_or(|name| OPAQUE.contains(&name))
+}
+
+/// The minutes in which bins carry more than keep-alives.
+fn carrying(bins: impl Iterator<Item = (u32, u64)>) -> Minutes {
+    let mut sums: BTreeMap<u32, u64> = BTreeMap::new();
+    for (number, octets) in bins {
+        let sum = sums.entry(number / BINS).or_default();
+        *sum = sum.saturating_add(octets);
+    }
+    sums.retain(|_, sum| *sum >= CARRIES);
+    sums.into_keys().collect()
+}
+
+/// Octets of a bin, both ways.
+fn octets(bin: &ActivityBin) -> u64 {
+    bin.bytes.iter().map(|bytes| u64::from(*bytes)).sum()
+}
+
+/// The minutes in which a session of a tunnel carried something.
+fn inside(windows: &Windows) -> Minutes {
+    let both = |(number, window): (&u32, &super::activity_state::Window)| {
+        (*number, window.out.bytes.saturating_add(window.inward.bytes))
+    };
+    carrying(windows.iter().map(both))
+}
+
+impl Unseen {
+    /// Takes the minutes of an unnamed connection that carries much.
+    fn add_unnamed(&mut self, local: LocalIndex, flow: &FlowRecord) {
+        let payload = flow
+            .payload_bytes
+            .iter()
+            .fold(0, |sum: u64, own| sum.saturating_add(*own));
+        if flow.activity.len() < LONG || payload < BULK {
+            return;
+        }
+        let minutes = carrying(flow.activity.iter().map(|bin| (bin.number, octets(bin))));
+        if self.held.saturating_add(minutes.len()) > MOST {
+            self.refused = self.refused.saturating_add(1);
+            return;
+        }
+        self.held = self.held.saturating_add(minutes.len());
+        self.by_local.entry(local).or_default().opaque.extend(minutes);
+    }
+}
+
+/// Watches for what nobody can look into.
+pub(super) fn watch(_: &Limits) -> Box<dyn Watcher> {
+    Box::<Unseen>::default()
+}
+
+impl Watcher for Unseen {
+    fn flow(&mut self, observation: &Observation<'_>, recognised: &[Recognised<'_>]) {
+        if observation.flow.activity.len() < LONG || !is_unnamed(observation, recognised) {
+            return;
+        }
+        if let Some((local, _, _)) = ends(observation) {
+            self.add_unnamed(local, observation.flow);
+        }
+    }
+
+    fn conclude(&mut self, ended: &Ended<'_>, concluded: &mut Concluded) {
+        concluded.losses.add(
+            "flows beyond the bound on minutes that hide what they carry",
+            self.refused,
+        );
+        for session in &concluded.sessions {
+            let Some(finding) = concluded.findings.get(session.finding) else {
+                continue;
+            };
+            if !is_tunnel(finding.kind) {
+                continue;
+            }
+            let minutes = inside(&session.windows);
+            if !minutes.is_empty() {
+                let own = concluded.unseen.entry(session.host).or_default();
+                own.minutes.extend(minutes);
+                own.carriers.push(finding.tool.clone());
+            }
+        }
+        for (local, seen) in std::mem::take(&mut self.by_local) {
+            let Some(host) = ended.by_local.get(&local) else {
+                continue;
+            };
+            let own = concluded.unseen.entry(host.id).or_default();
+            if !seen.opaque.is_empty() {
+                own.minutes.extend(seen.opaque);
+                own.carriers.push(UNNAMED.to_owned());
+            }
+        }
+        for own in concluded.unseen.values_mut() {
+            own.minutes.sort_unstable();
+            own.minutes.dedup();
+            own.carriers.sort_unstable();
+            own.carriers.dedup();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
