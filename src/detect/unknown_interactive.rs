@@ -36,7 +36,7 @@ const MOST: usize = 1_024;
 const MOST_FLOW_IDS: usize = 32;
 
 /// Windows of a hand: a minute. Fewer are not looked for in a flow.
-const LEAST_HAND: usize = 6;
+pub(super) const LEAST_HAND: usize = 6;
 
 /// Windows from first to last: three minutes.
 const LEAST_SPAN: u32 = 18;
@@ -48,7 +48,7 @@ const LEAST_REST: usize = 2;
 const REST: u32 = 4;
 
 /// Packets that a hand sends in ten seconds; two keys a second have their presses and releases.
-const PACKETS: u32 = 20;
+pub(super) const PACKETS: u32 = 20;
 
 /// Percent of what comes in that must be small.
 const SMALL: u64 = 95;
@@ -60,7 +60,7 @@ const EVENT: u64 = 120;
 const UNASKED: u64 = 15;
 
 /// Octets of screen that answer in ten seconds.
-const ANSWER: u64 = 1 << 10;
+pub(super) const ANSWER: u64 = 1 << 10;
 
 /// Octets of screen for each packet of input while the screen stands still otherwise: a receipt stands for a full segment and more.
 const STILL: u64 = 1_000;
@@ -89,6 +89,13 @@ pub struct Shape {
     pub span: u32,
     /// Median of packets of input in a window of a hand.
     pub packets: u32,
+}
+
+impl Shape {
+    /// Whether a hand moved in a window of such a connection.
+    pub(super) const fn has_input(&self, window: &Window) -> bool {
+        window.inward.packets.saturating_mul(REST) > self.packets
+    }
 }
 
 /// A connection that has the shape.

@@ -1,8 +1,12 @@
-//! What the captures cannot show of what a machine does: whatever goes through its tunnels.
+//! What the captures cannot show of what a machine does: whatever goes through its tunnels; and who is at it all the same.
 //!
 //! Question: did nobody work at the machine, or could nobody be seen? Minutes in which a VPN, a mesh, an employer's gateway, a proxy
 //! or Tor carries more than keep-alives hold something, and so do those of a connection that nothing names, of a protocol that hides
 //! what it carries, and that is alone with its host for hours: a tunnel whose maker is not in the catalogue.
+//!
+//! A hand shows from both ends: where a machine sends as one does and the other end answers with more (`unknown_interactive`, seen
+//! from there), somebody is at the machine, whatever the connection's name is. Whether he sits there or drives it from elsewhere is
+//! told by when that was.
 //!
 //! Looked at are connections with payload in at least a minute's windows, when they end; minutes of tunnels come from their sessions.
 
@@ -12,12 +16,16 @@ use super::Concluded;
 use super::activity_state::Windows;
 use super::recognise::Recognised;
 use super::tunnel_use::{BINS, is_group, is_tunnel};
+use super::unknown_interactive;
 use super::watcher::{Ended, Watcher};
-use crate::model::address::Address;
 use crate::model::flow::{ActivityBin, FlowRecord};
 use crate::model::observation::{LocalIndex, Observation};
 use crate::model::profile::Minutes;
+use crate::model::segment::Layer;
 use crate::settings::limits::Limits;
+
+/// Windows of ten seconds with payload below which a connection is not looked at.
+const LEAST: usize = unknown_interactive::LEAST_HAND;
 
 /// Windows of ten seconds with payload that a connection must have: ten minutes of an unnamed one.
 const LONG: usize = 60;
@@ -43,6 +51,8 @@ const UNNAMED: &str = "connections that nothing names";
 struct OfOne {
     /// Minutes of unnamed connections.
     opaque: Minutes,
+    /// Minutes in which a hand at the machine drove something elsewhere.
+    hand: Minutes,
 }
 
 /// The watcher.
@@ -54,15 +64,15 @@ struct Unseen {
     refused: u64,
 }
 
-/// The local end of a connection with the outside: whether it is the client, and the other end.
-fn ends(observation: &Observation<'_>) -> Option<(LocalIndex, bool, Address)> {
+/// The local end of a connection with the outside, and whether it is the client.
+fn end(observation: &Observation<'_>) -> Option<(LocalIndex, bool)> {
     let flow = observation.flow;
     let (local, is_client, other) = match observation.locals {
         [Some(local), None] => (local, true, flow.server.address),
         [None, Some(local)] => (local, false, flow.client.address),
         _ => return None,
     };
-    (flow.tunnels.depth() == 0 && !is_group(other)).then_some((local, is_client, other))
+    (flow.tunnels.depth() == 0 && !is_group(other)).then_some((local, is_client))
 }
 
 /// Whether nothing says what a connection is for, and its protocol hides what it carries.
@@ -91,6 +101,37 @@ fn octets(bin: &ActivityBin) -> u64 {
     bin.bytes.iter().map(|bytes| u64::from(*bytes)).sum()
 }
 
+/// Whether so many bins may be a hand's that nothing but the whole shape tells: what nearly no connection has.
+fn may_have_hand(bins: &[ActivityBin], own: usize) -> bool {
+    let other = own ^ 1;
+    let is_busy = |bin: &&ActivityBin| {
+        bin.small
+            .get(own)
+            .is_some_and(|small| u32::from(*small) >= unknown_interactive::PACKETS)
+            && bin
+                .bytes
+                .get(other)
+                .is_some_and(|bytes| u64::from(*bytes) >= unknown_interactive::ANSWER)
+    };
+    bins.iter().filter(is_busy).nth(LEAST.saturating_sub(1)).is_some()
+}
+
+/// The minutes of a connection in which a hand at the machine moved, if it has the shape of one.
+fn of_hand(flow: &FlowRecord, is_client: bool) -> Minutes {
+    if !may_have_hand(&flow.activity, usize::from(!is_client)) {
+        return Minutes::new();
+    }
+    // As the other end sees them, which shows something and is driven.
+    let windows = unknown_interactive::windows(&flow.activity, flow.start, !is_client);
+    let Some(shape) = unknown_interactive::shape(&windows) else {
+        return Minutes::new();
+    };
+    let moving = windows.iter().filter(|(_, window)| shape.has_input(window));
+    let mut minutes: Minutes = moving.map(|(number, _)| number / BINS).collect();
+    minutes.dedup();
+    minutes
+}
+
 /// The minutes in which a session of a tunnel carried something.
 fn inside(windows: &Windows) -> Minutes {
     let both = |(number, window): (&u32, &super::activity_state::Window)| {
@@ -100,6 +141,24 @@ fn inside(windows: &Windows) -> Minutes {
 }
 
 impl Unseen {
+    /// Whether there is room for so many minutes more.
+    fn has_room(&mut self, minutes: usize) -> bool {
+        if self.held.saturating_add(minutes) > MOST {
+            self.refused = self.refused.saturating_add(1);
+            return false;
+        }
+        self.held = self.held.saturating_add(minutes);
+        true
+    }
+
+    /// Takes the minutes in which a hand at the machine shows.
+    fn add_hand(&mut self, local: LocalIndex, is_client: bool, flow: &FlowRecord) {
+        let minutes = of_hand(flow, is_client);
+        if !minutes.is_empty() && self.has_room(minutes.len()) {
+            self.by_local.entry(local).or_default().hand.extend(minutes);
+        }
+    }
+
     /// Takes the minutes of an unnamed connection that carries much.
     fn add_unnamed(&mut self, local: LocalIndex, flow: &FlowRecord) {
         let payload = flow
@@ -110,12 +169,9 @@ impl Unseen {
             return;
         }
         let minutes = carrying(flow.activity.iter().map(|bin| (bin.number, octets(bin))));
-        if self.held.saturating_add(minutes.len()) > MOST {
-            self.refused = self.refused.saturating_add(1);
-            return;
+        if self.has_room(minutes.len()) {
+            self.by_local.entry(local).or_default().opaque.extend(minutes);
         }
-        self.held = self.held.saturating_add(minutes.len());
-        self.by_local.entry(local).or_default().opaque.extend(minutes);
     }
 }
 
@@ -126,11 +182,18 @@ pub(super) fn watch(_: &Limits) -> Box<dyn Watcher> {
 
 impl Watcher for Unseen {
     fn flow(&mut self, observation: &Observation<'_>, recognised: &[Recognised<'_>]) {
-        if observation.flow.activity.len() < LONG || !is_unnamed(observation, recognised) {
+        let flow = observation.flow;
+        if flow.activity.len() < LEAST {
             return;
         }
-        if let Some((local, _, _)) = ends(observation) {
-            self.add_unnamed(local, observation.flow);
+        let Some((local, is_client)) = end(observation) else {
+            return;
+        };
+        if flow.layer == Layer::Tcp {
+            self.add_hand(local, is_client, flow);
+        }
+        if is_unnamed(observation, recognised) {
+            self.add_unnamed(local, flow);
         }
     }
 
@@ -158,14 +221,17 @@ impl Watcher for Unseen {
                 continue;
             };
             let own = concluded.unseen.entry(host.id).or_default();
+            own.hand.extend(seen.hand);
             if !seen.opaque.is_empty() {
                 own.minutes.extend(seen.opaque);
                 own.carriers.push(UNNAMED.to_owned());
             }
         }
         for own in concluded.unseen.values_mut() {
-            own.minutes.sort_unstable();
-            own.minutes.dedup();
+            for minutes in [&mut own.minutes, &mut own.hand] {
+                minutes.sort_unstable();
+                minutes.dedup();
+            }
             own.carriers.sort_unstable();
             own.carriers.dedup();
         }

@@ -164,6 +164,18 @@ fn days(sight: &Sight) -> BTreeSet<u32> {
     days
 }
 
+/// When somebody was active on a machine: where it called sites, and where a hand at it drove something elsewhere.
+fn with_hand(active: &PersonalMinutes, hand: &Minutes) -> PersonalMinutes {
+    let mut minutes: BTreeSet<u32> = active.minutes.iter().copied().collect();
+    minutes.extend(hand);
+    PersonalMinutes {
+        minutes: minutes.into_iter().collect(),
+        // A hand is seen whether or not any site was called by its name.
+        calls: active.calls.saturating_add(u32::from(!hand.is_empty())),
+        is_cut: active.is_cut,
+    }
+}
+
 /// Whether a finding counts as remote access: the form of some traffic alone is a lead, and nobody is controlled for it.
 fn is_remote(finding: &Finding) -> bool {
     let is_lead = finding.tool == UNKNOWN_INTERACTIVE && finding.confidence == Confidence::Low;
@@ -211,11 +223,12 @@ fn profile(
     worked_minutes.extend(&sight.kvm_minutes);
     worked_minutes.sort_unstable();
     let stretches = watched.stretches.meeting(sight.seen);
+    let active = with_hand(&sight.active, &sight.unseen.hand);
     for session in &mut controlled {
         session.unattended = unattended::judge(
             &session.intervals,
             &unattended::Trace {
-                active: &sight.active,
+                active: &active,
                 worked: &worked_minutes,
                 unseen: &sight.unseen.minutes,
             },
@@ -225,7 +238,7 @@ fn profile(
         );
     }
     let activity = personal::judge(
-        &sight.active,
+        &active,
         &personal::Shown {
             worked: &worked_minutes,
             viewed: &viewed_minutes,
@@ -235,10 +248,7 @@ fn profile(
         sight.asset.as_ref().and_then(Asset::working_day),
         rules,
     );
-    let is_kvm = own
-        .iter()
-        .find(|(finding, _)| kvms::shows_screens(finding))
-        .map(|(finding, _)| finding.id);
+    let is_kvm = own.iter().find(|(finding, _)| kvms::shows_screens(finding));
     HostProfile {
         host: sight.host,
         first_seen: sight.seen.0,
@@ -253,24 +263,16 @@ fn profile(
         stands_in: sight.stands_in,
         role: main_role(own),
         hours: hours(&driven_minutes),
-        sessions: if controlled.is_empty() {
-            Observable::Absent
-        } else {
-            Observable::Observed(controlled)
-        },
+        sessions: sessions(controlled),
         installed,
         driven_minutes,
         viewed_minutes,
         coverage: activity.coverage,
         local_use: activity.local_use,
         active_minutes: activity.minutes,
-        tenants: match (sight.tenants.is_empty(), sight.has_asked) {
-            (false, _) => Observable::Observed(sight.tenants.clone()),
-            (true, true) => Observable::Absent,
-            (true, false) => Observable::hidden("no names were asked for in the clear"),
-        },
+        tenants: tenants(sight),
         kvm: KvmEvidence {
-            is_kvm,
+            is_kvm: is_kvm.map(|(finding, _)| finding.id),
             on_gateway: kvms::near(sight, kvms),
             drives_this: sight.driven_by.clone(),
         },
@@ -279,6 +281,24 @@ fn profile(
         boots: sight.starts.clone(),
         control_excess_ms: control_excess(own),
         transport_ms: transport(own),
+    }
+}
+
+/// Sessions in which the machine is controlled.
+fn sessions(controlled: Vec<RemoteSession>) -> Observable<Vec<RemoteSession>> {
+    if controlled.is_empty() {
+        Observable::Absent
+    } else {
+        Observable::Observed(controlled)
+    }
+}
+
+/// Organisations whose services the machine uses.
+fn tenants(sight: &Sight) -> Observable<Vec<String>> {
+    match (sight.tenants.is_empty(), sight.has_asked) {
+        (false, _) => Observable::Observed(sight.tenants.clone()),
+        (true, true) => Observable::Absent,
+        (true, false) => Observable::hidden("no names were asked for in the clear"),
     }
 }
 

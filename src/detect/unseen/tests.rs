@@ -1,4 +1,5 @@
 use super::*;
+use crate::model::address::Address;
 use crate::model::observation::ServerName;
 
 const LOCAL: LocalIndex = LocalIndex(2);
@@ -31,6 +32,69 @@ fn hidden(flow: &FlowRecord, server_name: Option<ServerName>) -> usize {
         &[],
     );
     unseen.by_local.get(&LOCAL).map_or(0, |one| one.opaque.len())
+}
+
+/// A connection on which one side sends as a hand does and the other answers with more, for so many windows.
+fn driven(windows: u32, by_client: bool) -> FlowRecord {
+    let sides = |hand: u32, screen: u32| if by_client { [hand, screen] } else { [screen, hand] };
+    let small = |list: [u32; 2]| list.map(|count| u16::try_from(count).unwrap());
+    let bins = (0..windows).map(|number| {
+        let is_reading = number % 5 > 2;
+        let [hand, screen] = if is_reading { [60, 600] } else { [4_000, 20_000] };
+        let [sent, shown] = if is_reading { [1, 2] } else { [90, 60] };
+        ActivityBin {
+            number: 600 + number,
+            bytes: sides(hand, screen),
+            small: small(sides(sent, 3)),
+            packets: small(sides(sent, shown)),
+            turns: small(sides(sent.min(50), shown.min(40))),
+        }
+    });
+    FlowRecord {
+        layer: Layer::Tcp,
+        app_proto: Some("tls"),
+        activity: bins.collect(),
+        ..flow(0..0, 0)
+    }
+}
+
+#[test]
+fn whoever_drives_something_elsewhere_is_at_the_machine_whatever_its_name() {
+    let name = |name: &str| ServerName {
+        name: name.into(),
+        source: crate::model::observation::NameSource::Sni,
+        frame: crate::model::frame::FrameRef::default(),
+        at: crate::model::time::Timestamp::default(),
+        lifetime: None,
+    };
+    let minutes = |flow: &FlowRecord, is_client: bool| {
+        let mut unseen = Unseen::default();
+        let locals = if is_client {
+            [Some(LOCAL), None]
+        } else {
+            [None, Some(LOCAL)]
+        };
+        let observation = Observation {
+            flow,
+            locals,
+            server_name: Some(name("desk.example.com")),
+        };
+        unseen.flow(&observation, &[]);
+        unseen
+            .by_local
+            .remove(&LOCAL)
+            .map_or(Minutes::new(), |one| one.hand)
+    };
+    assert_eq!(minutes(&driven(60, true), true), (100..110).collect::<Minutes>());
+    assert_eq!(
+        minutes(&driven(60, false), false),
+        (100..110).collect::<Minutes>()
+    );
+    assert_eq!(minutes(&driven(60, false), true), Minutes::new(), "it is driven");
+    assert_eq!(minutes(&driven(8, true), true), Minutes::new(), "it is short");
+    let mut calls = driven(60, true);
+    calls.layer = Layer::Udp;
+    assert_eq!(minutes(&calls, true), Minutes::new(), "calls and games");
 }
 
 #[test]
