@@ -216,6 +216,11 @@ impl Group {
             .min(60)
     }
 
+    /// Whether data went one way alone, and more than an attempt: of the other way nothing was captured.
+    pub(super) fn is_one_sided(&self) -> bool {
+        self.flows > 0 && !self.is_answered && self.windows.values().any(|window| window.out != window.inward)
+    }
+
     pub(super) fn has_hint(&self, hint: RoleHint) -> bool {
         self.items.values().any(|item| item.role == Some(hint))
     }

@@ -96,6 +96,11 @@ impl Shape {
     pub(super) const fn has_input(&self, window: &Window) -> bool {
         window.inward.packets.saturating_mul(REST) > self.packets
     }
+
+    /// Whether the form alone makes remote control probable, of a connection that the host opened or did not.
+    pub(super) const fn is_enough(self, is_opened_by_host: bool) -> bool {
+        is_opened_by_host && self.hand >= ENOUGH.0 && self.span >= ENOUGH.1
+    }
 }
 
 /// A connection that has the shape.
@@ -301,7 +306,7 @@ fn finding(host: &HostView, peer: Address, list: &[Candidate], knowledge: &Knowl
     let judged = activity_state::judge(&windows, UNKNOWN_INTERACTIVE, Some(Role::Controlled))
         .within(first.start, last);
     let shape = longest.shape;
-    let is_enough = longest.is_opened_by_host && shape.hand >= ENOUGH.0 && shape.span >= ENOUGH.1;
+    let is_enough = shape.is_enough(longest.is_opened_by_host);
     let weights = &knowledge.rules.findings.unknown;
     let (confidence, score) = if is_enough {
         (Confidence::Medium, Decibans(weights.long))

@@ -8,20 +8,26 @@
 //! from there), somebody is at the machine, whatever the connection's name is. Whether he sits there or drives it from elsewhere is
 //! told by when that was.
 //!
+//! Last, a capture that begins in the middle of a connection has not seen who called whom, and by which name. Where such a connection shows
+//! more than it is sent, as a screen does, it may be a session of a tool that nobody can name any more; whoever says that there is none
+//! says more than he saw.
+//!
 //! Looked at are connections with payload in at least a minute's windows, when they end; minutes of tunnels come from their sessions.
 
 use std::collections::BTreeMap;
 
 use super::Concluded;
-use super::activity_state::Windows;
+use super::activity_state::{Window, Windows};
 use super::recognise::Recognised;
 use super::tunnel_use::{BINS, is_group, is_tunnel};
 use super::unknown_interactive;
 use super::watcher::{Ended, Watcher};
-use crate::model::flow::{ActivityBin, FlowRecord};
+use crate::model::finding::{FindingKind, Role};
+use crate::model::flow::{ActivityBin, FlowRecord, OpenerJudgement};
 use crate::model::observation::{LocalIndex, Observation};
 use crate::model::profile::Minutes;
 use crate::model::segment::Layer;
+use crate::model::time::{Nanoseconds, SECOND};
 use crate::settings::limits::Limits;
 
 /// Windows of ten seconds with payload below which a connection is not looked at.
@@ -29,6 +35,13 @@ const LEAST: usize = unknown_interactive::LEAST_HAND;
 
 /// Windows of ten seconds with payload that a connection must have: ten minutes of an unnamed one.
 const LONG: usize = 60;
+
+/// A session of minutes hardly carries anybody's work.
+const LASTING: Nanoseconds = 10 * 60 * SECOND;
+
+/// Octets of ten seconds that a screen sends beyond keep-alives (DETECTION 4.1.2), and windows of them: a minute.
+const SCREEN: u64 = 4 << 10;
+const SHOWN: usize = 6;
 
 /// Octets of a minute, both ways, beyond which more than keep-alives went through. `WireGuard` sends 32 octets every 25 s and a handshake
 /// of 240 every two minutes, `OpenVPN` pings of 60 every ten seconds from each side, and dead-peer detection of IKE less.
@@ -53,6 +66,8 @@ struct OfOne {
     opaque: Minutes,
     /// Minutes in which a hand at the machine drove something elsewhere.
     hand: Minutes,
+    /// Connections that may be sessions.
+    begun_before: u64,
 }
 
 /// The watcher.
@@ -132,11 +147,27 @@ fn of_hand(flow: &FlowRecord, is_client: bool) -> Minutes {
     minutes
 }
 
+/// Whether a connection whose beginning was not captured may be a session in which the machine is controlled: it lasts, and shows
+/// something by its form or at least by its direction. What the form tells by itself is a finding (`unknown_interactive`).
+fn may_be_session(flow: &FlowRecord, is_client: bool) -> bool {
+    let is_begun_before = matches!(flow.opener, OpenerJudgement::Port | OpenerJudgement::FirstSeen);
+    if flow.layer != Layer::Tcp || !is_begun_before || flow.duration() < LASTING {
+        return false;
+    }
+    let windows = unknown_interactive::windows(&flow.activity, flow.start, is_client);
+    if let Some(shape) = unknown_interactive::shape(&windows) {
+        return !shape.is_enough(is_client);
+    }
+    let shows = |window: &&Window| window.out.bytes >= SCREEN && window.out.bytes > window.inward.bytes;
+    let sum = |of: fn(&Window) -> u64| windows.values().map(of).fold(0, u64::saturating_add);
+    sum(|window| window.out.bytes) > sum(|window| window.inward.bytes)
+        && windows.values().filter(shows).count() >= SHOWN
+}
+
 /// The minutes in which a session of a tunnel carried something.
 fn inside(windows: &Windows) -> Minutes {
-    let both = |(number, window): (&u32, &super::activity_state::Window)| {
-        (*number, window.out.bytes.saturating_add(window.inward.bytes))
-    };
+    let both =
+        |(number, window): (&u32, &Window)| (*number, window.out.bytes.saturating_add(window.inward.bytes));
     carrying(windows.iter().map(both))
 }
 
@@ -194,6 +225,10 @@ impl Watcher for Unseen {
         }
         if is_unnamed(observation, recognised) {
             self.add_unnamed(local, flow);
+            if may_be_session(flow, is_client) && self.has_room(1) {
+                let own = self.by_local.entry(local).or_default();
+                own.begun_before = own.begun_before.saturating_add(1);
+            }
         }
     }
 
@@ -206,6 +241,11 @@ impl Watcher for Unseen {
             let Some(finding) = concluded.findings.get(session.finding) else {
                 continue;
             };
+            let is_remote = matches!(finding.kind, FindingKind::RemoteAccess | FindingKind::IpKvm);
+            if session.is_one_sided && is_remote && finding.role != Role::Controller {
+                let own = concluded.unseen.entry(session.host).or_default();
+                own.one_sided.push(finding.tool.clone());
+            }
             if !is_tunnel(finding.kind) {
                 continue;
             }
@@ -222,6 +262,7 @@ impl Watcher for Unseen {
             };
             let own = concluded.unseen.entry(host.id).or_default();
             own.hand.extend(seen.hand);
+            own.begun_before = own.begun_before.saturating_add(seen.begun_before);
             if !seen.opaque.is_empty() {
                 own.minutes.extend(seen.opaque);
                 own.carriers.push(UNNAMED.to_owned());
@@ -232,8 +273,10 @@ impl Watcher for Unseen {
                 minutes.sort_unstable();
                 minutes.dedup();
             }
-            own.carriers.sort_unstable();
-            own.carriers.dedup();
+            for names in [&mut own.carriers, &mut own.one_sided] {
+                names.sort_unstable();
+                names.dedup();
+            }
         }
     }
 }

@@ -263,7 +263,7 @@ fn profile(
         stands_in: sight.stands_in,
         role: main_role(own),
         hours: hours(&driven_minutes),
-        sessions: sessions(controlled),
+        sessions: sessions(controlled, &sight.unseen),
         installed,
         driven_minutes,
         viewed_minutes,
@@ -284,9 +284,13 @@ fn profile(
     }
 }
 
-/// Sessions in which the machine is controlled.
-fn sessions(controlled: Vec<RemoteSession>) -> Observable<Vec<RemoteSession>> {
-    if controlled.is_empty() {
+/// Sessions in which the machine is controlled; where none was seen to be live and one may be, nothing is absent.
+fn sessions(controlled: Vec<RemoteSession>, unseen: &Unseen) -> Observable<Vec<RemoteSession>> {
+    if !controlled.iter().any(RemoteSession::is_live)
+        && let Some(why) = unseen.hides_sessions()
+    {
+        Observable::NotObservable(why)
+    } else if controlled.is_empty() {
         Observable::Absent
     } else {
         Observable::Observed(controlled)

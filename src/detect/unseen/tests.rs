@@ -124,3 +124,49 @@ fn keep_alives_carry_nothing() {
         [10]
     );
 }
+
+/// A connection that the capture joined in its middle, in each of whose windows the host sends and gets so much.
+fn joined(windows: u32, out: u32, inward: u32, opener: OpenerJudgement) -> FlowRecord {
+    let bins = (0..windows).map(|number| ActivityBin {
+        number: 600 + number * 2,
+        bytes: [out, inward],
+        packets: [30, 20],
+        small: [2, 20],
+        turns: [10, 10],
+    });
+    FlowRecord {
+        layer: Layer::Tcp,
+        opener,
+        activity: bins.collect(),
+        start: crate::model::time::Timestamp(6_000 * SECOND),
+        end: crate::model::time::Timestamp((6_000 + i64::from(windows) * 20) * SECOND),
+        ..flow(0..0, 0)
+    }
+}
+
+#[test]
+fn what_was_joined_in_its_middle_and_shows_something_may_be_a_session() {
+    let of = |flow: &FlowRecord| may_be_session(flow, true);
+    assert!(of(&joined(60, 20_000, 1_500, OpenerJudgement::Port)));
+    assert!(of(&joined(60, 20_000, 1_500, OpenerJudgement::FirstSeen)));
+    assert!(
+        !of(&joined(60, 20_000, 1_500, OpenerJudgement::Handshake)),
+        "its name was seen"
+    );
+    assert!(
+        !of(&joined(60, 1_500, 20_000, OpenerJudgement::Port)),
+        "a download"
+    );
+    assert!(!of(&joined(60, 90, 80, OpenerJudgement::Port)), "keep-alives");
+    assert!(
+        !of(&joined(20, 20_000, 1_500, OpenerJudgement::Port)),
+        "it is short"
+    );
+    // What its form tells is a finding, and no secret.
+    let mut told = driven(200, false);
+    told.opener = OpenerJudgement::Port;
+    told.end = told.start.plus(2_000 * SECOND);
+    assert!(!of(&told));
+    told.activity.truncate(60);
+    assert!(of(&told), "a lead alone");
+}

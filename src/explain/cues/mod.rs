@@ -93,6 +93,14 @@ impl Reading {
     }
 }
 
+/// What is asked about machines under remote control has no sense where none is; where one may be, that is all that can be said.
+fn uncontrolled(subject: &Subject<'_>) -> Reading {
+    match subject.blind() {
+        Some(why) => Reading::inapplicable(&format!("whether there is remote control cannot be told: {why}")),
+        None => Reading::inapplicable("no machine is under remote control"),
+    }
+}
+
 /// The level of a count: the one whose edge it reaches, of levels from nothing upwards.
 fn level_of(levels: &[&'static str], edges: &[usize], count: usize) -> &'static str {
     let reached = edges.iter().filter(|edge| count >= **edge).count();
