@@ -309,7 +309,12 @@ fn tenants(sight: &Sight) -> Observable<Vec<String>> {
 /// Median of what the sessions in which the host is controlled say of their loops.
 fn control_excess(own: &[(&Finding, Option<&SessionSight>)]) -> Observable<f64> {
     let mut known = Vec::new();
-    let mut reason = "no session of a remote tool was seen";
+    let controlled = |(finding, _): &(&Finding, _)| is_remote(finding) && finding.role == Role::Controlled;
+    let mut reason = if own.iter().any(controlled) {
+        "of the sessions that were seen no delay could be measured"
+    } else {
+        "no session of a remote tool was seen"
+    };
     for (finding, session) in own {
         let Some(measured) = session.and_then(|session| session.control_excess_ms) else {
             continue;
