@@ -118,6 +118,8 @@
 //!   leave them out, because they are longer than what they explain.
 //! * An address has holders in time, and a router is its link address and its network ([`observe`]): yesterday's holder did not do what today's does,
 //!   and redundant routers share one link address.
+//! * What a machine offers to others is remembered (`detect::services`), because servers are administered and not worked at: of them, by that or
+//!   by their names, nothing above a review is said ([`explain::verdict`]), whatever else fits.
 //! * The default database of places is unpacked by the build script: decompressing it at every start cost more than
 //!   the analysis of most captures.
 

@@ -6,7 +6,7 @@ use super::*;
 use crate::model::address::{Address, AddressSpace, MacAddress};
 use crate::model::finding::{Activity, Role};
 use crate::model::profile::{
-    Asset, ControllerSeen, Egress, Gateway, Instance, InstanceKind, KvmSeen, RemoteSession,
+    Asset, ControllerSeen, Egress, Gateway, Instance, InstanceKind, KvmSeen, RemoteSession, Shows,
 };
 use crate::model::time::{SECOND, Timestamp};
 use crate::model::watched::Stretches;
@@ -200,6 +200,49 @@ fn the_sanity_table_holds_for_an_employer_and_for_strangers_at_one_address() {
 }
 
 #[test]
+fn a_declared_exit_ties_nobody_and_one_person_has_one_home() {
+    let at_exit = |number: u8, latitude: f64, assignee: &str, is_declared: bool| {
+        let mut asset = Asset {
+            coordinates: Some((latitude, -100.0)),
+            ..Asset::default()
+        };
+        asset.record.employer = Some("firm".to_owned());
+        asset.record.assignee = Some(assignee.to_owned());
+        HostProfile {
+            host: ContentId::of(&[b"staff", &[number]]),
+            asset: Observable::Observed(asset),
+            days: (DAY..DAY + 20).collect(),
+            egress: Observable::Observed(vec![Egress {
+                address: Address::from_v4([203, 0, 113, 7]),
+                days: (DAY..DAY + 20).collect(),
+                is_declared,
+                kind: None,
+                source: None,
+                is_default_database_only: false,
+            }]),
+            ..HostProfile::default()
+        }
+    };
+    let term = |one: &HostProfile, other: &HostProfile, name: &str| {
+        let said = total(one, other).lines.into_iter().find(|line| line.term == name);
+        said.map(|line| line.said.nats)
+    };
+    let (ann, bob) = (at_exit(1, 33.0, "ann", false), at_exit(2, 41.0, "bob", false));
+    assert_eq!(term(&ann, &bob, "place"), Some(3.5));
+    assert_eq!(term(&ann, &bob, "tenancy"), Some(2.0));
+    // The exit is declared for either of them.
+    let staff = at_exit(2, 41.0, "bob", true);
+    assert_eq!(term(&ann, &staff, "place"), None);
+    let shared = |one: &HostProfile, other: &HostProfile| {
+        let others = tokens::of(other);
+        tokens::of(one).iter().any(|token| others.contains(token))
+    };
+    assert!(shared(&ann, &bob) && !shared(&ann, &staff));
+    // Old and new home of one person.
+    assert_eq!(term(&ann, &at_exit(2, 41.0, "ann", false), "tenancy"), Some(0.0));
+}
+
+#[test]
 fn a_router_is_a_place_on_its_link_and_a_stand_by_address_in_its_capture() {
     let place = |one: Router, other: Router| {
         let behind = |number, router| {
@@ -282,6 +325,7 @@ fn the_phones_and_televisions_of_a_house_are_no_group() {
 fn kvm_switches_tie_the_machines_beside_them_to_one_room() {
     let switch = KvmSeen {
         host: ContentId(77),
+        shows: Shows::Unknown,
         name: "pikvm".to_owned(),
         finding: ContentId(78),
     };

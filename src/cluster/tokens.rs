@@ -47,7 +47,8 @@ pub fn of(profile: &HostProfile) -> Vec<u64> {
     for gateway in profile.gateways.list() {
         tokens.push(router(b"gateway", &gateway.router).0);
     }
-    for one in profile.egress.list() {
+    // Through a declared exit people go out wherever they are: it makes nobody a neighbour.
+    for one in profile.egress.list().iter().filter(|one| !one.is_declared) {
         tokens.push(egress(one.address));
     }
     for kvm in profile.kvm.on_gateway.list() {

@@ -10,6 +10,7 @@
 use std::collections::BTreeMap;
 
 use super::activity_thresholds::Thresholds;
+use super::file_transfer;
 use crate::model::finding::{Activity, Role};
 use crate::model::flow::{ActivityBin, BIN};
 use crate::model::time::{Nanoseconds, SECOND, Timestamp};
@@ -225,7 +226,8 @@ impl<'a> Reading<'a> {
         let has_hand = inputs >= limits.inputs
             && u64::from(inputs).saturating_mul(100)
                 >= u64::from(input.small).saturating_mul(u64::from(limits.share));
-        if screen.bytes.max(input.bytes) > TRANSFER && !has_hand {
+        let is_copy = limits.is_shell && file_transfer::is_one(screen, input, has_hand);
+        if is_copy || screen.bytes.max(input.bytes) > TRANSFER && !has_hand {
             Some(Activity::Bulk)
         } else if has_hand {
             (screen.bytes >= limits.answered && !window.is_opening).then_some(Activity::Driven)
@@ -295,7 +297,30 @@ impl<'a> Reading<'a> {
             }
             goes_on = matches!(state, Activity::Viewed | Activity::Driven).then_some(*number);
         }
+        self.round_off(&mut states);
         states
+    }
+
+    /// What is said before files go through a shell's connection, and the last of them, is part of the copy.
+    fn round_off(&self, states: &mut [(u32, Activity)]) {
+        if !self.thresholds.is_shell {
+            return;
+        }
+        let copies: Vec<u32> = states
+            .iter()
+            .filter(|(_, state)| *state == Activity::Bulk)
+            .map(|(number, _)| *number)
+            .collect();
+        for (number, state) in states {
+            let at = copies.partition_point(|other| *other < *number);
+            let is_near = [at.checked_sub(1), Some(at)]
+                .into_iter()
+                .filter_map(|place| copies.get(place?))
+                .any(|other| other.abs_diff(*number) <= 1);
+            if *state == Activity::Viewed && is_near {
+                *state = Activity::Bulk;
+            }
+        }
     }
 }
 
@@ -311,6 +336,19 @@ pub struct Judgement {
 }
 
 impl Judgement {
+    /// The liveliest state of all intervals.
+    pub(super) fn liveliest(&self) -> Activity {
+        let liveliness = |activity: &Activity| match activity {
+            Activity::Unknown => 0,
+            Activity::Idle => 1,
+            Activity::Bulk => 2,
+            Activity::Viewed => 3,
+            Activity::Driven => 4,
+        };
+        let states = self.intervals.iter().map(|(.., state)| *state);
+        states.max_by_key(liveliness).unwrap_or_default()
+    }
+
     /// The same with no interval beyond these moments: windows are of ten seconds, and nothing of a session is known before its first packet
     /// and behind its last.
     #[must_use]
@@ -390,23 +428,13 @@ fn told(windows: &Windows, thresholds: &Thresholds, role: Role) -> Judgement {
             _ => intervals.push((start, end, state)),
         }
     }
-    let liveliness = |activity: &Activity| match activity {
-        Activity::Unknown => 0,
-        Activity::Idle => 1,
-        Activity::Bulk => 2,
-        Activity::Viewed => 3,
-        Activity::Driven => 4,
-    };
-    let activity = intervals
-        .iter()
-        .map(|(_, _, state)| *state)
-        .max_by_key(liveliness)
-        .unwrap_or(Activity::Unknown);
-    Judgement {
+    let mut judged = Judgement {
         role,
-        activity,
+        activity: Activity::Unknown,
         intervals,
-    }
+    };
+    judged.activity = judged.liveliest();
+    judged
 }
 
 /// Who shows the screen, over the windows that look driven from one of the two sides.

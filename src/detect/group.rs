@@ -6,6 +6,8 @@ use super::activity_state::Windows;
 use super::ssh_tunnel::Uses;
 use crate::model::address::Address;
 use crate::model::few::Few;
+use crate::model::finding::Role;
+use crate::model::flow::FlowRecord;
 use crate::model::frame::FrameRef;
 use crate::model::identity::ContentId;
 use crate::model::latency::Latency;
@@ -127,6 +129,10 @@ pub(super) struct Group {
     /// The same of those of which it is known who called, and how many these are.
     pub(super) told_led_by_local: u64,
     pub(super) told: u64,
+    /// Flows of others with the tool's server, which this host is.
+    pub(super) served: u64,
+    /// What the host itself says that it is, to such a server.
+    pub(super) says: Says,
     pub(super) is_answered: bool,
     /// Whether both ends of one of its flows spoke a tunnel's protocol.
     pub(super) is_tunnel: bool,
@@ -142,6 +148,28 @@ pub(super) struct Group {
     pub(super) proto: Option<&'static str>,
     pub(super) community_id: Option<Box<str>>,
 }
+
+/// What a machine tells a server that brings two together: that it can be reached, that somebody wants in, that it wants in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Says {
+    pub(super) is_registered: bool,
+    pub(super) is_controlled: bool,
+    pub(super) is_controller: bool,
+}
+
+impl Says {
+    /// What it is, where it says one of the two.
+    pub(super) const fn role(self) -> Option<Role> {
+        match (self.is_controlled, self.is_controller) {
+            (true, false) => Some(Role::Controlled),
+            (false, true) => Some(Role::Controller),
+            _ => None,
+        }
+    }
+}
+
+/// So many times what was sent came, where a program fetched something.
+const MOSTLY: u64 = 4;
 
 impl Group {
     /// Adds another group of the same machine, tool and peer.
@@ -179,6 +207,10 @@ impl Group {
         self.flow_ids.extend(other.flow_ids);
         self.flow_ids.truncate(MOST_FLOW_IDS);
         self.flows = self.flows.saturating_add(other.flows);
+        self.served = self.served.saturating_add(other.served);
+        self.says.is_registered |= other.says.is_registered;
+        self.says.is_controlled |= other.says.is_controlled;
+        self.says.is_controller |= other.says.is_controller;
         self.led_by_local = self.led_by_local.saturating_add(other.led_by_local);
         self.told_led_by_local = self.told_led_by_local.saturating_add(other.told_led_by_local);
         self.told = self.told.saturating_add(other.told);
@@ -219,6 +251,50 @@ impl Group {
     /// Whether data went one way alone, and more than an attempt: of the other way nothing was captured.
     pub(super) fn is_one_sided(&self) -> bool {
         self.flows > 0 && !self.is_answered && self.windows.values().any(|window| window.out != window.inward)
+    }
+
+    /// Notes a flow of somebody else with this host as the tool's server.
+    pub(super) fn serve(&mut self, flow: &FlowRecord, client: Address, local_is_client: bool) {
+        self.served = self.served.saturating_add(1);
+        self.is_answered |= flow.payload_bytes.iter().all(|bytes| *bytes > 0);
+        if self.flow_ids.len() < MOST_FLOW_IDS {
+            self.flow_ids.push(flow.id);
+        }
+        if self.peers.len() < MOST_PEERS || self.peers.contains_key(&client) {
+            let seen = self.peers.or_insert_with(client, PeerSeen::default);
+            seen.flows = seen.flows.saturating_add(1);
+            seen.bytes = seen.bytes.saturating_add(flow.bytes.iter().sum());
+            seen.calls(local_is_client, flow.client.port, flow.server.port);
+        }
+        self.proto = self.proto.or_else(|| flow.transport_name());
+    }
+
+    /// Whether the host is the tool's server and nothing else of it.
+    pub(super) const fn is_server(&self) -> bool {
+        self.served > 0 && self.served == self.flows
+    }
+
+    /// Notes what the host says that it is.
+    pub(super) fn is_told(&mut self, role: &str) {
+        self.says.is_registered |= role == "registered";
+        self.says.is_controlled |= role == "controlled";
+        self.says.is_controller |= role == "controller";
+    }
+
+    /// Whether far more came to the host than it sent.
+    pub(super) fn received_mostly(&self) -> bool {
+        let (mut out, mut inward) = (0u64, 0u64);
+        for window in self.windows.values() {
+            out = out.saturating_add(window.out.bytes);
+            inward = inward.saturating_add(window.inward.bytes);
+        }
+        inward > out.saturating_mul(MOSTLY)
+    }
+
+    /// Whether everything that gave the tool away belongs to who controls others.
+    pub(super) fn is_of_controllers(&self) -> bool {
+        let mut hints = self.items.values().filter_map(|item| item.role).peekable();
+        hints.peek().is_some() && hints.all(|hint| hint == RoleHint::Controller)
     }
 
     pub(super) fn has_hint(&self, hint: RoleHint) -> bool {

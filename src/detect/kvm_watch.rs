@@ -15,7 +15,7 @@ use crate::model::finding::{Confidence, Finding, FindingKind, Role};
 use crate::model::identity::ContentId;
 use crate::model::observable::Observable;
 use crate::model::observation::{EventHeader, LocalIndex, Observation};
-use crate::model::profile::KvmSeen;
+use crate::model::profile::{KvmSeen, Shows};
 use crate::model::time::{SECOND, Timestamp};
 use crate::signatures::Catalogue;
 
@@ -56,9 +56,9 @@ pub struct Drives {
     driven: BTreeMap<ContentId, Vec<KvmSeen>>,
     /// Minutes since 1970 in which these KVMs were watched, in order, by the same.
     minutes: BTreeMap<ContentId, Vec<u32>>,
-    /// Whether any KVM was seen, whether one was watched for long enough, and whether all of that was remembered.
-    has_kvm: bool,
-    was_watched: bool,
+    /// KVMs that were watched for long enough to be paired.
+    watched: BTreeSet<ContentId>,
+    /// Whether all of that was remembered.
     is_whole: bool,
 }
 
@@ -69,7 +69,8 @@ impl Drives {
         self.minutes.get(&host).cloned().unwrap_or_default()
     }
 
-    /// The KVMs that drive a machine; why that is not known.
+    /// The KVMs that drive a machine; why that is not known. Where none does, it takes one that was watched beside the machine for that to
+    /// mean anything ([`Drives::was_watched`]): this looks behind no router.
     #[must_use]
     pub fn of(&self, host: ContentId) -> Observable<Vec<KvmSeen>> {
         match self.driven.get(&host) {
@@ -77,10 +78,14 @@ impl Drives {
             None if !self.is_whole => {
                 Observable::hidden("more pictures and connections were seen than are remembered")
             }
-            None if self.was_watched => Observable::Absent,
-            None if self.has_kvm => Observable::hidden("no IP KVM was seen being watched for half an hour"),
-            None => Observable::hidden("no IP KVM was seen whose picture could be compared"),
+            None => Observable::Absent,
         }
+    }
+
+    /// Whether a KVM was watched for long enough to tell which machine it drives.
+    #[must_use]
+    pub fn was_watched(&self, kvm: ContentId) -> bool {
+        self.is_whole && self.watched.contains(&kvm)
     }
 }
 
@@ -197,7 +202,6 @@ impl Watch {
         if boards.is_empty() {
             return drives;
         }
-        drives.has_kvm = true;
         let machines: Vec<(&HostView, Vec<u32>)> = hosts
             .iter()
             .filter(|host| !boards.contains(&host.id))
@@ -209,7 +213,7 @@ impl Watch {
             if changes.watched() < WATCHED {
                 continue;
             }
-            drives.was_watched = true;
+            drives.watched.insert(board.id);
             let Some((machine, fit)) = pair(&changes, &machines, board.id) else {
                 continue;
             };
@@ -222,6 +226,7 @@ impl Watch {
                 minutes.dedup();
                 drives.driven.entry(machine.id).or_default().push(KvmSeen {
                     host: board.id,
+                    shows: Shows::Machine(machine.id),
                     name: Some(board.name())
                         .filter(|name| !name.is_empty())
                         .unwrap_or_else(|| finding.tool.clone()),
@@ -439,11 +444,12 @@ mod tests {
         for second in &seconds {
             add(&mut watch, OWN, *second, &[]);
         }
-        let reason = |role| {
+        let was_watched = |watch: &Watch, role| {
             let drives = watch.pairs(&hosts(), &mut [board_finding(role)]);
-            drives.of(ContentId(11)).reason().map(str::to_owned)
+            drives.was_watched(ContentId(10))
         };
-        assert!(reason(Role::Server).unwrap().contains("half an hour"));
-        assert!(reason(Role::Controller).unwrap().contains("no IP KVM was seen"));
+        assert!(!was_watched(&watch, Role::Server));
+        add(&mut watch, BOARD, 36_000, &octets[100..]);
+        assert!(was_watched(&watch, Role::Server) && !was_watched(&watch, Role::Controller));
     }
 }

@@ -9,12 +9,12 @@ use super::watcher::Ended;
 use super::{Concluded, HostView};
 use crate::model::address::Address;
 use crate::model::evidence::{Decibans, Evidence, Family};
-use crate::model::finding::{Activity, Confidence, Finding, Role};
+use crate::model::finding::{Activity, Confidence, Finding, Role, TunnelUse};
 use crate::model::flow::FlowRecord;
 use crate::model::frame::FrameRef;
 use crate::model::identity::ContentId;
 use crate::model::observation::LocalIndex;
-use crate::model::time::Timestamp;
+use crate::model::time::{SECOND, Timestamp};
 
 /// Pairs of host and server that are remembered.
 const MOST: usize = 10_000;
@@ -36,6 +36,8 @@ pub(super) struct Gathered {
     last: Timestamp,
     frames: Vec<FrameRef>,
     flows: Vec<ContentId>,
+    /// Payload that the host sent, and that came to it.
+    bytes: [u64; 2],
     /// How many flows.
     pub(super) count: u64,
     /// Sums of what the detector counts of each.
@@ -75,12 +77,16 @@ impl Leads {
             last: flow.end,
             frames: Vec::new(),
             flows: Vec::new(),
+            bytes: [0; 2],
             count: 0,
             sums: [0; 4],
         });
         gathered.first = gathered.first.min(flow.start);
         gathered.last = gathered.last.max(flow.end);
         gathered.count = gathered.count.saturating_add(1);
+        for (sum, more) in gathered.bytes.iter_mut().zip(flow.payload_bytes) {
+            *sum = sum.saturating_add(more);
+        }
         for (sum, more) in gathered.sums.iter_mut().zip(counted) {
             *sum = sum.saturating_add(more);
         }
@@ -149,6 +155,9 @@ impl Gathered {
         self.first = self.first.min(other.first);
         self.last = self.last.max(other.last);
         self.count = self.count.saturating_add(other.count);
+        for (sum, more) in self.bytes.iter_mut().zip(other.bytes) {
+            *sum = sum.saturating_add(more);
+        }
         for (sum, more) in self.sums.iter_mut().zip(other.sums) {
             *sum = sum.saturating_add(more);
         }
@@ -156,6 +165,19 @@ impl Gathered {
         self.flows.extend(other.flows.iter().take(room));
         self.frames
             .extend(other.frames.iter().take(room.saturating_mul(2)));
+    }
+
+    /// What it was used for. Whether the host sent anything else meanwhile cannot be told: flows that only look like a tunnel's are not told
+    /// from its other ones.
+    fn used(&self) -> TunnelUse {
+        let [bytes_out, bytes_in] = self.bytes;
+        let seconds = self.last.since(self.first).max(0) / SECOND;
+        TunnelUse {
+            seconds: u32::try_from(seconds).unwrap_or(u32::MAX),
+            bytes_out,
+            bytes_in,
+            ..TunnelUse::default()
+        }
     }
 
     fn finding(&self, host: &HostView, server: Address, lead: &Lead, ended: &Ended<'_>) -> Option<Finding> {
@@ -194,11 +216,11 @@ impl Gathered {
             summary: format!("{}: {}", host.label(), lead.summary),
             benign: vec![lead.benign.to_owned()],
             evidence: vec![evidence],
-            peer_geo: ended.knowledge.place(server),
+            peer_geo: ended.knowledge.place(server).map(Box::new),
             geo: None,
             latency: None,
             schedule: None,
-            tunnel: None,
+            tunnel: Some(Box::new(self.used())),
         })
     }
 }

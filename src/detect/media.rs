@@ -395,10 +395,12 @@ fn say(finding: &mut Finding, session: Option<&mut Session>, other: &Other<'_>, 
     finding.evidence.push(evidence);
     finding.last_seen = last;
     if other.role == Role::Controlled {
-        finding.controller = other.named.map(|(address, how, _)| Controller {
-            address,
-            how: how.to_owned(),
-            geo: knowledge.place(address),
+        finding.controller = other.named.map(|(address, how, _)| {
+            Box::new(Controller {
+                address,
+                how: how.to_owned(),
+                geo: knowledge.place(address),
+            })
         });
     }
     let state = if finding.activity == Activity::Driven {

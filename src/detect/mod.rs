@@ -15,6 +15,8 @@ pub mod device;
 mod devices_behind;
 mod dns_tunnel;
 mod encrypted_start;
+mod file_transfer;
+mod glance;
 mod group;
 pub mod hidden_leg;
 mod http_tunnel;
@@ -29,7 +31,9 @@ mod opening_answers;
 pub mod place;
 pub mod recognise;
 pub mod schedule_mismatch;
+mod segment_size;
 mod sentence;
+mod services;
 mod session_finding;
 pub mod sessions;
 mod shape_against;
@@ -40,7 +44,7 @@ pub mod unknown_interactive;
 mod unseen;
 mod watcher;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -57,8 +61,9 @@ use crate::model::identity::ContentId;
 use crate::model::latency::Near;
 use crate::model::loss::Losses;
 use crate::model::observation::{EventHeader, LocalIndex, Observation, ServerName};
-use crate::model::profile::Asset;
+use crate::model::profile::{Asset, Served};
 use crate::model::reverse_name::{ReverseName, ReverseNames};
+use crate::model::router::Router;
 use crate::model::sphere::CapturePoint;
 use crate::model::threads::Threads;
 use crate::model::time::Timestamp;
@@ -70,6 +75,7 @@ use crate::settings::rules::Rules;
 use crate::signatures::Catalogue;
 
 pub use kvm_watch::Drives;
+pub use place::router_vpn::RouterVpn;
 use recognise::{Recognised, Recogniser};
 use sessions::{Asked, Session, Sessions};
 pub use watcher::{Conclusion, Ended, Watcher};
@@ -99,6 +105,10 @@ pub struct HostView {
     pub asset: Option<Asset>,
     /// Words in the inventory's column of sites that name none.
     pub elsewhere: Arc<[String]>,
+    /// Routers through which it talked; with the days since 1970 where its public address is known.
+    pub routers: Vec<(Router, BTreeSet<u32>)>,
+    /// It forwards other machines' packets.
+    pub is_router: bool,
     /// When captures ran that know it; of machines with a row in the inventory.
     pub watched: Stretches,
     /// First and last sight.
@@ -294,6 +304,11 @@ static DETECTORS: &[Detector] = &[
     Detector::Watching(kvm_watch::watch),
     Detector::Watching(tenants::watch),
     Detector::Watching(devices_behind::watch),
+    Detector::Watching(services::watch),
+    // It asks how many devices stand behind an address.
+    Detector::Watching(place::router_vpn::watch),
+    // Behind all that ask who has a tunnel: it does not show one.
+    Detector::Watching(segment_size::watch),
 ];
 
 /// All detectors of a run.
@@ -328,10 +343,14 @@ pub struct Concluded {
     pub tenants: BTreeMap<ContentId, Vec<String>>,
     /// How many devices stand behind the addresses of hosts, of those that stand for several.
     pub devices: BTreeMap<ContentId, DevicesBehind>,
+    /// The VPN of the router in front of hosts, of those that have one there.
+    pub router_vpns: BTreeMap<ContentId, RouterVpn>,
     /// Which IP KVM drives which host.
     pub drives: Drives,
     /// What could not be seen of hosts, of those of which something could not.
     pub unseen: BTreeMap<ContentId, Unseen>,
+    /// What hosts offered to others, of those that offered anything.
+    pub served: BTreeMap<ContentId, Served>,
     /// What was beyond a bound, by cause.
     pub losses: Losses,
 }

@@ -5,10 +5,12 @@
 //! name it alone (ports never may), or when two independent fields together weigh as much.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::model::address::Address;
-use crate::model::fact::{FactLog, FieldId, Value};
+use crate::model::authority::host_of;
+use crate::model::fact::{FieldId, Value};
 use crate::model::finding::HIGHEST_SCORE;
 use crate::model::flow::FlowRecord;
 use crate::model::frame::FrameRef;
@@ -25,6 +27,10 @@ pub(super) const TOGETHER: i32 = 30;
 
 /// Beyond this more of the same adds nothing.
 pub(super) const CEILING: i32 = HIGHEST_SCORE;
+
+/// The form in which a request names what it asks for, and whom it names in the form that proxies are asked in.
+const TARGET_FORM: FieldId = FieldId::of("http.target_form");
+const PROXY_TARGET: FieldId = FieldId::of("http.proxy_target");
 
 /// What gave a tool away, borrowed; put into words only when a finding needs them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,6 +117,27 @@ impl Seen<'_> {
 #[must_use]
 pub fn text_value(text: &str) -> u64 {
     ContentId::of(&[text.as_bytes()]).0
+}
+
+/// Whether a whole address that a request asked for is that of the server it went to, which a proxy is never asked for: servers must take
+/// requests in that form (RFC 9112, 3.2.2), and some programs write them so.
+fn asks_the_server_itself(flow: &FlowRecord, server_name: Option<&ServerName>) -> bool {
+    let Some(target) = flow
+        .facts
+        .find(PROXY_TARGET)
+        .and_then(|fact| fact.value.as_text())
+    else {
+        return false;
+    };
+    let host = host_of(target.as_bytes());
+    let address = std::str::from_utf8(host).ok().and_then(|host| {
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        bare.parse::<IpAddr>().ok()
+    });
+    match address {
+        Some(address) => address == flow.server.address.to_ip(),
+        None => server_name.is_some_and(|server| server.name.as_bytes().eq_ignore_ascii_case(host)),
+    }
 }
 
 /// A tool that a flow belongs to.
@@ -329,7 +356,7 @@ impl Recogniser {
                 gathered.add(&found, field, shown, first, of_first());
             }
         }
-        self.facts(catalogue, &flow.facts, flow.layer, &mut gathered);
+        self.facts(catalogue, flow, server_name, &mut gathered);
         if let Some(name) = server_name
             && matches!(name.source, NameSource::Dns | NameSource::StaleDns)
         {
@@ -376,15 +403,17 @@ impl Recogniser {
     fn facts<'a>(
         &self,
         catalogue: &'a Catalogue,
-        facts: &'a FactLog,
-        layer: Layer,
+        flow: &'a FlowRecord,
+        server_name: Option<&ServerName>,
         gathered: &mut Gathered<'a>,
     ) {
-        for fact in facts {
+        for fact in &flow.facts {
             let Some(field) = self.fields.get(&fact.field) else {
                 continue;
             };
             match fact.value {
+                Value::Text { .. }
+                    if fact.field == TARGET_FORM && asks_the_server_itself(flow, server_name) => {}
                 Value::Text { bytes, .. } => {
                     let text = std::str::from_utf8(bytes).unwrap_or_default();
                     // ALPN stands as a list; each offer is looked up by itself.
@@ -397,7 +426,7 @@ impl Recogniser {
                 }
                 Value::Bytes { bytes, on_wire } => {
                     let context = PayloadContext {
-                        transport: Some(if layer == Layer::Tcp {
+                        transport: Some(if flow.layer == Layer::Tcp {
                             Transport::Tcp
                         } else {
                             Transport::Udp

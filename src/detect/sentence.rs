@@ -91,7 +91,10 @@ fn doing(told: &Told<'_>) -> String {
         (Role::Controller, Activity::Viewed) => {
             format!("traffic consistent with watching another machine through {tool} for {viewed_for}")
         }
-        (Role::Controller, Activity::Idle | Activity::Bulk | Activity::Unknown) => {
+        (Role::Controller, Activity::Bulk) => {
+            format!("traffic consistent with moving files from or to another machine through {tool}")
+        }
+        (Role::Controller, Activity::Idle | Activity::Unknown) => {
             format!("traffic consistent with a connection to another machine through {tool}")
         }
         (Role::Agent, _) => {

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use super::activity_state::{self, Judgement};
 use super::delay::{self, Shown};
+use super::glance;
 use super::group::{Group, PeerSeen};
 use super::sentence::{Told, sentence};
 use super::sessions::{Joined, Session};
@@ -114,7 +115,7 @@ fn shown(tool: &Tool, is_remote: bool, judged: &Judgement) -> Shown {
 
 /// Names or addresses of the servers between the two ends.
 fn relays(group: &Group, peer: Option<Address>) -> Vec<String> {
-    if peer.is_some() {
+    if peer.is_some() || group.is_server() {
         return Vec::new();
     }
     let peers = group.peers.iter();
@@ -124,7 +125,13 @@ fn relays(group: &Group, peer: Option<Address>) -> Vec<String> {
 }
 
 /// Role and states of a group.
-fn judged(tool: &Tool, is_remote: bool, declared: Option<Role>, group: &Group) -> Judgement {
+fn judged(
+    tool: &Tool,
+    is_remote: bool,
+    declared: Option<Role>,
+    group: &Group,
+    rules: &FindingRules,
+) -> Judgement {
     // Half of a session shows neither who drives nor whether anybody does.
     let is_half = is_remote && group.is_one_sided();
     let mut judged = if is_half {
@@ -144,12 +151,34 @@ fn judged(tool: &Tool, is_remote: bool, declared: Option<Role>, group: &Group) -
             intervals: Vec::new(),
         }
     };
+    if is_remote && declared.is_none() {
+        if group.is_server() {
+            judged.role = Role::Server;
+            return judged;
+        }
+        judged = glance::without(judged);
+    }
+    if is_half {
+        return judged;
+    }
+    let is_at_rest = match judged.activity {
+        Activity::Idle | Activity::Unknown => true,
+        // What came is the program's next version as well as anything else; what went out is not.
+        Activity::Bulk => group.received_mostly(),
+        Activity::Viewed | Activity::Driven => false,
+    };
+    if judged.role == Role::Unknown && is_at_rest {
+        if group.has_hint(RoleHint::Agent) || group.flows == 0 || group.says.is_registered {
+            judged.role = Role::Agent;
+        } else if group.is_of_controllers() && group.score() >= rules.medium {
+            judged.role = Role::Controller;
+        }
+    }
+    // A screen is looked at, and nothing in its form tells whose: the two said so when they were brought together.
     if judged.role == Role::Unknown
-        && !is_half
-        && matches!(judged.activity, Activity::Idle | Activity::Unknown)
-        && (group.has_hint(RoleHint::Agent) || group.flows == 0)
+        && let Some(role) = group.says.role()
     {
-        judged.role = Role::Agent;
+        judged = glance::without(activity_state::judge(&group.windows, &tool.id, Some(role)));
     }
     judged
 }
@@ -169,11 +198,11 @@ pub(super) fn finding(joined: Joined<'_>, knowledge: &Knowledge<'_>) -> Option<(
     }
     let is_remote = matches!(kind, FindingKind::RemoteAccess | FindingKind::IpKvm);
     let declared = declared_role(kind, peer.is_some(), &group);
-    let judged = judged(tool, is_remote, declared, &group).within(group.first?, group.last);
+    let rules = &knowledge.rules.findings;
+    let judged = judged(tool, is_remote, declared, &group, rules).within(group.first?, group.last);
     let is_session = group.has_hint(RoleHint::Session) && group.is_answered && group.flows > 0;
     let is_in_use = is_session || group.is_tunnel;
     let is_one_sided = group.is_one_sided();
-    let rules = &knowledge.rules.findings;
     let mut confidence = confidence(&group, rules);
     let mut score = group.score();
     let mut evidence = evidence(tool, &mut group, is_remote);
@@ -218,7 +247,7 @@ pub(super) fn finding(joined: Joined<'_>, knowledge: &Knowledge<'_>) -> Option<(
         role: judged.role,
         activity: judged.activity,
         intervals: judged.intervals,
-        controller,
+        controller: controller.map(Box::new),
         host: host.id,
         host_ip: host.address(),
         peer: main_peer.map(|(address, _)| address.to_string()),
@@ -234,7 +263,7 @@ pub(super) fn finding(joined: Joined<'_>, knowledge: &Knowledge<'_>) -> Option<(
         sanctioned,
         benign: vec![tool.benign().to_owned()],
         evidence,
-        peer_geo: main_peer.and_then(|(address, _)| knowledge.place(*address)),
+        peer_geo: main_peer.and_then(|(address, _)| knowledge.place(*address).map(Box::new)),
         latency: delays.record.map(Box::new),
         ..Finding::default()
     };

@@ -28,6 +28,9 @@ use crate::signatures::entry::{RoleHint, Tool};
 
 const RUSTDESK_CONTROLLER: FieldId = FieldId::of("rustdesk.controller");
 
+/// What the client of a rendezvous or relay says it is: such a connection goes to a server, wherever that stands.
+const RUSTDESK_ROLE: FieldId = FieldId::of("rustdesk.role");
+
 /// The other party, as a datagram of TeamViewer that opens a way straight to it spells it out.
 const TEAMVIEWER_PEER: FieldId = FieldId::of("teamviewer.peer");
 
@@ -176,6 +179,9 @@ impl Sessions {
         community_id: &str,
     ) {
         let is_tunnel = recognised.iter().any(speaks_tunnel);
+        let is_proxied = recognised
+            .iter()
+            .any(|one| session_finding::kind_of(one.tool) == Some(FindingKind::Proxy));
         for one in recognised {
             if one.tool.class.finding.is_none() {
                 continue;
@@ -185,7 +191,13 @@ impl Sessions {
             let ends = [client, server.filter(|_| server != client)];
             for (index, local) in ends.into_iter().enumerate() {
                 if let Some(local) = local {
-                    self.count(local, index == 0, observation, (one, is_tunnel), community_id);
+                    self.count(
+                        local,
+                        index == 0,
+                        observation,
+                        (one, is_tunnel, is_proxied),
+                        community_id,
+                    );
                 }
             }
         }
@@ -196,7 +208,7 @@ impl Sessions {
         local: LocalIndex,
         local_is_client: bool,
         observation: &Observation<'_>,
-        (recognised, is_tunnel): (&Recognised<'_>, bool),
+        (recognised, is_tunnel, is_proxied): (&Recognised<'_>, bool, bool),
         community_id: &str,
     ) {
         let (flow, tool) = (observation.flow, recognised.tool);
@@ -208,9 +220,12 @@ impl Sessions {
                 || recognise::FIRST_BYTES.contains(&seen.group) && seen.indicator.role.is_some_and(is_of_end)
         });
         let is_relayed = is_relayed(tool);
-        let goes_between = is_relayed && !speaks && (!both_local || names_relay(recognised));
-        // A relay that stands among the local machines is no end of the sessions that go through it.
-        if goes_between && both_local && !local_is_client {
+        let goes_between =
+            is_relayed && !speaks && (!both_local || names_relay(recognised) || asks_server(flow));
+        // A relay that stands among the local machines is no end of the sessions that go through it. It is said to be one where it speaks
+        // the tool's protocol: a name may have been meant for somebody behind it.
+        let serves = goes_between && both_local && !local_is_client;
+        if serves && (is_proxied || !is_spoken(recognised)) {
             return;
         }
         let peer = (!goes_between).then_some(other.address);
@@ -245,6 +260,11 @@ impl Sessions {
         group.first = Some(group.first.map_or(flow.start, |first| first.min(flow.start)));
         group.last = group.last.max(flow.end);
         group.flows = group.flows.saturating_add(1);
+        if serves {
+            group.serve(flow, other.address, local_is_client);
+            group.community_id.get_or_insert_with(|| community_id.into());
+            return;
+        }
         let is_led_by_local = local_is_client
             != (is_reverse(flow) || tool.is_opened_by_controlled || ssh_tunnel::is_inward(flow));
         group.led_by_local = group.led_by_local.saturating_add(u64::from(is_led_by_local));
@@ -282,6 +302,11 @@ impl Sessions {
             }
         }
         note_controllers(group, flow, other.address, local_is_client);
+        for fact in flow.facts.iter().filter(|fact| fact.field == RUSTDESK_ROLE) {
+            if local_is_client && let Some(role) = fact.value.as_text() {
+                group.is_told(role);
+            }
+        }
         group.proto = group.proto.or_else(|| flow.transport_name());
         group.community_id.get_or_insert_with(|| community_id.into());
     }
@@ -409,6 +434,20 @@ fn names_relay(recognised: &Recognised<'_>) -> bool {
     recognised.seen.iter().any(|seen| {
         seen.group == "name" || seen.group != "port" && seen.indicator.role == Some(RoleHint::Agent)
     })
+}
+
+/// Whether a connection is one with a server of the tool by what is said on it.
+fn asks_server(flow: &FlowRecord) -> bool {
+    flow.speaks("rustdesk") && flow.facts.find(RUSTDESK_ROLE).is_some()
+}
+
+/// Whether the tool's own protocol was seen, not only a name.
+fn is_spoken(recognised: &Recognised<'_>) -> bool {
+    session_finding::kind_of(recognised.tool) == Some(FindingKind::RemoteAccess)
+        && recognised
+            .seen
+            .iter()
+            .any(|seen| seen.group == PROTOCOL || recognise::FIRST_BYTES.contains(&seen.group))
 }
 
 /// Whether first bytes that say so are exchanged between the two ends themselves.

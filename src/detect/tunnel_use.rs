@@ -155,7 +155,8 @@ impl Watcher for Outside {
         for session in &concluded.sessions {
             let finding = concluded.findings.get_mut(session.finding);
             if let (Some(host), Some(finding)) = (by_id.get(&session.host), finding) {
-                finding.tunnel = self.during(finding.kind, &session.windows, &host.locals);
+                let during = self.during(finding.kind, &session.windows, &host.locals);
+                finding.tunnel = during.map(Box::new);
             }
         }
     }

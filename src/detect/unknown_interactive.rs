@@ -353,7 +353,7 @@ fn finding(host: &HostView, peer: Address, list: &[Candidate], knowledge: &Knowl
                 .to_owned(),
         ],
         evidence: vec![evidence],
-        peer_geo: knowledge.place(peer),
+        peer_geo: knowledge.place(peer).map(Box::new),
         ..Finding::default()
     })
 }

@@ -34,6 +34,7 @@ pub mod netbios;
 pub mod nomachine;
 pub mod ntp;
 pub mod openvpn;
+pub mod pcoip;
 pub mod pop3;
 pub mod postgresql;
 pub mod pptp;

@@ -2,8 +2,9 @@
 
 use super::{
     Dissector, arp, cdp, dhcp, dhcpv6, dns, esp, ftp, http, ike, imap, l2tp, ldap, lldp, llmnr, mdns, n2n,
-    natpmp, ndp, netbios, nomachine, ntp, openvpn, pop3, postgresql, pptp, proxy, proxy_protocol, quic, rdp,
-    rfb, rsh, rustdesk, smtp, socks, ssdp, ssh, stun, teamviewer, telnet, tls, websocket, wireguard, xmpp,
+    natpmp, ndp, netbios, nomachine, ntp, openvpn, pcoip, pop3, postgresql, pptp, proxy, proxy_protocol,
+    quic, rdp, rfb, rsh, rustdesk, smtp, socks, ssdp, ssh, stun, teamviewer, telnet, tls, websocket,
+    wireguard, xmpp,
 };
 
 /// Every protocol that is dissected.
@@ -60,6 +61,7 @@ pub static DISSECTORS: &[&dyn Dissector] = &[
     &rustdesk::RustDesk,
     &openvpn::OpenVpn,
     &openvpn::scrambled::Scrambled,
+    &pcoip::Pcoip,
     &n2n::N2n,
     &esp::Esp,
     &esp::Ah,
@@ -75,6 +77,7 @@ const MEASURED: &[&str] = &[
     "ssh",
     "vnc",
     "nomachine",
+    "pcoip",
     "rdp",
     "rdpudp",
     "teamviewer",

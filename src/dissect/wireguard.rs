@@ -1,8 +1,9 @@
 //! WireGuard (white paper "WireGuard: Next Generation Kernel Network Tunnel", section 5.4): message types, indices.
 //!
-//! Handshake messages have exact lengths and are believed at once; a cookie reply or data need a second message that fits,
-//! because four small bytes in front are common elsewhere. Everything after the headers is encrypted or random, so a
-//! body with few distinct octets is refused.
+//! Handshake messages have exact lengths, and end with an authenticator that is empty unless a busy server sent a cookie before: those are
+//! believed at once. One whose second authenticator is filled, a cookie reply or data need a second message that fits, because
+//! small numbers in front are common elsewhere (games count the types of their messages so). Everything after the headers is encrypted or
+//! random, so a body with few distinct octets is refused.
 //!
 //! Some clients (Cloudflare WARP) put an identifier into the three reserved bytes. Such an initiation is believed
 //! only when its second authenticator is empty, as it is without a cookie, and is marked by `wireguard.reserved`.
@@ -64,12 +65,14 @@ impl Dissector for WireGuard {
             return Probe::No;
         };
         match message {
-            Message::Initiation { .. } if head.length_on_wire == INITIATION_LENGTH => Probe::Yes,
-            Message::Response { reserved, .. }
-                if head.length_on_wire == RESPONSE_LENGTH && reserved == [0; 3] =>
-            {
-                Probe::Yes
-            }
+            Message::Initiation {
+                has_cookie: false, ..
+            } if head.length_on_wire == INITIATION_LENGTH => Probe::Yes,
+            Message::Response {
+                reserved: [0, 0, 0],
+                has_cookie: false,
+                ..
+            } if head.length_on_wire == RESPONSE_LENGTH => Probe::Yes,
             Message::Initiation { .. }
             | Message::Response { .. }
             | Message::Cookie { .. }
@@ -95,11 +98,15 @@ enum Message {
     Initiation {
         reserved: [u8; 3],
         sender: u32,
+        /// The second authenticator is filled.
+        has_cookie: bool,
     },
     Response {
         reserved: [u8; 3],
         sender: u32,
         receiver: u32,
+        /// See above.
+        has_cookie: bool,
     },
     Cookie {
         receiver: u32,
@@ -132,7 +139,11 @@ impl Message {
                 } else {
                     first.is_some_and(looks_random) && second.is_some_and(|mac| mac == [0; 16])
                 };
-                (is_random && is_plausible).then_some(Self::Initiation { reserved, sender })
+                (is_random && is_plausible).then_some(Self::Initiation {
+                    reserved,
+                    sender,
+                    has_cookie: second.is_some_and(|mac| mac != [0; 16]),
+                })
             }
             (2, length) if length == RESPONSE_LENGTH || length > RESPONSE_LENGTH && reserved == [0; 3] => {
                 let sender = cursor.u32_le()?;
@@ -141,6 +152,7 @@ impl Message {
                     reserved,
                     sender,
                     receiver,
+                    has_cookie: bytes.get(76..92).is_some_and(|mac| mac != [0; 16]),
                 })
             }
             (3, COOKIE_LENGTH) if reserved == [0; 3] => {
@@ -214,7 +226,7 @@ impl Dissection for Tunnel {
             return Next::Release;
         };
         match message {
-            Message::Initiation { reserved, sender } => {
+            Message::Initiation { reserved, sender, .. } => {
                 facts.text(&HANDSHAKE, b"initiation");
                 // Who began renews the handshake (white paper, 6.2), so that a later one tells as well as the first.
                 if input.side == Side::Server && !self.initiated {
@@ -228,6 +240,7 @@ impl Dissection for Tunnel {
                 reserved,
                 sender,
                 receiver,
+                ..
             } => {
                 facts.text(&HANDSHAKE, b"response");
                 facts.number(&SENDER_INDEX, u64::from(sender));
@@ -289,8 +302,31 @@ mod tests {
 
     fn response(receiver: u8) -> Vec<u8> {
         let mut bytes = vec![2, 0, 0, 0, 9, 0, 0, 0, receiver, 0, 0, 0];
-        bytes.extend(random(80));
+        bytes.extend(random(64));
+        bytes.extend([0; 16]);
         bytes
+    }
+
+    /// The same, of somebody who got a cookie before.
+    fn with_cookie(mut message: Vec<u8>) -> Vec<u8> {
+        let length = message.len();
+        message[length - 16..].copy_from_slice(&random(16));
+        message
+    }
+
+    #[test]
+    fn a_handshake_with_a_cookie_is_believed_when_its_answer_names_it_and_a_games_message_is_not() {
+        let mut asked = trial();
+        asked.payload(Side::Client, &with_cookie(initiation([0; 3])));
+        assert_eq!(asked.probed, Probe::Wait);
+        asked.payload(Side::Server, &with_cookie(response(7)));
+        assert_eq!(asked.names, ["wireguard"]);
+        let mut game = trial();
+        for _ in 0..4 {
+            game.payload(Side::Client, &with_cookie(initiation([0; 3])));
+            game.payload(Side::Server, &with_cookie(response(8)));
+        }
+        assert!(game.names.is_empty());
     }
 
     fn data(receiver: u8, counter: u8, content: usize) -> Vec<u8> {

@@ -238,11 +238,13 @@ fn weighed(
 /// What could not be observed, and why: `cue: reason`.
 #[must_use]
 pub fn not_observable(reads: &[Read]) -> Vec<String> {
-    reads
-        .iter()
-        .filter(|one| one.reading.state == State::NotObservable)
-        .map(|one| format!("{}: {}", one.cue, one.reading.what))
-        .collect()
+    let hidden = |one: &Read| {
+        let whole = (one.reading.state == State::NotObservable && !one.reading.what.is_empty())
+            .then(|| one.reading.what.clone());
+        let said = whole.or_else(|| one.reading.open_part.clone())?;
+        Some(format!("{}: {said}", one.cue))
+    };
+    reads.iter().filter_map(hidden).collect()
 }
 
 /// The next best question among the cues that can be asked for.

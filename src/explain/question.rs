@@ -21,7 +21,9 @@ pub fn next<'a>(
         }
         let mut expected = 0.0;
         let mut whole = 0.0;
-        for (level, cells) in table.levels.iter().enumerate() {
+        // An answer is one of the levels, not "one of two".
+        let answers = table.levels.iter().enumerate();
+        for (level, cells) in answers.filter(|(_, cells)| !cells.is_either) {
             let chance: f64 = Hypothesis::ALL
                 .iter()
                 .map(|one| one.of(&now) * one.of(&cells.row))

@@ -5,7 +5,7 @@ use crate::model::host::Verdict;
 
 use super::hypothesis::ByHypothesis;
 use super::posterior::{Claim, FAMILIES, Levels, family_decibans, posterior};
-use super::weights::Weights;
+use super::weights::{Hold, Weights};
 
 /// A verdict and what held it down.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,6 +68,15 @@ pub fn judge(bench: &Bench<'_>, levels: &Levels) -> Judgement {
     judgement
 }
 
+/// Whether the cue of a hold was seen at one of its levels.
+fn holds(bench: &Bench<'_>, levels: &Levels, hold: &Hold) -> bool {
+    let seen = || {
+        let place = bench.weights.position(&hold.cue)?;
+        bench.weights.cues.get(place)?.levels.get(levels.get(place)?)
+    };
+    seen().is_some_and(|level| hold.levels.contains(&level.name))
+}
+
 /// What forbids more than a review.
 fn obstacle(bench: &Bench<'_>, levels: &Levels, weighed: &[(Family, f64)]) -> Option<String> {
     if let Some(damage) = bench.damage {
@@ -77,6 +86,9 @@ fn obstacle(bench: &Bench<'_>, levels: &Levels, weighed: &[(Family, f64)]) -> Op
         return Some("a farm has at least two machines".to_owned());
     }
     let rule = &bench.weights.two_key;
+    if let Some(hold) = rule.holds.iter().find(|hold| holds(bench, levels, hold)) {
+        return Some(hold.because.clone());
+    }
     let speaking: Vec<Family> = weighed
         .iter()
         .filter(|(family, weight)| *weight >= rule.decibans && !rule.context.contains(family))

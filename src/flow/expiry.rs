@@ -5,7 +5,7 @@
 
 use crate::model::time::{SECOND, Timestamp};
 
-/// Seconds that the wheel spans: the longest time-out and some more.
+/// Seconds that the wheel spans: more than a flow waits before it is looked at again.
 const SECONDS: i64 = 8_192;
 
 /// End of a list.

@@ -4,7 +4,7 @@
 use super::expiry::NOBODY;
 use super::table::HashedKey;
 use super::timing::Measured;
-use super::{Class, Ending, Flows, record, side_of};
+use super::{Class, Ending, Flows, Hot, record, side_of};
 use crate::model::flow::EndReason;
 use crate::model::segment::Segment;
 use crate::model::time::{SECOND, Timestamp};
@@ -27,7 +27,7 @@ impl Flows {
         let Some(hot) = self.hot.get(index) else {
             return true;
         };
-        let reason = if segment.at.since(hot.last) > self.time_out(hot.class) {
+        let reason = if segment.at.since(hot.last) > self.time_out(hot) {
             EndReason::TimeOut
         } else if let Some(tcp) = self.tcp.get(hot.tcp)
             && tcp.is_replaced_by(segment, side_of(hot, hashed))
@@ -46,10 +46,7 @@ impl Flows {
         while let Some(mut flow) = self.wheel.turn(clock) {
             while flow != NOBODY {
                 let (next, over) = match self.hot.get(flow) {
-                    Some(hot) => (
-                        hot.next,
-                        hot.alive && clock.since(hot.last) > self.time_out(hot.class),
-                    ),
+                    Some(hot) => (hot.next, hot.alive && clock.since(hot.last) > self.time_out(hot)),
                     None => break,
                 };
                 if !self.hot.get(flow).is_some_and(|hot| hot.alive) {
@@ -96,9 +93,14 @@ impl Flows {
         }
     }
 
-    fn time_out(&self, class: Class) -> i64 {
-        match class {
+    fn time_out(&self, hot: &Hot) -> i64 {
+        match hot.class {
             Class::TcpOpening => self.time_outs.tcp_opening,
+            // A session that nobody touches over a weekend is the same session on Monday, and what comes later could not be named: its
+            // beginning says what it is. While there is room: each holds a place among those that are measured.
+            Class::TcpEstablished if hot.measured == Measured::Now && has_room(self.timed) => {
+                self.time_outs.tcp_session
+            }
             Class::TcpEstablished => self.time_outs.tcp_established,
             Class::TcpClosed => self.time_outs.tcp_closed,
             Class::Udp => self.time_outs.udp,
@@ -110,7 +112,7 @@ impl Flows {
 
     /// Puts a flow into the wheel at its deadline.
     pub(super) fn schedule(&mut self, flow: u32) {
-        let Some((last, class)) = self.hot.get(flow).map(|hot| (hot.last, hot.class)) else {
+        let Some((last, time_out)) = self.hot.get(flow).map(|hot| (hot.last, self.time_out(hot))) else {
             return;
         };
         let now = if self.clock == Timestamp::default() {
@@ -119,7 +121,7 @@ impl Flows {
             self.clock
         };
         // A flow's state may change for one with a shorter time-out, so it is looked at from time to time.
-        let deadline = last.plus(self.time_out(class)).min(now.plus(LOOK_AGAIN));
+        let deadline = last.plus(time_out).min(now.plus(LOOK_AGAIN));
         let next = self.wheel.insert(flow, deadline, now);
         if let Some(hot) = self.hot.get_mut(flow) {
             hot.next = next;
@@ -149,7 +151,7 @@ impl Flows {
                 break;
             }
             *place = flow;
-            let deadline = hot.last.plus(self.time_out(hot.class));
+            let deadline = hot.last.plus(self.time_out(hot));
             if chosen.is_none_or(|(soonest, _)| deadline < soonest) {
                 chosen = Some((deadline, flow));
             }
@@ -190,6 +192,11 @@ impl Flows {
         self.tcp.free(tcp);
         ending.ended(attachment, record);
     }
+}
+
+/// Whether less than half of what is bounded is taken.
+const fn has_room([taken, most]: [usize; 2]) -> bool {
+    taken < most / 2
 }
 
 /// One flow fewer of those that are bounded.

@@ -314,3 +314,38 @@ fn the_answer_to_one_question_is_a_round_trip_and_that_to_two_is_none() {
     let answers: Vec<_> = ended.0.iter().map(|record| record.answer).collect();
     assert_eq!(answers, [Some((Side::Server, SECOND / 40)), None]);
 }
+
+#[test]
+fn a_session_that_nobody_touches_over_a_weekend_is_the_same_and_any_other_connection_is_a_new_one() {
+    let weekend = 60 * 3_600;
+    let (mut flows, mut ended) = (Flows::new(&limits(100), 1, &[]), Ended::default());
+    conversation(&mut flows, &mut ended, 50_000, 60, 1_400);
+    conversation(&mut flows, &mut ended, 50_001, 60, 40);
+    for hour in 1..=60 {
+        flows.advance(Timestamp(hour * 3_600 * SECOND), &mut ended);
+    }
+    for port in [50_000, 50_001] {
+        let late = segment(99, weekend, (9, port), (1, 443), Layer::Tcp, ACK);
+        take(&mut flows, &late, &mut ended);
+    }
+    flows.drain(Timestamp(i64::MAX), &mut ended);
+    let of = |port: u16| {
+        let records = ended.0.iter().filter(move |record| record.client.port == port);
+        records.count()
+    };
+    assert_eq!((of(50_000), of(50_001)), (1, 2));
+}
+
+#[test]
+fn sessions_wait_for_nobody_where_half_of_their_places_are_taken() {
+    let limits = Limits {
+        timed_flows: 2,
+        ..limits(100)
+    };
+    let (mut flows, mut ended) = (Flows::new(&limits, 1, &[]), Ended::default());
+    conversation(&mut flows, &mut ended, 50_000, 60, 1_400);
+    for hour in 1..=3 {
+        flows.advance(Timestamp(hour * 3_600 * SECOND), &mut ended);
+    }
+    assert_eq!(ended.0.len(), 1);
+}

@@ -99,14 +99,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_row_reads_and_has_a_source() {
+    fn every_row_reads_and_has_a_source_and_a_day() {
         let lines = include_str!("countries.tsv").lines().skip(1);
         assert_eq!(lines.clone().count(), all().len());
         for line in lines {
-            assert!(
-                line.split('\t').nth(6).is_some_and(|source| !source.is_empty()),
-                "{line}"
-            );
+            let mut said = line.split('\t').skip(6);
+            assert!(said.next().is_some_and(|source| !source.is_empty()), "{line}");
+            let day = said.next().and_then(crate::geo::build::epoch_of);
+            assert!(day.is_some() && said.next().is_none(), "{line}");
         }
         for country in all() {
             assert!(

@@ -15,6 +15,9 @@ pub const HIGHEST_SCORE: i32 = 60;
 /// Stands for the tool in findings of remote control by a tool that the catalogue does not name.
 pub const UNKNOWN_INTERACTIVE: &str = "unknown-interactive";
 
+/// Stands for the tool in leads that rest on the size of segments alone: no tunnel was seen.
+pub const MTU_TRACE: &str = "mtu-trace";
+
 /// What a finding is about.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -217,7 +220,7 @@ pub enum Routing {
     Full,
     /// Something was.
     Split,
-    /// Too short to tell.
+    /// Too short to tell, or only a lead: what looks like a tunnel is not told from what stands beside it.
     #[default]
     Unknown,
 }
@@ -239,7 +242,7 @@ pub struct TunnelUse {
     pub minutes_beside: u32,
 }
 
-/// One finding.
+/// One finding. What most have not is kept apart, since tens of thousands are held at once.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Finding {
     /// Stable over re-runs of the same input.
@@ -264,7 +267,7 @@ pub struct Finding {
     pub intervals: Vec<(Timestamp, Timestamp, Activity)>,
     /// Who sits at the other end.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub controller: Option<Controller>,
+    pub controller: Option<Box<Controller>>,
     /// Stable identifier of the local side.
     pub host: ContentId,
     /// Address of the local side.
@@ -306,10 +309,10 @@ pub struct Finding {
     pub evidence: Vec<Evidence>,
     /// Where the peer is.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub peer_geo: Option<PlaceRecord>,
+    pub peer_geo: Option<Box<PlaceRecord>>,
     /// Figures of a geo mismatch.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub geo: Option<GeoMismatch>,
+    pub geo: Option<Box<GeoMismatch>>,
     /// Delays that were measured, and the claim that they contradict.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub latency: Option<Box<LatencyRecord>>,
@@ -318,5 +321,5 @@ pub struct Finding {
     pub schedule: Option<Box<ScheduleRecord>>,
     /// How long and how much, where it is a tunnel.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub tunnel: Option<TunnelUse>,
+    pub tunnel: Option<Box<TunnelUse>>,
 }

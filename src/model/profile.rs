@@ -262,11 +262,25 @@ pub enum LocalUse {
     Unclear,
 }
 
+/// Whose screen an IP KVM shows (DETECTION 4.1.6).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Shows {
+    /// That cannot be told: nobody watched it for long enough.
+    #[default]
+    Unknown,
+    /// It was watched, and its picture follows the traffic of no machine that was seen.
+    Nobody,
+    /// This machine's.
+    Machine(ContentId),
+}
+
 /// An IP KVM reached over the network.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct KvmSeen {
     /// The KVM's own host identifier.
     pub host: ContentId,
+    /// Whose screen it shows.
+    pub shows: Shows,
     /// Product or name.
     pub name: String,
     /// The finding.
@@ -291,6 +305,15 @@ pub enum VpnPlace {
     Machine,
     /// On the router in front of it.
     Router,
+}
+
+/// What a machine offers to others, as a server does.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Served {
+    /// Who was answered, sorted; not all, where they are many.
+    pub peers: Vec<Address>,
+    /// Names of the services, sorted.
+    pub services: Vec<&'static str>,
 }
 
 /// Use of a VPN that is not the employer's.
@@ -350,8 +373,12 @@ pub struct HostProfile {
     pub tenants: Observable<Vec<String>>,
     /// IP KVMs.
     pub kvm: KvmEvidence,
+    /// What it offers to other machines; between machines of one segment that seldom passes a capture point.
+    pub serves: Option<Served>,
     /// Use of a VPN that is not the employer's.
     pub vpn: Observable<VpnUse>,
+    /// Such a VPN on the router in front of it. Absent where its public addresses are known for lines of their own.
+    pub router_vpn: Observable<VpnUse>,
     /// Driven minutes by hour of the day, UTC.
     pub hours: Observable<[u32; 24]>,
     /// Days on which it was active; at least one, or nothing that is counted by days can be said.

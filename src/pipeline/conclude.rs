@@ -25,6 +25,7 @@ use crate::model::latency::Near;
 use crate::model::loss::Losses;
 use crate::model::observation::LocalIndex;
 use crate::model::profile::{HostProfile, NetworkKind};
+use crate::model::router::Router;
 use crate::model::summary::VantageRecord;
 use crate::model::threads::Threads;
 use crate::model::time::{Nanoseconds, Timestamp};
@@ -33,7 +34,7 @@ use crate::model::watched::Stretches;
 use crate::observe::Observers;
 use crate::observe::identity::Host;
 use crate::observe::locals::RESOLVER;
-use crate::profile::{self, EgressSight, Sight, Watched};
+use crate::profile::{self, EgressSight, RouterVpnSight, Sight, Watched};
 use crate::settings::inventory::Inventory;
 use crate::settings::policy::SiteKind;
 
@@ -303,6 +304,7 @@ fn view(host: &Host, observers: &Observers, ending: &Ending<'_>) -> HostView {
         how: "dhcp",
         seen: seen.clone(),
     }));
+    let routers = routers(host, observers, !public.is_empty());
     if asset.is_some() {
         public.extend(global_addresses(&ips, &host.locals, seen, observers));
     }
@@ -331,6 +333,8 @@ fn view(host: &Host, observers: &Observers, ending: &Ending<'_>) -> HostView {
         public,
         asset,
         elsewhere: Arc::default(),
+        routers,
+        is_router: host.is_router,
         watched: Stretches::default(),
         is_resolver,
         near,
@@ -340,6 +344,20 @@ fn view(host: &Host, observers: &Observers, ending: &Ending<'_>) -> HostView {
             seen
         },
     }
+}
+
+/// The routers of a machine; with the days of each only where they are asked for, since most machines are not asked.
+fn routers(host: &Host, observers: &Observers, with_days: bool) -> Vec<(Router, BTreeSet<u32>)> {
+    let locals = host.locals.iter().filter_map(|local| observers.local(*local));
+    let mut list: Vec<(Router, BTreeSet<u32>)> = Vec::new();
+    for (router, days) in locals.flat_map(|local| local.gateways.iter()) {
+        let days = if with_days { days.clone() } else { BTreeSet::new() };
+        match list.iter_mut().find(|(known, _)| known == router) {
+            Some((_, known)) => known.extend(days),
+            None => list.push((*router, days)),
+        }
+    }
+    list
 }
 
 /// Addresses of a machine that are on the Internet themselves, with the days on which it was used or seen.
@@ -428,10 +446,19 @@ fn sight(
             .collect(),
         tenants: concluded.tenants.get(&host.id).cloned().unwrap_or_default(),
         has_asked,
+        router_vpn: concluded.router_vpns.get(&host.id).map(|seen| RouterVpnSight {
+            product: seen.product.clone(),
+            is_watched: seen.is_watched,
+            is_service: seen.is_service,
+            is_own: seen.is_own,
+            finding: seen.finding,
+        }),
         active: observers.presence().minutes(&host.locals),
         days: [view.seen.0, view.seen.1].into_iter().map(day_of).collect(),
         driven_by: concluded.drives.of(host.id),
+        is_watched_kvm: concluded.drives.was_watched(host.id),
         kvm_minutes: concluded.drives.minutes(host.id),
+        serves: concluded.served.get(&host.id).cloned(),
         starts: observers.starts().of(host.mac),
         unseen: concluded.unseen.get(&host.id).cloned().unwrap_or_default(),
     }

@@ -164,11 +164,11 @@ mod tests {
             timestamp: Timestamp::from_parts(0, 0),
             last_seen: at(12),
             intervals: vec![(at(8), at(12), Activity::Driven)],
-            controller: Some(Controller {
+            controller: Some(Box::new(Controller {
                 address: address("8.8.8.8"),
                 how: "direct".to_owned(),
                 geo: None,
-            }),
+            })),
             ..Finding::default()
         };
         let knowledge = Knowledge {

@@ -6,7 +6,7 @@ use crate::detect::{Concluded, HostView, Knowledge};
 use crate::explain::HostExplanation;
 use crate::geo::ranges::{Reserved, reserved};
 use crate::model::egress::OwnAddress;
-use crate::model::finding::{Activity, Finding, FindingKind, Role};
+use crate::model::finding::{Activity, Finding, FindingKind, MTU_TRACE, Role};
 use crate::model::host::{HostName, HostRecord, HostTool, PublicAddress, Verdict};
 use crate::model::time::{SECOND, Timestamp};
 use crate::observe::Observers;
@@ -69,7 +69,7 @@ pub(super) fn record(
             matches!(
                 finding.kind,
                 FindingKind::Vpn | FindingKind::Proxy | FindingKind::Tor | FindingKind::ReverseTunnel
-            )
+            ) && finding.tool != MTU_TRACE
         })
         .map(|finding| finding.tool.clone())
         .collect();

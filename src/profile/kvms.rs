@@ -7,7 +7,7 @@ use super::Sight;
 use crate::model::finding::{Confidence, Finding, FindingKind, Role};
 use crate::model::identity::ContentId;
 use crate::model::observable::Observable;
-use crate::model::profile::KvmSeen;
+use crate::model::profile::{KvmSeen, Shows};
 use crate::model::router::Router;
 
 /// IP KVMs behind one router that are kept: more than any house has, so that whoever announces thousands costs nothing.
@@ -26,6 +26,8 @@ pub(super) fn shows_screens(finding: &Finding) -> bool {
 /// IP KVMs by router. A lead alone (the maker's prefix on a card, a name that others may have) is none.
 pub(super) fn by_router(sights: &[Sight], findings: &[Finding]) -> ByRouter {
     let by_host: BTreeMap<ContentId, &Sight> = sights.iter().map(|sight| (sight.host, sight)).collect();
+    let driven = sights.iter().flat_map(|sight| sight.driven_by.list());
+    let shown: BTreeMap<ContentId, Shows> = driven.map(|kvm| (kvm.host, kvm.shows)).collect();
     let mut list: BTreeMap<Router, BTreeSet<KvmSeen>> = BTreeMap::new();
     for finding in findings.iter().filter(|finding| shows_screens(finding)) {
         let Some(sight) = by_host.get(&finding.host) else {
@@ -36,6 +38,11 @@ pub(super) fn by_router(sights: &[Sight], findings: &[Finding]) -> ByRouter {
             if known.len() < MOST_KVMS {
                 known.insert(KvmSeen {
                     host: finding.host,
+                    shows: match shown.get(&finding.host) {
+                        Some(shows) => *shows,
+                        None if sight.is_watched_kvm => Shows::Nobody,
+                        None => Shows::Unknown,
+                    },
                     name: name(sight, finding),
                     finding: finding.id,
                 });
@@ -73,6 +80,19 @@ pub(super) fn near(sight: &Sight, kvms: &ByRouter) -> Observable<Arc<[KvmSeen]>>
                 .collect();
             Observable::Observed(all.into_iter().take(MOST_KVMS).cloned().collect())
         }
+    }
+}
+
+/// The KVMs that drive a machine. That none does can be said only beside one that was watched: what somebody watches at another place
+/// shows nothing of this one.
+pub(super) fn driving(sight: &Sight, near: &Observable<Arc<[KvmSeen]>>) -> Observable<Vec<KvmSeen>> {
+    if sight.driven_by != Observable::Absent {
+        return sight.driven_by.clone();
+    }
+    match near.list() {
+        [] => Observable::hidden("no IP KVM was seen whose picture could be compared"),
+        kvms if kvms.iter().any(|kvm| kvm.shows != Shows::Unknown) => Observable::Absent,
+        _ => Observable::hidden("no IP KVM was seen being watched for half an hour"),
     }
 }
 
@@ -147,6 +167,46 @@ mod tests {
         let kvms = by_router(&sights, &findings);
         let seen: Vec<ContentId> = kvms[&ROUTER].iter().map(|kvm| kvm.host).collect();
         assert_eq!(seen, [ContentId(1), ContentId(3)]);
+    }
+
+    #[test]
+    fn what_is_watched_at_one_place_says_nothing_of_another() {
+        let (here, there) = (router(1), router(2));
+        let (mut sights, mut findings) = boards(1, &[here]);
+        let (others, found) = boards(2, &[there]);
+        sights.extend(others.into_iter().skip(1));
+        findings.extend(found.into_iter().skip(1));
+        sights[0].is_watched_kvm = true;
+        let kvms = by_router(&sights, &findings);
+        let machine = |router: Router| Sight {
+            host: ContentId(9),
+            gateways: [(router, BTreeSet::from([1]))].into_iter().collect(),
+            driven_by: Observable::Absent,
+            ..Sight::default()
+        };
+        let told = |sight: &Sight| driving(sight, &near(sight, &kvms));
+        assert_eq!(told(&machine(here)), Observable::Absent);
+        assert!(told(&machine(there)).reason().unwrap().contains("half an hour"));
+        assert!(
+            told(&machine(router(3)))
+                .reason()
+                .unwrap()
+                .contains("could be compared")
+        );
+        let shown = |router| near(&machine(router), &kvms).list()[0].shows;
+        assert_eq!((shown(here), shown(there)), (Shows::Nobody, Shows::Unknown));
+        // Who is driven shows whose picture it is.
+        let own = Sight {
+            driven_by: Observable::Observed(vec![KvmSeen {
+                host: ContentId(1),
+                shows: Shows::Machine(ContentId(9)),
+                ..KvmSeen::default()
+            }]),
+            ..machine(here)
+        };
+        sights.push(own);
+        let kvms = by_router(&sights, &findings);
+        assert_eq!(kvms[&here][0].shows, Shows::Machine(ContentId(9)));
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::model::identity::ContentId;
 use crate::model::observable::Observable;
 use crate::model::profile::{
     Asset, ControllerPlace, ControllerSeen, Days, Egress, Gateway, HostProfile, InstalledTool, Instance,
-    InstanceKind, KvmEvidence, KvmSeen, Minutes, NetworkKind, PersonalMinutes, RemoteSession,
+    InstanceKind, KvmEvidence, KvmSeen, Minutes, NetworkKind, PersonalMinutes, RemoteSession, Served,
 };
 use crate::model::router::Router;
 use crate::model::time::{SECOND, Timestamp};
@@ -52,6 +52,8 @@ pub struct Sight {
     pub egress: Vec<EgressSight>,
     /// What kind of network the policy declares for its place.
     pub stands_in: Option<NetworkKind>,
+    /// The VPN of the router in front of it, where one was found.
+    pub router_vpn: Option<RouterVpnSight>,
     /// Organisations whose services it uses, the most used first.
     pub tenants: Vec<String>,
     /// Whether it asked any resolver in the clear: without that, absence of tenants says nothing.
@@ -62,8 +64,12 @@ pub struct Sight {
     pub days: BTreeSet<u32>,
     /// IP KVMs whose picture follows its traffic.
     pub driven_by: Observable<Vec<KvmSeen>>,
+    /// Whether it is an IP KVM that was watched for long enough to be paired.
+    pub is_watched_kvm: bool,
     /// Minutes in which somebody watched it through them, in order.
     pub kvm_minutes: Minutes,
+    /// What it offered to others.
+    pub serves: Option<Served>,
     /// When it came up.
     pub starts: Observable<Vec<Timestamp>>,
     /// What captures could not show of it.
@@ -85,6 +91,21 @@ pub struct EgressSight {
     pub source: Option<String>,
     /// Whether nothing but the embedded default database said so.
     pub is_default_database_only: bool,
+}
+
+/// A VPN of the router in front of a machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RouterVpnSight {
+    /// Product, or who holds the exit.
+    pub product: String,
+    /// Public reports on such cases name it, or the policy lists it.
+    pub is_watched: bool,
+    /// It is a service that hides where one is, and something else than the embedded default database says so.
+    pub is_service: bool,
+    /// The host itself is the router.
+    pub is_own: bool,
+    /// The finding.
+    pub finding: ContentId,
 }
 
 /// What a finding's session adds to a profile.
@@ -249,6 +270,7 @@ fn profile(
         rules,
     );
     let is_kvm = own.iter().find(|(finding, _)| kvms::shows_screens(finding));
+    let near = kvms::near(sight, kvms);
     HostProfile {
         host: sight.host,
         first_seen: sight.seen.0,
@@ -273,10 +295,12 @@ fn profile(
         tenants: tenants(sight),
         kvm: KvmEvidence {
             is_kvm: is_kvm.map(|(finding, _)| finding.id),
-            on_gateway: kvms::near(sight, kvms),
-            drives_this: sight.driven_by.clone(),
+            drives_this: kvms::driving(sight, &near),
+            on_gateway: near,
         },
-        vpn: vpn::judge(own),
+        serves: sight.serves.clone(),
+        vpn: vpn::at(sight, vpn::judge(own)),
+        router_vpn: vpn::on_router(sight, watched.vantage),
         days: days.into_iter().collect(),
         boots: sight.starts.clone(),
         control_excess_ms: control_excess(own),
@@ -297,7 +321,7 @@ fn sessions(controlled: Vec<RemoteSession>, unseen: &Unseen) -> Observable<Vec<R
     }
 }
 
-/// Organisations whose services the machine uses.
+/// Organisations that the host's names show.
 fn tenants(sight: &Sight) -> Observable<Vec<String>> {
     match (sight.tenants.is_empty(), sight.has_asked) {
         (false, _) => Observable::Observed(sight.tenants.clone()),

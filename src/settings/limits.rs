@@ -56,6 +56,8 @@ pub struct Limits {
 pub struct TimeOuts {
     /// TCP after a handshake or in the middle (RFC 5382, REQ-5: NATs keep it at least 2 h 4 min).
     pub tcp_established: Nanoseconds,
+    /// The same, of a connection that a person may sit behind: over a weekend, from Friday's evening to Monday's morning.
+    pub tcp_session: Nanoseconds,
     /// TCP with an incomplete handshake (RFC 5382: 4 minutes transitory).
     pub tcp_opening: Nanoseconds,
     /// TCP after FIN from both sides or RST: late copies still belong to it. RFC 9293, 3.4.2, waits for two maximum segment
@@ -104,6 +106,7 @@ impl Default for TimeOuts {
     fn default() -> Self {
         Self {
             tcp_established: 7_440 * SECOND,
+            tcp_session: 72 * 3_600 * SECOND,
             tcp_opening: 240 * SECOND,
             tcp_closed: 60 * SECOND,
             udp: 300 * SECOND,

@@ -58,10 +58,26 @@ pub struct Rules {
     pub hours: [f64; 2],
     /// Milliseconds between the levels of `xrtt`.
     pub xrtt_ms: [f64; 2],
+    /// What tells a server from a computer that somebody works at.
+    pub servers: ServerRules,
     /// What activity at a machine says.
     pub activity: ActivityRules,
     /// What findings weigh.
     pub findings: FindingRules,
+}
+
+/// What tells a server from a computer that somebody works at.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServerRules {
+    /// Machines outside the group to which a server offers its services, at least.
+    pub peers: usize,
+    /// More than this share of a group's controlled machines are most of them.
+    pub most: f64,
+    /// Parts of names that mean a server, in lower case.
+    pub names: Vec<String>,
+    /// Parts of names that mean somebody's own computer, whatever else stands beside them.
+    pub personal: Vec<String>,
 }
 
 /// What activity at a machine says of who is at it.
@@ -259,6 +275,7 @@ impl Rules {
             ("rules.focus_chance_share", self.focus_chance_share),
             ("rules.usual_place_share", self.usual_place_share),
             ("rules.prevalent_share", self.prevalent_share),
+            ("rules.servers.most", self.servers.most),
             ("rules.findings.place.lasting", self.findings.place.lasting),
         ]
         .into_iter()

@@ -11,6 +11,7 @@ use super::domains::split_label;
 use super::entry::{
     Class, FieldKind, Indicator, Media, Pattern, RoleHint, Suspicion, Tool, Unseen, VpnService, caveat,
 };
+use super::extension::{self, Extension};
 use super::payload::BytePattern;
 use super::shape::Shape;
 use super::vocabulary::{Shared, Vocabulary};
@@ -31,16 +32,30 @@ const WIDEST_NETWORK: u8 = 8;
 /// Shortest piece that `prefix` and `contains` may look for.
 const SHORTEST_PIECE: usize = 3;
 
-/// Reads the tools of one file, and everything that is wrong in it: a file with a fault is refused whole.
-pub fn tools(path: &Path, text: &str, vocabulary: &Vocabulary) -> (Vec<Tool>, Vec<Fault>) {
+/// What one file holds.
+#[derive(Debug, Default)]
+pub struct Entries {
+    /// Its entries.
+    pub tools: Vec<Tool>,
+    /// What it adds to entries, its own or those of files before it.
+    pub extensions: Vec<Extension>,
+}
+
+/// Reads the entries of one file, and everything that is wrong in it: a file with a fault is refused whole.
+pub fn entries(path: &Path, text: &str, vocabulary: &Vocabulary) -> (Entries, Vec<Fault>) {
     let document = match Document::parse(path, text) {
         Ok(document) => document,
-        Err(faults) => return (Vec::new(), faults.0),
+        Err(faults) => return (Entries::default(), faults.0),
     };
     let root = document.root();
     let mut tools: Vec<Tool> = Vec::new();
+    let mut extensions = Vec::new();
     let mut ids = BTreeSet::new();
     for table in root.tables("tool") {
+        if table.has("extends") {
+            extensions.push(extension::read(path, &table, vocabulary));
+            continue;
+        }
         let tool = tool(path, &table, vocabulary);
         for id in tool.aliases.iter().chain([&tool.id]) {
             if !ids.insert(id.clone()) {
@@ -49,13 +64,32 @@ pub fn tools(path: &Path, text: &str, vocabulary: &Vocabulary) -> (Vec<Tool>, Ve
         }
         tools.push(tool);
     }
-    if tools.is_empty() {
+    if tools.is_empty() && extensions.is_empty() {
         root.fault("tool", "no entry");
     }
     root.refuse_unknown();
     drop(root);
     let faults = document.finish(()).err();
-    (tools, faults.map_or_else(Vec::new, |faults| faults.0))
+    let entries = Entries { tools, extensions };
+    (entries, faults.map_or_else(Vec::new, |faults| faults.0))
+}
+
+/// Further names that mean the same tool.
+pub(super) fn aliases(table: &Table<'_>) -> Vec<String> {
+    let texts = table.texts("aliases");
+    texts
+        .iter()
+        .map(|item| identifier(table, "aliases", item.text))
+        .collect()
+}
+
+/// What gives a tool away.
+pub(super) fn indicators(table: &Table<'_>, vocabulary: &Vocabulary) -> Vec<Indicator> {
+    let tables = table.tables("indicator");
+    tables
+        .iter()
+        .map(|indicator_table| indicator(indicator_table, vocabulary))
+        .collect()
 }
 
 fn tool(path: &Path, table: &Table<'_>, vocabulary: &Vocabulary) -> Tool {
@@ -66,16 +100,8 @@ fn tool(path: &Path, table: &Table<'_>, vocabulary: &Vocabulary) -> Tool {
         let meant = did_you_mean(class_word, vocabulary.classes.keys().map(String::as_str));
         table.fault("class", format!("unknown class {class_word:?}{meant}"));
     }
-    let aliases = table
-        .texts("aliases")
-        .iter()
-        .map(|item| identifier(table, "aliases", item.text))
-        .collect();
-    let indicators: Vec<Indicator> = table
-        .tables("indicator")
-        .iter()
-        .map(|indicator_table| indicator(indicator_table, vocabulary))
-        .collect();
+    let aliases = aliases(table);
+    let indicators = indicators(table, vocabulary);
     let unseen = table.text("unseen").map(|reason| Unseen {
         reason: reason.to_owned(),
         source: table.required_text("source").unwrap_or_default().to_owned(),
@@ -409,7 +435,7 @@ mod tests {
     }
 
     fn faults(text: &str) -> String {
-        Faults(tools(Path::new("my.toml"), text, &vocabulary()).1).to_string()
+        Faults(entries(Path::new("my.toml"), text, &vocabulary()).1).to_string()
     }
 
     #[test]
@@ -503,8 +529,8 @@ role = "sesion"
         let text = "[[tool]]\nid = \"x\"\nclass = \"equipment\"\nunseen = \"a cable\"\n";
         assert_eq!(faults(text), "my.toml:1: tool.source: missing");
         let text = format!("{text}source = \"s\"\n");
-        let (read, _) = tools(Path::new("my.toml"), &text, &vocabulary());
-        let tool = read.first().unwrap();
+        let (read, _) = entries(Path::new("my.toml"), &text, &vocabulary());
+        let tool = read.tools.first().unwrap();
         assert_eq!(tool.unseen.as_ref().unwrap().reason, "a cable");
         assert!(tool.sources().contains("s"));
         let both = format!(

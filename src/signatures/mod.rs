@@ -9,6 +9,7 @@
 
 mod domains;
 pub mod entry;
+pub mod extension;
 mod fingerprints;
 pub mod load;
 mod networks;

@@ -1,10 +1,12 @@
-//! Signature files of the user on top of the catalogue: a later entry with the same id replaces an earlier one.
+//! Signature files of the user on top of the catalogue: a later entry with the same id replaces an earlier one, and what extends an
+//! entry adds to it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::entry::Tool;
+use super::extension;
 use super::load;
 use super::vocabulary::Vocabulary;
 use crate::document::{Fault, Faults, did_you_mean};
@@ -75,9 +77,9 @@ pub(super) fn stack(
     let mut positions: BTreeMap<String, usize> = BTreeMap::new();
     for layer in layers {
         // The entries of a wrong file are looked at with the others, so that what is wrong between them is named as well.
-        let (tools, found) = load::tools(&layer.path, &layer.text, vocabulary);
+        let (entries, found) = load::entries(&layer.path, &layer.text, vocabulary);
         faults.extend(found);
-        for tool in tools {
+        for tool in entries.tools {
             let earlier = positions
                 .get(&tool.id)
                 .and_then(|position| stacked.get_mut(*position));
@@ -87,6 +89,9 @@ pub(super) fn stack(
                 positions.insert(tool.id.clone(), stacked.len());
                 stacked.push(tool);
             }
+        }
+        for extension in entries.extensions {
+            faults.extend(extension::add(extension, &mut stacked));
         }
     }
     faults.extend(wrong_references(&stacked, &positions));

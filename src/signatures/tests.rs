@@ -76,6 +76,29 @@ fn every_indicator_has_a_source_and_a_note_on_false_positives() {
 }
 
 #[test]
+fn networks_have_the_day_on_which_they_were_read() {
+    let is_day = |word: &str| crate::geo::build::epoch_of(word.trim_end_matches(',')).is_some();
+    let catalogue = catalogue();
+    let indicators =
+        (catalogue.tools().iter()).flat_map(|tool| tool.indicators.iter().map(|one| (&tool.id, one)));
+    let mut networks = 0;
+    for (tool, indicator) in indicators {
+        let of_address = |field: &String| field.starts_with("geo.");
+        let is_network = |pattern: &Pattern| matches!(pattern, Pattern::Network(_));
+        if indicator.fields.iter().any(of_address) || indicator.patterns.iter().any(is_network) {
+            networks += 1;
+            let source = &indicator.source;
+            assert!(
+                source.split_whitespace().any(is_day),
+                "{tool} line {}: {source}",
+                indicator.line
+            );
+        }
+    }
+    assert!(networks > 10, "{networks}");
+}
+
+#[test]
 fn no_port_and_no_visit_to_a_web_site_names_a_tool_alone() {
     for tool in catalogue().tools() {
         for indicator in &tool.indicators {

@@ -27,8 +27,13 @@ const HIDDEN: [&str; 3] = ["hidden-meshcentral", "hidden-stunnel", "hidden-webso
 const LEAST: usize = 18;
 
 fn findings(name: &str) -> Vec<Value> {
+    findings_in(name, "192.168.77.0/24")
+}
+
+/// What is found where this network is ours.
+fn findings_in(name: &str, network: &str) -> Vec<Value> {
     let capture = fixture("look-alikes").join(name).join("capture.pcap.zst");
-    let run = finish(every_record().args(["-n", "192.168.77.0/24"]).arg(capture));
+    let run = finish(every_record().args(["-n", network]).arg(capture));
     assert_eq!(run.code, 0, "{name}: {}", run.stderr);
     run.of("finding")
 }
@@ -67,6 +72,30 @@ fn nothing_innocent_is_taken_for_control() {
             "{name}: {longest} windows"
         );
     }
+}
+
+#[test]
+fn files_that_go_through_a_shell_are_a_transfer_seen_from_either_end() {
+    for name in ["backup-rsync", "copy-scp"] {
+        for (network, role) in [
+            ("192.168.77.0/24", "controller"),
+            ("203.0.113.0/24", "controlled"),
+        ] {
+            let findings = findings_in(name, network);
+            let [finding] = findings.as_slice() else {
+                panic!("{name}: {findings:#?}");
+            };
+            assert_eq!(finding["role"], role, "{name}");
+            assert_eq!(finding["activity"], "bulk", "{name}");
+            let summary = finding["summary"].as_str().unwrap();
+            assert!(summary.contains("moving files"), "{name}: {summary}");
+            for word in ["watch", "controlling", "showing"] {
+                assert!(!summary.contains(word), "{name}: {summary}");
+            }
+        }
+    }
+    let shell = findings("shell-outward");
+    assert_eq!(shell[0]["activity"], "driven", "{shell:#?}");
 }
 
 #[test]

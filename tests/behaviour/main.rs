@@ -70,6 +70,8 @@ mod program;
 #[cfg(test)]
 mod published;
 #[cfg(test)]
+mod rack;
+#[cfg(test)]
 mod real;
 #[cfg(test)]
 mod renewal;

@@ -117,3 +117,60 @@ fn findings_read_as_they_did() {
         insta::assert_json_snapshot!(name, analyze(name).of("finding"));
     }
 }
+
+/// What a finding of a tunnel must say beside its name: on which side the host stands, how long, how much, and all or a part.
+fn says_its_use(finding: &Value) -> Result<(), String> {
+    let used = &finding["tunnel"];
+    let role = finding["role"].as_str().unwrap_or_default();
+    let octets = ["bytes_out", "bytes_in"].map(|field| used[field].as_u64());
+    let is_told = matches!(role, "client" | "server" | "controlled" | "controller")
+        && used["seconds"].is_u64()
+        && octets.iter().all(Option::is_some)
+        && octets.iter().flatten().sum::<u64>() > 0
+        && matches!(used["routing"].as_str(), Some("full" | "split" | "unknown"));
+    let minutes = used["whole_minutes"].as_u64().unwrap_or_default();
+    let is_judged = minutes < 3 || used["routing"] != "unknown";
+    if is_told && is_judged {
+        Ok(())
+    } else {
+        Err(format!("{} as {role}: {used}", finding["tool"]))
+    }
+}
+
+#[test]
+fn every_tunnel_says_its_side_how_long_how_much_and_whether_all_goes_through_it() {
+    let (mut tools, mut wrong) = (std::collections::BTreeSet::new(), Vec::new());
+    for entry in fs::read_dir(fixture("real")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        for finding in analyze(&name).of("finding") {
+            let is_tunnel = matches!(
+                finding["kind"].as_str(),
+                Some("vpn" | "proxy" | "tor" | "reverse_tunnel")
+            );
+            // Names that were asked for are no traffic, nor is what only refers to other findings.
+            let is_traffic = finding["flow_count"].as_u64() > Some(0) && finding["tool"] != "mtu-trace";
+            if !is_tunnel || !is_traffic {
+                continue;
+            }
+            tools.insert(finding["tool"].as_str().unwrap().to_owned());
+            if let Err(what) = says_its_use(&finding) {
+                wrong.push(format!("{name}: {what}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    for tool in [
+        "openvpn",
+        "wireguard",
+        "ipsec-ike",
+        "socks",
+        "n2n",
+        "vtun",
+        "nebula",
+        "tinc",
+        "icmp-tunnel",
+        "tor",
+    ] {
+        assert!(tools.contains(tool), "{tool} is not among {tools:?}");
+    }
+}

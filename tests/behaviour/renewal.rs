@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader};
 use std::net::UdpSocket;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
-use std::thread::{sleep, spawn};
+use std::thread::spawn;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -81,8 +81,8 @@ fn a_running_sensor_keeps_its_signatures_until_better_ones_are_right() {
     let right = entry("first-tool", "f1 01 7e 02 55", "40") + &entry("fourth-tool", "f4 01 7e 02 55", "40");
     fs::write(&file, right).unwrap();
     send_signal(&child, "-HUP");
+    // From this line on the next look takes it; the last is at the end, when the datagrams that the kernel holds are in.
     said_until(&lines, "read again").unwrap();
-    sleep(Duration::from_millis(500));
     send_signal(&child, "-INT");
     let output = child.wait_with_output().unwrap();
     let records = String::from_utf8(output.stdout).unwrap();

@@ -6,7 +6,7 @@ use crate::cluster::pairs::Scale;
 use crate::cluster::tokens;
 use crate::model::group::Term;
 use crate::model::observable::Observable;
-use crate::model::profile::{Gateway, HostProfile, NetworkKind};
+use crate::model::profile::{Egress, Gateway, HostProfile, NetworkKind};
 
 use super::Entry;
 
@@ -30,12 +30,12 @@ fn log_odds(one: &HostProfile, other: &HostProfile, scale: &Scale<'_>) -> Option
             }
         }
     }
-    if let (Observable::Observed(first), Observable::Observed(second)) = (&one.egress, &other.egress) {
+    let (first, second) = (own_egress(one), own_egress(other));
+    if !first.is_empty() && !second.is_empty() {
         comparable = true;
-        let same = |mine: &crate::model::profile::Egress, yours: &crate::model::profile::Egress| {
-            tokens::egress(mine.address) == tokens::egress(yours.address)
-        };
-        for (mine, yours) in matching(first, second, same) {
+        let same =
+            |mine: &&Egress, yours: &&Egress| tokens::egress(mine.address) == tokens::egress(yours.address);
+        for (mine, yours) in matching(&first, &second, same) {
             if common(&mine.days, &yours.days, &mut shared_days) {
                 where_.insert(format!("public address {}", mine.address));
                 is_crowded |= mine.kind == Some(NetworkKind::Shared)
@@ -66,6 +66,12 @@ fn log_odds(one: &HostProfile, other: &HostProfile, scale: &Scale<'_>) -> Option
         nats: (line.slope * share + line.offset) * factor,
         what,
     })
+}
+
+/// Where a host goes out that is not declared as an exit or a site of many: there people come together wherever they are.
+fn own_egress(profile: &HostProfile) -> Vec<&Egress> {
+    let all = profile.egress.list().iter();
+    all.filter(|egress| !egress.is_declared).collect()
 }
 
 /// Whether two are known to stand behind different routers throughout: two places, however much else they share.

@@ -4,7 +4,7 @@ use crate::cluster::pairs::Scale;
 use crate::model::group::Term;
 use crate::model::organisation::{is_label, may_be_one};
 use crate::model::profile::{Asset, HostProfile};
-use crate::model::sphere::Coordinates;
+use crate::model::residence::{self, Residence};
 use crate::settings::pair_weights::Tenancy;
 
 use super::Entry;
@@ -80,16 +80,18 @@ fn same_site<'a>(first: &'a Asset, second: &Asset, weights: &Tenancy) -> Option<
     (!site.is_empty() && !is_remote && second.record.site.as_deref() == Some(site)).then_some(site)
 }
 
-/// How declared homes differ, in words.
+/// How declared homes differ, in words; nothing of one person's homes.
 fn homes_apart(first: &Asset, second: &Asset, weights: &Tenancy) -> Option<String> {
-    let place = |asset: &Asset| asset.coordinates.and_then(Coordinates::of_degrees);
-    if let (Some(here), Some(there)) = (place(first), place(second)) {
-        let km = here.distance_km(there);
-        return (km > weights.apart_km).then(|| format!("declared homes {km:.0} km apart"));
+    let (mine, theirs) = (&first.record.assignee, &second.record.assignee);
+    if mine.as_ref().is_some_and(|who| !who.is_empty()) && mine == theirs {
+        return None;
     }
-    let (here, there) = (
-        first.record.country.as_deref()?,
-        second.record.country.as_deref()?,
-    );
-    (here != there).then(|| format!("declared in {here} and {there}"))
+    match residence::compare(first, second, &weights.remote_sites, weights.apart_km) {
+        Residence::Kilometres(km) => Some(format!("declared homes {km:.0} km apart")),
+        Residence::Countries => {
+            let country = |asset: &Asset| asset.record.country.clone().unwrap_or_default();
+            Some(format!("declared in {} and {}", country(first), country(second)))
+        }
+        Residence::Near | Residence::Unknown => None,
+    }
 }

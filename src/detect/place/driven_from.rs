@@ -160,11 +160,11 @@ mod tests {
             confidence: Confidence::High,
             timestamp: at(3, 0),
             tool: "anydesk".to_owned(),
-            controller: Some(Controller {
+            controller: Some(Box::new(Controller {
                 address: address(from),
                 how: "direct".to_owned(),
                 geo: None,
-            }),
+            })),
             ..sample
         }
     }

@@ -9,12 +9,13 @@ pub mod driven_from;
 pub mod hidden_egress;
 pub mod impossible_travel;
 pub mod nested_tunnel;
+pub mod router_vpn;
 pub mod several_countries;
 pub mod shared_address;
 pub mod watched_vpn;
 
 #[cfg(test)]
-mod samples;
+pub(super) mod samples;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -242,15 +243,15 @@ impl Contradiction<'_> {
             summary: format!("{}: {}", self.host.label(), self.what),
             benign: vec![self.benign.to_owned()],
             evidence: vec![evidence],
-            peer_geo: record.clone(),
+            peer_geo: record.clone().map(Box::new),
             tunnel: None,
-            geo: Some(GeoMismatch {
+            geo: Some(Box::new(GeoMismatch {
                 claimed_country: self.claimed_country,
                 seen: record.unwrap_or_default(),
                 address: address.unwrap_or_default(),
                 gap_km: self.gap_km.map(f64::round),
                 days: [days, of],
-            }),
+            })),
             latency: None,
             schedule: None,
         }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use mmdb_writer::{Value, Writer};
 use tempfile::TempDir;
 
-use crate::detect::{Conclusion, HostView, Knowledge};
+use crate::detect::{Concluded, Conclusion, Ended, HostView, Knowledge, Watcher};
 use crate::geo::Geo;
 use crate::model::address::Address;
 use crate::model::egress::{OwnAddress, Sightings};
@@ -127,21 +127,42 @@ impl World {
         self.conclude_with(conclusion, hosts, &[])
     }
 
-    pub(in crate::detect) fn conclude_with(
+    /// Has a watcher conclude.
+    pub(in crate::detect) fn watch(
         &self,
-        conclusion: &dyn Conclusion,
+        watcher: &mut dyn Watcher,
         hosts: &[HostView],
-        findings: &[Finding],
-    ) -> Vec<Finding> {
-        let knowledge = Knowledge {
+        concluded: &mut Concluded,
+    ) {
+        let ended = Ended {
+            hosts,
+            by_local: hosts
+                .iter()
+                .flat_map(|host| host.locals.iter().map(move |local| (*local, host)))
+                .collect(),
+            knowledge: &self.knowledge(),
+        };
+        watcher.conclude(&ended, concluded);
+    }
+
+    fn knowledge(&self) -> Knowledge<'_> {
+        Knowledge {
             catalogue: &self.catalogue,
             geo: &self.geo,
             policy: &self.policy,
             rules: crate::settings::rules::Rules::shipped(),
             reverse_names: Some(&self.reverse_names),
             at: None,
-        };
-        conclusion.conclude(hosts, findings, &knowledge)
+        }
+    }
+
+    pub(in crate::detect) fn conclude_with(
+        &self,
+        conclusion: &dyn Conclusion,
+        hosts: &[HostView],
+        findings: &[Finding],
+    ) -> Vec<Finding> {
+        conclusion.conclude(hosts, findings, &self.knowledge())
     }
 }
 

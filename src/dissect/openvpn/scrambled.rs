@@ -1,13 +1,17 @@
-//! OpenVPN over UDP whose packets are scrambled by the XOR patch that several VPN services and clients use (`scramble` in the options).
+//! OpenVPN whose packets are scrambled by the XOR patch that several VPN services and clients use (`scramble` in the options).
 //!
 //! All of its methods (a mask, positions, reversal behind the first octet, all of these; Tunnelblick's `openvpn_xorpatch`) change the first
 //! octet of every packet by one and the same value, and no length. So the opcodes cannot be read, but how they differ can: a reset of
 //! the client, the server's answer (twelve octets longer, since it acknowledges and names the session), then the client's acknowledgement or
 //! first control packet. This is the opcode sequence of Xue and others ("OpenVPN is Open to VPN Fingerprinting", USENIX Security
 //! 2022) up to a constant. By chance the lengths, and two differences of eight bits, agree in fewer than one of a million conversations.
+//!
+//! Over TCP the length in front of each packet stays as it is: the patch scrambles what is handed to the socket's framing, and clients of others'
+//! making (Partout) take a packet from the stream by its length before they unscramble it.
 
 use super::reset::{CLIENT_RESET_V2, DIGESTS, SERVER_RESET_V2};
-use super::{ACKNOWLEDGEMENT, CONTROL, PROTECTION};
+use super::{ACKNOWLEDGEMENT, CONTROL, PROTECTION, framed};
+use crate::dissect::cursor::Cursor;
 use crate::dissect::{Dissection, Dissector, Head, Input, Next, Probe};
 use crate::model::fact::{Facts, Field, Side};
 use crate::model::segment::Layer;
@@ -50,6 +54,12 @@ enum Stage {
 }
 
 impl Stage {
+    /// With the first datagram. What is not scrambled is for the dissector beside this one.
+    fn begin(side: Side, first: u8, length: u32) -> Option<Self> {
+        let is_reset = side == Side::Client && is_reset_length(length) && first != CLIENT_RESET_V2 << 3;
+        is_reset.then_some(Self::Asked(first, length))
+    }
+
     /// With the next datagram; `None` where it does not fit.
     fn then(self, side: Side, first: u8, length: u32) -> Option<Self> {
         match (self, side) {
@@ -89,10 +99,13 @@ impl Dissector for Scrambled {
     }
 
     fn layers(&self) -> &'static [Layer] {
-        &[Layer::Udp]
+        &[Layer::Udp, Layer::Tcp]
     }
 
     fn probe(&self, head: &Head<'_>) -> Probe {
+        if head.layer == Layer::Tcp {
+            return probe_stream(head.to_server, head.to_client);
+        }
         let Some(&newest) = head.newest().first() else {
             return Probe::No;
         };
@@ -104,11 +117,7 @@ impl Dissector for Scrambled {
         let mut stage: Option<Stage> = None;
         for (side, first, length) in earlier.chain([newest]) {
             stage = match stage {
-                // What is not scrambled is for the dissector beside this one.
-                None if side == Side::Client && is_reset_length(length) && first != CLIENT_RESET_V2 << 3 => {
-                    Some(Stage::Asked(first, length))
-                }
-                None => None,
+                None => Stage::begin(side, first, length),
                 Some(stage) => stage.then(side, first, length),
             };
             if stage.is_none() {
@@ -124,6 +133,44 @@ impl Dissector for Scrambled {
 
     fn start(&self) -> Box<dyn Dissection> {
         Box::new(Named)
+    }
+}
+
+/// The length of a packet of a stream and its first octet, as far as they are there.
+fn heading(bytes: &[u8]) -> Option<(u8, u32)> {
+    let mut cursor = Cursor::new(bytes);
+    let length = cursor.u16()?;
+    Some((cursor.u8()?, u32::from(length)))
+}
+
+/// The client's reset, the server's, and what the client says then, each behind its length.
+fn probe_stream(to_server: &[u8], to_client: &[u8]) -> Probe {
+    let Some((mark, asked)) = heading(to_server) else {
+        // A server that speaks first is no OpenVPN's; one octet of a client's length tells nothing yet.
+        return if to_client.is_empty() && to_server.first().is_none_or(|high| *high == 0) {
+            Probe::Wait
+        } else {
+            Probe::No
+        };
+    };
+    let Some(stage) = Stage::begin(Side::Client, mark, asked) else {
+        return Probe::No;
+    };
+    let mut client = Cursor::new(to_server);
+    let on = framed(&mut client)
+        .and_then(|_| client.take_up_to(3).get(..3))
+        .and_then(heading);
+    let Some((first, length)) = heading(to_client) else {
+        // The client waits for the server's reset.
+        return if on.is_none() { Probe::Wait } else { Probe::No };
+    };
+    let Some(stage) = stage.then(Side::Server, first, length) else {
+        return Probe::No;
+    };
+    match on.map(|(first, length)| stage.then(Side::Client, first, length)) {
+        None => Probe::Wait,
+        Some(Some(_)) => Probe::Yes,
+        Some(None) => Probe::No,
     }
 }
 
@@ -218,6 +265,56 @@ mod tests {
                 "{method:?}"
             );
         }
+    }
+
+    /// The packets of a conversation over TCP, each behind its length.
+    fn stream(packets: &[(Side, Vec<u8>)]) -> Trial {
+        let mut trial = Trial::new(&[&super::super::OpenVpn, &Scrambled], Layer::Tcp, (50_002, 443));
+        for (side, bytes) in packets {
+            let length = u16::try_from(bytes.len()).unwrap().to_be_bytes();
+            trial.payload(*side, &[&length[..], bytes].concat());
+        }
+        trial
+    }
+
+    #[test]
+    fn over_tcp_the_length_in_front_stays_and_so_does_how_opcodes_differ() {
+        for method in METHODS {
+            let packets = opening().map(|(side, bytes)| (side, scrambled(method, bytes)));
+            let is_plain = matches!(method, Method::Reverse);
+            assert_eq!(stream(&packets).names == ["openvpn-xor"], !is_plain, "{method:?}");
+            assert!(stream(&packets[..2]).names.is_empty(), "{method:?}");
+        }
+        // What is plain is for the other.
+        assert_eq!(stream(&opening()).names, ["openvpn"]);
+        let masked = opening().map(|(side, bytes)| (side, scrambled(Method::Mask, bytes)));
+        for packet in 0..3 {
+            let mut packets = masked.clone();
+            packets[packet].1[0] ^= 1;
+            assert!(
+                stream(&packets).names.is_empty(),
+                "first octet of packet {packet}"
+            );
+            let mut packets = masked.clone();
+            packets[packet].1.push(0);
+            assert!(stream(&packets).names.is_empty(), "length of packet {packet}");
+        }
+        let mut packets = masked;
+        packets.swap(0, 1);
+        assert!(stream(&packets).names.is_empty());
+    }
+
+    #[test]
+    fn a_stream_in_pieces_is_told_as_well_and_nothing_before_it_can_be() {
+        let packets = opening().map(|(side, bytes)| (side, scrambled(Method::Mask, bytes)));
+        let mut trial = Trial::new(&[&Scrambled], Layer::Tcp, (50_002, 443));
+        for (side, bytes) in &packets {
+            let length = u16::try_from(bytes.len()).unwrap().to_be_bytes();
+            for octet in [&length[..], bytes].concat() {
+                trial.payload(*side, &[octet]);
+            }
+        }
+        assert_eq!(trial.names, ["openvpn-xor"]);
     }
 
     #[test]

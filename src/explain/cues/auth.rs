@@ -2,14 +2,19 @@
 //!
 //! Without any list of sanctioned tools every tool is unlisted, on honest machines as on others: then it says nothing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::explain::subject::{Subject, identifiers, session_findings};
+use crate::model::finding::Activity;
 use crate::model::observable::Observable;
-use crate::model::profile::HostProfile;
+use crate::model::profile::{HostProfile, RemoteSession};
+use crate::model::time::{Nanoseconds, SECOND, Timestamp};
 use crate::model::vantage::Vantage;
 
 use super::{Cue, Reading};
+
+/// Two tools this near each other are two at once (DETECTION 4.1.5).
+const TOGETHER: Nanoseconds = 30 * 24 * 3_600 * SECOND;
 
 pub(super) const CUE: Cue = Cue {
     id: "auth",
@@ -45,7 +50,10 @@ fn value(subject: &Subject<'_>) -> Reading {
         .collect();
     let names: Vec<&str> = tools.into_iter().collect();
     let findings = session_findings(&controlled);
-    if unlisted.iter().any(|one| unlisted_tools(subject, one).len() > 1) {
+    if unlisted
+        .iter()
+        .any(|one| is_of_two_tools(unlisted_sessions(subject, one)))
+    {
         let what = format!(
             "two or more tools on one machine that no policy or inventory sanctions: {}",
             names.join(", ")
@@ -69,11 +77,72 @@ fn value(subject: &Subject<'_>) -> Reading {
     Reading::hidden("no list of sanctioned tools was given")
 }
 
-/// Tools of a machine's live sessions that a list leaves out.
-fn unlisted_tools<'a>(subject: &Subject<'_>, profile: &'a HostProfile) -> BTreeSet<&'a str> {
+/// A machine's live sessions that a list leaves out.
+fn unlisted_sessions<'a>(
+    subject: &Subject<'_>,
+    profile: &'a HostProfile,
+) -> impl Iterator<Item = &'a RemoteSession> {
     profile
         .live_sessions()
         .filter(|session| session.sanctioned == Some(false) && !subject.is_prevalent(&session.tool))
+}
+
+/// Their tools.
+fn unlisted_tools<'a>(subject: &Subject<'_>, profile: &'a HostProfile) -> BTreeSet<&'a str> {
+    unlisted_sessions(subject, profile)
         .map(|session| session.tool.as_str())
         .collect()
+}
+
+/// Whether a machine was shown through two tools within thirty days (DETECTION 4.1.5): whoever changed his tool in spring has one.
+fn is_of_two_tools<'a>(sessions: impl Iterator<Item = &'a RemoteSession>) -> bool {
+    let mut shown: Vec<(Timestamp, Timestamp, &str)> = sessions
+        .flat_map(|session| {
+            let live = |activity: Activity| matches!(activity, Activity::Viewed | Activity::Driven);
+            let intervals = session.intervals.iter();
+            intervals
+                .filter(move |(.., activity)| live(*activity))
+                .map(|(start, end, _)| (*start, *end, session.tool.as_str()))
+        })
+        .collect();
+    shown.sort_unstable();
+    let mut last: BTreeMap<&str, Timestamp> = BTreeMap::new();
+    shown.into_iter().any(|(start, end, tool)| {
+        let is_second = last
+            .iter()
+            .any(|(other, ended)| *other != tool && start.since(*ended) <= TOGETHER);
+        let ended = last.entry(tool).or_insert(end);
+        *ended = end.max(*ended);
+        is_second
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_tools_months_apart_are_one_after_the_other() {
+        let day = |day: i64| Timestamp(day * TOGETHER / 30);
+        let session = |tool: &str, days: &[i64]| RemoteSession {
+            tool: tool.to_owned(),
+            sanctioned: Some(false),
+            intervals: days
+                .iter()
+                .map(|at| (day(*at), day(*at).plus(60 * SECOND), Activity::Driven))
+                .collect(),
+            ..RemoteSession::default()
+        };
+        let second = |sessions: Vec<RemoteSession>| is_of_two_tools(sessions.iter());
+        assert!(second(vec![session("anydesk", &[1]), session("rustdesk", &[20])]));
+        assert!(second(vec![
+            session("anydesk", &[1, 90]),
+            session("rustdesk", &[61])
+        ]));
+        assert!(!second(vec![
+            session("anydesk", &[1]),
+            session("rustdesk", &[32])
+        ]));
+        assert!(!second(vec![session("anydesk", &[1, 5, 9])]));
+    }
 }

@@ -2,26 +2,40 @@
 
 use crate::explain::subject::{Subject, identifiers};
 use crate::model::observable::Observable;
-use crate::model::profile::{Egress, HostProfile, NetworkKind, VpnPlace};
+use crate::model::profile::{HostProfile, VpnPlace, VpnUse};
 use crate::model::quantity::counted;
 
 use super::{Cue, Reading};
 
 pub(super) const CUE: Cue = Cue {
     id: "dev_vpn",
-    levels: &["none", "consumer", "router"],
+    levels: &["none", "consumer", "router", NOT_ON_MACHINES],
     value,
 };
 
+/// None on the machines, while the way in which their router goes out is not known.
+const NOT_ON_MACHINES: &str = "none or router";
+
+/// The VPN that a machine uses at this place.
+fn used(profile: &HostProfile, place: VpnPlace) -> Option<&VpnUse> {
+    let seen = [profile.vpn.seen(), profile.router_vpn.seen()];
+    seen.into_iter().flatten().find(|vpn| vpn.place == place)
+}
+
+/// Whether it was seen, or would have been, that a machine uses one.
+fn is_known(profile: &HostProfile) -> bool {
+    !matches!(profile.vpn, Observable::NotObservable(_)) || used(profile, VpnPlace::Router).is_some()
+}
+
 fn value(subject: &Subject<'_>) -> Reading {
     let machines = subject.of_interest();
-    let known = machines
-        .iter()
-        .filter(|one| !matches!(one.vpn, Observable::NotObservable(_)))
-        .count();
+    let known = machines.iter().filter(|one| is_known(one)).count();
     // Where most cannot be told, nothing is absent.
     if known == 0
-        || (known.saturating_mul(2) < machines.len() && machines.iter().all(|one| one.vpn.seen().is_none()))
+        || (known.saturating_mul(2) < machines.len()
+            && [VpnPlace::Machine, VpnPlace::Router]
+                .into_iter()
+                .all(|place| machines.iter().all(|one| used(one, place).is_none())))
     {
         let reason = machines.iter().find_map(|one| one.vpn.reason());
         return Reading::hidden(reason.unwrap_or("no machine was looked at"));
@@ -41,26 +55,26 @@ fn value(subject: &Subject<'_>) -> Reading {
         let users: Vec<&HostProfile> = machines
             .iter()
             .copied()
-            .filter(|one| one.vpn.seen().is_some_and(|vpn| vpn.place == place))
+            .filter(|one| used(one, place).is_some())
             .collect();
         if users.is_empty() || users.len().saturating_mul(2) < known {
             continue;
         }
         let mut products: Vec<&str> = users
             .iter()
-            .filter_map(|one| one.vpn.seen())
+            .filter_map(|one| used(one, place))
             .map(|vpn| vpn.product.as_str())
             .collect();
         products.sort_unstable();
         products.dedup();
         let findings = users
             .iter()
-            .filter_map(|one| one.vpn.seen())
+            .filter_map(|one| used(one, place))
             .map(|vpn| vpn.finding)
             .collect();
         let is_watched = users
             .iter()
-            .filter_map(|one| one.vpn.seen())
+            .filter_map(|one| used(one, place))
             .any(|vpn| vpn.is_watched);
         let named = if is_watched {
             "; public reports on such cases or the policy name it, and many use it for other reasons"
@@ -74,25 +88,16 @@ fn value(subject: &Subject<'_>) -> Reading {
         );
         return Reading::observed(level, what).shown_by(identifiers(&users), findings);
     }
-    Reading::absent(
-        "none",
-        if machines.iter().all(|one| shows_line(one)) {
-            "no VPN service known by name is in use on most machines, and they go out through lines of their own"
-        } else {
-            // The level leaves a router's VPN out as well, which nobody looks for: that weighs in their favour.
-            "no VPN service known by name is in use on most machines themselves; one on their router would not show"
-        },
-    )
-}
-
-/// Whether a machine's public addresses are known to be lines of households or companies: then no VPN stands on its router.
-fn shows_line(profile: &HostProfile) -> bool {
-    let is_line = |egress: &Egress| {
-        matches!(
-            egress.kind,
-            Some(NetworkKind::Residential | NetworkKind::Business | NetworkKind::Shared)
-        ) && !egress.is_default_database_only
-    };
-    let known = profile.egress.list();
-    !known.is_empty() && known.iter().all(is_line)
+    // Whoever has none of his own may stand behind a router that has one.
+    match machines.iter().find_map(|one| one.router_vpn.reason()) {
+        None => Reading::absent(
+            "none",
+            "no VPN service known by name is in use on most machines, and they go out through lines of their own",
+        ),
+        Some(reason) => Reading::absent(
+            NOT_ON_MACHINES,
+            "no VPN service known by name is in use on most machines themselves",
+        )
+        .leaving_open(format!("a VPN on their router: {reason}")),
+    }
 }

@@ -14,6 +14,8 @@ mod hours;
 mod kvm;
 mod local;
 mod n_rc;
+mod names;
+mod servers;
 mod sess;
 mod site;
 mod tenants;
@@ -39,6 +41,8 @@ pub struct Reading {
     pub findings: Vec<ContentId>,
     /// Whether it makes sense to ask for it here.
     pub is_askable: bool,
+    /// The part of the question that nothing here answers, and why; the level leaves it open.
+    pub open_part: Option<String>,
 }
 
 impl Reading {
@@ -52,6 +56,7 @@ impl Reading {
             hosts: Vec::new(),
             findings: Vec::new(),
             is_askable: false,
+            open_part: None,
         }
     }
 
@@ -84,12 +89,33 @@ impl Reading {
         }
     }
 
+    /// Nothing speaks, and nothing is missed.
+    #[must_use]
+    pub fn unsaid() -> Self {
+        Self::inapplicable("")
+    }
+
+    /// With a part that cannot be told.
+    #[must_use]
+    pub fn leaving_open(mut self, part: String) -> Self {
+        self.open_part = Some(part);
+        self
+    }
+
     /// With the hosts and findings that show it.
     #[must_use]
     pub fn shown_by(mut self, hosts: Vec<ContentId>, findings: Vec<ContentId>) -> Self {
         self.hosts = hosts;
         self.findings = findings;
         self
+    }
+}
+
+/// The same of what is asked about sessions: a machine may be controlled through an IP KVM alone.
+fn without_sessions(subject: &Subject<'_>) -> Reading {
+    match subject.blind() {
+        Some(_) => uncontrolled(subject),
+        None => Reading::inapplicable("no session of a remote tool was seen"),
     }
 }
 
@@ -100,6 +126,8 @@ fn uncontrolled(subject: &Subject<'_>) -> Reading {
         None => Reading::inapplicable("no machine is under remote control"),
     }
 }
+/// What joins two levels of a table in the name of a level that leaves open which of them it is.
+pub const EITHER: &str = " or ";
 
 /// The level of a count: the one whose edge it reaches, of levels from nothing upwards.
 fn level_of(levels: &[&'static str], edges: &[usize], count: usize) -> &'static str {
@@ -107,12 +135,18 @@ fn level_of(levels: &[&'static str], edges: &[usize], count: usize) -> &'static 
     levels.get(reached).copied().unwrap_or_default()
 }
 
+/// Whether so many are more than a share of all.
+fn is_over(share: f64, some: usize, all: usize) -> bool {
+    let number = |count: usize| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
+    number(some) > share * number(all)
+}
+
 /// A cue under its name.
 #[derive(Clone, Copy, Debug)]
 pub struct Cue {
     /// Its table in the weights file.
     pub id: &'static str,
-    /// Levels that it may give; the loader checks that the table has them.
+    /// Levels that it may give; the loader checks that the table has them, and adds those that are one of two ([`EITHER`]).
     pub levels: &'static [&'static str],
     /// Reads it off the subject.
     pub value: fn(&Subject<'_>) -> Reading,
@@ -135,4 +169,6 @@ pub const REGISTRY: &[Cue] = &[
     focus::CUE,
     xrtt::CUE,
     site::CUE,
+    servers::CUE,
+    names::CUE,
 ];

@@ -1,6 +1,8 @@
 //! How many machines are under a remote control that nobody sanctioned. An installed, idle agent is no session.
 
 use crate::explain::subject::{Subject, identifiers, session_findings};
+use crate::model::observable::Observable;
+use crate::model::profile::LocalUse;
 use crate::model::quantity::counted;
 use crate::model::vantage::Vantage;
 
@@ -49,8 +51,11 @@ fn value(subject: &Subject<'_>) -> Reading {
     let unattended = unsanctioned
         .iter()
         .filter(|one| {
-            one.live_sessions()
-                .any(|session| session.unattended == Some(true))
+            // Who is at the machine at other hours is a trace of somebody: `local` says so, and this would read as its contrary.
+            one.local_use != Observable::Observed(LocalUse::Present)
+                && one
+                    .live_sessions()
+                    .any(|session| session.unattended == Some(true))
         })
         .count();
     let nobody = match unattended {

@@ -6,7 +6,7 @@ use crate::model::finding::Activity;
 use crate::model::profile::{Asset, HostProfile};
 use crate::model::time::{SECOND, Timestamp};
 
-use super::{Cue, Reading, uncontrolled};
+use super::{Cue, Reading, without_sessions};
 
 pub(super) const CUE: Cue = Cue {
     id: "sess",
@@ -39,10 +39,7 @@ fn value(subject: &Subject<'_>) -> Reading {
         median(all.iter().map(|one| one.per_day).collect()),
         median(all.iter().map(|one| one.watched).collect()),
     ) else {
-        return match subject.blind() {
-            Some(_) => uncontrolled(subject),
-            None => Reading::inapplicable("no session of a remote tool was seen"),
-        };
+        return without_sessions(subject);
     };
     let days = all.iter().filter(|one| one.has_day).count();
     let level = if per_day >= f64::from(rules.session_long_minutes_per_day) {

@@ -7,7 +7,7 @@ use crate::model::group::Member;
 use crate::model::observable::Observable;
 use crate::model::profile::{
     Asset, ControllerPlace, ControllerPlaceKind, ControllerSeen, Coverage, Egress, Gateway, InstalledTool,
-    KvmEvidence, KvmSeen, LocalUse, NetworkKind, RemoteSession,
+    KvmEvidence, KvmSeen, LocalUse, NetworkKind, RemoteSession, Shows,
 };
 use crate::model::router::Router;
 use crate::model::time::{SECOND, Timestamp};
@@ -520,5 +520,6 @@ fn a_tool_on_most_machines_of_an_employer_is_policy_but_in_a_house_it_is_not() {
 mod assignees;
 mod kvm;
 mod little;
+mod local;
 mod place;
 mod watched;

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use crate::model::evidence::Family;
 use crate::settings::pair_weights::PairWeights;
 
-use super::{Bands, CueTable, Incident, Level, Rules, TwoKey, Weights, WeightsError, WhatIf, Words};
+use super::{Bands, CueTable, Hold, Incident, Level, Rules, TwoKey, Weights, WeightsError, WhatIf, Words};
 use crate::explain::cues;
 use crate::explain::damage::DamageRule;
 use crate::explain::hypothesis::{ByHypothesis, Hypothesis};
@@ -38,6 +38,7 @@ struct RawTwoKey {
     pair_families: usize,
     leave_one_out: f64,
     one_kind: Vec<Vec<String>>,
+    holds: Vec<Hold>,
 }
 
 #[derive(Deserialize)]
@@ -121,6 +122,7 @@ impl Weights {
                 one_kind: (raw.two_key.one_kind.iter())
                     .map(|kind| families(kind))
                     .collect::<Result<_, _>>()?,
+                holds: raw.two_key.holds,
             },
             rules: raw.rules,
             damage: raw.damage,
@@ -152,17 +154,25 @@ impl Weights {
         if let Some((table, cause)) = self.rules.fault() {
             return Err(WeightsError::Rule { table, cause });
         }
-        for (place, change) in self.what_if.iter().enumerate() {
-            for (cue, level) in &change.set {
-                let table = format!("what_if[{place}]");
-                let unknown = |what, word: &str| WeightsError::Unknown {
-                    table: table.clone(),
-                    what,
-                    word: word.to_owned(),
-                };
-                let found = self.cue(cue).ok_or_else(|| unknown("cue", cue))?;
-                found.level(level).ok_or_else(|| unknown("level", level))?;
-            }
+        let changed = self.what_if.iter().enumerate().flat_map(|(place, change)| {
+            let set = change
+                .set
+                .iter()
+                .map(|(cue, level)| (cue.as_str(), level.as_str()));
+            set.map(move |(cue, level)| (format!("what_if[{place}]"), cue, level))
+        });
+        let held = self.two_key.holds.iter().flat_map(|hold| {
+            let levels = hold.levels.iter().map(String::as_str);
+            levels.map(|level| ("two_key.holds".to_owned(), hold.cue.as_str(), level))
+        });
+        for (table, cue, level) in changed.chain(held) {
+            let unknown = |what, word: &str| WeightsError::Unknown {
+                table: table.clone(),
+                what,
+                word: word.to_owned(),
+            };
+            let found = self.cue(cue).ok_or_else(|| unknown("cue", cue))?;
+            found.level(level).ok_or_else(|| unknown("level", level))?;
         }
         Ok(())
     }
@@ -213,7 +223,11 @@ fn cue_table(id: String, raw: RawCue, smoothing: f64) -> Result<CueTable, Weight
     let mut levels = Vec::new();
     for (name, cells) in raw.levels {
         let row = row(&table, &name, &cells)?;
-        levels.push(Level { name, row });
+        levels.push(Level {
+            name,
+            row,
+            is_either: false,
+        });
     }
     for hypothesis in Hypothesis::ALL {
         let sum: f64 = levels.iter().map(|level| hypothesis.of(&level.row)).sum();
@@ -229,12 +243,34 @@ fn cue_table(id: String, raw: RawCue, smoothing: f64) -> Result<CueTable, Weight
     for level in &mut levels {
         level.row = level.row.map(|cell| cell.max(smoothing));
     }
+    let either = (cues::REGISTRY.iter())
+        .filter(|cue| cue.id == id)
+        .flat_map(|cue| cue.levels)
+        .filter_map(|name| either(&levels, name));
+    let either: Vec<Level> = either.collect();
+    levels.extend(either);
     Ok(CueTable {
         family: family(&table, &raw.family)?,
         id,
         title: raw.title,
         question: raw.question,
         levels,
+    })
+}
+
+/// A level that leaves open which of two it is: as probable as both together, since they exclude each other.
+fn either(levels: &[Level], name: &str) -> Option<Level> {
+    let (one, other) = name.split_once(cues::EITHER)?;
+    let find = |wanted: &str| levels.iter().find(|level| level.name == wanted);
+    let (one, other) = (find(one)?, find(other)?);
+    let mut row = one.row;
+    for (cell, more) in row.iter_mut().zip(other.row) {
+        *cell += more;
+    }
+    Some(Level {
+        name: name.to_owned(),
+        row,
+        is_either: true,
     })
 }
 

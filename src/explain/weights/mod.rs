@@ -161,6 +161,20 @@ pub struct TwoKey {
     pub leave_one_out: f64,
     /// Families that count as one kind where it is about one machine.
     pub one_kind: Vec<Vec<Family>>,
+    /// What leaves no more than a review, whatever else was seen.
+    pub holds: Vec<Hold>,
+}
+
+/// A cue that says that the claim is not about such machines.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hold {
+    /// The cue.
+    pub cue: String,
+    /// Levels at which it does.
+    pub levels: Vec<String>,
+    /// Why, in words.
+    pub because: String,
 }
 
 impl TwoKey {
@@ -200,6 +214,8 @@ pub struct Level {
     pub name: String,
     /// `P(level | explanation)`, smoothed.
     pub row: ByHypothesis,
+    /// It leaves open which of two other levels it is; its row is their sum.
+    pub is_either: bool,
 }
 
 /// The table of a cue.
@@ -213,7 +229,7 @@ pub struct CueTable {
     pub title: String,
     /// What one would ask to learn it.
     pub question: String,
-    /// Levels, sorted by name.
+    /// Levels, sorted by name; behind them those that leave open which of two it is.
     pub levels: Vec<Level>,
 }
 

@@ -6,6 +6,7 @@ mod farms;
 mod homes;
 mod office;
 mod offices;
+mod rack;
 mod rhythm;
 mod tour;
 mod views;
@@ -75,4 +76,5 @@ pub(super) const ALL: &[Scenario] = &[
     rhythm::S36,
     rhythm::S37,
     weeks::S38,
+    rack::S39,
 ];

@@ -112,6 +112,14 @@ fn explanations() -> Explanations {
     }
 }
 
+fn controller() -> Controller {
+    Controller {
+        address: Address::from_v4([203, 0, 113, 9]),
+        how: "direct".to_owned(),
+        geo: Some(place("NL", "Amsterdam", 64_496, "Example Hosting", "hosting")),
+    }
+}
+
 fn session(id: u64, number: u8) -> Finding {
     Finding {
         id: ContentId(id),
@@ -128,11 +136,7 @@ fn session(id: u64, number: u8) -> Finding {
             (at(200), at(210), Activity::Bulk),
             (at(300), at(475), Activity::Driven),
         ],
-        controller: Some(Controller {
-            address: Address::from_v4([203, 0, 113, 9]),
-            how: "direct".to_owned(),
-            geo: Some(place("NL", "Amsterdam", 64_496, "Example Hosting", "hosting")),
-        }),
+        controller: Some(Box::new(controller())),
         host: ContentId(u64::from(number)),
         host_ip: format!("192.0.2.{number}"),
         peer: Some("203.0.113.9".to_owned()),
@@ -199,14 +203,20 @@ fn session(id: u64, number: u8) -> Finding {
                 at: None,
             },
         ],
-        peer_geo: Some(place("NL", "Amsterdam", 64_496, "Example Hosting", "hosting")),
-        geo: Some(GeoMismatch {
+        peer_geo: Some(Box::new(place(
+            "NL",
+            "Amsterdam",
+            64_496,
+            "Example Hosting",
+            "hosting",
+        ))),
+        geo: Some(Box::new(GeoMismatch {
             claimed_country: "US".to_owned(),
             seen: place("NL", "Amsterdam", 64_496, "Example Hosting", "hosting"),
             address: "203.0.113.9".to_owned(),
             gap_km: Some(7_600.0),
             days: [1, 1],
-        }),
+        })),
         ..Finding::default()
     }
 }
@@ -488,7 +498,7 @@ fn spoil_findings(case: &mut Case) {
         finding.host_ip = bad();
         finding.proto = Some(bad());
         finding.community_id = Some(bad());
-        finding.peer_geo = Some(bad_place.clone());
+        finding.peer_geo = Some(Box::new(bad_place.clone()));
         if let Some(controller) = &mut finding.controller {
             controller.how = bad();
             controller.geo = Some(bad_place.clone());

@@ -130,10 +130,10 @@ fn finding(page: &mut Page<'_>, case: &Case, finding: &Finding) -> io::Result<()
     let depth = page.depth;
     page.paragraph(&words::sentence(&finding.summary))?;
     page.rows("when (UTC)", when(finding, depth))?;
-    page.rows("controller", finding.controller.as_ref().map(words::controller))?;
+    page.rows("controller", finding.controller.as_deref().map(words::controller))?;
     let peer = words::peer(finding);
     if !peer.is_empty() {
-        let place = finding.peer_geo.as_ref().map(words::place).unwrap_or_default();
+        let place = finding.peer_geo.as_deref().map(words::place).unwrap_or_default();
         let gap = if place.is_empty() { "" } else { ", " };
         page.rows("other end", [format!("{peer}{gap}{place}")])?;
     }

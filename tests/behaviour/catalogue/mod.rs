@@ -2,6 +2,7 @@
 //! is known.
 
 mod conversations;
+mod innocent;
 mod link;
 mod look_alike;
 mod media;

@@ -236,6 +236,16 @@ fn open_protocols() -> Vec<Conversation> {
     ]
 }
 
+/// Packets of ESP behind four octets (dissect/pcoip.rs).
+fn pcoip() -> Vec<(Side, Vec<u8>)> {
+    let packet = |index: u8, sequence: u8| filled(&[0, 0, 0, 0, 0xc0, 0, 0, index, 0, 0, 0, sequence], 60);
+    vec![
+        (Client, packet(1, 1)),
+        (Server, packet(2, 1)),
+        (Client, packet(1, 2)),
+    ]
+}
+
 /// Desktops of a data centre.
 fn virtual_desktops() -> Vec<Conversation> {
     vec![
@@ -244,6 +254,17 @@ fn virtual_desktops() -> Vec<Conversation> {
             "pcoip",
             80,
             Said::Stream(gateway_request("POST /pcoip-broker/xml")),
+            BOTH,
+        ),
+        of("PCoIP", "pcoip", 4_172, Said::Datagrams(pcoip()), BOTH),
+        of(
+            "Raritan",
+            "raritan",
+            443,
+            Said::Stream(vec![
+                (Client, text("e-RIC AUTH=")),
+                (Server, text("e-RIC RFB 01.29\n")),
+            ]),
             BOTH,
         ),
         of(
@@ -261,7 +282,7 @@ fn virtual_desktops() -> Vec<Conversation> {
                 (Server, b"\x7f\x7fICA\0".to_vec()),
                 (Client, b"\x7f\x7fICA\0".to_vec()),
             ]),
-            ["unknown", "unknown"],
+            BOTH,
         ),
         of(
             "Citrix CGP",
@@ -271,7 +292,7 @@ fn virtual_desktops() -> Vec<Conversation> {
                 (Client, b"\x1aCGP/01\0\0".to_vec()),
                 (Server, b"\x1aCGP/01\0\0".to_vec()),
             ]),
-            ["unknown", "unknown"],
+            BOTH,
         ),
     ]
 }

@@ -182,6 +182,18 @@ fn further(protocol: &str, host: End, server: End) -> Option<Vec<Vec<u8>>> {
                 datagram(at(7654), host, &bytes),
             ])
         }
+        // RFC 4303, 2, behind four octets: one index of each side, and a sequence that counts.
+        "pcoip" => {
+            let packet = |index: u8, sequence: u8| {
+                let header = [0, 0, 0, 0, 0xc0, 0, 0, index, 0, 0, 0, sequence];
+                [&header[..], &mixed(40)].concat()
+            };
+            Some(vec![
+                datagram(host, at(4172), &packet(1, 1)),
+                datagram(at(4172), host, &packet(2, 1)),
+                datagram(host, at(4172), &packet(1, 2)),
+            ])
+        }
         _ => control_connection(protocol, host, server),
     }
 }

@@ -6,6 +6,7 @@ use super::*;
 fn kvm_switches_alone_make_a_house_of_four_employers_worth_a_review() {
     let switch = |number: u8| KvmSeen {
         host: ContentId::of(&[b"kvm", &[number]]),
+        shows: Shows::Machine(ContentId::of(&[b"host", &[number]])),
         name: format!("pikvm-{number}"),
         finding: ContentId(u64::from(number)),
     };
@@ -52,4 +53,45 @@ fn a_laboratory_with_kvm_switches_that_drive_nothing_is_nothing() {
         })
         .collect();
     assert_eq!(explained(&all).farms[0].verdict, Verdict::None);
+}
+
+#[test]
+fn a_kvm_weighs_on_whom_it_shows_and_hardly_on_others_of_the_house() {
+    let weight = |shows: Shows, drives: bool| {
+        let kvm = KvmSeen {
+            host: ContentId(70),
+            shows,
+            name: "pikvm".to_owned(),
+            finding: ContentId(71),
+        };
+        let profile = HostProfile {
+            kvm: KvmEvidence {
+                is_kvm: None,
+                on_gateway: Observable::Observed([kvm.clone()].into()),
+                drives_this: if drives {
+                    Observable::Observed(vec![kvm])
+                } else {
+                    Observable::Absent
+                },
+            },
+            ..machine(1, "parsec", None, None, "")
+        };
+        let found = explain(
+            &[],
+            std::slice::from_ref(&profile),
+            0,
+            &weights(),
+            &Circumstances::default(),
+        );
+        let reasons = &found.hosts[0].reasons;
+        let reason = reasons.iter().find(|one| one.reason == "kvm");
+        reason.map(|one| (one.weight.0, one.what.clone()))
+    };
+    let own = weight(Shows::Machine(ContentId::of(&[b"host", &[1]])), true).unwrap();
+    assert!(own.0 > 6.0, "{own:?}");
+    let near = weight(Shows::Unknown, false).unwrap();
+    assert!(near.0 > 0.0 && near.0 <= own.0 / 2.0, "{near:?} of {own:?}");
+    assert!(near.1.contains("cannot be told"), "{near:?}");
+    assert_eq!(weight(Shows::Machine(ContentId(5)), false), None);
+    assert_eq!(weight(Shows::Nobody, false), None);
 }

@@ -14,6 +14,7 @@ fn of_little_no_absence_is_told_and_no_bystander_is_raised() {
                     [1, 2, 3]
                         .map(|kvm| KvmSeen {
                             host: ContentId(kvm),
+                            shows: Shows::Unknown,
                             name: format!("pikvm-{kvm}"),
                             finding: ContentId(kvm),
                         })

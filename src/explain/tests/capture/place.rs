@@ -69,5 +69,50 @@ fn a_vpn_is_in_use_on_one_machine_or_cannot_be_told() {
     );
     assert_eq!(of(Observable::hidden("its client is installed")), None);
     let none = of(Observable::Absent).unwrap();
-    assert!(none.contains("one on their router would not show"), "{none}");
+    assert!(none.contains("on most machines themselves"), "{none}");
+}
+
+#[test]
+fn that_machines_use_no_vpn_leaves_their_routers_open_unless_that_was_seen_too() {
+    let used = VpnUse {
+        place: VpnPlace::Router,
+        product: "a VPN provider's network".to_owned(),
+        is_watched: false,
+        finding: ContentId(9),
+    };
+    let of = |router_vpn: Observable<VpnUse>| {
+        let profiles: Vec<HostProfile> = farm()
+            .into_iter()
+            .map(|profile| HostProfile {
+                vpn: Observable::Absent,
+                router_vpn: router_vpn.clone(),
+                ..profile
+            })
+            .collect();
+        let found = explained(&profiles);
+        let farm = &found.farms[0];
+        let reason = farm.reasons.iter().find(|one| one.reason == "dev_vpn").unwrap();
+        let is_open = |said: &String| said.starts_with("dev_vpn: a VPN on their router: nobody knows");
+        (
+            reason.state,
+            reason.weight.0,
+            farm.not_observable.iter().any(is_open),
+        )
+    };
+    let (open, lines, router) = (
+        of(Observable::hidden("nobody knows")),
+        of(Observable::Absent),
+        of(Observable::Observed(used)),
+    );
+    assert_eq!((open.0, open.2), (State::Absent, true));
+    assert_eq!((lines.0, lines.2), (State::Absent, false));
+    assert_eq!((router.0, router.2), (State::Observed, false));
+    // Not to know it weighs less against a farm than to know that there is none.
+    assert!(
+        lines.1 < open.1 && open.1 < 0.0 && router.1 > 0.0,
+        "{} {} {}",
+        lines.1,
+        open.1,
+        router.1
+    );
 }

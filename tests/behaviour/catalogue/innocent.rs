@@ -1,0 +1,203 @@
+//! What is no remote access and no proxy although it shares a word, a port or a form with one.
+
+use std::fs::File;
+use std::io::BufWriter;
+
+use farmhawk::capture::writer::PcapWriter;
+use farmhawk::model::frame::LinkType;
+use farmhawk::model::time::{SECOND, Timestamp};
+use serde_json::Value;
+
+use super::proof::ends;
+use super::wire::{End, Side, Words, chance, datagram, stream};
+use super::{findings_of, tls};
+use crate::program::{Run, every_record_of};
+
+/// The findings of one host that has this conversation with a server's port.
+fn found(number: u32, port: u16, words: impl Fn(&End) -> Words) -> Vec<Value> {
+    let [host, server] = ends(number);
+    let server = End { port, ..server };
+    let frames = stream(host, server, &words(&server));
+    let found = findings_of(&[frames]);
+    found.into_values().flatten().collect()
+}
+
+fn tools(findings: &[Value]) -> Vec<&str> {
+    findings
+        .iter()
+        .map(|finding| finding["tool"].as_str().unwrap())
+        .collect()
+}
+
+/// NetSupport's poll as its gateway gets it: the gateway's own address stands in the request (ET Open, corelight/zeek-netsupport-detector).
+fn poll(asked: &str) -> Words {
+    let head = format!(
+        "POST http://{asked}/fakeurl.htm HTTP/1.1\r\nUser-Agent: NetSupport Manager/1.3\r\nContent-Length: 0\r\nHost: {asked}\r\n\r\n"
+    );
+    let answer =
+        "HTTP/1.1 200 OK\r\nServer: NetSupport Gateway/1.6 (Windows NT)\r\nContent-Length: 0\r\n\r\n";
+    vec![
+        (Side::Client, head.into_bytes()),
+        (Side::Server, answer.as_bytes().to_vec()),
+    ]
+}
+
+#[test]
+fn a_server_that_is_asked_for_its_own_whole_address_is_no_proxy() {
+    for port in ["", ":443"] {
+        let own = found(71_000, 443, |server| poll(&format!("{}{port}", server.ip)));
+        assert_eq!(tools(&own), ["netsupport-manager"], "{own:#?}");
+    }
+    let other = found(71_001, 443, |_| poll("192.0.2.1"));
+    assert_eq!(tools(&other), ["http-proxy", "netsupport-manager"], "{other:#?}");
+}
+
+/// What is made of a connection over TLS to this name, whose words after the hello come at these seconds.
+fn over_tls(number: u32, name: &str, words: &[(f64, Side, usize)]) -> Run {
+    let [host, server] = ends(number);
+    let server = End { port: 443, ..server };
+    let hello = tls::client_hello(Some(name.as_bytes()), None);
+    let flight = tls::server_flight(&tls::certificate(&format!("CN={name}"), "CN=authority.example"));
+    let mut said = vec![(Side::Client, hello), (Side::Server, flight)];
+    let mut times = vec![0.0; 3];
+    for (_, bytes) in &said {
+        times.resize(times.len() + bytes.len().div_ceil(1_400), 0.1);
+    }
+    for (place, (at, side, length)) in (0..).zip(words) {
+        let mut record = vec![0x17, 3, 3];
+        record.extend(u16::try_from(*length).unwrap().to_be_bytes());
+        record.extend(chance(place, *length));
+        times.resize(times.len() + record.len().div_ceil(1_400), *at);
+        said.push((*side, record));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("capture.pcap");
+    let mut out = PcapWriter::new(BufWriter::new(File::create(&path).unwrap()), LinkType(1), false).unwrap();
+    let frames = stream(host, server, &said);
+    assert_eq!(frames.len(), times.len());
+    for (place, (frame, at)) in (0_i64..).zip(frames.iter().zip(times)) {
+        #[expect(clippy::cast_possible_truncation, reason = "milliseconds of an hour")]
+        let at = Timestamp(1_750_000_000 * SECOND + (at * 1e9) as i64 + place * 1_000);
+        out.frame(at, frame, u32::try_from(frame.len()).unwrap()).unwrap();
+    }
+    drop(out);
+    let run = every_record_of(&path);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    run
+}
+
+/// The one finding of a run.
+fn only(run: &Run) -> Value {
+    let findings = run.of("finding");
+    let [finding] = findings.as_slice() else {
+        panic!("{findings:#?}");
+    };
+    finding.clone()
+}
+
+/// Half an hour of a heartbeat every 15 seconds.
+fn heartbeats() -> Vec<(f64, Side, usize)> {
+    (1..120)
+        .flat_map(|beat| {
+            let at = f64::from(beat) * 15.0;
+            [(at, Side::Client, 46), (at + 0.05, Side::Server, 44)]
+        })
+        .collect()
+}
+
+fn sorted(mut words: Vec<(f64, Side, usize)>) -> Vec<(f64, Side, usize)> {
+    words.sort_by(|(one, ..), (other, ..)| one.total_cmp(other));
+    words
+}
+
+#[test]
+fn an_agent_that_sends_its_log_and_fetches_its_next_version_holds_no_session() {
+    let mut words = heartbeats();
+    let log = (0..40).map(|piece| (302.0 + f64::from(piece) * 0.1, Side::Client, 10_000));
+    let version = (0..900).map(|piece| (902.0 + f64::from(piece) * 0.02, Side::Server, 16_000));
+    words.extend(log);
+    words.extend(version);
+    let finding = only(&over_tls(
+        71_010,
+        "relay-0a1b2c3d.net.anydesk.com",
+        &sorted(words),
+    ));
+    assert_eq!(finding["tool"], "anydesk");
+    assert_eq!(finding["role"], "agent", "{finding}");
+    let summary = finding["summary"].as_str().unwrap();
+    assert!(summary.contains("no session was seen"), "{summary}");
+    for interval in finding["intervals"].as_array().unwrap() {
+        assert!(
+            !["viewed", "driven"].contains(&interval[2].as_str().unwrap()),
+            "{finding}"
+        );
+    }
+}
+
+#[test]
+fn a_screen_that_is_looked_at_for_longer_is_a_session() {
+    let mut words = heartbeats();
+    words.extend((0..600).map(|piece| (302.0 + f64::from(piece) * 0.1, Side::Client, 2_000)));
+    let finding = only(&over_tls(
+        71_011,
+        "relay-0a1b2c3d.net.anydesk.com",
+        &sorted(words),
+    ));
+    assert_eq!(finding["activity"], "viewed", "{finding}");
+    assert_ne!(finding["role"], "agent");
+}
+
+#[test]
+fn who_opens_the_page_of_a_kvms_cloud_is_no_kvm() {
+    let page = (0..20).map(|piece| (1.0 + f64::from(piece), Side::Server, 12_000));
+    let finding = only(&over_tls(71_012, "app.jetkvm.com", &page.collect::<Vec<_>>()));
+    assert_eq!(finding["tool"], "jetkvm");
+    // Any other role than this one would put an IP KVM on the network (profile/kvms.rs).
+    assert_eq!(finding["role"], "controller", "{finding}");
+    assert_eq!(finding["activity"], "idle", "a page is no screen: {finding}");
+}
+
+#[test]
+fn who_reads_about_chrome_remote_desktop_gives_a_lead_at_most() {
+    let page = (0..20).map(|piece| (1.0 + f64::from(piece), Side::Server, 12_000));
+    let finding = only(&over_tls(
+        71_013,
+        "remotedesktop.google.com",
+        &page.collect::<Vec<_>>(),
+    ));
+    assert_eq!(finding["confidence"], "low", "{finding}");
+    assert_eq!(finding["role"], "unknown", "{finding}");
+    assert_eq!(finding["activity"], "idle", "{finding}");
+}
+
+#[test]
+fn a_rendezvous_among_the_local_machines_is_a_server_and_who_registers_there_is_an_agent() {
+    let [host, _] = ends(71_020);
+    let [server, _] = ends(71_021);
+    let server = End {
+        port: 21_116,
+        ..server
+    };
+    // RegisterPeer: field 6 with an identifier and a serial number; its answer (rustdesk/hbb_common rendezvous.proto).
+    let register = [&[0x32, 0x0d, 0x0a, 9][..], b"123456789", &[0x10, 1]].concat();
+    let frames: Vec<Vec<u8>> = (0..8)
+        .flat_map(|_| {
+            [
+                datagram(host, server, &register),
+                datagram(server, host, &[0x3a, 0]),
+            ]
+        })
+        .collect();
+    let found = findings_of(&[frames]);
+    let role = |end: End| {
+        let own = &found[&end.ip.to_string()];
+        let [finding] = own.as_slice() else {
+            panic!("{own:#?}");
+        };
+        assert_eq!(finding["tool"], "rustdesk");
+        assert_eq!(finding["controller"], Value::Null);
+        finding["role"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(role(host), "agent");
+    assert_eq!(role(server), "server");
+}
