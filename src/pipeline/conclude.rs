@@ -180,6 +180,7 @@ pub fn conclude_with_grounds(
         .sort_by_cached_key(|finding| (finding.timestamp, finding.id));
     case.summary.vantage = is_placed.then_some(vantage);
     case.summary.remarks.extend(clusters.remarks);
+    case.summary.remarks.extend(observers.outsiders().remark());
     say_what_is_missing(&mut case, &concluded, &circumstances, &ending.received);
     let grounds = Grounds {
         profiles,
@@ -460,8 +461,17 @@ fn sight(
         kvm_minutes: concluded.drives.minutes(host.id),
         serves: concluded.served.get(&host.id).cloned(),
         starts: observers.starts().of(host.mac),
+        is_entered: is_entered(view, observers),
         unseen: concluded.unseen.get(&host.id).cloned().unwrap_or_default(),
     }
+}
+
+/// Whether a machine is one only because connections of it mattered: none of its addresses is ours, nor was taken for it from the start.
+fn is_entered(view: &HostView, observers: &Observers) -> bool {
+    let taken = observers.outsiders().common().filter(|common| common.is_taken);
+    let is_looked_for =
+        |ip: &Address| observers.locals().is_local(*ip) || taken.is_some_and(|common| common.address == *ip);
+    !view.ips.is_empty() && !view.ips.iter().any(is_looked_for)
 }
 
 /// What a declared place says of its network. An office or a client's site says nothing by itself: whose machines may stand there,

@@ -28,6 +28,9 @@ use crate::model::vantage::Vantage;
 use crate::model::watched::Stretches;
 use crate::settings::rules::ActivityRules;
 
+/// Why little is known of an address that is not local.
+const NOT_LOCAL: &str = "not looked for: not a local address (name it with -n)";
+
 /// Minutes of a day.
 const MINUTES_A_DAY: u32 = 24 * 60;
 
@@ -74,6 +77,8 @@ pub struct Sight {
     pub starts: Observable<Vec<Timestamp>>,
     /// What captures could not show of it.
     pub unseen: Unseen,
+    /// Whether it is known only because connections of it mattered: its address is not local, and nothing else was looked for.
+    pub is_entered: bool,
 }
 
 /// A public address of a machine.
@@ -258,17 +263,21 @@ fn profile(
             rules,
         );
     }
-    let activity = personal::judge(
-        &active,
-        &personal::Shown {
-            worked: &worked_minutes,
-            viewed: &viewed_minutes,
-            unseen: &sight.unseen,
-        },
-        &stretches,
-        sight.asset.as_ref().and_then(Asset::working_day),
-        rules,
-    );
+    let activity = if sight.is_entered {
+        personal::Personal::hidden(NOT_LOCAL)
+    } else {
+        personal::judge(
+            &active,
+            &personal::Shown {
+                worked: &worked_minutes,
+                viewed: &viewed_minutes,
+                unseen: &sight.unseen,
+            },
+            &stretches,
+            sight.asset.as_ref().and_then(Asset::working_day),
+            rules,
+        )
+    };
     let is_kvm = own.iter().find(|(finding, _)| kvms::shows_screens(finding));
     let near = kvms::near(sight, kvms);
     HostProfile {
@@ -325,6 +334,7 @@ fn sessions(controlled: Vec<RemoteSession>, unseen: &Unseen) -> Observable<Vec<R
 fn tenants(sight: &Sight) -> Observable<Vec<String>> {
     match (sight.tenants.is_empty(), sight.has_asked) {
         (false, _) => Observable::Observed(sight.tenants.clone()),
+        (true, _) if sight.is_entered => Observable::hidden(NOT_LOCAL),
         (true, true) => Observable::Absent,
         (true, false) => Observable::hidden("no names were asked for in the clear"),
     }
@@ -510,5 +520,38 @@ mod tests {
         assert!((minutes(5, 40) - 70.0).abs() < 1e-9);
         assert!((minutes(1_510, 1_520) - 60.0).abs() < 1e-9);
         assert!((minutes(5, 3_010) - 190.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn sessions_without_a_delay_are_not_denied() {
+        let finding = Finding {
+            role: Role::Controlled,
+            ..Finding::default()
+        };
+        let of = |own: &[(&Finding, Option<&SessionSight>)]| control_excess(own).reason().map(str::to_owned);
+        assert_eq!(
+            of(&[(&finding, None)]).as_deref(),
+            Some("of the sessions that were seen no delay could be measured")
+        );
+        assert_eq!(of(&[]).as_deref(), Some("no session of a remote tool was seen"));
+    }
+
+    #[test]
+    fn of_an_address_that_is_not_local_nothing_is_absent() {
+        let sight = Sight {
+            is_entered: true,
+            has_asked: true,
+            ..Sight::default()
+        };
+        let rules = &crate::settings::rules::Rules::shipped().activity;
+        let profiles = build(&[sight], &[], &[], &Watched::default(), rules);
+        let profile = &profiles[0];
+        for reason in [
+            profile.tenants.reason(),
+            profile.coverage.reason(),
+            profile.local_use.reason(),
+        ] {
+            assert_eq!(reason, Some(NOT_LOCAL));
+        }
     }
 }

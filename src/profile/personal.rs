@@ -21,6 +21,17 @@ pub(super) struct Personal {
     pub(super) local_use: Observable<LocalUse>,
 }
 
+impl Personal {
+    /// Nothing can be said, for this reason.
+    pub(super) fn hidden(reason: &str) -> Self {
+        Self {
+            minutes: Observable::hidden(reason),
+            coverage: Observable::hidden(reason),
+            local_use: Observable::hidden(reason),
+        }
+    }
+}
+
 /// Whether a minute is one of those, or so many minutes beside one.
 pub(super) fn is_near(minute: u32, sorted: &[u32], margin: u32) -> bool {
     let from = sorted.partition_point(|one| one.saturating_add(margin) < minute);
@@ -104,11 +115,7 @@ pub(super) fn judge(
     declared: Option<WorkingDay>,
     rules: &ActivityRules,
 ) -> Personal {
-    let hidden = |reason: &str| Personal {
-        minutes: Observable::hidden(reason),
-        coverage: Observable::hidden(reason),
-        local_use: Observable::hidden(reason),
-    };
+    let hidden = Personal::hidden;
     if active.calls == 0 {
         return hidden("no connection to a named site was seen");
     }
