@@ -106,10 +106,7 @@ fn nearly_a_third_of_lost_packets_allows_no_more_than_a_review_and_is_named() {
 
 #[test]
 fn packets_that_the_capturing_kernel_dropped_count_as_lost() {
-    assert_eq!(
-        analysed(&that_says_to_have_dropped(300)).0["verdict"],
-        whole()
-    );
+    assert_eq!(analysed(&that_says_to_have_dropped(300)).0["verdict"], whole());
     let (farm, _) = analysed(&that_says_to_have_dropped(20_000));
     assert_eq!(farm["verdict"], "review");
     let summary = farm["summary"].as_str().unwrap();
