@@ -42,6 +42,7 @@ pub mod tenants;
 pub mod thresholds;
 mod tunnel_use;
 pub mod unknown_interactive;
+mod unseen;
 mod watcher;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -68,6 +69,7 @@ use crate::model::sphere::CapturePoint;
 use crate::model::tenancy::Tenant;
 use crate::model::threads::Threads;
 use crate::model::time::Timestamp;
+use crate::model::unseen::Unseen;
 use crate::model::watched::Stretches;
 use crate::settings::limits::Limits;
 use crate::settings::policy::{Heuristics, Policy};
@@ -283,6 +285,7 @@ pub fn place_record(place: &Place) -> PlaceRecord {
 static DETECTORS: &[Detector] = &[
     Detector::Watching(tunnel_use::watch),
     Detector::Watching(unknown_interactive::watch),
+    Detector::Watching(unseen::watch),
     Detector::Watching(dns_tunnel::watch),
     Detector::Concluding(&device::Device),
     Detector::Watching(media::watch),
@@ -346,6 +349,8 @@ pub struct Concluded {
     pub router_vpns: BTreeMap<ContentId, RouterVpn>,
     /// Which IP KVM drives which host.
     pub drives: Drives,
+    /// What could not be seen of hosts, of those of which something could not.
+    pub unseen: BTreeMap<ContentId, Unseen>,
     /// What hosts offered to others, of those that offered anything.
     pub served: BTreeMap<ContentId, Served>,
     /// What was beyond a bound, by cause.

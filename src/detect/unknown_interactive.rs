@@ -37,7 +37,7 @@ const MOST: usize = 1_024;
 const MOST_FLOW_IDS: usize = 32;
 
 /// What is judgement here.
-fn own() -> &'static UnknownInteractive {
+pub(super) fn own() -> &'static UnknownInteractive {
     &THRESHOLDS.unknown_interactive
 }
 
@@ -55,6 +55,18 @@ pub struct Shape {
     pub span: u32,
     /// Median of packets of input in a window of a hand.
     pub packets: u32,
+}
+
+impl Shape {
+    /// Whether a hand moved in a window of such a connection.
+    pub(super) fn has_input(&self, window: &Window) -> bool {
+        window.inward.packets.saturating_mul(own().rest) > self.packets
+    }
+
+    /// Whether the form alone makes remote control probable, of a connection that the host opened or did not.
+    pub(super) fn is_enough(self, is_opened_by_host: bool) -> bool {
+        is_opened_by_host && self.hand >= own().enough_hand && self.span >= own().enough_span
+    }
 }
 
 /// A connection that has the shape.
@@ -262,8 +274,7 @@ fn finding(host: &HostView, peer: Address, list: &[Candidate], knowledge: &Knowl
     let judged = activity_state::judge(&windows, UNKNOWN_INTERACTIVE, Some(Role::Controlled))
         .within(first.start, last);
     let shape = longest.shape;
-    let is_enough =
-        longest.is_opened_by_host && shape.hand >= own().enough_hand && shape.span >= own().enough_span;
+    let is_enough = shape.is_enough(longest.is_opened_by_host);
     let weights = &knowledge.rules.findings.unknown;
     let (confidence, score) = if is_enough {
         (Confidence::Medium, Decibans(weights.long))

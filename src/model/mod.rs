@@ -41,6 +41,7 @@ pub mod tenancy;
 pub mod threads;
 pub mod time;
 pub mod tunnel_end;
+pub mod unseen;
 pub mod vantage;
 pub mod watched;
 pub mod week;

@@ -245,6 +245,12 @@ impl Locals {
         self.add(space, address, mac)
     }
 
+    /// Whether addresses were entered that are in no local network.
+    #[must_use]
+    pub const fn has_others(&self) -> bool {
+        self.has_others
+    }
+
     /// Enters an address although it is in no local range: one end of a conversation that has no local end.
     pub fn enter(&mut self, space: AddressSpace, address: Address, at: Timestamp) -> Option<LocalIndex> {
         if space.is_strangers() {

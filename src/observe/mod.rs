@@ -13,6 +13,7 @@ pub mod identity;
 pub mod learn;
 pub mod locals;
 pub mod names;
+pub mod outsiders;
 mod owners;
 pub mod presence;
 pub mod starts;
@@ -23,6 +24,7 @@ use std::net::IpAddr;
 use identity::{Host, Identity};
 use locals::{LocalAddress, Locals};
 use names::Names;
+use outsiders::Outsiders;
 use presence::Presence;
 use starts::Starts;
 use streams::Streams;
@@ -47,6 +49,7 @@ pub struct Observers {
     presence: Presence,
     starts: Starts,
     streams: Streams,
+    outsiders: Outsiders,
 }
 
 const SNI: FieldId = FieldId::of("tls.sni");
@@ -67,6 +70,7 @@ impl Observers {
             presence: Presence::new(limits.calls),
             starts: Starts::new(limits.hosts),
             streams: Streams::default(),
+            outsiders: Outsiders::new(local.is_empty()),
         }
     }
 
@@ -127,6 +131,9 @@ impl Observers {
         let server = self
             .locals
             .place(flow.space, flow.server.address, server_mac, flow.start);
+        if !self.outsiders.has_taken() {
+            self.count_outsiders(flow, [client, server]);
+        }
         for (index, (local, mac)) in [client, server].into_iter().zip(flow.macs).enumerate() {
             let sent = index == 0 || flow.packets.get(index).is_some_and(|packets| *packets > 0);
             let address = if index == 0 {
@@ -172,6 +179,25 @@ impl Observers {
             locals: [client, server],
             server_name,
         }
+    }
+
+    /// Counts whether a conversation has an end that is ours by its range; whoever was entered because he mattered is no such end.
+    fn count_outsiders(&mut self, flow: &FlowRecord, placed: [Option<LocalIndex>; 2]) {
+        let is_ours = placed.iter().any(Option::is_some)
+            && (!self.locals.has_others()
+                || self.locals.is_local(flow.client.address)
+                || self.locals.is_local(flow.server.address));
+        if is_ours {
+            self.outsiders.ours();
+        } else if let Some((space, address)) = self.outsiders.add(flow) {
+            self.locals.enter(space, address, flow.start);
+        }
+    }
+
+    /// Conversations neither end of which is ours.
+    #[must_use]
+    pub const fn outsiders(&self) -> &Outsiders {
+        &self.outsiders
     }
 
     /// A frame from a link address carried a packet from an address; noted once as long as both stay the same.

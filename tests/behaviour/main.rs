@@ -92,6 +92,8 @@ mod survey;
 #[cfg(test)]
 mod unknown;
 #[cfg(test)]
+mod unseen;
+#[cfg(test)]
 mod vocabulary;
 #[cfg(test)]
 mod watched;

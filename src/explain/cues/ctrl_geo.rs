@@ -4,7 +4,7 @@ use crate::explain::subject::{Subject, control_findings, identifiers};
 use crate::model::observable::Observable;
 use crate::model::profile::{ControllerPlaceKind, HostProfile};
 
-use super::{Cue, Reading};
+use super::{Cue, Reading, without_sessions};
 
 pub(super) const CUE: Cue = Cue {
     id: "ctrl_geo",
@@ -25,7 +25,7 @@ fn value(subject: &Subject<'_>) -> Reading {
         .filter(|one| one.sessions_at_it().next().is_some())
         .collect();
     if controlled.is_empty() {
-        return Reading::inapplicable("no session of a remote tool was seen");
+        return without_sessions(subject);
     }
     // The level that most machines show; of equals the one that says least, which is the order of `levels`.
     let mut best: Option<(&'static str, Vec<&HostProfile>)> = None;

@@ -93,11 +93,11 @@ fn value(subject: &Subject<'_>) -> Reading {
     match machines.iter().find_map(|one| one.router_vpn.reason()) {
         None => Reading::absent(
             "none",
-            "no VPN but the employer's is in use on most machines, and they go out through lines of their own",
+            "no VPN service known by name is in use on most machines, and they go out through lines of their own",
         ),
         Some(reason) => Reading::absent(
             NOT_ON_MACHINES,
-            "no VPN but the employer's is in use on most machines themselves",
+            "no VPN service known by name is in use on most machines themselves",
         )
         .leaving_open(format!("a VPN on their router: {reason}")),
     }

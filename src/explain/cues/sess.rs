@@ -7,7 +7,7 @@ use crate::model::profile::{Asset, HostProfile};
 use crate::model::time::{SECOND, Timestamp};
 use crate::settings::rules::Rules;
 
-use super::{Cue, Reading, is_under};
+use super::{Cue, Reading, is_under, without_sessions};
 
 pub(super) const CUE: Cue = Cue {
     id: "sess",
@@ -37,7 +37,7 @@ fn value(subject: &Subject<'_>) -> Reading {
         median(all.iter().map(|one| one.per_day).collect()),
         median(all.iter().map(|one| one.watched).collect()),
     ) else {
-        return Reading::inapplicable("no session of a remote tool was seen");
+        return without_sessions(subject);
     };
     let days = all.iter().filter(|one| one.has_day).count();
     let level = if per_day >= f64::from(rules.session_long_minutes_per_day) {
