@@ -229,7 +229,9 @@ mod tests {
             ["bravo@okta.com"]
         );
         // No host makes the rest wait with names of its own making.
-        let many: Vec<String> = (0..200).map(|place| format!("firm{place:03}x.okta.com")).collect();
+        let many: Vec<String> = (0..200)
+            .map(|place| format!("firm{place:03}x.okta.com"))
+            .collect();
         let mut uses: Vec<(&str, i64, usize)> = many.iter().map(|name| (name.as_str(), 1, 6)).collect();
         uses.push(("bravo.okta.com", 1, 7));
         let mut tenants = Tenants::new(1_000);
@@ -239,7 +241,10 @@ mod tests {
             }
         }
         let kept = tenants.of(&[LocalIndex(1)]);
-        assert_eq!((kept.len(), kept[0].name.as_str()), (MOST_NAMES, "bravo@okta.com"));
+        assert_eq!(
+            (kept.len(), kept[0].name.as_str()),
+            (MOST_NAMES, "bravo@okta.com")
+        );
         // At several services on one day.
         assert_eq!(
             found(&[("bravo.okta.com", 1, 2), ("bravo.slack.com", 1, 4)]),

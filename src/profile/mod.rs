@@ -18,8 +18,8 @@ use crate::model::finding::{Activity, Confidence, Finding, FindingKind, Role, UN
 use crate::model::identity::ContentId;
 use crate::model::observable::Observable;
 use crate::model::profile::{
-    Asset, ControllerSeen, Egress, Gateway, HostProfile, InstalledTool, Instance,
-    InstanceKind, KvmEvidence, Minutes, PersonalMinutes, RemoteSession,
+    Asset, ControllerSeen, Egress, Gateway, HostProfile, InstalledTool, Instance, InstanceKind, KvmEvidence,
+    Minutes, PersonalMinutes, RemoteSession,
 };
 use crate::model::tenancy::Tenant;
 use crate::model::time::{SECOND, Timestamp};

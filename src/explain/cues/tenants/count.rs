@@ -13,9 +13,6 @@ use crate::model::tenancy::{Organisation, Relation};
 /// Most organisations that are compared with each other: beyond them it no longer matters how many there are.
 const MOST_COMPARED: usize = 64;
 
-/// Most organisations that are compared with each other: beyond them it no longer matters how many there are.
-const MOST_COMPARED: usize = 64;
-
 /// Organisations behind names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Count {
@@ -46,13 +43,6 @@ impl Count {
     }
 
     fn of_sets(sets: Vec<Set<'_>>) -> Self {
-        if sets.len() > MOST_COMPARED {
-            return Self {
-                least: sets.len(),
-                most: sets.len(),
-                names: sets.iter().map(written).collect(),
-            };
-        }
         if sets.len() > MOST_COMPARED {
             return Self {
                 least: sets.len(),
