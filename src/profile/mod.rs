@@ -12,10 +12,9 @@ mod vpn;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::minutes::minutes;
-
 use crate::model::finding::{Activity, Confidence, Finding, FindingKind, Role, UNKNOWN_INTERACTIVE};
 use crate::model::identity::ContentId;
+use crate::model::minutes::minutes;
 use crate::model::observable::Observable;
 use crate::model::profile::{
     Asset, ControllerSeen, Egress, Gateway, HostProfile, InstalledTool, Instance, InstanceKind, KvmEvidence,
@@ -398,6 +397,7 @@ fn main_role(own: &[(&Finding, Option<&SessionSight>)]) -> Role {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::watched::Stretches;
 
     #[test]
     fn a_machine_was_watched_by_the_captures_that_know_it_and_by_those_between() {

@@ -85,7 +85,9 @@ fn by_name<'a>(all: &[&'a Organisation<'a>]) -> Vec<Set<'a>> {
     let mut known: BTreeSet<[Vec<&str>; 2]> = BTreeSet::new();
     for one in all {
         let mut names = [one.names.clone(), one.beside.clone()];
-        names.iter_mut().for_each(|names| names.sort_unstable());
+        for list in &mut names {
+            list.sort_unstable();
+        }
         if !known.insert(names) {
             continue;
         }
