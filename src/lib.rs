@@ -120,6 +120,10 @@
 //!   and redundant routers share one link address.
 //! * What a machine offers to others is remembered (`detect::services`), because servers are administered and not worked at: of them, by that or
 //!   by their names, nothing above a review is said ([`explain::verdict`]), whatever else fits.
+//! * Minutes inside of a machine's tunnels are neither activity nor its absence ([`model::unseen`]), and a machine with a connection that was joined in its
+//!   middle and shows more than it gets has sessions that are not observable: what could not be seen is not absent.
+//! * Without `-n`, the address that takes part in nearly all conversations of a capture without local addresses is taken for local
+//!   ([`observe::outsiders`]): a line outside its router has no other.
 //! * The default database of places is unpacked by the build script: decompressing it at every start cost more than
 //!   the analysis of most captures.
 

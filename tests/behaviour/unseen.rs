@@ -423,6 +423,12 @@ fn without_any_local_address_nothing_was_looked_for() {
             .contains("no packet had a local address, so little was looked for; 203.0.113.7 takes part in"),
         "{summary}"
     );
+    assert!(
+        summary["little"]
+            .as_str()
+            .unwrap()
+            .contains("no packet had a local address")
+    );
     let hosts = run.of("host");
     for host in hosts {
         for cue in ["tenants", "cover", "local"] {
