@@ -39,6 +39,7 @@ pub mod sessions;
 mod shape_against;
 mod ssh_tunnel;
 pub mod tenants;
+pub mod thresholds;
 mod tunnel_use;
 pub mod unknown_interactive;
 mod unseen;
@@ -65,6 +66,7 @@ use crate::model::profile::{Asset, Served};
 use crate::model::reverse_name::{ReverseName, ReverseNames};
 use crate::model::router::Router;
 use crate::model::sphere::CapturePoint;
+use crate::model::tenancy::Tenant;
 use crate::model::threads::Threads;
 use crate::model::time::Timestamp;
 use crate::model::unseen::Unseen;
@@ -340,7 +342,7 @@ pub struct Concluded {
     /// The sessions behind findings, for profiles; `finding` is an index into `findings`.
     pub sessions: Vec<Session>,
     /// Organisations by host, of those hosts that have any.
-    pub tenants: BTreeMap<ContentId, Vec<String>>,
+    pub tenants: BTreeMap<ContentId, Vec<Tenant>>,
     /// How many devices stand behind the addresses of hosts, of those that stand for several.
     pub devices: BTreeMap<ContentId, DevicesBehind>,
     /// The VPN of the router in front of hosts, of those that have one there.

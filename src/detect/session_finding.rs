@@ -156,7 +156,7 @@ fn judged(
             judged.role = Role::Server;
             return judged;
         }
-        judged = glance::without(judged);
+        judged = glance::without(judged, &group.windows);
     }
     if is_half {
         return judged;
@@ -178,7 +178,10 @@ fn judged(
     if judged.role == Role::Unknown
         && let Some(role) = group.says.role()
     {
-        judged = glance::without(activity_state::judge(&group.windows, &tool.id, Some(role)));
+        judged = glance::without(
+            activity_state::judge(&group.windows, &tool.id, Some(role)),
+            &group.windows,
+        );
     }
     judged
 }

@@ -201,6 +201,19 @@ pub fn session_findings(hosts: &[&HostProfile]) -> Vec<ContentId> {
     findings
 }
 
+/// The findings of all sessions through which somebody was at these machines, IP KVMs' among them.
+#[must_use]
+pub fn control_findings(hosts: &[&HostProfile]) -> Vec<ContentId> {
+    let mut findings: Vec<ContentId> = hosts
+        .iter()
+        .flat_map(|profile| profile.sessions_at_it())
+        .map(|session| session.finding)
+        .collect();
+    findings.sort_unstable();
+    findings.dedup();
+    findings
+}
+
 /// " (median of 4 machines)"; nothing of one, whose value it is.
 #[must_use]
 pub fn median_of(machines: usize) -> String {

@@ -37,6 +37,7 @@ pub mod sphere;
 pub mod ssh_channels;
 pub mod summary;
 pub mod tally;
+pub mod tenancy;
 pub mod threads;
 pub mod time;
 pub mod tunnel_end;

@@ -99,7 +99,7 @@ pub fn conclude_with_grounds(
 ) -> (Case, Grounds) {
     let hosts = observers.hosts(losses);
     let threads = ending.threads;
-    let stretches = Stretches::of(ending.spans.clone());
+    let stretches = Stretches::of(ending.spans.clone()).judged_by(ending.weights.rules.working_day);
     let elsewhere: Arc<[String]> = ending.weights.rules.remote_sites.as_slice().into();
     let views: Vec<HostView> = threads.map(hosts.iter().collect(), |host| {
         placed_in_time(view(host, observers, ending), &stretches, &elsewhere)
@@ -133,7 +133,7 @@ pub fn conclude_with_grounds(
         vantage: vantage.name,
     };
     let activity = &ending.weights.rules.activity;
-    let profiles = profile::build(&sights, &concluded.findings, &sessions, &watched, activity);
+    let profiles = profile::build(&sights, &concluded.findings, sessions, &watched, activity);
     let clusters = cluster::cluster(&profiles, others, &ending.weights.pairs);
     let circumstances = circumstances(observers, &vantage, ending);
     let explained = explain::explain(

@@ -72,7 +72,7 @@ impl<'a> Explainer<'a> {
         let profiles = profile::build(
             std::slice::from_ref(sight),
             &[],
-            &[],
+            Vec::new(),
             self.watched,
             &self.weights.rules.activity,
         );
@@ -121,7 +121,7 @@ mod tests {
             let profiles = profile::build(
                 std::slice::from_ref(&one),
                 &[],
-                &[],
+                Vec::new(),
                 &watched,
                 &weights.rules.activity,
             );

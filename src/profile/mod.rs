@@ -6,6 +6,7 @@
 mod delays;
 mod kvms;
 mod personal;
+mod stepping_stones;
 mod unattended;
 mod vpn;
 
@@ -23,11 +24,14 @@ use crate::model::profile::{
     InstanceKind, KvmEvidence, KvmSeen, Minutes, NetworkKind, PersonalMinutes, RemoteSession, Served,
 };
 use crate::model::router::Router;
+use crate::model::tenancy::Tenant;
 use crate::model::time::{SECOND, Timestamp};
 use crate::model::unseen::Unseen;
 use crate::model::vantage::Vantage;
 use crate::model::watched::Stretches;
 use crate::settings::rules::ActivityRules;
+
+pub use stepping_stones::Through;
 
 /// Why little is known of an address that is not local.
 const NOT_LOCAL: &str = "not looked for: not a local address (name it with -n)";
@@ -59,7 +63,7 @@ pub struct Sight {
     /// The VPN of the router in front of it, where one was found.
     pub router_vpn: Option<RouterVpnSight>,
     /// Organisations whose services it uses, the most used first.
-    pub tenants: Vec<String>,
+    pub tenants: Vec<Tenant>,
     /// Whether it asked any resolver in the clear: without that, absence of tenants says nothing.
     pub has_asked: bool,
     /// When somebody was active on it.
@@ -135,6 +139,8 @@ pub struct SessionSight {
     pub control_excess_ms: Option<Result<f64, &'static str>>,
     /// Median round trip to the peer or relay in milliseconds.
     pub transport_ms: Option<f64>,
+    /// The way over other machines by which the controller came; found when profiles are built.
+    pub through: Option<Through>,
 }
 
 /// When captures ran and whether an inventory was given.
@@ -153,10 +159,11 @@ pub struct Watched {
 pub fn build(
     sights: &[Sight],
     findings: &[Finding],
-    sessions: &[SessionSight],
+    mut sessions: Vec<SessionSight>,
     watched: &Watched,
     rules: &ActivityRules,
 ) -> Vec<HostProfile> {
+    stepping_stones::hand_on(sights, findings, &mut sessions);
     let by_finding: BTreeMap<usize, &SessionSight> = sessions
         .iter()
         .map(|session| (session.finding, session))
@@ -169,11 +176,14 @@ pub fn build(
             .push((finding, by_finding.get(&index).copied()));
     }
     let kvms = kvms::by_router(sights, findings);
+    let through_kvms = kvms::sessions(findings, &by_finding);
     sights
         .iter()
         .map(|sight| {
             let own = by_host.get(&sight.host).map(Vec::as_slice).unwrap_or_default();
-            profile(sight, own, &kvms, watched, rules)
+            let mut profile = profile(sight, own, &kvms, watched, rules);
+            profile.kvm_sessions = kvms::of(&profile.kvm, &through_kvms);
+            profile
         })
         .collect()
 }
@@ -308,8 +318,10 @@ fn profile(
             drives_this: kvms::driving(sight, &near),
             on_gateway: near,
         },
+        // Filled in when those of all machines are known.
+        kvm_sessions: Vec::new(),
         serves: sight.serves.clone(),
-        vpn: vpn::at(sight, vpn::judge(own)),
+        vpn: vpn::at(sight, vpn::judge(own, rules)),
         router_vpn: vpn::on_router(sight, watched.vantage),
         days: days.into_iter().collect(),
         boots: sight.starts.clone(),
@@ -334,7 +346,7 @@ fn sessions(controlled: Vec<RemoteSession>, sight: &Sight) -> Observable<Vec<Rem
 }
 
 /// Organisations that the host's names show.
-fn tenants(sight: &Sight) -> Observable<Vec<String>> {
+fn tenants(sight: &Sight) -> Observable<Vec<Tenant>> {
     match (sight.tenants.is_empty(), sight.has_asked) {
         (false, _) => Observable::Observed(sight.tenants.clone()),
         (true, _) if sight.is_entered => Observable::hidden(NOT_LOCAL),
@@ -405,16 +417,23 @@ fn egress(sight: &Sight) -> Observable<Vec<Egress>> {
 }
 
 fn remote_session(finding: &Finding, session: Option<&SessionSight>) -> RemoteSession {
-    let controllers = finding
-        .controller
-        .iter()
-        .map(|controller| ControllerSeen {
+    let place = || session.map_or_else(Observable::default, |session| session.controller_place.clone());
+    let through = session.and_then(|session| session.through.as_ref());
+    let controllers = match (through, finding.controller.as_deref()) {
+        (Some(through), _) => vec![ControllerSeen {
+            id: through.controller.unwrap_or(through.stone).to_string(),
+            address: through.controller,
+            how: format!("through {}", through.stone),
+            place: place(),
+        }],
+        (None, Some(controller)) => vec![ControllerSeen {
             id: controller.address.to_string(),
             address: Some(controller.address),
             how: controller.how.clone(),
-            place: session.map_or_else(Observable::default, |session| session.controller_place.clone()),
-        })
-        .collect();
+            place: place(),
+        }],
+        (None, None) => Vec::new(),
+    };
     let instance = session.and_then(|session| session.instance.clone());
     RemoteSession {
         tool: finding.tool.clone(),
@@ -477,7 +496,7 @@ mod tests {
                 seen: (at(first), at(last)),
                 ..Sight::default()
             };
-            build(&[sight], &[], &[], &watched, rules)[0].watched_minutes()
+            build(&[sight], &[], Vec::new(), &watched, rules)[0].watched_minutes()
         };
         assert!((minutes(5, 40) - 70.0).abs() < 1e-9);
         assert!((minutes(1_510, 1_520) - 60.0).abs() < 1e-9);
@@ -492,7 +511,7 @@ mod tests {
             ..Sight::default()
         };
         let rules = &crate::settings::rules::Rules::shipped().activity;
-        let profiles = build(&[sight], &[], &[], &Watched::default(), rules);
+        let profiles = build(&[sight], &[], Vec::new(), &Watched::default(), rules);
         let profile = &profiles[0];
         for reason in [
             profile.sessions.reason(),

@@ -9,10 +9,6 @@ use crate::model::unseen::Unseen;
 use crate::model::watched::{Stretches, WorkingDay};
 use crate::settings::rules::ActivityRules;
 
-/// Minutes for which who gave input still looks on while the screen is sent: a page is read before the next is called. As much as ends
-/// no session.
-const READING: u32 = 10;
-
 /// What activity says.
 #[derive(Clone, Debug)]
 pub(super) struct Personal {
@@ -67,7 +63,7 @@ impl Split {
         let mut split = Self::default();
         for minute in minutes {
             let is_shown = is_near(*minute, shown.viewed, rules.margin_minutes);
-            let is_read = is_shown && is_near(*minute, shown.worked, READING);
+            let is_read = is_shown && is_near(*minute, shown.worked, rules.reading_minutes);
             let count = if is_read || is_near(*minute, shown.worked, rules.margin_minutes) {
                 &mut split.inside
             } else if is_shown {
@@ -287,8 +283,10 @@ mod tests {
                 Timestamp::from_parts(midnight + to * 60, 0),
             )
         };
-        let cut = Stretches::of((0..5).map(|number| span(number, 780, 870)).collect());
-        let whole = Stretches::of((0..5).map(|number| span(number, 540, 1_020)).collect());
+        let cut = Stretches::of((0..5).map(|number| span(number, 780, 870)).collect())
+            .judged_by(Rules::shipped().working_day);
+        let whole = Stretches::of((0..5).map(|number| span(number, 540, 1_020)).collect())
+            .judged_by(Rules::shipped().working_day);
         let shown = Shown {
             worked: &minutes,
             viewed: &minutes,
@@ -303,7 +301,7 @@ mod tests {
         // Eight hours, but not those that are declared.
         let night = WorkingDay {
             noon_utc: 1.0,
-            hours: 8.0,
+            hours: Some(8.0),
         };
         assert_eq!(days(&whole, Some(night)), Some(0));
     }

@@ -66,6 +66,8 @@ mod loss;
 #[cfg(test)]
 mod oracle;
 #[cfg(test)]
+mod organisations;
+#[cfg(test)]
 mod program;
 #[cfg(test)]
 mod published;

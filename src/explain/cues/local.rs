@@ -5,7 +5,7 @@ use crate::model::observable::Observable;
 use crate::model::profile::{HostProfile, LocalUse};
 use crate::model::quantity::counted;
 
-use super::{Cue, Reading, uncontrolled};
+use super::{Cue, Reading, is_over, uncontrolled};
 
 pub(super) const CUE: Cue = Cue {
     id: "local",
@@ -49,7 +49,7 @@ fn value(subject: &Subject<'_>) -> Reading {
             str::to_owned,
         ));
     }
-    let is_most = |hosts: &[&HostProfile]| hosts.len().saturating_mul(2) > known;
+    let is_most = |hosts: &[&HostProfile]| is_over(subject.rules.most_share, hosts.len(), known);
     if is_most(&absent) {
         let what = format!(
             "no trace of anybody at {} outside remote sessions",

@@ -141,6 +141,12 @@ fn is_over(share: f64, some: usize, all: usize) -> bool {
     number(some) > share * number(all)
 }
 
+/// Whether so many are less than a share of all.
+fn is_under(share: f64, some: usize, all: usize) -> bool {
+    let number = |count: usize| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
+    number(some) < share * number(all)
+}
+
 /// A cue under its name.
 #[derive(Clone, Copy, Debug)]
 pub struct Cue {

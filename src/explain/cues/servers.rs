@@ -43,7 +43,7 @@ fn value(subject: &Subject<'_>) -> Reading {
         .flat_map(|served| served.services.iter().copied())
         .collect();
     let services: Vec<&str> = services.into_iter().collect();
-    let level = if is_over(rules.most, serving.len(), controlled.len()) {
+    let level = if is_over(subject.rules.most_share, serving.len(), controlled.len()) {
         "most"
     } else {
         "some"
