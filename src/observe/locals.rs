@@ -156,7 +156,7 @@ pub struct Locals {
     /// Addresses that several link addresses carried or claimed.
     shared: Vec<Holders>,
     /// Whether addresses were entered that are in no local network.
-    has_others: bool,
+    pub(super) has_others: bool,
     entries: Vec<LocalAddress>,
     /// In the order of `entries`.
     tallies: Vec<Tally>,
@@ -243,12 +243,6 @@ impl Locals {
             return None;
         }
         self.add(space, address, mac)
-    }
-
-    /// Whether addresses were entered that are in no local network.
-    #[must_use]
-    pub const fn has_others(&self) -> bool {
-        self.has_others
     }
 
     /// Enters an address although it is in no local range: one end of a conversation that has no local end.

@@ -184,7 +184,7 @@ impl Observers {
     /// Counts whether a conversation has an end that is ours by its range; whoever was entered because he mattered is no such end.
     fn count_outsiders(&mut self, flow: &FlowRecord, placed: [Option<LocalIndex>; 2]) {
         let is_ours = placed.iter().any(Option::is_some)
-            && (!self.locals.has_others()
+            && (!self.locals.has_others
                 || self.locals.is_local(flow.client.address)
                 || self.locals.is_local(flow.server.address));
         if is_ours {
