@@ -27,16 +27,34 @@ type Interval = (Timestamp, Timestamp, Activity);
 #[must_use]
 pub(super) fn without(mut judged: Judgement, windows: &Windows) -> Judgement {
     if judged.role != Role::Controller {
-        let is_of_reports = |interval: &Interval| is_of_reports(*interval, windows);
-        let reports: Vec<Timestamp> = judged
-            .intervals
-            .iter()
-            .filter(|interval| is_of_reports(interval))
-            .map(|(start, ..)| *start)
-            .collect();
+        let mut reports: Vec<Timestamp> = Vec::new();
+        for stretch in stretches(&judged) {
+            // Who drives sees what changes, in one burst after the last of his keys.
+            if stretch.iter().all(|(.., state)| *state == Activity::Viewed) {
+                let of_reports = stretch
+                    .iter()
+                    .filter(|interval| is_of_reports(**interval, windows));
+                reports.extend(of_reports.map(|(start, ..)| *start));
+            }
+        }
         judged = at_rest(judged, &reports);
     }
     without_glances(judged)
+}
+
+/// The intervals in which somebody looked or drove, in stretches with minutes of silence between them.
+fn stretches(judged: &Judgement) -> Vec<Vec<Interval>> {
+    let is_lively = |state: Activity| matches!(state, Activity::Viewed | Activity::Driven);
+    let lively: Vec<Interval> = judged
+        .intervals
+        .iter()
+        .filter(|(.., state)| is_lively(*state))
+        .copied()
+        .collect();
+    lively
+        .chunk_by(|(_, end, _), (start, ..)| start.since(*end) < APART)
+        .map(<[Interval]>::to_vec)
+        .collect()
 }
 
 /// Whether most of what went out in an interval of looking came in one burst in ten seconds.
@@ -88,15 +106,8 @@ fn without_glances(judged: Judgement) -> Judgement {
     if last.since(*first) < LOOK.saturating_add(APART) {
         return judged;
     }
-    let is_lively = |state: Activity| matches!(state, Activity::Viewed | Activity::Driven);
-    let lively: Vec<Interval> = judged
-        .intervals
-        .iter()
-        .filter(|(.., state)| is_lively(*state))
-        .copied()
-        .collect();
     let mut glances = Vec::new();
-    for stretch in lively.chunk_by(|(_, end, _), (start, ..)| start.since(*end) < APART) {
+    for stretch in stretches(&judged) {
         let span = match (stretch.first(), stretch.last()) {
             (Some((start, ..)), Some((_, end, _))) => end.since(*start),
             _ => continue,

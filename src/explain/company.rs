@@ -10,7 +10,8 @@ use std::collections::BTreeMap;
 use super::hypothesis::{Hypothesis, row};
 use super::weights::Weights;
 use super::{HostExplanation, wording};
-use crate::model::farm::{Farm, Verdict};
+use crate::model::farm::Farm;
+use crate::model::host::Verdict;
 use crate::model::identity::ContentId;
 
 /// Why members are rated no higher than a note, by member: of groups below a review with a benign explanation more likely than all
