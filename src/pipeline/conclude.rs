@@ -179,6 +179,7 @@ pub fn conclude_with_grounds(
     case.findings
         .sort_by_cached_key(|finding| (finding.timestamp, finding.id));
     case.summary.vantage = is_placed.then_some(vantage);
+    case.summary.remarks.extend(observers.remarks());
     case.summary.remarks.extend(clusters.remarks);
     case.summary.little.clone_from(&circumstances.little);
     case.summary.remarks.extend(little::remark(&ending.received));

@@ -95,3 +95,5 @@ mod vocabulary;
 mod watched;
 #[cfg(test)]
 mod weeks;
+#[cfg(test)]
+mod whose;
