@@ -118,8 +118,13 @@
 //!   leave them out, because they are longer than what they explain.
 //! * An address has holders in time, and a router is its link address and its network ([`observe`]): yesterday's holder did not do what today's does,
 //!   and redundant routers share one link address.
+//! * Of a level that only excludes some of a cue's levels the table's rows are added up ("none or router" of `dev_vpn`): a VPN on a router that
+//!   nothing could show is neither there nor absent ([`explain::cues`]).
 //! * What a machine offers to others is remembered (`detect::services`), because servers are administered and not worked at: of them, by that or
 //!   by their names, nothing above a review is said ([`explain::verdict`]), whatever else fits.
+//! * Whose a machine is is told from the days on which it uses each organisation ([`model::tenancy`]), where the design took the most used name:
+//!   a pool's machine has several in turn, an operator with three jobs has three at once, and a number that the names do not give is not
+//!   observable. Names that stand beside different customers join nothing, also where no table has them.
 //! * The default database of places is unpacked by the build script: decompressing it at every start cost more than
 //!   the analysis of most captures.
 

@@ -22,6 +22,7 @@ use farmhawk::model::profile::{
     ControllerSeen, Egress, Gateway, HostProfile, Instance, InstanceKind, RemoteSession,
 };
 use farmhawk::model::router::Router;
+use farmhawk::model::tenancy::Tenant;
 use farmhawk::model::time::{SECOND, Timestamp};
 use farmhawk::model::watched::Stretches;
 
@@ -151,7 +152,7 @@ fn record(place: usize, all: usize) -> HostProfile {
             source: None,
             is_default_database_only: false,
         }]),
-        tenants: Observable::Observed(vec![tenant]),
+        tenants: Observable::Observed(vec![Tenant::on(&tenant, &[DAY])]),
         role: if kind == 3 {
             Role::Unknown
         } else {

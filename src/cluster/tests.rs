@@ -8,6 +8,7 @@ use crate::model::finding::{Activity, Role};
 use crate::model::profile::{
     Asset, ControllerSeen, Egress, Gateway, Instance, InstanceKind, KvmSeen, RemoteSession, Shows,
 };
+use crate::model::tenancy::Tenant;
 use crate::model::time::{SECOND, Timestamp};
 use crate::model::watched::Stretches;
 
@@ -30,7 +31,7 @@ fn machine(number: u8, tenant: &str, controller: &str) -> HostProfile {
             router: Router::new(MacAddress([2, 0, 0, 0, 0, 1]), AddressSpace::default(), 0),
             days: (DAY..DAY + 5).collect(),
         }]),
-        tenants: Observable::Observed(vec![tenant.to_owned()]),
+        tenants: Observable::Observed(vec![Tenant::on(tenant, &[1])]),
         role: Role::Controlled,
         sessions: Observable::Observed(vec![RemoteSession {
             tool: "anydesk".to_owned(),

@@ -11,53 +11,15 @@ use std::collections::BTreeMap;
 
 use super::activity_thresholds::Thresholds;
 use super::file_transfer;
+use super::thresholds::{ActivityState, THRESHOLDS};
 use crate::model::finding::{Activity, Role};
 use crate::model::flow::{ActivityBin, BIN};
-use crate::model::time::{Nanoseconds, SECOND, Timestamp};
+use crate::model::time::{SECOND, Timestamp};
 
-/// Beyond this without input it is a transfer.
-const TRANSFER: u64 = 8 << 20;
-
-/// Somebody who moves the mouse over a still screen gets no answer: he drives if the screen answers him within so many
-/// windows before or after.
-const NEAR: u32 = 3;
-
-/// A screen that sends fewer packets than one a second and less than so many times what counts as quiet changes as a clock does.
-const CLOCK: (u32, u64) = (10, 2);
-
-/// How long setting up a connection may take: version, security, log-in, first picture.
-const OPENING: Nanoseconds = 5 * SECOND;
-
-/// Most requests that a viewer is believed to send for one update (noVNC sends two).
-const MOST_REQUESTS: u32 = 3;
-
-/// One of so many windows may show fewer requests than there are: an update's request may fall into the next window.
-const OUTLIERS: usize = 10;
-
-/// Small packets of screen in a window from which it is told how many of them a request stands for.
-const FEWEST_SMALL: u32 = 3;
-
-/// Messages are taken to be gathered if a packet holds one and a half on average, in halves.
-const GATHERED: u64 = 3;
-
-/// One of so many messages must go beyond the packets of screen: the size of a message is known to a sixth.
-const SURPLUS: u64 = 5;
-
-/// Octets of a packet of what a shell shows, on average, at most: echoes are shorter, and pictures of a screen longer.
-const SHELL: u64 = 160;
-
-/// Windows in which the far end of a connection must have been seen driving its opener, before he counts as controlled.
-const REVERSED_WINDOWS: usize = 3;
-
-/// Octets of screen for each input-sized packet, beyond which it is an upload with its receipts (SFTP acknowledges
-/// each write, of 32 KiB as clients make them; SSH's windows are adjusted more rarely still: RFC 4254, 5.2).
-const UPLOAD: u64 = 8 << 10;
-
-/// Windows of one state with less between them than this are one interval.
-const JOIN: Nanoseconds = 120 * SECOND;
-
-/// Ratio of the directions' bytes that tells who shows the screen.
-const RATIO: u64 = 4;
+/// What is judgement here.
+fn own() -> &'static ActivityState {
+    &THRESHOLDS.activity_state
+}
 
 /// One direction of a window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -107,7 +69,10 @@ pub type Windows = BTreeMap<u32, Window>;
 
 /// Adds the bins of one flow that began at `start`; `local_is_client` says which direction is out.
 pub fn add(windows: &mut Windows, bins: &[ActivityBin], start: Timestamp, local_is_client: bool) {
-    let opened = start.plus(OPENING).0.div_euclid(BIN);
+    let opened = start
+        .plus(own().opening_seconds.saturating_mul(SECOND))
+        .0
+        .div_euclid(BIN);
     for bin in bins {
         let [client, server] = [0, 1].map(|way: usize| Way {
             bytes: bin.bytes.get(way).copied().unwrap_or(0).into(),
@@ -157,17 +122,17 @@ impl<'a> Reading<'a> {
             .filter_map(|(_, input)| requests_of(input))
             .collect();
         requests.sort_unstable();
-        if let Some(fewest) = requests.get(requests.len() / OUTLIERS) {
-            reading.requests = (*fewest).min(MOST_REQUESTS);
+        if let Some(fewest) = requests.get(requests.len() / own().outliers) {
+            reading.requests = (*fewest).min(own().most_requests);
         }
         let mut shares: Vec<u32> = windows
             .values()
             .map(|window| reading.ways(window))
-            .filter(|(screen, _)| screen.bytes >= thresholds.quiet && screen.small >= FEWEST_SMALL)
+            .filter(|(screen, _)| screen.bytes >= thresholds.quiet && screen.small >= own().fewest_small)
             .filter_map(|(screen, input)| input.small.saturating_mul(100).checked_div(screen.small))
             .collect();
         shares.sort_unstable();
-        if let Some(fewest) = shares.get(shares.len() / OUTLIERS) {
+        if let Some(fewest) = shares.get(shares.len() / own().outliers) {
             reading.share = (*fewest).min(reading.requests.saturating_mul(100));
         }
         let sizes = windows.values().filter_map(|window| {
@@ -206,13 +171,15 @@ impl<'a> Reading<'a> {
         let asked = input.turns.saturating_mul(self.requests).max(by_packets);
         let unasked = input.small.saturating_sub(asked);
         let messages = input.bytes / self.message;
-        let is_gathered =
-            input.bytes.saturating_mul(2) >= small.saturating_mul(self.message).saturating_mul(GATHERED);
+        let is_gathered = input.bytes.saturating_mul(2)
+            >= small
+                .saturating_mul(self.message)
+                .saturating_mul(own().gathered_halves);
         if !self.thresholds.carries || !is_gathered {
             return unasked;
         }
         let surplus = messages.saturating_sub(u64::from(screen.packets));
-        if surplus.saturating_mul(SURPLUS) < messages {
+        if surplus.saturating_mul(own().surplus) < messages {
             return unasked;
         }
         unasked.max(u32::try_from(surplus).unwrap_or(u32::MAX))
@@ -227,7 +194,7 @@ impl<'a> Reading<'a> {
             && u64::from(inputs).saturating_mul(100)
                 >= u64::from(input.small).saturating_mul(u64::from(limits.share));
         let is_copy = limits.is_shell && file_transfer::is_one(screen, input, has_hand);
-        if is_copy || screen.bytes.max(input.bytes) > TRANSFER && !has_hand {
+        if is_copy || screen.bytes.max(input.bytes) > own().transfer_octets && !has_hand {
             Some(Activity::Bulk)
         } else if has_hand {
             (screen.bytes >= limits.answered && !window.is_opening).then_some(Activity::Driven)
@@ -236,8 +203,8 @@ impl<'a> Reading<'a> {
         }
     }
 
-    const fn without_hand(&self, screen: Way) -> Activity {
-        let (packets, times) = CLOCK;
+    fn without_hand(&self, screen: Way) -> Activity {
+        let (packets, times) = (own().clock_packets, own().clock_times);
         let is_clock = screen.packets < packets
             && screen.bytes < self.thresholds.quiet.saturating_mul(times)
             && !self.thresholds.is_shell;
@@ -266,7 +233,7 @@ impl<'a> Reading<'a> {
                 .into_iter()
                 .flatten()
                 .filter_map(|place| driven.get(place))
-                .any(|other| other.abs_diff(number) <= NEAR)
+                .any(|other| other.abs_diff(number) <= own().near)
         };
         let is_opening: Vec<bool> = windows.values().map(|window| window.is_opening).collect();
         let mut states = first
@@ -405,7 +372,7 @@ pub fn judge_tunnel(windows: &Windows, tool: &str, role: Role) -> Judgement {
         bytes = bytes.saturating_add(screen.bytes);
         packets = packets.saturating_add(screen.packets.into());
     }
-    let is_shell = bytes <= packets.saturating_mul(SHELL);
+    let is_shell = bytes <= packets.saturating_mul(own().shell_octets);
     let thresholds = Thresholds::reversed(tool).filter(|_| !is_shell).unwrap_or(shell);
     told(windows, &thresholds, role)
 }
@@ -424,7 +391,11 @@ fn told(windows: &Windows, thresholds: &Thresholds, role: Role) -> Judgement {
         let start = Timestamp(i64::from(number).saturating_mul(BIN));
         let end = start.plus(BIN);
         match intervals.last_mut() {
-            Some((_, last, before)) if *before == state && start.since(*last) <= JOIN => *last = end,
+            Some((_, last, before))
+                if *before == state && start.since(*last) <= own().join_seconds.saturating_mul(SECOND) =>
+            {
+                *last = end;
+            }
             _ => intervals.push((start, end, state)),
         }
     }
@@ -454,9 +425,9 @@ fn role(windows: &Windows, thresholds: &Thresholds) -> Role {
         }
     }
     let [out, inward] = sums;
-    if out > inward.saturating_mul(RATIO) {
+    if out > inward.saturating_mul(own().ratio) {
         Role::Controlled
-    } else if inward > out.saturating_mul(RATIO) {
+    } else if inward > out.saturating_mul(own().ratio) {
         Role::Controller
     } else {
         Role::Unknown
@@ -472,14 +443,14 @@ fn is_reversed(windows: &Windows, thresholds: &Thresholds) -> bool {
     let reading = Reading::new(windows, thresholds, true);
     let driven = windows.values().filter(|window| {
         reading.state(window) == Some(Activity::Driven)
-            && window.out.bytes <= u64::from(window.inward.small).saturating_mul(UPLOAD)
+            && window.out.bytes <= u64::from(window.inward.small).saturating_mul(own().upload_octets)
     });
     let (mut out, mut inward) = (0u64, 0u64);
     for window in windows.values() {
         out = out.saturating_add(window.out.bytes);
         inward = inward.saturating_add(window.inward.bytes);
     }
-    out > inward.saturating_mul(RATIO) && driven.count() >= REVERSED_WINDOWS
+    out > inward.saturating_mul(own().ratio) && driven.count() >= own().reversed_windows
 }
 
 #[cfg(test)]

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::recognise::{CEILING, TOGETHER};
+use super::recognise::CEILING;
 use super::session_finding::{self, kind_of};
+use super::thresholds::THRESHOLDS;
 use super::{Conclusion, HostView, Knowledge};
 use crate::model::evidence::{Decibans, Evidence, Family};
 use crate::model::finding::{Activity, Finding, Role};
@@ -142,7 +143,7 @@ fn finding(
 ) -> Option<Finding> {
     let tool = knowledge.catalogue.tool(tool)?;
     let score: i32 = fits.values().map(|fit| fit.weight).sum::<i32>().min(CEILING);
-    if !fits.values().any(|fit| fit.alone) && (fits.len() < 2 || score < TOGETHER) {
+    if !fits.values().any(|fit| fit.alone) && (fits.len() < 2 || score < THRESHOLDS.recognition.together) {
         return None;
     }
     let confidence = session_finding::believed(score, &knowledge.rules.findings);

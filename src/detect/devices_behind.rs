@@ -4,7 +4,7 @@
 //! out. On a local network nearly every flow fails that test at once.
 //!
 //! At least: systems that open connections differently (initial TTL and the order-free set of SYN options, RFC 9293, 3.2; p0f counts
-//! stacks the same way). One system does so in one way; identical machines cannot be told apart, so it is a bound from below. At most, of what
+//! stacks the same way). One system does so in one way, but for Multipath TCP, which is not counted; identical machines cannot be told apart, so it is a bound from below. At most, of what
 //! can be told apart: every combination of stack, window and TLS fingerprint taken for a device of its own, and every host name.
 //! Identical machines hide behind both, and the text says so.
 //!
@@ -41,7 +41,10 @@ const MOST_KINDS: usize = 64;
 const MOST_SYNS: usize = 64;
 const MOST_SYNS_IN_ALL: usize = 500_000;
 
-/// How a system opens connections: initial TTL and kinds of options.
+/// The option of Multipath TCP (RFC 8684, 3.1: kind 30). One system puts it into some SYNs and not into others, by what opens them.
+const MULTIPATH: u32 = 1 << 30;
+
+/// How a system opens connections: initial TTL and kinds of options, but for one that systems use at times.
 type Stack = (u8, u32);
 
 /// Stack, window, its scale, and hash of the TLS fingerprint.
@@ -125,7 +128,7 @@ impl Watcher for Stacks {
             return;
         }
         let [client, _] = &tcp.sides;
-        let stack = (start, client.option_kinds);
+        let stack = (start, client.option_kinds & !MULTIPATH);
         self.by_local.entry(local).or_default().add((
             stack,
             client.first_window,
@@ -316,6 +319,15 @@ mod tests {
         }];
         let ranges = watcher.ranges(&hosts);
         ranges.values().next().map(|range| (range.least, range.most))
+    }
+
+    #[test]
+    fn a_phone_that_uses_multipath_tcp_at_times_is_one_system() {
+        let flows = [
+            (connection(64, 1, 0b1_0001_1110, 65_535), 5),
+            (connection(64, 1, 0b1_0001_1110 | 1 << 30, 65_535), 5),
+        ];
+        assert_eq!(estimate(&flows), None);
     }
 
     #[test]

@@ -1,11 +1,14 @@
 //! A report that looks like a glance: an installed tool sends its log, or what it found, to the relay that its sessions go through, too.
 //!
 //! Question: does somebody look, or does the tool speak for itself? Ten seconds of it are the same from outside: octets go out, and
-//! nothing comes in that a hand would send. But who looks stays; so a stretch of seconds between minutes of silence is no session. It is
-//! asked only of tools whose both ends call a relay: where the machine itself is called, the call says that somebody came.
+//! nothing comes in that a hand would send. But who looks stays; so a stretch of seconds between minutes of silence is no session. And a
+//! screen that is sent changes more than once in ten seconds, each change after a receipt or a request, or it is a film; one burst and
+//! one answer, however long that goes on, are figures that an agent reports. It is asked only of tools whose both ends call a relay: where
+//! the machine itself is called, the call says that somebody came.
 
-use super::activity_state::Judgement;
-use crate::model::finding::Activity;
+use super::activity_state::{Judgement, Window, Windows};
+use crate::model::finding::{Activity, Role};
+use crate::model::flow::BIN;
 use crate::model::time::{Nanoseconds, SECOND, Timestamp};
 
 /// What lasts as long as this is no glance.
@@ -14,12 +17,71 @@ const LOOK: Nanoseconds = 30 * SECOND;
 /// Silence on both sides that sets a glance apart, and how much must have been seen of the session for its silence to say anything.
 const APART: Nanoseconds = 120 * SECOND;
 
+/// Octets in ten seconds that make a film: nobody reports half a megabit a second for long without being asked again.
+const FILM: u64 = 64 << 10;
+
 /// One interval of a judgement.
 type Interval = (Timestamp, Timestamp, Activity);
 
 /// The judgement with what was no more than a report taken for rest.
 #[must_use]
-pub(super) fn without(mut judged: Judgement) -> Judgement {
+pub(super) fn without(mut judged: Judgement, windows: &Windows) -> Judgement {
+    if judged.role != Role::Controller {
+        let is_of_reports = |interval: &Interval| is_of_reports(*interval, windows);
+        let reports: Vec<Timestamp> = judged
+            .intervals
+            .iter()
+            .filter(|interval| is_of_reports(interval))
+            .map(|(start, ..)| *start)
+            .collect();
+        judged = at_rest(judged, &reports);
+    }
+    without_glances(judged)
+}
+
+/// Whether most of what went out in an interval of looking came in one burst in ten seconds.
+fn is_of_reports((start, end, state): Interval, windows: &Windows) -> bool {
+    if state != Activity::Viewed {
+        return false;
+    }
+    let number = |at: Timestamp| u32::try_from(at.0.div_euclid(BIN)).unwrap_or(0);
+    let moving = windows
+        .range(number(start)..number(end).max(number(start).saturating_add(1)))
+        .map(|(_, window)| window)
+        .filter(|window| !window.is_opening && window.out.bytes > 0);
+    let is_burst = |window: &Window| window.out.turns <= 1 && window.out.bytes < FILM;
+    let (mut all, mut bursts) = (0usize, 0usize);
+    for window in moving {
+        all = all.saturating_add(1);
+        bursts = bursts.saturating_add(usize::from(is_burst(window)));
+    }
+    bursts.saturating_mul(2) > all
+}
+
+/// The judgement with the intervals that begin at these moments at rest.
+fn at_rest(mut judged: Judgement, starts: &[Timestamp]) -> Judgement {
+    if starts.is_empty() {
+        return judged;
+    }
+    let mut intervals: Vec<Interval> = Vec::new();
+    for (start, end, state) in judged.intervals {
+        let state = if starts.contains(&start) {
+            Activity::Idle
+        } else {
+            state
+        };
+        match intervals.last_mut() {
+            Some((_, before, same)) if *same == state && start.since(*before) <= APART => *before = end,
+            _ => intervals.push((start, end, state)),
+        }
+    }
+    judged.intervals = intervals;
+    judged.activity = judged.liveliest();
+    judged
+}
+
+/// The judgement with stretches of seconds between minutes of silence at rest.
+fn without_glances(judged: Judgement) -> Judgement {
     let (Some((first, ..)), Some((_, last, _))) = (judged.intervals.first(), judged.intervals.last()) else {
         return judged;
     };
@@ -43,30 +105,13 @@ pub(super) fn without(mut judged: Judgement) -> Judgement {
             glances.extend(stretch.iter().map(|(start, ..)| *start));
         }
     }
-    if glances.is_empty() {
-        return judged;
-    }
-    let mut intervals: Vec<Interval> = Vec::new();
-    for (start, end, state) in judged.intervals {
-        let state = if glances.contains(&start) {
-            Activity::Idle
-        } else {
-            state
-        };
-        match intervals.last_mut() {
-            Some((_, before, same)) if *same == state && start.since(*before) <= APART => *before = end,
-            _ => intervals.push((start, end, state)),
-        }
-    }
-    judged.intervals = intervals;
-    judged.activity = judged.liveliest();
-    judged
+    at_rest(judged, &glances)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::finding::Role;
+    use crate::detect::activity_state::Way;
 
     fn judgement(intervals: &[(i64, i64, Activity)]) -> Judgement {
         let at = |seconds: i64| Timestamp(seconds * SECOND);
@@ -85,7 +130,7 @@ mod tests {
     #[test]
     fn seconds_between_minutes_of_silence_are_a_report() {
         use Activity::{Idle, Viewed};
-        let judged = without(judgement(&[
+        let judged = without_glances(judgement(&[
             (0, 300, Idle),
             (300, 310, Viewed),
             (310, 900, Idle),
@@ -117,8 +162,39 @@ mod tests {
             // Of so short a capture the silence around it says nothing.
             &[(0, 60, Idle), (60, 80, Viewed)],
         ] {
-            assert_eq!(without(judgement(session)), judgement(session));
+            assert_eq!(without_glances(judgement(session)), judgement(session));
         }
-        assert_eq!(without(judgement(&[])), judgement(&[]));
+        assert_eq!(without_glances(judgement(&[])), judgement(&[]));
+    }
+
+    #[test]
+    fn one_burst_in_ten_seconds_is_a_report_however_long_it_goes_on() {
+        use Activity::{Idle, Viewed};
+        let windows = |turns: u32, bytes: u64| -> Windows {
+            let window = Window {
+                out: Way {
+                    bytes,
+                    small: 0,
+                    packets: 12,
+                    turns,
+                },
+                ..Window::default()
+            };
+            (0..60).map(|number| (number, window)).collect()
+        };
+        let looking = || judgement(&[(0, 600, Viewed)]);
+        assert_eq!(
+            without(looking(), &windows(1, 12_000)),
+            judgement(&[(0, 600, Idle)])
+        );
+        for screen in [windows(5, 12_000), windows(1, 400_000)] {
+            assert_eq!(without(looking(), &screen), looking());
+        }
+        // Seen from who looks, what goes out is no screen.
+        let viewer = Judgement {
+            role: Role::Controller,
+            ..looking()
+        };
+        assert_eq!(without(viewer.clone(), &windows(1, 12_000)), viewer);
     }
 }

@@ -248,6 +248,11 @@ impl Group {
             .min(60)
     }
 
+    /// Whether data went one way alone, and more than an attempt: of the other way nothing was captured.
+    pub(super) fn is_one_sided(&self) -> bool {
+        self.flows > 0 && !self.is_answered && self.windows.values().any(|window| window.out != window.inward)
+    }
+
     /// Notes a flow of somebody else with this host as the tool's server.
     pub(super) fn serve(&mut self, flow: &FlowRecord, client: Address, local_is_client: bool) {
         self.served = self.served.saturating_add(1);

@@ -7,17 +7,10 @@
 //! per packet. Roots of the differences are compared: one great change that falls together with one connection would otherwise
 //! be a correlation by itself. For the same reason both halves of the time must agree, and the number of joint changes is asked.
 
+use super::thresholds::{KvmPairing, THRESHOLDS};
+
 /// Lags in seconds by which the picture may follow the machine's connections, or go before them.
 const LAGS: [i64; 5] = [-1, 0, 1, 2, 3];
-
-/// Least correlation (DETECTION 4.1.6).
-const LEAST: f64 = 0.25;
-
-/// Standard deviations above what shifts in a circle give (DETECTION 4.1.6).
-const DEVIATIONS: f64 = 5.0;
-
-/// How much better than the next machine it must be (DETECTION 4.1.6).
-const MARGIN: f64 = 0.1;
 
 /// Shifts in a circle (DETECTION 4.1.6).
 const SHIFTS: u32 = 2_000;
@@ -25,23 +18,16 @@ const SHIFTS: u32 = 2_000;
 /// Nearer shifts than so many steps say the same as none: a minute.
 const NEAREST: usize = 6;
 
-/// Half an hour of watching (DETECTION 4.1.6), in steps.
-pub(super) const WATCHED: usize = 180;
-
 /// Steps of watching that are looked at, at most: a day.
 const MOST: usize = 8_640;
 
-/// Steps in which the picture changed and the machine opened a connection.
-const JOINT: usize = 10;
-
-/// Octets in ten seconds from which a KVM shows a picture, as of sessions ([`super::activity_thresholds`]).
-const PICTURE: u64 = 4 << 10;
-
-/// Steps without a picture over which it is the same watching: two minutes, as of sessions.
-const PAUSE: u32 = 12;
-
 /// Seconds of a step.
 const STEP: i64 = 10;
+
+/// What is judgement here.
+pub(super) fn own() -> &'static KvmPairing {
+    &THRESHOLDS.kvm_pairing
+}
 
 /// The changes of a KVM's picture while it is watched.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -67,13 +53,16 @@ impl Changes {
     pub(super) fn of(octets: impl IntoIterator<Item = (u32, u64)>) -> Self {
         let mut changes = Self::default();
         let mut last: Option<(u32, u64)> = None;
-        for (number, now) in octets.into_iter().filter(|(_, octets)| *octets >= PICTURE) {
+        for (number, now) in octets
+            .into_iter()
+            .filter(|(_, octets)| *octets >= own().picture_octets)
+        {
             if changes.steps.len() >= MOST {
                 break;
             }
             if let Some((before, octets)) = last
                 && number > before
-                && number.saturating_sub(before) <= PAUSE
+                && number.saturating_sub(before) <= own().pause
             {
                 // A still picture may send next to nothing.
                 for still in before.saturating_add(1)..number {
@@ -131,7 +120,7 @@ impl Changes {
             let joint = connections
                 .iter()
                 .filter(|(place, _)| self.rises.get(*place).is_some_and(|rise| *rise > 0.0));
-            if joint.count() < JOINT {
+            if joint.count() < own().joint {
                 return None;
             }
             let correlation = correlation(&self.rises, &connections, 0)?;
@@ -145,7 +134,10 @@ impl Changes {
 
     /// Whether the picture is the machine's: `others` is the best correlation of any other machine.
     pub(super) fn is_of(&self, seconds: &[u32], fit: Fit, others: f64, seed: u64) -> bool {
-        if self.watched() < WATCHED || fit.correlation < LEAST || fit.correlation < others + MARGIN {
+        if self.watched() < own().watched
+            || fit.correlation < own().correlation
+            || fit.correlation < others + own().margin
+        {
             return false;
         }
         let middle = self.rises.len() / 2;
@@ -160,7 +152,7 @@ impl Changes {
         let halves = [correlation(first, early, 0), correlation(second, &late, 0)];
         let agree = halves
             .into_iter()
-            .all(|half| half.is_some_and(|half| half >= LEAST / 2.0));
+            .all(|half| half.is_some_and(|half| half >= own().correlation / 2.0));
         agree && self.is_beyond_chance(seconds, fit, seed)
     }
 
@@ -187,7 +179,7 @@ impl Changes {
         let count = f64::from(SHIFTS);
         let mean = sum / count;
         let deviation = (squares / count - mean * mean).max(0.0).sqrt();
-        fit.correlation > mean + DEVIATIONS * deviation
+        fit.correlation > mean + own().deviations * deviation
     }
 }
 

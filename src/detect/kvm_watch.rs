@@ -7,7 +7,7 @@ use crate::settings::limits::Limits;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::HostView;
-use super::kvm_pairing::{Changes, Fit, WATCHED};
+use super::kvm_pairing::{Changes, Fit, own};
 use super::recognise::Recognised;
 use crate::model::evidence::{Decibans, Evidence, Family};
 use crate::model::fact::{Fact, FieldId};
@@ -210,7 +210,7 @@ impl Watch {
             .collect();
         for board in hosts.iter().filter(|host| boards.contains(&host.id)) {
             let changes = self.changes_of(board);
-            if changes.watched() < WATCHED {
+            if changes.watched() < own().watched {
                 continue;
             }
             drives.watched.insert(board.id);

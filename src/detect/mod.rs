@@ -39,8 +39,10 @@ pub mod sessions;
 mod shape_against;
 mod ssh_tunnel;
 pub mod tenants;
+pub mod thresholds;
 mod tunnel_use;
 pub mod unknown_interactive;
+mod unseen;
 mod watcher;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -64,8 +66,10 @@ use crate::model::profile::{Asset, Served};
 use crate::model::reverse_name::{ReverseName, ReverseNames};
 use crate::model::router::Router;
 use crate::model::sphere::CapturePoint;
+use crate::model::tenancy::Tenant;
 use crate::model::threads::Threads;
 use crate::model::time::Timestamp;
+use crate::model::unseen::Unseen;
 use crate::model::watched::Stretches;
 use crate::settings::limits::Limits;
 use crate::settings::policy::{Heuristics, Policy};
@@ -281,6 +285,7 @@ pub fn place_record(place: &Place) -> PlaceRecord {
 static DETECTORS: &[Detector] = &[
     Detector::Watching(tunnel_use::watch),
     Detector::Watching(unknown_interactive::watch),
+    Detector::Watching(unseen::watch),
     Detector::Watching(dns_tunnel::watch),
     Detector::Concluding(&device::Device),
     Detector::Watching(media::watch),
@@ -337,13 +342,15 @@ pub struct Concluded {
     /// The sessions behind findings, for profiles; `finding` is an index into `findings`.
     pub sessions: Vec<Session>,
     /// Organisations by host, of those hosts that have any.
-    pub tenants: BTreeMap<ContentId, Vec<String>>,
+    pub tenants: BTreeMap<ContentId, Vec<Tenant>>,
     /// How many devices stand behind the addresses of hosts, of those that stand for several.
     pub devices: BTreeMap<ContentId, DevicesBehind>,
     /// The VPN of the router in front of hosts, of those that have one there.
     pub router_vpns: BTreeMap<ContentId, RouterVpn>,
     /// Which IP KVM drives which host.
     pub drives: Drives,
+    /// What could not be seen of hosts, of those of which something could not.
+    pub unseen: BTreeMap<ContentId, Unseen>,
     /// What hosts offered to others, of those that offered anything.
     pub served: BTreeMap<ContentId, Served>,
     /// What was beyond a bound, by cause.

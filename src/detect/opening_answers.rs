@@ -10,9 +10,7 @@
 //! Not for protocols whose opening waits for people (Telnet), and not for connections that the host opened itself: there a server
 //! answers, which may take its time.
 
-use super::hidden_leg::{
-    FALSE_POSITIVE_RATE, INDEPENDENCE, LONG_IF_DIRECT, LONG_IF_LONGER, SHARE_OF_FALSE_POSITIVES, THRESHOLD,
-};
+use super::hidden_leg::own;
 use crate::model::fact::{FieldId, Value};
 use crate::model::flow::FlowRecord;
 use crate::model::latency::{OpeningRecord, milliseconds};
@@ -51,20 +49,20 @@ pub(super) fn judge(answers: &Sketch) -> Option<OpeningRecord> {
     } else {
         answers.quantile(0.1)?
     };
-    let short = if seen.least >= THRESHOLD {
+    let short = if seen.least >= own().long() {
         0.0
     } else {
         (count * 0.1).ceil()
     };
-    let are_late = floor >= THRESHOLD;
+    let are_late = floor >= own().long();
     let log_likelihood = if are_late {
-        INDEPENDENCE
-            * ((count - short) * (LONG_IF_LONGER / LONG_IF_DIRECT).ln()
-                + short * ((1.0 - LONG_IF_LONGER) / (1.0 - LONG_IF_DIRECT)).ln())
+        own().independence
+            * ((count - short) * (own().long_if_longer / own().long_if_direct).ln()
+                + short * ((1.0 - own().long_if_longer) / (1.0 - own().long_if_direct)).ln())
     } else {
         0.0
     };
-    let rate = FALSE_POSITIVE_RATE * SHARE_OF_FALSE_POSITIVES;
+    let rate = own().false_positive_rate * own().share_of_false_positives;
     Some(OpeningRecord {
         answers: seen.count,
         least_ms: milliseconds(seen.least),

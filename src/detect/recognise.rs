@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::thresholds::THRESHOLDS;
 use crate::model::address::Address;
 use crate::model::authority::host_of;
 use crate::model::fact::{FieldId, Value};
@@ -21,9 +22,6 @@ use crate::model::time::Timestamp;
 use crate::signatures::entry::{Indicator, Tool};
 use crate::signatures::payload::Transport;
 use crate::signatures::{Catalogue, FieldPlace, Match, PayloadContext};
-
-/// Weight from which indicators of two fields may name a tool although neither may alone.
-pub(super) const TOGETHER: i32 = 30;
 
 /// Beyond this more of the same adds nothing.
 pub(super) const CEILING: i32 = HIGHEST_SCORE;
@@ -470,7 +468,8 @@ fn weigh(mut gathered: Gathered<'_>) -> Vec<Recognised<'_>> {
     list.retain_mut(|one| {
         one.score = one.seen.iter().map(Seen::weight).sum::<i32>().min(CEILING);
         let other_than_port = one.seen.iter().filter(|seen| seen.group != "port").count();
-        one.seen.iter().any(|seen| seen.indicator.alone) || other_than_port >= 2 && one.score >= TOGETHER
+        one.seen.iter().any(|seen| seen.indicator.alone)
+            || other_than_port >= 2 && one.score >= THRESHOLDS.recognition.together
     });
     // A product on top of a protocol says both: the protocol stands in the product's own entry. It must be surer than the
     // protocol, or the surer finding would be lost.

@@ -13,7 +13,7 @@ use crate::model::identity::ContentId;
 use crate::model::minutes::minutes;
 use crate::model::profile::Asset;
 use crate::model::time::Timestamp;
-use crate::model::watched::{USUAL_HOURS, WorkingDay};
+use crate::model::watched::WorkingDay;
 use crate::model::week;
 use crate::settings::rules::{Rules, Schedule};
 
@@ -193,7 +193,7 @@ fn rounded(value: f64) -> f64 {
 fn is_watched(host: &HostView, centre: f64, day: u32) -> bool {
     let around = WorkingDay {
         noon_utc: centre,
-        hours: USUAL_HOURS,
+        hours: None,
     };
     host.asset.is_none() || host.watched.has_day(day, Some(around))
 }
@@ -219,6 +219,7 @@ mod tests {
     fn daily(from: i64, to: i64) -> Stretches {
         let at = |day: i64, hour: i64| Timestamp::from_parts((19_990 + day) * 86_400 + hour * 3_600, 0);
         Stretches::of((0..100).map(|day| (at(day, from), at(day, to))).collect())
+            .judged_by(Rules::shipped().working_day)
     }
 
     /// A host that is driven for eight hours from `hour` UTC on `days` days; its declared day has its middle at 19:00 UTC.

@@ -132,7 +132,15 @@ fn judged(
     group: &Group,
     rules: &FindingRules,
 ) -> Judgement {
-    let mut judged = if is_remote && group.ssh.is_tunnel() {
+    // Half of a session shows neither who drives nor whether anybody does.
+    let is_half = is_remote && group.is_one_sided();
+    let mut judged = if is_half {
+        Judgement {
+            role: declared.unwrap_or_default(),
+            activity: Activity::Unknown,
+            intervals: Vec::new(),
+        }
+    } else if is_remote && group.ssh.is_tunnel() {
         activity_state::judge_tunnel(&group.windows, &tool.id, declared.unwrap_or_default())
     } else if is_remote {
         activity_state::judge(&group.windows, &tool.id, declared)
@@ -148,7 +156,10 @@ fn judged(
             judged.role = Role::Server;
             return judged;
         }
-        judged = glance::without(judged);
+        judged = glance::without(judged, &group.windows);
+    }
+    if is_half {
+        return judged;
     }
     let is_at_rest = match judged.activity {
         Activity::Idle | Activity::Unknown => true,
@@ -167,7 +178,10 @@ fn judged(
     if judged.role == Role::Unknown
         && let Some(role) = group.says.role()
     {
-        judged = glance::without(activity_state::judge(&group.windows, &tool.id, Some(role)));
+        judged = glance::without(
+            activity_state::judge(&group.windows, &tool.id, Some(role)),
+            &group.windows,
+        );
     }
     judged
 }
@@ -191,6 +205,7 @@ pub(super) fn finding(joined: Joined<'_>, knowledge: &Knowledge<'_>) -> Option<(
     let judged = judged(tool, is_remote, declared, &group, rules).within(group.first?, group.last);
     let is_session = group.has_hint(RoleHint::Session) && group.is_answered && group.flows > 0;
     let is_in_use = is_session || group.is_tunnel;
+    let is_one_sided = group.is_one_sided();
     let mut confidence = confidence(&group, rules);
     let mut score = group.score();
     let mut evidence = evidence(tool, &mut group, is_remote);
@@ -263,6 +278,7 @@ pub(super) fn finding(joined: Joined<'_>, knowledge: &Knowledge<'_>) -> Option<(
         instance,
         is_private_server,
         is_in_use,
+        is_one_sided,
         windows: group.windows,
         control_excess_ms: delays.excess_ms.ok_or(delays.hidden),
         transport_ms: delays.transport_ms,

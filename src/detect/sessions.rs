@@ -66,6 +66,8 @@ pub struct Session {
     pub is_private_server: bool,
     /// Whether its own traffic answered like a session's: more than a client that calls home.
     pub is_in_use: bool,
+    /// Whether one direction alone was captured of its connections.
+    pub is_one_sided: bool,
     /// Ten-second windows.
     pub windows: Windows,
     /// By how many milliseconds the loop is longer than the path to the relay; why that is not known.

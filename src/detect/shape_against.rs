@@ -10,42 +10,34 @@
 use super::activity_state::{Way, Windows};
 use super::group::{ASKED, Group};
 use super::session_finding::believed;
+use super::thresholds::{ShapeAgainst, THRESHOLDS};
 use crate::model::evidence::{Decibans, Evidence, Family};
 use crate::model::finding::Confidence;
 use crate::settings::rules::FindingRules;
 use crate::signatures::entry::Tool;
 
-/// Windows of ten seconds that must look so: two minutes.
-const LEAST: usize = 12;
-
-/// Packets of each direction in such a window.
-const PACKETS: u32 = 100;
-
-/// Octets of a packet on average, beyond which it is no input (DETECTION 4.1.2).
-const INPUT: u64 = 350;
-
-/// Of the windows in which anything to speak of moves, so many in ten.
-const MOST_OF: usize = 8;
-
-/// Octets of a window in which something moves.
-const MOVES: u64 = 4 << 10;
+/// What is judgement here.
+fn own() -> &'static ShapeAgainst {
+    &THRESHOLDS.shape_against
+}
 
 /// Evidence of which a form says nothing: what was told by names and numbers alone.
 const DOUBTED: [&str; 5] = ["name", ASKED, "port", "address", "fingerprint"];
 
 /// Windows in which both directions carry more than input, where these are nearly all.
 fn both_ways(windows: &Windows) -> Option<usize> {
-    let moving = windows
-        .values()
-        .filter(|window| !window.is_opening && window.out.bytes.saturating_add(window.inward.bytes) >= MOVES);
-    let is_large =
-        |way: Way| way.packets >= PACKETS && way.bytes > u64::from(way.packets).saturating_mul(INPUT);
+    let moving = windows.values().filter(|window| {
+        !window.is_opening && window.out.bytes.saturating_add(window.inward.bytes) >= own().moves_octets
+    });
+    let is_large = |way: Way| {
+        way.packets >= own().packets && way.bytes > u64::from(way.packets).saturating_mul(own().input_octets)
+    };
     let (mut all, mut both) = (0usize, 0usize);
     for window in moving {
         all = all.saturating_add(1);
         both = both.saturating_add(usize::from(is_large(window.out) && is_large(window.inward)));
     }
-    (both >= LEAST && both.saturating_mul(10) >= all.saturating_mul(MOST_OF)).then_some(both)
+    (both >= own().windows && both.saturating_mul(10) >= all.saturating_mul(own().most_of)).then_some(both)
 }
 
 /// The confidence that is left of a name, with the reason.

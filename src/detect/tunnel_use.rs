@@ -21,7 +21,7 @@ use crate::model::observation::{LocalIndex, Observation};
 use crate::model::time::SECOND;
 
 /// Bins of flows in a minute.
-const BINS: u32 = 6;
+pub(super) const BINS: u32 = 6;
 const _: () = assert!(60 * SECOND == 6 * BIN);
 /// Fewer whole minutes tell nothing.
 const FEWEST: u32 = 3;
@@ -39,7 +39,7 @@ pub(super) struct Outside {
 }
 
 /// Whether findings of this kind carry what a host sends.
-const fn is_tunnel(kind: FindingKind) -> bool {
+pub(super) const fn is_tunnel(kind: FindingKind) -> bool {
     matches!(
         kind,
         FindingKind::Vpn | FindingKind::Proxy | FindingKind::Tor | FindingKind::ReverseTunnel
@@ -47,7 +47,7 @@ const fn is_tunnel(kind: FindingKind) -> bool {
 }
 
 /// Whether an address is a group's, or everybody's.
-fn is_group(address: Address) -> bool {
+pub(super) fn is_group(address: Address) -> bool {
     match address.to_ip() {
         std::net::IpAddr::V4(ip) => ip.is_multicast() || ip.is_broadcast(),
         std::net::IpAddr::V6(ip) => ip.is_multicast(),

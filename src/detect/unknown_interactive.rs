@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use super::activity_state::{self, Window, Windows};
 use super::recognise::Recognised;
+use super::thresholds::{THRESHOLDS, UnknownInteractive};
 use super::{HostView, Knowledge};
 use crate::model::address::Address;
 use crate::model::evidence::{Decibans, Evidence, Family};
@@ -35,45 +36,10 @@ const MOST: usize = 1_024;
 /// Flows that a finding lists.
 const MOST_FLOW_IDS: usize = 32;
 
-/// Windows of a hand: a minute. Fewer are not looked for in a flow.
-const LEAST_HAND: usize = 6;
-
-/// Windows from first to last: three minutes.
-const LEAST_SPAN: u32 = 18;
-
-/// Windows in which the hand rests.
-const LEAST_REST: usize = 2;
-
-/// Of a hand's packets there are at least so many fewer when it rests.
-const REST: u32 = 4;
-
-/// Packets that a hand sends in ten seconds; two keys a second have their presses and releases.
-const PACKETS: u32 = 20;
-
-/// Percent of what comes in that must be small.
-const SMALL: u64 = 95;
-
-/// Octets of a packet of input, on average: an event or two, in TLS.
-const EVENT: u64 = 120;
-
-/// Percent of the small packets that come without an answer between.
-const UNASKED: u64 = 15;
-
-/// Octets of screen that answer in ten seconds.
-const ANSWER: u64 = 1 << 10;
-
-/// Octets of screen for each packet of input while the screen stands still otherwise: a receipt stands for a full segment and more.
-const STILL: u64 = 1_000;
-
-/// The same at most, whatever moves on the screen.
-const MOVING: u64 = 8 << 10;
-
-/// The screen has so many times the octets of the input.
-const RATIO: u64 = 2;
-
-/// Windows of a hand, and from first to last, from which a connection that the host opened is probable: ten minutes of
-/// half an hour.
-const ENOUGH: (usize, u32) = (60, 180);
+/// What is judgement here.
+pub(super) fn own() -> &'static UnknownInteractive {
+    &THRESHOLDS.unknown_interactive
+}
 
 /// Protocols inside which anything may be.
 const OPAQUE: [&str; 2] = ["tls", "websocket"];
@@ -89,6 +55,18 @@ pub struct Shape {
     pub span: u32,
     /// Median of packets of input in a window of a hand.
     pub packets: u32,
+}
+
+impl Shape {
+    /// Whether a hand moved in a window of such a connection.
+    pub(super) fn has_input(&self, window: &Window) -> bool {
+        window.inward.packets.saturating_mul(own().rest) > self.packets
+    }
+
+    /// Whether the form alone makes remote control probable, of a connection that the host opened or did not.
+    pub(super) fn is_enough(self, is_opened_by_host: bool) -> bool {
+        is_opened_by_host && self.hand >= own().enough_hand && self.span >= own().enough_span
+    }
 }
 
 /// A connection that has the shape.
@@ -120,12 +98,12 @@ fn has_hand(window: &Window) -> bool {
     let small = u64::from(input.small);
     let packets = u64::from(input.packets);
     let unasked = small.saturating_sub(input.turns.into());
-    input.packets >= PACKETS
-        && small.saturating_mul(100) >= packets.saturating_mul(SMALL)
-        && input.bytes <= packets.saturating_mul(EVENT)
-        && unasked.saturating_mul(100) >= small.saturating_mul(UNASKED)
-        && screen.bytes >= ANSWER
-        && screen.bytes <= small.saturating_mul(MOVING)
+    input.packets >= own().packets
+        && small.saturating_mul(100) >= packets.saturating_mul(own().small_percent)
+        && input.bytes <= packets.saturating_mul(own().event_octets)
+        && unasked.saturating_mul(100) >= small.saturating_mul(own().unasked_percent)
+        && screen.bytes >= own().answer_octets
+        && screen.bytes <= small.saturating_mul(own().moving_octets)
 }
 
 /// The shape of a connection in whose windows the host is `out`, if it is that of remote control.
@@ -141,19 +119,21 @@ pub fn shape(windows: &Windows) -> Option<Shape> {
         .map(|(_, window)| *window)
         .filter(|window| has_hand(window))
         .collect();
-    if hand.len() < LEAST_HAND {
+    if hand.len() < own().least_hand {
         return None;
     }
     let span = used.last()?.0.saturating_sub(used.first()?.0).saturating_add(1);
     let mut packets: Vec<u32> = hand.iter().map(|window| window.inward.packets).collect();
     packets.sort_unstable();
     let packets = packets.get(packets.len() / 2).copied()?;
-    let moves = |window: &&(u32, &Window)| window.1.inward.packets.saturating_mul(REST) > packets;
+    let moves = |window: &&(u32, &Window)| window.1.inward.packets.saturating_mul(own().rest) > packets;
     let moving = used.iter().filter(moves).count();
     let rests = usize::try_from(span).ok()?.saturating_sub(moving);
     let still = hand
         .iter()
-        .filter(|window| window.out.bytes <= u64::from(window.inward.small).saturating_mul(STILL))
+        .filter(|window| {
+            window.out.bytes <= u64::from(window.inward.small).saturating_mul(own().still_octets)
+        })
         .count();
     let sum = |of: fn(&Window) -> u64, list: &mut dyn Iterator<Item = &Window>| {
         list.map(of).fold(0, u64::saturating_add)
@@ -163,11 +143,11 @@ pub fn shape(windows: &Windows) -> Option<Shape> {
     let all = || used.iter().map(|(_, window)| *window);
     let small = sum(|window| window.inward.small.into(), &mut all());
     let came = sum(|window| window.inward.packets.into(), &mut all());
-    let fits = span >= LEAST_SPAN
-        && rests >= LEAST_REST
+    let fits = span >= own().least_span
+        && rests >= own().least_rest
         && still.saturating_mul(2) >= hand.len()
-        && screen >= input.saturating_mul(RATIO)
-        && small.saturating_mul(100) >= came.saturating_mul(SMALL);
+        && screen >= input.saturating_mul(own().ratio)
+        && small.saturating_mul(100) >= came.saturating_mul(own().small_percent);
     fits.then_some(Shape {
         hand: hand.len(),
         span,
@@ -196,7 +176,7 @@ impl Unknown {
     /// Takes any placed flow with the tools that it may belong to.
     fn add(&mut self, observation: &Observation<'_>, recognised: &[Recognised<'_>]) {
         let flow = observation.flow;
-        if flow.activity.len() < LEAST_HAND || flow.layer != Layer::Tcp || !recognised.is_empty() {
+        if flow.activity.len() < own().least_hand || flow.layer != Layer::Tcp || !recognised.is_empty() {
             return;
         }
         let (local, is_opened_by_host, other) = match observation.locals {
@@ -294,7 +274,7 @@ fn finding(host: &HostView, peer: Address, list: &[Candidate], knowledge: &Knowl
     let judged = activity_state::judge(&windows, UNKNOWN_INTERACTIVE, Some(Role::Controlled))
         .within(first.start, last);
     let shape = longest.shape;
-    let is_enough = longest.is_opened_by_host && shape.hand >= ENOUGH.0 && shape.span >= ENOUGH.1;
+    let is_enough = shape.is_enough(longest.is_opened_by_host);
     let weights = &knowledge.rules.findings.unknown;
     let (confidence, score) = if is_enough {
         (Confidence::Medium, Decibans(weights.long))

@@ -74,21 +74,26 @@ impl Received {
                 self.stream_bytes,
                 "what the TCP connections carried is missing from the capture",
             );
-            let of_bytes = percent_above(
-                self.stream_bytes_one_sided,
-                self.stream_bytes,
-                rule.one_sided_share,
-            );
-            if let Some(percent) =
-                percent_above(self.connections_one_sided, self.connections, rule.one_sided_share)
-                && of_bytes.is_some()
-            {
-                causes.push(format!(
-                    "of {percent} % of the TCP connections one direction alone was captured"
-                ));
-            }
+            causes.extend(self.one_direction(rule));
         }
         (!causes.is_empty()).then(|| causes.join(" and "))
+    }
+
+    /// That one direction alone was captured, in words, where that is so of most of what TCP connections carried.
+    #[must_use]
+    pub fn one_direction(&self, rule: &DamageRule) -> Option<String> {
+        if self.connections < rule.connections {
+            return None;
+        }
+        percent_above(
+            self.stream_bytes_one_sided,
+            self.stream_bytes,
+            rule.one_sided_share,
+        )?;
+        let percent = percent_above(self.connections_one_sided, self.connections, rule.one_sided_share)?;
+        Some(format!(
+            "of {percent} % of the TCP connections one direction alone was captured"
+        ))
     }
 }
 

@@ -138,7 +138,7 @@ fn shared(subject: &Subject<'_>) -> Shared {
     let machines = subject.machines();
     let mut shared = Shared {
         controllers: common(&machines, |one| {
-            one.live_sessions()
+            one.sessions_at_it()
                 .flat_map(|session| &session.controllers)
                 .map(|controller| controller.id.clone())
                 .collect()

@@ -1,13 +1,15 @@
-//! Whether so little was captured that what was not seen need not be absent: minutes of traffic, or frames that the snap length cut.
+//! Whether so little was captured that what was not seen need not be absent: minutes of traffic, frames that the snap length cut, or one
+//! direction of the connections.
 //!
 //! A tool that idles, a board that announces itself once an hour and a name that was resolved before are all missing from a few
-//! minutes; in headers alone nothing has a name. Of such captures only what was seen counts.
+//! minutes; in headers alone nothing has a name; half of a session shows neither hand nor screen. Of such captures only what was seen counts.
 
 use serde::Deserialize;
 
-use super::damage::Received;
+use super::damage::{DamageRule, Received};
 use crate::model::quantity::{counted, span};
 use crate::model::time::{Nanoseconds, SECOND};
+use crate::model::unseen::began_before;
 
 /// When captures hold too little: `[little]` of the model.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -21,7 +23,12 @@ pub struct LittleRule {
 
 /// Why what was not seen may well be there, in words; `None` where the captures hold enough. `watched` is how long they ran.
 #[must_use]
-pub fn why(received: &Received, watched: Nanoseconds, rule: &LittleRule) -> Option<String> {
+pub fn why(
+    received: &Received,
+    watched: Nanoseconds,
+    rule: &LittleRule,
+    damage: &DamageRule,
+) -> Option<String> {
     let mut causes = Vec::new();
     #[expect(
         clippy::cast_precision_loss,
@@ -41,7 +48,21 @@ pub fn why(received: &Received, watched: Nanoseconds, rule: &LittleRule) -> Opti
             counted(received.conversations, "conversation")
         ));
     }
+    causes.extend(received.one_direction(damage));
     (!causes.is_empty()).then(|| causes.join(" and "))
+}
+
+/// What a summary remarks of connections that were joined in their middle and may be sessions; of so many machines.
+#[must_use]
+pub fn begun_before(connections: u64, machines: u64) -> Option<String> {
+    let on = match machines {
+        0 | 1 => String::new(),
+        many => format!(" on {}", counted(many, "machine")),
+    };
+    (connections > 0).then(|| {
+        let what = began_before(connections);
+        what.replacen(" began", &format!("{on} began"), 1)
+    })
 }
 
 /// What a summary remarks of frames that were cut.
@@ -64,7 +85,8 @@ mod tests {
     const DAY: Nanoseconds = 86_400 * SECOND;
 
     fn of(received: Received, watched: Nanoseconds) -> Option<String> {
-        why(&received, watched, &Weights::embedded().unwrap().little)
+        let weights = Weights::embedded().unwrap();
+        why(&received, watched, &weights.little, &weights.damage)
     }
 
     #[test]
@@ -88,6 +110,17 @@ mod tests {
             of(headers, DAY).as_deref(),
             Some("80 of 100 conversations were cut before what names them")
         );
+        let one_way = Received {
+            connections: 100,
+            connections_one_sided: 100,
+            stream_bytes: 5_000_000,
+            stream_bytes_one_sided: 5_000_000,
+            ..whole
+        };
+        assert_eq!(
+            of(one_way, DAY).as_deref(),
+            Some("of 100 % of the TCP connections one direction alone was captured")
+        );
         let long = Received {
             packets_cut: 400,
             conversations: 100,
@@ -96,5 +129,18 @@ mod tests {
         assert_eq!(of(long, DAY), None, "what names them is there");
         assert!(remark(&long).unwrap().contains("400 of 1000 frames"));
         assert_eq!(remark(&whole), None);
+    }
+
+    #[test]
+    fn connections_that_were_joined_in_their_middle_are_counted_with_their_machines() {
+        assert_eq!(begun_before(0, 0), None);
+        assert_eq!(
+            begun_before(1, 1).as_deref(),
+            Some("1 connection began before the capture: what it is cannot be told")
+        );
+        assert_eq!(
+            begun_before(14, 12).as_deref(),
+            Some("14 connections on 12 machines began before the capture: what they are cannot be told")
+        );
     }
 }

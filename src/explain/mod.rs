@@ -152,7 +152,8 @@ pub fn explain_host(
     let mut judgement = judge(&bench, &levels);
     // What stands beside it says nothing of a machine of which nothing could be seen.
     let is_controlled = |one: &Read| one.cue == "n_rc" && one.reading.state == State::Observed;
-    if subject.little.is_some() && judgement.verdict >= Verdict::Review && !reads.iter().any(is_controlled) {
+    let is_blind = subject.little.is_some() || subject.blind().is_some();
+    if is_blind && judgement.verdict >= Verdict::Review && !reads.iter().any(is_controlled) {
         judgement.verdict = Verdict::Note;
         judgement.held_down =
             Some("too little was captured to show whether it is under remote control".to_owned());

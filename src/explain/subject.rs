@@ -50,6 +50,26 @@ impl<'a> Subject<'a> {
             .collect()
     }
 
+    /// Why it cannot be told whether machines are under remote control, where that is so of any of those that were not seen to be, in words.
+    #[must_use]
+    pub fn blind(&self) -> Option<String> {
+        let machines = self.machines();
+        let reasons: Vec<&str> = machines
+            .iter()
+            .filter(|one| one.controlled() == State::NotObservable)
+            .filter_map(|one| one.sessions.reason())
+            .collect();
+        let first = reasons.first()?;
+        Some(match machines.len() {
+            1 => (*first).to_owned(),
+            all => format!(
+                "{first} (likewise at {} of {})",
+                reasons.len(),
+                counted(all, "machine")
+            ),
+        })
+    }
+
     /// Of these, the ones under a control that nobody sanctioned.
     #[must_use]
     pub fn unsanctioned(&self) -> Vec<&'a HostProfile> {
@@ -174,6 +194,19 @@ pub fn session_findings(hosts: &[&HostProfile]) -> Vec<ContentId> {
     let mut findings: Vec<ContentId> = hosts
         .iter()
         .flat_map(|profile| profile.live_sessions())
+        .map(|session| session.finding)
+        .collect();
+    findings.sort_unstable();
+    findings.dedup();
+    findings
+}
+
+/// The findings of all sessions through which somebody was at these machines, IP KVMs' among them.
+#[must_use]
+pub fn control_findings(hosts: &[&HostProfile]) -> Vec<ContentId> {
+    let mut findings: Vec<ContentId> = hosts
+        .iter()
+        .flat_map(|profile| profile.sessions_at_it())
         .map(|session| session.finding)
         .collect();
     findings.sort_unstable();

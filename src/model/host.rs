@@ -7,7 +7,34 @@ use super::evidence::Decibans;
 use super::finding::{Activity, PlaceRecord, Role};
 use super::identity::ContentId;
 use super::tally::Tally;
+use super::tenancy::Tenant;
 use super::time::Timestamp;
+
+/// A customer's name at a service that a host used.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct TenantRecord {
+    /// Label and service: `acme@okta.com`.
+    pub name: String,
+    /// Days on which it was used (UTC), ascending: `2026-03-02`.
+    pub days: Vec<String>,
+    /// Machines of several organisations use it: nobody's name, and it joins nothing.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub shared: bool,
+}
+
+impl From<&Tenant> for TenantRecord {
+    fn from(tenant: &Tenant) -> Self {
+        let date = |day: &u32| {
+            let start = Timestamp::from_parts(i64::from(*day).saturating_mul(86_400), 0);
+            start.to_text().as_str().chars().take(10).collect()
+        };
+        Self {
+            name: tenant.name.clone(),
+            days: tenant.days.iter().map(date).collect(),
+            shared: tenant.is_shared,
+        }
+    }
+}
 
 /// A name and where it came from.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -148,8 +175,8 @@ pub struct HostRecord {
     pub tools: Vec<HostTool>,
     /// VPNs and tunnels that it is an end of.
     pub vpn: Vec<String>,
-    /// Organisations whose services it uses (identity providers, tenants).
-    pub tenants: Vec<String>,
+    /// Organisations whose services it uses (identity providers, tenants), each with its days.
+    pub tenants: Vec<TenantRecord>,
     /// Its own public addresses, where the capture showed them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub public_ips: Vec<String>,

@@ -11,8 +11,9 @@ use super::host::{AssetRecord, HostName};
 use super::identity::ContentId;
 use super::observable::Observable;
 use super::router::Router;
+use super::tenancy::Tenant;
 use super::time::{SECOND, Timestamp};
-use super::watched::{Stretches, USUAL_HOURS, WorkingDay};
+use super::watched::{Stretches, WorkingDay};
 use super::week::ClockChange;
 use std::sync::Arc;
 
@@ -64,7 +65,7 @@ impl Asset {
     pub fn working_day(&self) -> Option<WorkingDay> {
         self.declared_noon_utc.map(|noon_utc| WorkingDay {
             noon_utc,
-            hours: self.declared_hours.unwrap_or(USUAL_HOURS),
+            hours: self.declared_hours,
         })
     }
 
@@ -369,10 +370,12 @@ pub struct HostProfile {
     pub active_minutes: Observable<Minutes>,
     /// Share of human activity that falls into sessions.
     pub coverage: Observable<Coverage>,
-    /// Organisations whose services it uses, the most used first (DETECTION 4.2).
-    pub tenants: Observable<Vec<String>>,
+    /// Organisations whose services it uses, the most used first (DETECTION 4.2); whose machine it is tells [`super::tenancy`].
+    pub tenants: Observable<Vec<Tenant>>,
     /// IP KVMs.
     pub kvm: KvmEvidence,
+    /// Sessions through the IP KVMs that show its screen.
+    pub kvm_sessions: Vec<RemoteSession>,
     /// What it offers to other machines; between machines of one segment that seldom passes a capture point.
     pub serves: Option<Served>,
     /// Use of a VPN that is not the employer's.
@@ -422,6 +425,11 @@ impl HostProfile {
         let declared = self.asset.seen().and_then(Asset::working_day);
         let days = self.days.iter();
         days.filter(|day| self.watched.has_day(**day, declared)).count()
+    }
+
+    /// Sessions through which somebody was at it: its own, and those of the IP KVMs that show its screen.
+    pub fn sessions_at_it(&self) -> impl Iterator<Item = &RemoteSession> {
+        self.live_sessions().chain(&self.kvm_sessions)
     }
 
     /// Sessions in which its screen was sent.

@@ -115,7 +115,8 @@ pub struct Summary {
     pub findings: BTreeMap<String, BTreeMap<String, u64>>,
     /// Groups by verdict.
     pub farms: BTreeMap<String, u64>,
-    /// Why what was not seen may well be there, where captures hold little: minutes of traffic, frames cut to their headers.
+    /// Why what was not seen may well be there, where captures hold little: minutes of traffic, frames cut to their headers,
+    /// one direction alone, connections that were joined in their middle.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub little: Option<String>,
     /// Where the captures were taken; absent where no host of ours was seen and nobody said it.

@@ -5,25 +5,39 @@
 
 use std::sync::Arc;
 
-use super::time::{SECOND, Timestamp};
+use serde::Deserialize;
 
-/// Share of a working day that must have been watched: whoever misses the first or last half hour of eight moves its
-/// centre by a quarter of an hour.
-const NEARLY_WHOLE: f64 = 0.9;
+use super::time::{SECOND, Timestamp};
 
 /// Seconds of a day.
 const DAY: i64 = 86_400;
 
-/// Hours of a working day where none is declared.
-pub const USUAL_HOURS: f64 = 8.0;
+/// When a day counts as watched. By itself only one that was watched from midnight to midnight does.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DayRule {
+    /// Share of the working day that must have been watched.
+    pub least_share: f64,
+    /// Hours of a working day where none is declared.
+    pub usual_hours: f64,
+}
+
+impl Default for DayRule {
+    fn default() -> Self {
+        Self {
+            least_share: 1.0,
+            usual_hours: 24.0,
+        }
+    }
+}
 
 /// The hours of the day in which somebody is declared to work.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct WorkingDay {
     /// Their middle in hours UTC, 0 to 24.
     pub noon_utc: f64,
-    /// How many they are.
-    pub hours: f64,
+    /// How many they are; nothing where only their middle is known.
+    pub hours: Option<f64>,
 }
 
 impl WorkingDay {
@@ -42,9 +56,9 @@ impl WorkingDay {
 
     /// When it begins and ends on a day.
     #[expect(clippy::cast_possible_truncation, reason = "at most a day")]
-    fn span(self, day: u32) -> (Timestamp, Timestamp) {
+    fn span(self, day: u32, hours: f64) -> (Timestamp, Timestamp) {
         let middle = i64::from(day) * DAY + self.noon();
-        let half = (self.hours.clamp(0.0, 24.0) * 1_800.0) as i64;
+        let half = (hours.clamp(0.0, 24.0) * 1_800.0) as i64;
         (
             Timestamp::from_parts(middle - half, 0),
             Timestamp::from_parts(middle + half, 0),
@@ -53,9 +67,10 @@ impl WorkingDay {
 }
 
 /// Stretches, in order and apart. Cheap to copy.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Stretches {
     list: Arc<[(Timestamp, Timestamp)]>,
+    rule: DayRule,
 }
 
 impl Stretches {
@@ -70,7 +85,16 @@ impl Stretches {
                 _ => joined.push((first, last)),
             }
         }
-        Self { list: joined.into() }
+        Self {
+            list: joined.into(),
+            rule: DayRule::default(),
+        }
+    }
+
+    /// The same, whose days count by a rule.
+    #[must_use]
+    pub fn judged_by(self, rule: DayRule) -> Self {
+        Self { rule, ..self }
     }
 
     /// Those that meet a span, whole, and those between them.
@@ -83,6 +107,7 @@ impl Stretches {
         }
         Self {
             list: self.list.get(first..behind).unwrap_or_default().into(),
+            rule: self.rule,
         }
     }
 
@@ -126,17 +151,20 @@ impl Stretches {
     pub fn has_day(&self, day: u32, declared: Option<WorkingDay>) -> bool {
         let midnight = i64::from(day) * DAY;
         let (span, hours) = match declared {
-            Some(declared) => (declared.span(day), declared.hours),
+            Some(declared) => {
+                let hours = declared.hours.unwrap_or(self.rule.usual_hours);
+                (declared.span(day, hours), hours)
+            }
             None => (
                 (
                     Timestamp::from_parts(midnight, 0),
                     Timestamp::from_parts(midnight + DAY, 0),
                 ),
-                USUAL_HOURS,
+                self.rule.usual_hours,
             ),
         };
         let watched = f64::from(i32::try_from(self.seconds_within(span)).unwrap_or(i32::MAX));
-        watched >= hours * 3_600.0 * NEARLY_WHOLE
+        watched >= hours * 3_600.0 * self.rule.least_share
     }
 
     /// Of minutes since 1970 (sorted), those of days that were watched, with the number of such days.
@@ -165,9 +193,14 @@ mod tests {
         Timestamp::from_parts(day * DAY + hour * 3_600 + minute * 60, 0)
     }
 
+    const RULE: DayRule = DayRule {
+        least_share: 0.9,
+        usual_hours: 8.0,
+    };
+
     /// The same hours of some days.
     fn daily(days: std::ops::Range<i64>, from: i64, to: i64) -> Stretches {
-        Stretches::of(days.map(|day| (at(day, from, 0), at(day, to, 0))).collect())
+        Stretches::of(days.map(|day| (at(day, from, 0), at(day, to, 0))).collect()).judged_by(RULE)
     }
 
     #[test]
@@ -196,7 +229,7 @@ mod tests {
         // 09:00 to 17:00 in a zone six hours behind UTC.
         let chicago = Some(WorkingDay {
             noon_utc: 19.0,
-            hours: 8.0,
+            hours: Some(8.0),
         });
         assert!(daily(3..4, 15, 23).has_day(3, chicago));
         assert!(!daily(3..4, 15, 22).has_day(3, chicago));
@@ -204,20 +237,23 @@ mod tests {
         // Across midnight: the day is that of its middle.
         let night = Some(WorkingDay {
             noon_utc: 1.0,
-            hours: 8.0,
+            hours: Some(8.0),
         });
-        let stretches = Stretches::of(vec![(at(3, 21, 0), at(4, 5, 0))]);
+        let stretches = Stretches::of(vec![(at(3, 21, 0), at(4, 5, 0))]).judged_by(RULE);
         assert!(stretches.has_day(4, night) && !stretches.has_day(3, night));
     }
 
     #[test]
     fn without_declared_hours_as_many_must_have_been_watched_as_a_working_day_has() {
-        let ninety_minutes = Stretches::of((0..9).map(|day| (at(day, 13, 0), at(day, 14, 30))).collect());
+        let ninety_minutes =
+            Stretches::of((0..9).map(|day| (at(day, 13, 0), at(day, 14, 30))).collect()).judged_by(RULE);
         assert!((0..9).all(|day| !ninety_minutes.has_day(day, None)));
         assert!(daily(0..9, 7, 15).has_day(4, None));
         let every_other = (0..12).map(|turn| (at(0, turn * 2, 0), at(0, turn * 2 + 1, 0)));
         assert!(
-            Stretches::of(every_other.collect()).has_day(0, None),
+            Stretches::of(every_other.collect())
+                .judged_by(RULE)
+                .has_day(0, None),
             "12 h of 24"
         );
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
-use ipnet::{IpNet, Ipv6Net};
+use ipnet::IpNet;
 
 use super::holders::{Found, Holders, Stay};
 use super::on_link::OnLink;
@@ -153,13 +153,13 @@ pub struct Locals {
     networks: LocalNetworks,
     /// What beside them turned out to be ours.
     pub(super) on_link: OnLink,
-    /// Whether nobody said which networks are ours.
-    learns: bool,
+    /// Whether addresses outside the networks may turn out to be ours: nobody said which are.
+    pub(super) learns: bool,
     index: HashMap<(u64, u128), Slot, rapidhash::fast::RandomState>,
     /// Addresses that several link addresses carried or claimed.
     shared: Vec<Holders>,
     /// Whether addresses were entered that are in no local network.
-    has_others: bool,
+    pub(super) has_others: bool,
     entries: Vec<LocalAddress>,
     /// In the order of `entries`.
     tallies: Vec<Tally>,
@@ -213,16 +213,6 @@ impl Locals {
             IpAddr::V6(ip) => ip.is_unspecified() || ip.is_multicast(),
         };
         !is_nobody && !self.networks.is_directed_broadcast(ip)
-    }
-
-    /// Learns an on-link prefix from a router advertisement (RFC 4861, 4.6.2).
-    pub fn learn_prefix(&mut self, prefix: Ipv6Net) {
-        self.on_link.announced(prefix);
-    }
-
-    /// Whether addresses outside the networks may turn out to be ours: nobody said which are.
-    pub(super) const fn learns_addresses(&self) -> bool {
-        self.learns
     }
 
     /// Index of a local address for whoever holds it at a moment, entered when new; nothing for one that is not ours or beyond the bound.
@@ -535,7 +525,7 @@ mod tests {
     #[test]
     fn an_advertised_prefix_becomes_ours() {
         let mut locals = Locals::new(&[], 10);
-        locals.learn_prefix("2001:db8:1::/64".parse().unwrap());
+        locals.on_link.announced("2001:db8:1::/64".parse().unwrap());
         assert!(locals.is_local(address("2001:db8:1::99")));
         assert!(!locals.is_local(address("2001:db8:2::99")));
     }

@@ -14,6 +14,7 @@ pub mod learn;
 pub mod locals;
 pub mod names;
 mod on_link;
+pub mod outsiders;
 mod owners;
 pub mod presence;
 pub mod starts;
@@ -24,6 +25,7 @@ use std::net::IpAddr;
 use identity::{Host, Identity};
 use locals::{LocalAddress, Locals};
 use names::Names;
+use outsiders::Outsiders;
 use presence::Presence;
 use starts::Starts;
 use streams::Streams;
@@ -49,6 +51,7 @@ pub struct Observers {
     presence: Presence,
     starts: Starts,
     streams: Streams,
+    outsiders: Outsiders,
 }
 
 const SNI: FieldId = FieldId::of("tls.sni");
@@ -69,6 +72,7 @@ impl Observers {
             presence: Presence::new(limits.calls),
             starts: Starts::new(limits.hosts),
             streams: Streams::default(),
+            outsiders: Outsiders::new(local.is_empty()),
         }
     }
 
@@ -130,6 +134,9 @@ impl Observers {
         {
             [client, server] = self.ends(flow);
         }
+        if !self.outsiders.has_taken() {
+            self.count_outsiders(flow, [client, server]);
+        }
         for (index, (local, mac)) in [client, server].into_iter().zip(flow.macs).enumerate() {
             let sent = index == 0 || flow.packets.get(index).is_some_and(|packets| *packets > 0);
             let address = if index == 0 {
@@ -182,6 +189,31 @@ impl Observers {
         let [client, server] = flow.macs;
         [(flow.client, client), (flow.server, server)]
             .map(|(end, mac)| self.locals.place(flow.space, end.address, mac, flow.start))
+    }
+
+    /// Counts whether a conversation has an end that is ours by its range; whoever was entered because he mattered is no such end.
+    fn count_outsiders(&mut self, flow: &FlowRecord, placed: [Option<LocalIndex>; 2]) {
+        let is_ours = placed.iter().any(Option::is_some)
+            && (!self.locals.has_others
+                || self.locals.is_local(flow.client.address)
+                || self.locals.is_local(flow.server.address));
+        if is_ours {
+            self.outsiders.ours();
+        } else if let Some((space, address)) = self.outsiders.add(flow) {
+            let [client, server] = flow.macs;
+            let mac = if address == flow.client.address {
+                client
+            } else {
+                server
+            };
+            self.locals.enter(space, address, mac, flow.start);
+        }
+    }
+
+    /// Conversations neither end of which is ours.
+    #[must_use]
+    pub const fn outsiders(&self) -> &Outsiders {
+        &self.outsiders
     }
 
     /// A frame from a link address carried a packet from an address; noted once as long as both stay the same.
@@ -254,7 +286,9 @@ impl Observers {
     /// What the reader should know of whose addresses are.
     #[must_use]
     pub fn remarks(&self) -> Vec<String> {
-        self.locals.on_link.remarks()
+        let outside = self.outsiders.remark();
+        let told = self.locals.on_link.remarks(outside.is_none());
+        outside.into_iter().chain(told).collect()
     }
 
     /// The local address that a packet went to, if it is one.

@@ -79,7 +79,8 @@ impl OnLink {
 
 impl OnLink {
     /// What the reader should know: what was taken for ours, and where that could not be told.
-    pub(super) fn remarks(&self) -> Vec<String> {
+    /// The latter only with `asks`: where hardly anything has an end of ours, that is said of the whole.
+    pub(super) fn remarks(&self, asks: bool) -> Vec<String> {
         let mut remarks = Vec::new();
         let networks = (self.unannounced > 0).then(|| counted(self.unannounced, "IPv6 network"));
         let addresses = match self.addresses.len() {
@@ -94,7 +95,7 @@ impl OnLink {
                 learnt.join(" and ")
             ));
         }
-        if self.untold > 0 {
+        if asks && self.untold > 0 {
             let many = usize::try_from(self.untold).unwrap_or(usize::MAX);
             remarks.push(format!(
                 "{} of remote tools have no end in a network that is known as ours: the side that opened them was taken for ours, and who \
@@ -160,7 +161,7 @@ pub(super) fn learn(flow: &FlowRecord, locals: &mut Locals, identity: &Identity)
         }
         // A machine of ours has its other addresses here, too, whomever it speaks to.
         let is_other_address = !address.is_v4() && identity.holds_v4(mac, locals);
-        is_other_address || locals.learns_addresses() && end.other().is_passed_on(flow)
+        is_other_address || locals.learns && end.other().is_passed_on(flow)
     });
     let Some(end) = found else { return false };
     locals.on_link.sent_from(end.address(flow));
@@ -301,7 +302,7 @@ mod tests {
         let inward = flow("203.0.113.9", "192.0.2.7", [60, 61], [ROUTER, LAPTOP]);
         let [client, server] = enter(&inward, &mut locals, &identity);
         assert!(client.is_some() && server.is_none());
-        assert_eq!(locals.on_link.remarks().len(), 1);
+        assert_eq!(locals.on_link.remarks(true).len(), 1);
         for last in 1..=2 {
             identity.carried(ROUTER, None, Address::from_v4([198, 51, last, 1]));
         }

@@ -98,7 +98,7 @@ pub fn conclude_with_grounds(
 ) -> (Case, Grounds) {
     let hosts = observers.hosts(losses);
     let threads = ending.threads;
-    let stretches = Stretches::of(ending.spans.clone());
+    let stretches = Stretches::of(ending.spans.clone()).judged_by(ending.weights.rules.working_day);
     let elsewhere: Arc<[String]> = ending.weights.rules.remote_sites.as_slice().into();
     let views: Vec<HostView> = threads.map(hosts.iter().collect(), |host| {
         placed_in_time(view(host, observers, ending), &stretches, &elsewhere)
@@ -112,7 +112,7 @@ pub fn conclude_with_grounds(
         ending.grain,
         observers.reverse_names(),
     );
-    let concluded = detectors.conclude(&views, &knowledge, threads);
+    let mut concluded = detectors.conclude(&views, &knowledge, threads);
     losses.merge(&concluded.losses);
     let is_quiet = quiet::judge(&views, &concluded);
     let seen = (observers, &knowledge);
@@ -132,7 +132,7 @@ pub fn conclude_with_grounds(
         vantage: vantage.name,
     };
     let activity = &ending.weights.rules.activity;
-    let profiles = profile::build(&sights, &concluded.findings, &sessions, &watched, activity);
+    let profiles = profile::build(&sights, &concluded.findings, sessions, &watched, activity);
     let clusters = cluster::cluster(&profiles, others, &ending.weights.pairs);
     let circumstances = circumstances(observers, &vantage, ending);
     let explained = explain::explain(
@@ -173,21 +173,15 @@ pub fn conclude_with_grounds(
         } else {
             u64::try_from(others).unwrap_or(u64::MAX)
         },
-        findings: concluded.findings,
+        findings: std::mem::take(&mut concluded.findings),
         ..Case::default()
     };
     case.findings
         .sort_by_cached_key(|finding| (finding.timestamp, finding.id));
     case.summary.vantage = is_placed.then_some(vantage);
-    case.summary.remarks.extend(observers.remarks());
     case.summary.remarks.extend(clusters.remarks);
-    case.summary.little.clone_from(&circumstances.little);
-    case.summary.remarks.extend(little::remark(&ending.received));
-    if let Some(damage) = &circumstances.damage {
-        case.summary
-            .remarks
-            .push(format!("no verdict goes beyond review: {damage}"));
-    }
+    case.summary.remarks.extend(observers.remarks());
+    say_what_is_missing(&mut case, &concluded, &circumstances, &ending.received);
     let grounds = Grounds {
         profiles,
         groups: clusters.groups,
@@ -195,6 +189,35 @@ pub fn conclude_with_grounds(
         circumstances,
     };
     (case, grounds)
+}
+
+/// Says in the summary what the captures lack, and what that hides.
+fn say_what_is_missing(
+    case: &mut Case,
+    concluded: &Concluded,
+    circumstances: &Circumstances,
+    received: &Received,
+) {
+    let begun_before = begun_before(concluded);
+    let little = [circumstances.little.clone(), begun_before.clone()];
+    let little: Vec<String> = little.into_iter().flatten().collect();
+    case.summary.little = (!little.is_empty()).then(|| little.join(" and "));
+    let remarks = &mut case.summary.remarks;
+    remarks.extend(little::remark(received));
+    remarks.extend(begun_before);
+    if let Some(damage) = &circumstances.damage {
+        remarks.push(format!("no verdict goes beyond review: {damage}"));
+    }
+}
+
+/// What is to be said of connections that were joined in their middle and may be sessions.
+fn begun_before(concluded: &Concluded) -> Option<String> {
+    let hidden = concluded.unseen.values().map(|unseen| unseen.begun_before);
+    let counts = hidden.filter(|connections| *connections > 0);
+    let (connections, machines) = counts.fold((0_u64, 0_u64), |(sum, machines), one| {
+        (sum.saturating_add(one), machines.saturating_add(1))
+    });
+    little::begun_before(connections, machines)
 }
 
 /// The circumstances, with what the captures and the connections in them are known to lack.
@@ -207,6 +230,7 @@ fn circumstances(observers: &Observers, vantage: &VantageRecord, ending: &Ending
             &received,
             watched.fold(0, i64::saturating_add),
             &ending.weights.little,
+            &ending.weights.damage,
         ),
         vantage: vantage.name,
         is_vantage_assumed: vantage.is_assumed,
@@ -437,7 +461,17 @@ fn sight(
         kvm_minutes: concluded.drives.minutes(host.id),
         serves: concluded.served.get(&host.id).cloned(),
         starts: observers.starts().of(host.mac),
+        is_entered: is_entered(view, observers),
+        unseen: concluded.unseen.get(&host.id).cloned().unwrap_or_default(),
     }
+}
+
+/// Whether a machine is one only because connections of it mattered: none of its addresses is ours, nor was taken for it from the start.
+fn is_entered(view: &HostView, observers: &Observers) -> bool {
+    let taken = observers.outsiders().common().filter(|common| common.is_taken);
+    let is_looked_for =
+        |ip: &Address| observers.locals().is_local(*ip) || taken.is_some_and(|common| common.address == *ip);
+    !view.ips.is_empty() && !view.ips.iter().any(is_looked_for)
 }
 
 /// What a declared place says of its network. An office or a client's site says nothing by itself: whose machines may stand there,

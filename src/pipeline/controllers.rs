@@ -47,6 +47,7 @@ pub(super) fn session_sights(
                 is_consumer_vpn: tool.is_some_and(|tool| tool.vpn_service > VpnService::No),
                 is_watched_vpn: tool.is_some_and(|tool| watched_vpn::is_watched(tool, knowledge)),
                 is_in_use: session.is_in_use,
+                through: None,
             }
         })
         .collect()

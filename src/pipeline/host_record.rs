@@ -7,7 +7,7 @@ use crate::explain::HostExplanation;
 use crate::geo::ranges::{Reserved, reserved};
 use crate::model::egress::OwnAddress;
 use crate::model::finding::{Activity, Finding, FindingKind, MTU_TRACE, Role};
-use crate::model::host::{HostName, HostRecord, HostTool, PublicAddress, Verdict};
+use crate::model::host::{HostName, HostRecord, HostTool, PublicAddress, TenantRecord, Verdict};
 use crate::model::time::{SECOND, Timestamp};
 use crate::observe::Observers;
 use crate::observe::identity::Host;
@@ -92,7 +92,13 @@ pub(super) fn record(
         asset: view.asset.as_ref().map(|asset| asset.record.clone()),
         tools,
         vpn,
-        tenants: concluded.tenants.get(&host.id).cloned().unwrap_or_default(),
+        tenants: concluded
+            .tenants
+            .get(&host.id)
+            .into_iter()
+            .flatten()
+            .map(TenantRecord::from)
+            .collect(),
         public_ips: public.iter().map(|own| own.ip.clone()).collect(),
         public,
         devices_behind: concluded.devices.get(&host.id).cloned(),

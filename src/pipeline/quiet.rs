@@ -30,6 +30,7 @@ pub fn judge(views: &[HostView], concluded: &Concluded) -> Vec<bool> {
             && view.public.is_empty()
             && !owners.contains(&view.id)
             && !concluded.tenants.contains_key(&view.id)
+            && (concluded.unseen.get(&view.id)).is_none_or(|unseen| unseen.hides_sessions().is_none())
     };
     views.iter().map(is_quiet).collect()
 }
@@ -71,7 +72,7 @@ impl<'a> Explainer<'a> {
         let profiles = profile::build(
             std::slice::from_ref(sight),
             &[],
-            &[],
+            Vec::new(),
             self.watched,
             &self.weights.rules.activity,
         );
@@ -120,7 +121,7 @@ mod tests {
             let profiles = profile::build(
                 std::slice::from_ref(&one),
                 &[],
-                &[],
+                Vec::new(),
                 &watched,
                 &weights.rules.activity,
             );

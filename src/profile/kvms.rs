@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::Sight;
+use super::{SessionSight, Sight, remote_session};
 use crate::model::finding::{Confidence, Finding, FindingKind, Role};
 use crate::model::identity::ContentId;
 use crate::model::observable::Observable;
-use crate::model::profile::{KvmSeen, Shows};
+use crate::model::profile::{KvmEvidence, KvmSeen, RemoteSession, Shows};
 use crate::model::router::Router;
 
 /// IP KVMs behind one router that are kept: more than any house has, so that whoever announces thousands costs nothing.
@@ -94,6 +94,34 @@ pub(super) fn driving(sight: &Sight, near: &Observable<Arc<[KvmSeen]>>) -> Obser
         kvms if kvms.iter().any(|kvm| kvm.shows != Shows::Unknown) => Observable::Absent,
         _ => Observable::hidden("no IP KVM was seen being watched for half an hour"),
     }
+}
+
+/// Sessions through IP KVMs, by the KVM.
+pub(super) fn sessions(
+    findings: &[Finding],
+    by_finding: &BTreeMap<usize, &SessionSight>,
+) -> BTreeMap<ContentId, Vec<RemoteSession>> {
+    let mut sessions: BTreeMap<ContentId, Vec<RemoteSession>> = BTreeMap::new();
+    for (index, finding) in findings.iter().enumerate() {
+        if shows_screens(finding) && finding.role == Role::Controlled {
+            let session = remote_session(finding, by_finding.get(&index).copied());
+            sessions.entry(finding.host).or_default().push(session);
+        }
+    }
+    sessions
+}
+
+/// Those in which a machine was looked at.
+pub(super) fn of(
+    kvm: &KvmEvidence,
+    sessions: &BTreeMap<ContentId, Vec<RemoteSession>>,
+) -> Vec<RemoteSession> {
+    let driving = kvm.drives_this.list().iter();
+    driving
+        .filter_map(|kvm| sessions.get(&kvm.host))
+        .flatten()
+        .cloned()
+        .collect()
 }
 
 #[cfg(test)]

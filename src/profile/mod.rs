@@ -5,149 +5,46 @@
 
 mod kvms;
 mod personal;
+mod sight;
+mod stepping_stones;
 mod unattended;
 mod vpn;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::minutes::minutes;
-
-use crate::model::address::{Address, MacAddress};
 use crate::model::finding::{Activity, Confidence, Finding, FindingKind, Role, UNKNOWN_INTERACTIVE};
-use crate::model::host::HostName;
 use crate::model::identity::ContentId;
+use crate::model::minutes::minutes;
 use crate::model::observable::Observable;
 use crate::model::profile::{
-    Asset, ControllerPlace, ControllerSeen, Days, Egress, Gateway, HostProfile, InstalledTool, Instance,
-    InstanceKind, KvmEvidence, KvmSeen, Minutes, NetworkKind, PersonalMinutes, RemoteSession, Served,
+    Asset, ControllerSeen, Egress, Gateway, HostProfile, InstalledTool, Instance, InstanceKind, KvmEvidence,
+    Minutes, PersonalMinutes, RemoteSession,
 };
-use crate::model::router::Router;
+use crate::model::tenancy::Tenant;
 use crate::model::time::{SECOND, Timestamp};
+use crate::model::unseen::Unseen;
 use crate::model::vantage::Vantage;
-use crate::model::watched::Stretches;
 use crate::settings::rules::ActivityRules;
+
+pub use sight::{EgressSight, RouterVpnSight, SessionSight, Sight, Watched};
+pub use stepping_stones::Through;
+
+/// Why little is known of an address that is not local.
+const NOT_LOCAL: &str = "not looked for: not a local address (name it with -n)";
 
 /// Minutes of a day.
 const MINUTES_A_DAY: u32 = 24 * 60;
-
-/// A machine with everything that was seen of it.
-#[derive(Clone, Debug, Default)]
-pub struct Sight {
-    /// Stable identifier.
-    pub host: ContentId,
-    /// First and last packet.
-    pub seen: (Timestamp, Timestamp),
-    /// Addresses, sorted.
-    pub ips: Vec<Address>,
-    /// Link address.
-    pub mac: Option<MacAddress>,
-    /// Names, the best first.
-    pub names: Vec<HostName>,
-    /// Row of the inventory.
-    pub asset: Option<Asset>,
-    /// Routers through which it talked, with the days.
-    pub gateways: BTreeMap<Router, BTreeSet<u32>>,
-    /// Its own public addresses: when each was seen, and what is known of its network.
-    pub egress: Vec<EgressSight>,
-    /// What kind of network the policy declares for its place.
-    pub stands_in: Option<NetworkKind>,
-    /// The VPN of the router in front of it, where one was found.
-    pub router_vpn: Option<RouterVpnSight>,
-    /// Organisations whose services it uses, the most used first.
-    pub tenants: Vec<String>,
-    /// Whether it asked any resolver in the clear: without that, absence of tenants says nothing.
-    pub has_asked: bool,
-    /// When somebody was active on it.
-    pub active: PersonalMinutes,
-    /// Days on which it was seen.
-    pub days: BTreeSet<u32>,
-    /// IP KVMs whose picture follows its traffic.
-    pub driven_by: Observable<Vec<KvmSeen>>,
-    /// Whether it is an IP KVM that was watched for long enough to be paired.
-    pub is_watched_kvm: bool,
-    /// Minutes in which somebody watched it through them, in order.
-    pub kvm_minutes: Minutes,
-    /// What it offered to others.
-    pub serves: Option<Served>,
-    /// When it came up.
-    pub starts: Observable<Vec<Timestamp>>,
-}
-
-/// A public address of a machine.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EgressSight {
-    /// The address.
-    pub address: Address,
-    /// Days on which it was seen, sorted.
-    pub days: Days,
-    /// Whether policy or inventory declare it as an exit or a site of many.
-    pub is_declared: bool,
-    /// Kind of its network, where something knows it.
-    pub kind: Option<NetworkKind>,
-    /// Which database or list said so.
-    pub source: Option<String>,
-    /// Whether nothing but the embedded default database said so.
-    pub is_default_database_only: bool,
-}
-
-/// A VPN of the router in front of a machine.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RouterVpnSight {
-    /// Product, or who holds the exit.
-    pub product: String,
-    /// Public reports on such cases name it, or the policy lists it.
-    pub is_watched: bool,
-    /// It is a service that hides where one is, and something else than the embedded default database says so.
-    pub is_service: bool,
-    /// The host itself is the router.
-    pub is_own: bool,
-    /// The finding.
-    pub finding: ContentId,
-}
-
-/// What a finding's session adds to a profile.
-#[derive(Clone, Debug, Default)]
-pub struct SessionSight {
-    /// Index of the finding.
-    pub finding: usize,
-    /// Relays and servers.
-    pub relays: Vec<String>,
-    /// Instance of the tool.
-    pub instance: Option<(String, bool)>,
-    /// Where the controller sits.
-    pub controller_place: Observable<ControllerPlace>,
-    /// The tool is sold to consumers for hiding where one is.
-    pub is_consumer_vpn: bool,
-    /// Its own traffic answered like a session's: more than a client that calls home.
-    pub is_in_use: bool,
-    /// It is a VPN service that public reports on such cases name, or that the policy lists.
-    pub is_watched_vpn: bool,
-    /// By how many milliseconds the session's loop is longer than its transport; why that is not known.
-    pub control_excess_ms: Option<Result<f64, &'static str>>,
-    /// Median round trip to the peer or relay in milliseconds.
-    pub transport_ms: Option<f64>,
-}
-
-/// When captures ran and whether an inventory was given.
-#[derive(Clone, Debug, Default)]
-pub struct Watched {
-    /// When captures ran.
-    pub stretches: Stretches,
-    /// Whether there is an inventory at all.
-    pub has_inventory: bool,
-    /// Where the captures were taken.
-    pub vantage: Vantage,
-}
 
 /// Makes profiles, in the order of `sights`.
 #[must_use]
 pub fn build(
     sights: &[Sight],
     findings: &[Finding],
-    sessions: &[SessionSight],
+    mut sessions: Vec<SessionSight>,
     watched: &Watched,
     rules: &ActivityRules,
 ) -> Vec<HostProfile> {
+    stepping_stones::hand_on(sights, findings, &mut sessions);
     let by_finding: BTreeMap<usize, &SessionSight> = sessions
         .iter()
         .map(|session| (session.finding, session))
@@ -160,11 +57,14 @@ pub fn build(
             .push((finding, by_finding.get(&index).copied()));
     }
     let kvms = kvms::by_router(sights, findings);
+    let through_kvms = kvms::sessions(findings, &by_finding);
     sights
         .iter()
         .map(|sight| {
             let own = by_host.get(&sight.host).map(Vec::as_slice).unwrap_or_default();
-            profile(sight, own, &kvms, watched, rules)
+            let mut profile = profile(sight, own, &kvms, watched, rules);
+            profile.kvm_sessions = kvms::of(&profile.kvm, &through_kvms);
+            profile
         })
         .collect()
 }
@@ -180,6 +80,18 @@ fn days(sight: &Sight) -> BTreeSet<u32> {
     days.extend(sight.gateways.values().flatten());
     days.extend(sight.active.minutes.iter().map(|minute| minute / MINUTES_A_DAY));
     days
+}
+
+/// When somebody was active on a machine: where it called sites, and where a hand at it drove something elsewhere.
+fn with_hand(active: &PersonalMinutes, hand: &Minutes) -> PersonalMinutes {
+    let mut minutes: BTreeSet<u32> = active.minutes.iter().copied().collect();
+    minutes.extend(hand);
+    PersonalMinutes {
+        minutes: minutes.into_iter().collect(),
+        // A hand is seen whether or not any site was called by its name.
+        calls: active.calls.saturating_add(u32::from(!hand.is_empty())),
+        is_cut: active.is_cut,
+    }
 }
 
 /// Whether a finding counts as remote access: the form of some traffic alone is a lead, and nobody is controlled for it.
@@ -229,30 +141,36 @@ fn profile(
     worked_minutes.extend(&sight.kvm_minutes);
     worked_minutes.sort_unstable();
     let stretches = watched.stretches.meeting(sight.seen);
+    let active = with_hand(&sight.active, &sight.unseen.hand);
     for session in &mut controlled {
         session.unattended = unattended::judge(
             &session.intervals,
-            &sight.active,
-            &worked_minutes,
+            &unattended::Trace {
+                active: &active,
+                worked: &worked_minutes,
+                unseen: &sight.unseen.minutes,
+            },
             &stretches,
             sight.seen.0,
             rules,
         );
     }
-    let activity = personal::judge(
-        &sight.active,
-        &personal::Shown {
-            worked: &worked_minutes,
-            viewed: &viewed_minutes,
-        },
-        &stretches,
-        sight.asset.as_ref().and_then(Asset::working_day),
-        rules,
-    );
-    let is_kvm = own
-        .iter()
-        .find(|(finding, _)| kvms::shows_screens(finding))
-        .map(|(finding, _)| finding.id);
+    let activity = if sight.is_entered {
+        personal::Personal::hidden(NOT_LOCAL)
+    } else {
+        personal::judge(
+            &active,
+            &personal::Shown {
+                worked: &worked_minutes,
+                viewed: &viewed_minutes,
+                unseen: &sight.unseen,
+            },
+            &stretches,
+            sight.asset.as_ref().and_then(Asset::working_day),
+            rules,
+        )
+    };
+    let is_kvm = own.iter().find(|(finding, _)| kvms::shows_screens(finding));
     let near = kvms::near(sight, kvms);
     HostProfile {
         host: sight.host,
@@ -268,11 +186,7 @@ fn profile(
         stands_in: sight.stands_in,
         role: main_role(own),
         hours: hours(&driven_minutes),
-        sessions: if controlled.is_empty() {
-            Observable::Absent
-        } else {
-            Observable::Observed(controlled)
-        },
+        sessions: sessions(controlled, &sight.unseen),
         installed,
         driven_minutes,
         viewed_minutes,
@@ -281,12 +195,14 @@ fn profile(
         active_minutes: activity.minutes,
         tenants: tenants(sight),
         kvm: KvmEvidence {
-            is_kvm,
+            is_kvm: is_kvm.map(|(finding, _)| finding.id),
             drives_this: kvms::driving(sight, &near),
             on_gateway: near,
         },
+        // Filled in when those of all machines are known.
+        kvm_sessions: Vec::new(),
         serves: sight.serves.clone(),
-        vpn: vpn::at(sight, vpn::judge(own)),
+        vpn: vpn::at(sight, vpn::judge(own, rules)),
         router_vpn: vpn::on_router(sight, watched.vantage),
         days: days.into_iter().collect(),
         boots: sight.starts.clone(),
@@ -295,10 +211,24 @@ fn profile(
     }
 }
 
+/// Sessions in which the machine is controlled; where none was seen to be live and one may be, nothing is absent.
+fn sessions(controlled: Vec<RemoteSession>, unseen: &Unseen) -> Observable<Vec<RemoteSession>> {
+    if !controlled.iter().any(RemoteSession::is_live)
+        && let Some(why) = unseen.hides_sessions()
+    {
+        Observable::NotObservable(why)
+    } else if controlled.is_empty() {
+        Observable::Absent
+    } else {
+        Observable::Observed(controlled)
+    }
+}
+
 /// Organisations that the host's names show.
-fn tenants(sight: &Sight) -> Observable<Vec<String>> {
+fn tenants(sight: &Sight) -> Observable<Vec<Tenant>> {
     match (sight.tenants.is_empty(), sight.has_asked) {
         (false, _) => Observable::Observed(sight.tenants.clone()),
+        (true, _) if sight.is_entered => Observable::hidden(NOT_LOCAL),
         (true, true) => Observable::Absent,
         (true, false) => Observable::hidden("no names were asked for in the clear"),
     }
@@ -307,7 +237,12 @@ fn tenants(sight: &Sight) -> Observable<Vec<String>> {
 /// Median of what the sessions in which the host is controlled say of their loops.
 fn control_excess(own: &[(&Finding, Option<&SessionSight>)]) -> Observable<f64> {
     let mut known = Vec::new();
-    let mut reason = "no session of a remote tool was seen";
+    let controlled = |(finding, _): &(&Finding, _)| is_remote(finding) && finding.role == Role::Controlled;
+    let mut reason = if own.iter().any(controlled) {
+        "of the sessions that were seen no delay could be measured"
+    } else {
+        "no session of a remote tool was seen"
+    };
     for (finding, session) in own {
         let Some(measured) = session.and_then(|session| session.control_excess_ms) else {
             continue;
@@ -402,16 +337,23 @@ fn egress(sight: &Sight) -> Observable<Vec<Egress>> {
 }
 
 fn remote_session(finding: &Finding, session: Option<&SessionSight>) -> RemoteSession {
-    let controllers = finding
-        .controller
-        .iter()
-        .map(|controller| ControllerSeen {
+    let place = || session.map_or_else(Observable::default, |session| session.controller_place.clone());
+    let through = session.and_then(|session| session.through.as_ref());
+    let controllers = match (through, finding.controller.as_deref()) {
+        (Some(through), _) => vec![ControllerSeen {
+            id: through.controller.unwrap_or(through.stone).to_string(),
+            address: through.controller,
+            how: format!("through {}", through.stone),
+            place: place(),
+        }],
+        (None, Some(controller)) => vec![ControllerSeen {
             id: controller.address.to_string(),
             address: Some(controller.address),
             how: controller.how.clone(),
-            place: session.map_or_else(Observable::default, |session| session.controller_place.clone()),
-        })
-        .collect();
+            place: place(),
+        }],
+        (None, None) => Vec::new(),
+    };
     let instance = session.and_then(|session| session.instance.clone());
     RemoteSession {
         tool: finding.tool.clone(),
@@ -455,6 +397,7 @@ fn main_role(own: &[(&Finding, Option<&SessionSight>)]) -> Role {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::watched::Stretches;
 
     #[test]
     fn a_machine_was_watched_by_the_captures_that_know_it_and_by_those_between() {
@@ -474,10 +417,43 @@ mod tests {
                 seen: (at(first), at(last)),
                 ..Sight::default()
             };
-            build(&[sight], &[], &[], &watched, rules)[0].watched_minutes()
+            build(&[sight], &[], Vec::new(), &watched, rules)[0].watched_minutes()
         };
         assert!((minutes(5, 40) - 70.0).abs() < 1e-9);
         assert!((minutes(1_510, 1_520) - 60.0).abs() < 1e-9);
         assert!((minutes(5, 3_010) - 190.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn sessions_without_a_delay_are_not_denied() {
+        let finding = Finding {
+            role: Role::Controlled,
+            ..Finding::default()
+        };
+        let of = |own: &[(&Finding, Option<&SessionSight>)]| control_excess(own).reason().map(str::to_owned);
+        assert_eq!(
+            of(&[(&finding, None)]).as_deref(),
+            Some("of the sessions that were seen no delay could be measured")
+        );
+        assert_eq!(of(&[]).as_deref(), Some("no session of a remote tool was seen"));
+    }
+
+    #[test]
+    fn of_an_address_that_is_not_local_nothing_is_absent() {
+        let sight = Sight {
+            is_entered: true,
+            has_asked: true,
+            ..Sight::default()
+        };
+        let rules = &crate::settings::rules::Rules::shipped().activity;
+        let profiles = build(&[sight], &[], Vec::new(), &Watched::default(), rules);
+        let profile = &profiles[0];
+        for reason in [
+            profile.tenants.reason(),
+            profile.coverage.reason(),
+            profile.local_use.reason(),
+        ] {
+            assert_eq!(reason, Some(NOT_LOCAL));
+        }
     }
 }

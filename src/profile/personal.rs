@@ -5,12 +5,9 @@ use std::collections::BTreeSet;
 use super::MINUTES_A_DAY;
 use crate::model::observable::Observable;
 use crate::model::profile::{Coverage, LocalUse, Minutes, PersonalMinutes};
+use crate::model::unseen::Unseen;
 use crate::model::watched::{Stretches, WorkingDay};
 use crate::settings::rules::ActivityRules;
-
-/// Minutes for which who gave input still looks on while the screen is sent: a page is read before the next is called. As much as ends
-/// no session.
-const READING: u32 = 10;
 
 /// What activity says.
 #[derive(Clone, Debug)]
@@ -18,6 +15,17 @@ pub(super) struct Personal {
     pub(super) minutes: Observable<Minutes>,
     pub(super) coverage: Observable<Coverage>,
     pub(super) local_use: Observable<LocalUse>,
+}
+
+impl Personal {
+    /// Nothing can be said, for this reason.
+    pub(super) fn hidden(reason: &str) -> Self {
+        Self {
+            minutes: Observable::hidden(reason),
+            coverage: Observable::hidden(reason),
+            local_use: Observable::hidden(reason),
+        }
+    }
 }
 
 /// Whether a minute is one of those, or so many minutes beside one.
@@ -35,6 +43,8 @@ pub(super) struct Shown<'a> {
     pub(super) worked: &'a Minutes,
     /// The screen was sent, whether or not anybody gave input.
     pub(super) viewed: &'a Minutes,
+    /// What captures could not show of the machine.
+    pub(super) unseen: &'a Unseen,
 }
 
 /// How many minutes of activity fall where.
@@ -53,7 +63,7 @@ impl Split {
         let mut split = Self::default();
         for minute in minutes {
             let is_shown = is_near(*minute, shown.viewed, rules.margin_minutes);
-            let is_read = is_shown && is_near(*minute, shown.worked, READING);
+            let is_read = is_shown && is_near(*minute, shown.worked, rules.reading_minutes);
             let count = if is_read || is_near(*minute, shown.worked, rules.margin_minutes) {
                 &mut split.inside
             } else if is_shown {
@@ -71,6 +81,27 @@ impl Split {
     }
 }
 
+/// How many minutes show nothing: what went out was inside of something, nobody elsewhere had the screen, and no site was called by its name.
+fn dark(active: &[u32], shown: &Shown<'_>, rules: &ActivityRules) -> usize {
+    let is_told = |minute: u32| {
+        [shown.worked, shown.viewed]
+            .iter()
+            .any(|list| is_near(minute, list, rules.margin_minutes))
+            || active.binary_search(&minute).is_ok()
+    };
+    let minutes = shown.unseen.minutes.iter();
+    minutes.filter(|minute| !is_told(**minute)).count()
+}
+
+/// "a", "a and b", "a, b and c".
+fn listed(names: &[String]) -> String {
+    match names {
+        [] => "tunnels".to_owned(),
+        [one] => one.clone(),
+        [most @ .., last] => format!("{} and {last}", most.join(", ")),
+    }
+}
+
 /// Compares the minutes of activity with those in which somebody elsewhere was there. Of coverage, days count that were `watched`, by the
 /// `declared` working day where there is one.
 pub(super) fn judge(
@@ -80,16 +111,27 @@ pub(super) fn judge(
     declared: Option<WorkingDay>,
     rules: &ActivityRules,
 ) -> Personal {
-    let hidden = |reason: &str| Personal {
-        minutes: Observable::hidden(reason),
-        coverage: Observable::hidden(reason),
-        local_use: Observable::hidden(reason),
-    };
+    let hidden = Personal::hidden;
     if active.calls == 0 {
         return hidden("no connection to a named site was seen");
     }
     if active.is_cut {
         return hidden("more connections than could be remembered");
+    }
+    let all = Split::of(&active.minutes, shown, rules);
+    let present = (all.outside >= rules.present_minutes).then_some(Observable::Observed(LocalUse::Present));
+    let in_the_dark = dark(&active.minutes, shown, rules);
+    if in_the_dark > all.told() {
+        let blind = hidden(&format!(
+            "{in_the_dark} minutes outside of remote sessions went through {}, into which nobody sees, against {} of human activity that were seen",
+            listed(&shown.unseen.carriers),
+            all.told()
+        ));
+        return Personal {
+            minutes: Observable::Observed(active.minutes.clone()),
+            local_use: present.unwrap_or(blind.local_use),
+            coverage: blind.coverage,
+        };
     }
     let days: BTreeSet<u32> = active
         .minutes
@@ -106,8 +148,6 @@ pub(super) fn judge(
             rules.least_minutes
         ));
     }
-    let all = Split::of(&active.minutes, shown, rules);
-    let present = (all.outside >= rules.present_minutes).then_some(Observable::Observed(LocalUse::Present));
     if all.told() < rules.least_minutes.max(all.unclear) {
         let blind =
             hidden("most human activity falls into minutes in which somebody looked on without input");
@@ -171,6 +211,7 @@ mod tests {
         let shown = Shown {
             worked: minutes,
             viewed: minutes,
+            unseen: &Unseen::default(),
         };
         judge(active, &shown, &always(), None)
     }
@@ -205,6 +246,7 @@ mod tests {
             &Shown {
                 worked: &Vec::new(),
                 viewed: &viewed,
+                unseen: &Unseen::default(),
             },
             &always(),
             None,
@@ -216,6 +258,7 @@ mod tests {
             &Shown {
                 worked: &(10..200).collect(),
                 viewed: &viewed,
+                unseen: &Unseen::default(),
             },
             &always(),
             None,
@@ -240,11 +283,14 @@ mod tests {
                 Timestamp::from_parts(midnight + to * 60, 0),
             )
         };
-        let cut = Stretches::of((0..5).map(|number| span(number, 780, 870)).collect());
-        let whole = Stretches::of((0..5).map(|number| span(number, 540, 1_020)).collect());
+        let cut = Stretches::of((0..5).map(|number| span(number, 780, 870)).collect())
+            .judged_by(Rules::shipped().working_day);
+        let whole = Stretches::of((0..5).map(|number| span(number, 540, 1_020)).collect())
+            .judged_by(Rules::shipped().working_day);
         let shown = Shown {
             worked: &minutes,
             viewed: &minutes,
+            unseen: &Unseen::default(),
         };
         let seen = active(minutes.iter().copied());
         let days = |watched: &Stretches, declared| {
@@ -255,7 +301,7 @@ mod tests {
         // Eight hours, but not those that are declared.
         let night = WorkingDay {
             noon_utc: 1.0,
-            hours: 8.0,
+            hours: Some(8.0),
         };
         assert_eq!(days(&whole, Some(night)), Some(0));
     }
@@ -277,5 +323,44 @@ mod tests {
                 "{seen:?}"
             );
         }
+    }
+
+    #[test]
+    fn minutes_inside_of_tunnels_are_unknown_and_not_empty() {
+        // An hour of the helpdesk, and the rest of the day in the employer's tunnel.
+        let minutes: Minutes = (600..670).collect();
+        let through = |minutes: std::ops::Range<u32>| Unseen {
+            minutes: minutes.collect(),
+            carriers: vec!["ipsec-esp".to_owned()],
+            ..Unseen::default()
+        };
+        let of = |unseen: &Unseen, active: &PersonalMinutes| {
+            let shown = Shown {
+                worked: &minutes,
+                viewed: &minutes,
+                unseen,
+            };
+            judge(active, &shown, &always(), None)
+        };
+        let helped = active(minutes.iter().copied());
+        let all_day = of(&through(675..1_000), &helped);
+        let reason = all_day.coverage.reason().unwrap();
+        assert!(
+            reason.contains("325 minutes outside of remote sessions went through ipsec-esp"),
+            "{reason}"
+        );
+        assert_eq!(all_day.local_use.reason(), Some(reason));
+        // Beside a session a tunnel hides nobody, and fewer minutes than were seen change nothing.
+        for few in [through(595..675), through(700..760)] {
+            assert_eq!(of(&few, &helped).local_use, Observable::Absent);
+        }
+        // Who was seen at the machine was there, whatever else nobody saw.
+        let both = active(minutes.iter().copied().chain(1_100..1_200));
+        let seen = of(&through(675..1_000), &both);
+        assert_eq!(seen.local_use, Observable::Observed(LocalUse::Present));
+        assert_eq!(
+            seen.coverage.state(),
+            crate::model::evidence::State::NotObservable
+        );
     }
 }

@@ -11,17 +11,31 @@ use crate::model::time::{SECOND, Timestamp};
 use crate::model::watched::Stretches;
 use crate::settings::rules::ActivityRules;
 
+/// When somebody was at the machine or at its controls, and when nobody could have been seen there; all sorted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Trace<'a> {
+    /// Minutes of activity at the machine.
+    pub(super) active: &'a PersonalMinutes,
+    /// Minutes in which somebody elsewhere was at the controls.
+    pub(super) worked: &'a Minutes,
+    /// Minutes that show nothing: what goes through a tunnel.
+    pub(super) unseen: &'a Minutes,
+}
+
 /// Whether the sessions of these intervals (in order) have the pattern; `None` where there are too few to tell, or where activity
-/// at the machine would not show. `worked` are the minutes in which somebody elsewhere was at the controls, `watched` when captures
-/// ran, `first_seen` when the machine was seen first.
+/// at the machine would not show. `watched` is when captures ran, `first_seen` when the machine was seen first.
 pub(super) fn judge(
     intervals: &[(Timestamp, Timestamp, Activity)],
-    active: &PersonalMinutes,
-    worked: &Minutes,
+    trace: &Trace<'_>,
     watched: &Stretches,
     first_seen: Timestamp,
     rules: &ActivityRules,
 ) -> Option<bool> {
+    let Trace {
+        active,
+        worked,
+        unseen,
+    } = *trace;
     let before = rules.unattended_minutes;
     if active.calls == 0 || active.is_cut {
         return None;
@@ -46,11 +60,10 @@ pub(super) fn judge(
         // A short pause is no new session.
         let is_new = last_end.is_none_or(|last| start > last.saturating_add(before));
         last_end = Some(last_end.map_or(end, |last| last.max(end)));
-        if !is_new || start < known_from {
+        if !is_new || start < known_from || is_shortly_before(unseen, start, before) {
             continue;
         }
-        let from = local.partition_point(|one| one.saturating_add(before) < start);
-        let is_attended = local.get(from).is_some_and(|one| *one < start);
+        let is_attended = is_shortly_before(&local, start, before);
         let [all, alone] = days.entry(start / MINUTES_A_DAY).or_default();
         *all = all.saturating_add(1);
         *alone = alone.saturating_add(usize::from(!is_attended));
@@ -62,6 +75,12 @@ pub(super) fn judge(
         full.count() >= rules.unattended_days
     };
     with_enough(|[all, _]| *all).then(|| with_enough(|[_, alone]| *alone))
+}
+
+/// Whether one of these minutes (in order) lies before the start, and by no more than so many.
+fn is_shortly_before(minutes: &[u32], start: u32, before: u32) -> bool {
+    let from = minutes.partition_point(|one| one.saturating_add(before) < start);
+    minutes.get(from).is_some_and(|one| *one < start)
 }
 
 #[cfg(test)]
@@ -78,8 +97,11 @@ mod tests {
     ) -> Option<bool> {
         super::judge(
             intervals,
-            active,
-            worked,
+            &Trace {
+                active,
+                worked,
+                unseen: &Minutes::new(),
+            },
             watched,
             first_seen,
             &Rules::shipped().activity,
@@ -176,5 +198,28 @@ mod tests {
             judge(&list, &active(&[]), &Vec::new(), &always(), at(8 * 60 - 3)),
             None
         );
+    }
+
+    #[test]
+    fn what_a_tunnel_hid_before_a_session_is_no_absence() {
+        let tunnel: Minutes = (0..4)
+            .flat_map(|day| [9, 12, 15].map(|hour| day * 1_440 + hour * 60 - 1))
+            .collect();
+        let active = active(&[100, 101]);
+        let of = |unseen: &Minutes| {
+            super::judge(
+                &sessions(4, &[9, 12, 15]),
+                &Trace {
+                    active: &active,
+                    worked: &Minutes::new(),
+                    unseen,
+                },
+                &always(),
+                at(0),
+                &Rules::shipped().activity,
+            )
+        };
+        assert_eq!(of(&Minutes::new()), Some(true));
+        assert_eq!(of(&tunnel), None);
     }
 }

@@ -5,19 +5,17 @@ use crate::model::finding::{Confidence, Finding, FindingKind};
 use crate::model::observable::Observable;
 use crate::model::profile::{NetworkKind, VpnPlace, VpnUse};
 use crate::model::vantage::Vantage;
-
-/// Octets of a tunnel below which nobody has done anything through it: WireGuard's keep-alives are half as much in a day.
-const LEAST_TUNNELLED: u64 = 256 << 10;
+use crate::settings::rules::ActivityRules;
 
 /// Use of a VPN service on the machine that nobody sanctioned. A client that is installed and calls home is none, nor is another
 /// product of the same vendor or a visit to his pages; then it cannot be told.
-pub(super) fn judge(own: &[(&Finding, Option<&SessionSight>)]) -> Observable<VpnUse> {
+pub(super) fn judge(own: &[(&Finding, Option<&SessionSight>)], rules: &ActivityRules) -> Observable<VpnUse> {
     let is_used = |finding: &Finding, session: &SessionSight| {
         let octets = finding
             .tunnel
             .as_ref()
             .map_or(0, |tunnel| tunnel.bytes_out.saturating_add(tunnel.bytes_in));
-        session.is_in_use && finding.confidence > Confidence::Low && octets >= LEAST_TUNNELLED
+        session.is_in_use && finding.confidence > Confidence::Low && octets >= rules.tunnelled_octets
     };
     let services: Vec<(&Finding, &SessionSight)> = own
         .iter()
@@ -169,9 +167,11 @@ mod tests {
     }
     use crate::model::evidence::State;
     use crate::model::finding::TunnelUse;
+    use crate::settings::rules::Rules;
 
     #[test]
     fn a_vpns_client_that_only_calls_home_is_no_use_of_a_vpn() {
+        let rules = &Rules::shipped().activity;
         let finding = |confidence, octets: Option<u64>| Finding {
             kind: FindingKind::Vpn,
             flow_count: 3,
@@ -190,7 +190,7 @@ mod tests {
                 is_in_use,
                 ..SessionSight::default()
             };
-            judge(&[(finding, Some(&session))]).state()
+            judge(&[(finding, Some(&session))], rules).state()
         };
         let tunnel = finding(Confidence::High, Some(50_000_000));
         assert_eq!(of(&tunnel, true), State::Observed);
@@ -205,6 +205,6 @@ mod tests {
             of(&finding(Confidence::Low, Some(50_000_000)), true),
             State::NotObservable
         );
-        assert_eq!(judge(&[]), Observable::Absent);
+        assert_eq!(judge(&[], rules), Observable::Absent);
     }
 }

@@ -16,7 +16,7 @@ impl Organisations {
     pub(super) fn of(case: &Case) -> Self {
         let mut names: BTreeSet<&str> = BTreeSet::new();
         for host in &case.hosts {
-            names.extend(host.tenants.iter().map(String::as_str));
+            names.extend(host.tenants.iter().map(|tenant| tenant.name.as_str()));
             names.extend(host.asset.as_ref().and_then(|asset| asset.employer.as_deref()));
         }
         let mut key = Sha256::new();
@@ -51,14 +51,17 @@ impl Organisations {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::host::HostRecord;
+    use crate::model::host::{HostRecord, TenantRecord};
 
     #[test]
     fn names_are_gone_and_stay_apart() {
         let mut case = Case::default();
         case.hosts.push(HostRecord {
             tenants: ["acme@okta.com", "acme@okta.com.example", "zeta@slack.com"]
-                .map(str::to_owned)
+                .map(|name| TenantRecord {
+                    name: name.to_owned(),
+                    ..TenantRecord::default()
+                })
                 .to_vec(),
             ..HostRecord::default()
         });

@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 
+use crate::model::watched::DayRule;
+
 /// What a capture must hold before a cue may speak.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -16,8 +18,12 @@ pub struct Rules {
     pub session_watch_minutes: u32,
     /// Sessions shorter than this on average are short.
     pub session_short_minutes: u32,
-    /// Intervals closer than this are one session.
+    /// Intervals closer than this are one sitting.
+    pub session_breath_seconds: u32,
+    /// Sittings closer than this are one session, where nobody was away for more than so many times what was worked.
     pub session_gap_seconds: u32,
+    /// See above.
+    pub session_pause_ratio: u32,
     /// From so many minutes a day on, sessions are long.
     pub session_long_minutes_per_day: u32,
     /// Fewest active days for working hours.
@@ -38,6 +44,8 @@ pub struct Rules {
     pub usual_place_share: f64,
     /// Words in the inventory's `site` that mean "not at a site".
     pub remote_sites: Vec<String>,
+    /// More than this share of a group's machines are most of them.
+    pub most_share: f64,
     /// A tool on more than this share of an employer's machines is policy.
     pub prevalent_share: f64,
     /// Fewest machines for that.
@@ -60,6 +68,8 @@ pub struct Rules {
     pub xrtt_ms: [f64; 2],
     /// What tells a server from a computer that somebody works at.
     pub servers: ServerRules,
+    /// When a day counts as watched.
+    pub working_day: DayRule,
     /// What activity at a machine says.
     pub activity: ActivityRules,
     /// What findings weigh.
@@ -72,8 +82,6 @@ pub struct Rules {
 pub struct ServerRules {
     /// Machines outside the group to which a server offers its services, at least.
     pub peers: usize,
-    /// More than this share of a group's controlled machines are most of them.
-    pub most: f64,
     /// Parts of names that mean a server, in lower case.
     pub names: Vec<String>,
     /// Parts of names that mean somebody's own computer, whatever else stands beside them.
@@ -96,6 +104,10 @@ pub struct ActivityRules {
     pub restless_hours: usize,
     /// Days on which that is looked at.
     pub restless_days: usize,
+    /// Minutes for which who gave input still looks on while the screen is sent.
+    pub reading_minutes: u32,
+    /// Octets of a tunnel from which somebody used it.
+    pub tunnelled_octets: u64,
     /// Minutes before a session in which nobody may have been active at the machine.
     pub unattended_minutes: u32,
     /// Sessions of a day that begin unattended.
@@ -275,7 +287,8 @@ impl Rules {
             ("rules.focus_chance_share", self.focus_chance_share),
             ("rules.usual_place_share", self.usual_place_share),
             ("rules.prevalent_share", self.prevalent_share),
-            ("rules.servers.most", self.servers.most),
+            ("rules.most_share", self.most_share),
+            ("rules.working_day.least_share", self.working_day.least_share),
             ("rules.findings.place.lasting", self.findings.place.lasting),
         ]
         .into_iter()

@@ -14,6 +14,7 @@ use super::entry::{
 use super::extension::{self, Extension};
 use super::payload::BytePattern;
 use super::shape::Shape;
+use super::values;
 use super::vocabulary::{Shared, Vocabulary};
 use crate::document::{Document, Fault, Table, did_you_mean};
 
@@ -219,7 +220,7 @@ fn indicator(table: &Table<'_>, vocabulary: &Vocabulary) -> Indicator {
     }
     let patterns = patterns(table, kind);
     for field in &fields {
-        if let Some((way, what)) = malformed(field, &patterns) {
+        if let Some((way, what)) = values::malformed(field, &patterns) {
             table.fault(way, what);
         }
     }
@@ -281,37 +282,6 @@ fn weight(
         table.fault("alone", format!("{reason} never names a tool alone"));
     }
     i16::try_from(weight).unwrap_or_default()
-}
-
-/// A value that its field never has: such an entry would be believed to look for something.
-fn malformed(field: &str, patterns: &[Pattern]) -> Option<(&'static str, String)> {
-    let is_hex = |text: &str, length: usize| {
-        text.len() == length && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-    };
-    patterns.iter().find_map(|pattern| match (field, pattern) {
-        ("tls.ja3" | "tls.ja3s", Pattern::Exact(text)) if !is_hex(text, 32) => Some((
-            "exact",
-            format!("{text:?}: a JA3 has 32 hex digits in lower case"),
-        )),
-        ("tls.ja4", Pattern::Exact(text)) => {
-            let parts: Vec<&str> = text.split('_').collect();
-            let is_whole =
-                matches!(parts.as_slice(), [a, b, c] if a.len() == 10 && is_hex(b, 12) && is_hex(c, 12));
-            (!is_whole).then(|| {
-                let what =
-                    format!("{text:?}: a JA4 has three parts of 10, 12 and 12 characters with _ between");
-                ("exact", what)
-            })
-        }
-        ("mac.oui", Pattern::Prefix(text)) => {
-            let is_part = |part: &str| (1..=2).contains(&part.len()) && is_hex(part, part.len());
-            (!text.split(':').all(is_part)).then(|| {
-                let what = format!("{text:?}: pairs of hex digits with : between, as in 04:c9:8b");
-                ("prefix", what)
-            })
-        }
-        _ => None,
-    })
 }
 
 /// The ways to match, and which kinds of field know them.

@@ -18,6 +18,7 @@ pub mod payload;
 pub mod renewal;
 mod sequence;
 pub mod shape;
+mod values;
 pub mod vocabulary;
 
 use std::borrow::Cow;

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::catalogue::wire::{End, Side, Words, chance, datagram, packet, stream};
 use crate::catalogue::{findings_of, write};
-use crate::program::every_record_of;
+use crate::program::{every_record, every_record_of, finish};
 
 fn end(ip: &str, port: u16) -> End {
     End {
@@ -377,4 +377,97 @@ fn data_posted_to_many_paths_is_no_tunnel() {
         message(OK, &chance(number + 500, 1_000))
     }));
     assert!(findings.is_empty(), "{findings:#?}");
+}
+
+/// A Binding request, or its answer with an address from which it came (RFC 8489, 5 and 14.2).
+fn binding(transaction: u8, mapped: Option<[u8; 4]>) -> Vec<u8> {
+    let cookie = [0x21, 0x12, 0xa4, 0x42];
+    let attribute = mapped.map_or(Vec::new(), |address| {
+        let mut bytes = vec![0, 0x20, 0, 8, 0, 1, 0x21 ^ 0x9c, 0x12 ^ 0x40];
+        bytes.extend(address.iter().zip(cookie).map(|(octet, key)| octet ^ key));
+        bytes
+    });
+    let (kind, length) = (u8::from(mapped.is_some()), u8::try_from(attribute.len()).unwrap());
+    let mut bytes = vec![kind, 1, 0, length];
+    bytes.extend(cookie);
+    bytes.extend((0..12).map(|place| place * 19 + transaction));
+    bytes.extend(attribute);
+    bytes
+}
+
+/// Machines of a house that ask several servers, and are told that they come from `mapped`.
+fn house(mapped: [[u8; 4]; 2]) -> Vec<Vec<u8>> {
+    let router = [2, 0, 0, 0, 0, 1];
+    let mut frames = Vec::new();
+    for (number, mapped) in (10_u8..).zip(mapped) {
+        for server in 1..=4_u8 {
+            let machine = End {
+                mac: [2, 0, 0, 0, 1, number],
+                ip: IpAddr::from([192, 168, 1, number]),
+                port: 40_000,
+            };
+            let asked = End {
+                mac: router,
+                ip: IpAddr::from([198, 51, 100, server]),
+                port: 3_478,
+            };
+            frames.push(datagram(machine, asked, &binding(server, None)));
+            frames.push(datagram(asked, machine, &binding(server, Some(mapped))));
+        }
+    }
+    frames
+}
+
+#[test]
+fn a_house_that_comes_out_of_a_vpn_has_it_on_its_router_and_old_lists_are_called_old() {
+    const EXIT: [u8; 4] = [203, 0, 113, 100];
+    let folder = tempfile::tempdir().unwrap();
+    let list = |name: &str, kind: &str, date: &str, network: &str| {
+        let path = folder.path().join(format!("{name}.txt"));
+        let text = format!("# name: {name}\n# kind: {kind}\n# date: {date}\n{network}\n");
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let exits = list("exits", "vpn", "2024-01-01", "203.0.113.64/26");
+    let lines = list("lines", "residential", "2025-06-01", "203.0.113.128/26");
+    let analyze = |mapped: [[u8; 4]; 2]| {
+        let path = capture(&folder, &house(mapped));
+        let run = finish(
+            every_record()
+                .arg("--geoip")
+                .arg(&exits)
+                .arg("--geoip")
+                .arg(&lines)
+                .arg(path),
+        );
+        assert_eq!(run.code, 0, "{}", run.stderr);
+        run
+    };
+    let on_router = |run: &crate::program::Run| {
+        let findings = run.of("finding");
+        let own = findings.iter().filter(|one| one["tool"] == "router-vpn");
+        own.cloned().collect::<Vec<_>>()
+    };
+    let run = analyze([EXIT, EXIT]);
+    let [finding] = on_router(&run).try_into().unwrap();
+    assert_eq!(
+        (&finding["kind"], &finding["confidence"]),
+        (&"vpn".into(), &"low".into())
+    );
+    let said = finding["summary"].as_str().unwrap();
+    assert!(
+        said.contains("2 machines behind the router") && said.contains("exits 2024-01-01"),
+        "{said}"
+    );
+    let remarks = run.summary()["remarks"].to_string();
+    assert!(
+        remarks.contains("exits of 2024-01-01 is") && remarks.contains("days older than the capture"),
+        "{remarks}"
+    );
+    assert!(!remarks.contains("lines of"), "{remarks}");
+    // One of them comes out of a line: whatever the other has, it is not the router's. And what is said to be open says so.
+    let run = analyze([EXIT, [203, 0, 113, 150]]);
+    assert!(on_router(&run).is_empty());
+    let run = analyze([[192, 0, 2, 9]; 2]);
+    assert!(on_router(&run).is_empty());
 }

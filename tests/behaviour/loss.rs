@@ -72,11 +72,18 @@ fn analysed(capture: &[u8]) -> (Value, Value) {
     (farms.remove(0), run.summary())
 }
 
+/// The verdict on the capture as it is: more than a review, which damage does not allow.
+fn whole() -> Value {
+    let verdict = analysed(&fs::read(fixture("demo/farm.pcapng")).unwrap()).0["verdict"].take();
+    assert!(verdict == "likely" || verdict == "strong", "{verdict}");
+    verdict
+}
+
 #[test]
 fn a_few_lost_packets_change_no_verdict() {
     let (farm, run) = analysed(&without(3));
     assert!(!run.to_string().contains("no verdict goes beyond"), "{run}");
-    assert_eq!(farm["verdict"], "strong");
+    assert_eq!(farm["verdict"], whole());
     assert!(!farm["summary"].as_str().unwrap().contains("not rated higher"));
 }
 
@@ -99,7 +106,7 @@ fn nearly_a_third_of_lost_packets_allows_no_more_than_a_review_and_is_named() {
 
 #[test]
 fn packets_that_the_capturing_kernel_dropped_count_as_lost() {
-    assert_eq!(analysed(&that_says_to_have_dropped(300)).0["verdict"], "strong");
+    assert_eq!(analysed(&that_says_to_have_dropped(300)).0["verdict"], whole());
     let (farm, _) = analysed(&that_says_to_have_dropped(20_000));
     assert_eq!(farm["verdict"], "review");
     let summary = farm["summary"].as_str().unwrap();

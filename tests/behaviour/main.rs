@@ -66,6 +66,8 @@ mod loss;
 #[cfg(test)]
 mod oracle;
 #[cfg(test)]
+mod organisations;
+#[cfg(test)]
 mod program;
 #[cfg(test)]
 mod published;
@@ -89,6 +91,8 @@ mod states;
 mod survey;
 #[cfg(test)]
 mod unknown;
+#[cfg(test)]
+mod unseen;
 #[cfg(test)]
 mod vocabulary;
 #[cfg(test)]

@@ -207,8 +207,41 @@ fn where_nothing_tells_whose_the_ends_are_the_user_is_asked() {
         }
         Some(changed)
     });
+    assert!(remark(&case, "no packet had a local address").is_some_and(|remark| remark.contains("(-n)")));
+}
+
+/// Type of a frame with a VLAN tag (IEEE 802.1Q).
+const VLAN: [u8; 2] = [0x81, 0x00];
+
+#[test]
+fn a_vlan_for_each_laptop_behind_one_router_hides_no_farm() {
+    let case = analysed("s25", ETHERNET, &|frame| {
+        let Some((link, packet)) = v4(frame) else {
+            return unchanged(frame);
+        };
+        let own = [&packet[12..16], &packet[16..20]]
+            .into_iter()
+            .find(|address| is_ours(address) && address[3] != 1);
+        let tag = own.map_or(1, |address| 100 + u16::from(address[3]));
+        Some([link, &VLAN, &tag.to_be_bytes(), &frame[12..]].concat())
+    });
+    assert_eq!(groups(&case), groups(&analysed("s25", ETHERNET, &unchanged)));
     assert!(
-        remark(&case, "no end in a network that is known as ours")
-            .is_some_and(|remark| remark.contains("(-n)"))
+        case.farms[0]
+            .hosts
+            .iter()
+            .all(|member| case.hosts.iter().any(|host| host.host == member.host))
     );
+}
+
+/// Link type of packets without link addresses.
+const RAW: u16 = 101;
+
+#[test]
+fn a_capture_without_link_addresses_shows_the_farm_behind_ip_kvms() {
+    let case = analysed("s13", RAW, &|frame| v4(frame).map(|(_, packet)| packet.to_vec()));
+    let farm = case.farms.first().expect("a group");
+    assert_eq!(farm.verdict.name(), "likely", "{}", farm.summary);
+    let machines = farm.hosts.iter().filter(|member| !member.is_kvm).count();
+    assert_eq!(machines, 4);
 }

@@ -2,9 +2,10 @@
 
 use crate::cluster::pairs::Scale;
 use crate::model::group::Term;
-use crate::model::organisation::{is_label, may_be_one};
+use crate::model::organisation::is_label;
 use crate::model::profile::{Asset, HostProfile};
 use crate::model::residence::{self, Residence};
+use crate::model::tenancy::{Belonging, Organisation, Relation};
 use crate::settings::pair_weights::Tenancy;
 
 use super::Entry;
@@ -20,21 +21,25 @@ fn log_odds(one: &HostProfile, other: &HostProfile, scale: &Scale<'_>) -> Option
     if mine.is_empty() || yours.is_empty() {
         return None;
     }
-    let shared = mine
-        .iter()
-        .find(|name| yours.iter().any(|other| may_be_one(name, other)));
+    let related = |wanted: Relation| {
+        mine.iter()
+            .find(|own| yours.iter().any(|other| own.relation(other) == wanted))
+    };
+    let shared = related(Relation::Same).and_then(|own| own.names.first().copied());
     let Some(shared) = shared else {
-        // A name that the inventory writes out and a label that a service knows may be one organisation's all the same.
-        let is_labelled = |names: &[&str]| names.iter().any(|name| is_label(name));
-        if is_labelled(&mine) != is_labelled(&yours) {
+        // A name that the inventory writes out and a label that a service knows may be one organisation's all the same, and so may two
+        // beside which one name is used.
+        let is_labelled =
+            |all: &[Organisation<'_>]| all.iter().flat_map(|one| &one.names).any(|name| is_label(name));
+        if related(Relation::Open).is_some() || is_labelled(&mine) != is_labelled(&yours) {
             return None;
         }
         return Some(Term {
             nats: weights.different,
             what: format!(
                 "different organisations: {} and {}",
-                mine.join("/"),
-                yours.join("/")
+                written(&mine),
+                written(&yours)
             ),
         });
     };
@@ -58,16 +63,26 @@ fn log_odds(one: &HostProfile, other: &HostProfile, scale: &Scale<'_>) -> Option
     })
 }
 
-/// Names of organisations: the inventory's word where it has one, else what services showed.
-fn organisations(profile: &HostProfile) -> Vec<&str> {
+/// Whose machine it is: the inventory's word where it has one, else what services showed day by day. A machine that organisations use
+/// in turn is none's.
+fn organisations(profile: &HostProfile) -> Vec<Organisation<'_>> {
     let employer = profile
         .asset
         .seen()
         .and_then(|asset| asset.record.employer.as_deref());
-    match employer {
-        Some(employer) => vec![employer],
-        None => profile.tenants.list().iter().map(String::as_str).collect(),
+    if let Some(employer) = employer {
+        return vec![Organisation::written(employer)];
     }
+    match Belonging::of(profile.tenants.list()) {
+        Belonging::To(all) => all,
+        Belonging::Unknown | Belonging::InTurn(_) | Belonging::Unclear(_) => Vec::new(),
+    }
+}
+
+/// Names of organisations, one behind the other.
+fn written(all: &[Organisation<'_>]) -> String {
+    let names: Vec<&str> = all.iter().flat_map(|one| &one.names).copied().collect();
+    names.join("/")
 }
 
 /// The site at which both are declared.

@@ -254,8 +254,12 @@ impl<'a> Network<'a> {
         let is_users = exits.iter().all(|exit| !exit.place.kind_is_default());
         let product = watched.map_or_else(
             || {
-                let name = first.place.as_org.clone();
-                name.unwrap_or_else(|| format!("a network of kind {}", first.kind.name()))
+                let name = first.place.as_org.as_deref().map(|name| format!(" ({name})"));
+                format!(
+                    "a network of kind {}{}",
+                    first.kind.name(),
+                    name.unwrap_or_default()
+                )
             },
             |exit| exit.provider,
         );
@@ -266,13 +270,12 @@ impl<'a> Network<'a> {
             .iter()
             .find(|host| host.is_router && host.mac == Some(self.router.mac));
         let what = format!(
-            "{} behind the router {} come out of {} ({}), which belongs to {product} ({}, as {} says), on {}, and none of them has a \
-             tunnel of its own: consistent with a VPN on the router",
+            "{} behind the router {} come out of {} ({}), which belongs to {product}, as {} says, on {}, and none of them has a tunnel of \
+             its own: consistent with a VPN on the router",
             counted(machines.len(), "machine"),
             self.router,
             first.own.address,
             first.own.way(),
-            first.kind.name(),
             first
                 .place
                 .kind_source

@@ -223,7 +223,7 @@ proptest::proptest! {
         let bins = bins(list);
         let windows = windows(&bins, Timestamp(0), false);
         if let Some(shape) = shape(&windows) {
-            proptest::prop_assert!(shape.hand >= LEAST_HAND && shape.span >= LEAST_SPAN);
+            proptest::prop_assert!(shape.hand >= own().least_hand && shape.span >= own().least_span);
         }
     }
 }

@@ -32,7 +32,10 @@ fn value(subject: &Subject<'_>) -> Reading {
         return if subject.machines().iter().all(looked) {
             Reading::absent("none", "no remote tool has a session")
         } else {
-            Reading::hidden("whether remote tools have sessions was not measured")
+            let why = subject.blind().unwrap_or_else(|| "not measured".to_owned());
+            Reading::hidden(&format!(
+                "whether remote tools have sessions cannot be told: {why}"
+            ))
         };
     }
     let controlled = subject.controlled();

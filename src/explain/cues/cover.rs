@@ -3,7 +3,7 @@
 use crate::explain::subject::{Subject, identifiers, median, median_of, session_findings};
 use crate::model::profile::HostProfile;
 
-use super::{Cue, Reading};
+use super::{Cue, Reading, uncontrolled};
 
 pub(super) const CUE: Cue = Cue {
     id: "cover",
@@ -14,7 +14,7 @@ pub(super) const CUE: Cue = Cue {
 fn value(subject: &Subject<'_>) -> Reading {
     let controlled = subject.controlled();
     if controlled.is_empty() {
-        return Reading::inapplicable("no machine is under remote control");
+        return uncontrolled(subject);
     }
     let rules = subject.rules;
     let known: Vec<&HostProfile> = controlled

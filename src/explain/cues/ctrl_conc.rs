@@ -5,11 +5,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::explain::subject::{Subject, identifiers, session_findings};
+use crate::explain::subject::{Subject, control_findings, identifiers};
 use crate::model::profile::HostProfile;
 use crate::model::quantity::counted;
 
-use super::{Cue, Reading};
+use super::{Cue, Reading, is_under};
 
 pub(super) const CUE: Cue = Cue {
     id: "ctrl_conc",
@@ -26,7 +26,7 @@ fn value(subject: &Subject<'_>) -> Reading {
     let mut known: Vec<&HostProfile> = Vec::new();
     for machine in controlled {
         let mut ids: Vec<&str> = machine
-            .live_sessions()
+            .sessions_at_it()
             .flat_map(|session| &session.controllers)
             .map(|controller| controller.id.as_str())
             .collect();
@@ -55,7 +55,7 @@ fn value(subject: &Subject<'_>) -> Reading {
         .collect();
     reached.sort_unstable();
     reached.dedup();
-    if reached.len().saturating_mul(2) >= known.len() && !shared.is_empty() {
+    if !is_under(subject.rules.most_share, reached.len(), known.len()) && !shared.is_empty() {
         let what = format!(
             "{} of {} whose controllers are known share {}: {}",
             reached.len(),
@@ -63,8 +63,8 @@ fn value(subject: &Subject<'_>) -> Reading {
             counted(shared.len(), "controller"),
             shared.join(", ")
         );
-        return Reading::observed("many:few", what).shown_by(reached, session_findings(&known));
+        return Reading::observed("many:few", what).shown_by(reached, control_findings(&known));
     }
     Reading::observed("1:1", "each machine has a controller of its own".to_owned())
-        .shown_by(identifiers(&known), session_findings(&known))
+        .shown_by(identifiers(&known), control_findings(&known))
 }

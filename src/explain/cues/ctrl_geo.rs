@@ -1,10 +1,10 @@
 //! Where the controllers sit. A place that only the embedded default database knows says nothing here.
 
-use crate::explain::subject::{Subject, identifiers, session_findings};
+use crate::explain::subject::{Subject, control_findings, identifiers};
 use crate::model::observable::Observable;
 use crate::model::profile::{ControllerPlaceKind, HostProfile};
 
-use super::{Cue, Reading};
+use super::{Cue, Reading, without_sessions};
 
 pub(super) const CUE: Cue = Cue {
     id: "ctrl_geo",
@@ -22,10 +22,10 @@ fn value(subject: &Subject<'_>) -> Reading {
     let controlled: Vec<&HostProfile> = subject
         .controlled()
         .into_iter()
-        .filter(|one| one.live_sessions().next().is_some())
+        .filter(|one| one.sessions_at_it().next().is_some())
         .collect();
     if controlled.is_empty() {
-        return Reading::inapplicable("no session of a remote tool was seen");
+        return without_sessions(subject);
     }
     // The level that most machines show; of equals the one that says least, which is the order of `levels`.
     let mut best: Option<(&'static str, Vec<&HostProfile>)> = None;
@@ -43,7 +43,7 @@ fn value(subject: &Subject<'_>) -> Reading {
     let unplaced: Vec<&str> = controlled
         .iter()
         .filter_map(|one| {
-            let controllers = one.live_sessions().flat_map(|session| &session.controllers);
+            let controllers = one.sessions_at_it().flat_map(|session| &session.controllers);
             let mut addresses = controllers.filter(|controller| controller.address.is_some());
             addresses.find_map(|controller| controller.place.reason())
         })
@@ -91,13 +91,13 @@ fn value(subject: &Subject<'_>) -> Reading {
     } else {
         format!("{words}: {}", named.join(", "))
     };
-    Reading::observed(level, what).shown_by(identifiers(&hosts), session_findings(&hosts))
+    Reading::observed(level, what).shown_by(identifiers(&hosts), control_findings(&hosts))
 }
 
 /// Places of everybody who was seen at the other end.
 fn places(profile: &HostProfile) -> impl Iterator<Item = &crate::model::profile::ControllerPlace> {
     profile
-        .live_sessions()
+        .sessions_at_it()
         .flat_map(|session| &session.controllers)
         .filter_map(|controller| controller.place.seen())
 }
@@ -110,9 +110,9 @@ fn shows(profile: &HostProfile, level: &str) -> bool {
         "foreign" => ControllerPlaceKind::Foreign,
         "astrill-class" => ControllerPlaceKind::WatchedVpn,
         _ => {
-            let mut sessions = profile.live_sessions();
+            let mut sessions = profile.sessions_at_it();
             return sessions.any(|session| !session.relays.is_empty())
-                && !profile.live_sessions().any(|session| {
+                && !profile.sessions_at_it().any(|session| {
                     session.controllers.iter().any(|one| {
                         one.address.is_some() || !matches!(one.place, Observable::NotObservable(_))
                     })

@@ -5,7 +5,7 @@ use crate::model::observable::Observable;
 use crate::model::profile::{HostProfile, VpnPlace, VpnUse};
 use crate::model::quantity::counted;
 
-use super::{Cue, Reading};
+use super::{Cue, Reading, is_under};
 
 pub(super) const CUE: Cue = Cue {
     id: "dev_vpn",
@@ -29,10 +29,11 @@ fn is_known(profile: &HostProfile) -> bool {
 
 fn value(subject: &Subject<'_>) -> Reading {
     let machines = subject.of_interest();
+    let most = subject.rules.most_share;
     let known = machines.iter().filter(|one| is_known(one)).count();
     // Where most cannot be told, nothing is absent.
     if known == 0
-        || (known.saturating_mul(2) < machines.len()
+        || (is_under(most, known, machines.len())
             && [VpnPlace::Machine, VpnPlace::Router]
                 .into_iter()
                 .all(|place| machines.iter().all(|one| used(one, place).is_none())))
@@ -57,7 +58,7 @@ fn value(subject: &Subject<'_>) -> Reading {
             .copied()
             .filter(|one| used(one, place).is_some())
             .collect();
-        if users.is_empty() || users.len().saturating_mul(2) < known {
+        if users.is_empty() || is_under(most, users.len(), known) {
             continue;
         }
         let mut products: Vec<&str> = users
@@ -92,11 +93,11 @@ fn value(subject: &Subject<'_>) -> Reading {
     match machines.iter().find_map(|one| one.router_vpn.reason()) {
         None => Reading::absent(
             "none",
-            "no VPN but the employer's is in use on most machines, and they go out through lines of their own",
+            "no VPN service known by name is in use on most machines, and they go out through lines of their own",
         ),
         Some(reason) => Reading::absent(
             NOT_ON_MACHINES,
-            "no VPN but the employer's is in use on most machines themselves",
+            "no VPN service known by name is in use on most machines themselves",
         )
         .leaving_open(format!("a VPN on their router: {reason}")),
     }

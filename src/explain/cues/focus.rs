@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use crate::explain::subject::{Subject, identifiers};
 use crate::model::quantity::counted;
 
-use super::{Cue, Reading};
+use super::{Cue, Reading, is_over};
 
 pub(super) const CUE: Cue = Cue {
     id: "focus",
@@ -51,7 +51,7 @@ fn value(subject: &Subject<'_>) -> Reading {
     if tested.is_empty() {
         return Reading::hidden("too few half hours in which two of the machines are driven");
     }
-    let is_most = |hosts: &BTreeSet<_>| hosts.len().saturating_mul(2) > tested.len();
+    let is_most = |hosts: &BTreeSet<_>| is_over(rules.most_share, hosts.len(), tested.len());
     if pairs_in_turn > rules.focus_chance_share * pairs {
         let what = format!(
             "{} of {} are driven in turn with another one, consistent with one person who goes between them",

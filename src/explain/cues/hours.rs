@@ -5,7 +5,7 @@ use crate::model::hours::{self, Hours};
 use crate::model::profile::{Asset, HostProfile};
 use crate::model::quantity::counted;
 
-use super::{Cue, Reading};
+use super::{Cue, Reading, uncontrolled};
 
 pub(super) const CUE: Cue = Cue {
     id: "hours",
@@ -16,7 +16,7 @@ pub(super) const CUE: Cue = Cue {
 fn value(subject: &Subject<'_>) -> Reading {
     let controlled = subject.controlled();
     if controlled.is_empty() {
-        return Reading::inapplicable("no machine is under remote control");
+        return uncontrolled(subject);
     }
     let rules = subject.rules;
     let wanted = usize::try_from(rules.hours_days).unwrap_or(usize::MAX);

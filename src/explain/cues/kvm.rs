@@ -1,7 +1,7 @@
 //! IP KVMs reached over the network that show the members' screens, and those beside them of which that cannot be told. Invisible from
 //! an employer's network.
 //!
-//! One that shows another machine says nothing of these, and neither does one that was watched and shows none that was seen: a house may
+//! Beside one that shows a member those count like it; where none does they say little. One that shows another machine says nothing of these, and neither does one that was watched and shows none that was seen: a house may
 //! have it for its file server.
 
 use std::collections::BTreeMap;
@@ -56,7 +56,9 @@ fn value(subject: &Subject<'_>) -> Reading {
     let (level, shown) = if own.is_empty() {
         ("near", &near)
     } else {
-        (level_of(&SHOWING, &subject.rules.kvm, own.len()), &own)
+        // Who stands one beside these machines, and others of which nothing was seen, had those brought for the same end.
+        let all = own.len().saturating_add(near.len());
+        (level_of(&SHOWING, &subject.rules.kvm, all), &own)
     };
     let switches = |many: usize| match many {
         1 => "an IP KVM".to_owned(),

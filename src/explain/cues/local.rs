@@ -5,7 +5,7 @@ use crate::model::observable::Observable;
 use crate::model::profile::{HostProfile, LocalUse};
 use crate::model::quantity::counted;
 
-use super::{Cue, Reading};
+use super::{Cue, Reading, is_over, uncontrolled};
 
 pub(super) const CUE: Cue = Cue {
     id: "local",
@@ -24,7 +24,7 @@ fn these(all: &[&HostProfile], some: usize) -> String {
 fn value(subject: &Subject<'_>) -> Reading {
     let controlled = subject.controlled();
     if controlled.is_empty() {
-        return Reading::inapplicable("no machine is under remote control");
+        return uncontrolled(subject);
     }
     let wanted = usize::try_from(subject.rules.local_days).unwrap_or(usize::MAX);
     let of = |judge: &dyn Fn(&HostProfile) -> bool| -> Vec<&HostProfile> {
@@ -49,7 +49,7 @@ fn value(subject: &Subject<'_>) -> Reading {
             str::to_owned,
         ));
     }
-    let is_most = |hosts: &[&HostProfile]| hosts.len().saturating_mul(2) > known;
+    let is_most = |hosts: &[&HostProfile]| is_over(subject.rules.most_share, hosts.len(), known);
     if is_most(&absent) {
         let what = format!(
             "no trace of anybody at {} outside remote sessions",

@@ -111,6 +111,21 @@ impl Reading {
     }
 }
 
+/// The same of what is asked about sessions: a machine may be controlled through an IP KVM alone.
+fn without_sessions(subject: &Subject<'_>) -> Reading {
+    match subject.blind() {
+        Some(_) => uncontrolled(subject),
+        None => Reading::inapplicable("no session of a remote tool was seen"),
+    }
+}
+
+/// What is asked about machines under remote control has no sense where none is; where one may be, that is all that can be said.
+fn uncontrolled(subject: &Subject<'_>) -> Reading {
+    match subject.blind() {
+        Some(why) => Reading::inapplicable(&format!("whether there is remote control cannot be told: {why}")),
+        None => Reading::inapplicable("no machine is under remote control"),
+    }
+}
 /// What joins two levels of a table in the name of a level that leaves open which of them it is.
 pub const EITHER: &str = " or ";
 
@@ -124,6 +139,12 @@ fn level_of(levels: &[&'static str], edges: &[usize], count: usize) -> &'static 
 fn is_over(share: f64, some: usize, all: usize) -> bool {
     let number = |count: usize| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
     number(some) > share * number(all)
+}
+
+/// Whether so many are less than a share of all.
+fn is_under(share: f64, some: usize, all: usize) -> bool {
+    let number = |count: usize| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
+    number(some) < share * number(all)
 }
 
 /// A cue under its name.

@@ -1,7 +1,6 @@
 //! How many machines are under a remote control that nobody sanctioned. An installed, idle agent is no session.
 
 use crate::explain::subject::{Subject, identifiers, session_findings};
-use crate::model::evidence::State;
 use crate::model::observable::Observable;
 use crate::model::profile::LocalUse;
 use crate::model::quantity::counted;
@@ -28,11 +27,8 @@ fn value(subject: &Subject<'_>) -> Reading {
             return Reading::absent("0", &what)
                 .shown_by(identifiers(&controlled), session_findings(&controlled));
         }
-        if machines
-            .iter()
-            .any(|one| one.controlled() == State::NotObservable)
-        {
-            return Reading::hidden("whether these machines are under remote control was not measured");
+        if let Some(why) = subject.blind() {
+            return Reading::hidden(&format!("whether there is remote control cannot be told: {why}"));
         }
         if subject.vantage == Vantage::Employer {
             return Reading::hidden("an IP KVM at the machines would not show from an employer's network");
@@ -77,6 +73,9 @@ fn value(subject: &Subject<'_>) -> Reading {
             counted(machines.len(), "machine")
         )
     };
-    let what = format!("{which}consistent with remote control {by}{nobody}");
+    let rest = subject.blind().map_or_else(String::new, |why| {
+        format!("; whether others are cannot be told: {why}")
+    });
+    let what = format!("{which}consistent with remote control {by}{nobody}{rest}");
     Reading::observed(level, what).shown_by(identifiers(&unsanctioned), session_findings(&unsanctioned))
 }

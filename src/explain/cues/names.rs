@@ -24,7 +24,7 @@ fn value(subject: &Subject<'_>) -> Reading {
     if named.is_empty() {
         return Reading::unsaid();
     }
-    let level = if is_over(rules.most, named.len(), controlled.len()) {
+    let level = if is_over(subject.rules.most_share, named.len(), controlled.len()) {
         "servers"
     } else {
         "some"

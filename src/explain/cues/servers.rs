@@ -11,7 +11,7 @@ use crate::model::profile::HostProfile;
 use crate::model::quantity::counted;
 use crate::settings::rules::ServerRules;
 
-use super::{Cue, Reading, is_over};
+use super::{Cue, Reading, is_over, uncontrolled};
 
 pub(super) const CUE: Cue = Cue {
     id: "servers",
@@ -23,7 +23,7 @@ fn value(subject: &Subject<'_>) -> Reading {
     let rules = &subject.rules.servers;
     let controlled = subject.controlled();
     if controlled.is_empty() {
-        return Reading::inapplicable("no machine is under remote control");
+        return uncontrolled(subject);
     }
     let own: BTreeSet<Address> = (subject.members.iter())
         .flat_map(|member| member.ips.iter().copied())
@@ -43,7 +43,7 @@ fn value(subject: &Subject<'_>) -> Reading {
         .flat_map(|served| served.services.iter().copied())
         .collect();
     let services: Vec<&str> = services.into_iter().collect();
-    let level = if is_over(rules.most, serving.len(), controlled.len()) {
+    let level = if is_over(subject.rules.most_share, serving.len(), controlled.len()) {
         "most"
     } else {
         "some"

@@ -5,8 +5,9 @@ use crate::model::egress::day_of;
 use crate::model::finding::Activity;
 use crate::model::profile::{Asset, HostProfile};
 use crate::model::time::{SECOND, Timestamp};
+use crate::settings::rules::Rules;
 
-use super::{Cue, Reading};
+use super::{Cue, Reading, is_under, without_sessions};
 
 pub(super) const CUE: Cue = Cue {
     id: "sess",
@@ -30,21 +31,19 @@ fn value(subject: &Subject<'_>) -> Reading {
         .into_iter()
         .filter(|one| one.live_sessions().next().is_some())
         .collect();
-    let all: Vec<Lengths> = controlled
-        .iter()
-        .filter_map(|one| lengths(one, rules.session_gap_seconds))
-        .collect();
+    let all: Vec<Lengths> = controlled.iter().filter_map(|one| lengths(one, rules)).collect();
     let (Some(mean), Some(per_day), Some(watched)) = (
         median(all.iter().map(|one| one.mean).collect()),
         median(all.iter().map(|one| one.per_day).collect()),
         median(all.iter().map(|one| one.watched).collect()),
     ) else {
-        return Reading::inapplicable("no session of a remote tool was seen");
+        return without_sessions(subject);
     };
     let days = all.iter().filter(|one| one.has_day).count();
     let level = if per_day >= f64::from(rules.session_long_minutes_per_day) {
         "long"
-    } else if watched < f64::from(rules.session_watch_minutes) || days.saturating_mul(2) < all.len() {
+    } else if watched < f64::from(rules.session_watch_minutes) || is_under(rules.most_share, days, all.len())
+    {
         return Reading::hidden(&format!(
             "capture too short: {watched:.0} minutes without a whole working day do not show how long sessions last"
         ));
@@ -54,15 +53,16 @@ fn value(subject: &Subject<'_>) -> Reading {
         "mid"
     };
     let what = format!(
-        "remote sessions last {mean:.0} minutes and fill {:.1} hours of a day{}",
+        "remote sessions last {mean:.0} minutes and fill {:.1} hours of a day{}, pauses of up to {} minutes counted in",
         per_day / 60.0,
-        median_of(all.len())
+        median_of(all.len()),
+        rules.session_gap_seconds / 60
     );
     Reading::observed(level, what).shown_by(identifiers(&controlled), session_findings(&controlled))
 }
 
-/// Joins intervals over short gaps and measures them.
-fn lengths(profile: &HostProfile, gap_seconds: u32) -> Option<Lengths> {
+/// Joins intervals over short gaps to sittings, and those over longer ones to sessions, and measures them.
+fn lengths(profile: &HostProfile, rules: &Rules) -> Option<Lengths> {
     let mut intervals: Vec<(Timestamp, Timestamp)> = profile
         .live_sessions()
         .flat_map(|session| &session.intervals)
@@ -70,13 +70,26 @@ fn lengths(profile: &HostProfile, gap_seconds: u32) -> Option<Lengths> {
         .map(|(start, end, _)| (*start, *end))
         .collect();
     intervals.sort_unstable();
-    let gap = i64::from(gap_seconds).saturating_mul(SECOND);
-    let mut sessions: Vec<(Timestamp, Timestamp)> = Vec::new();
+    let seconds = |number: u32| i64::from(number).saturating_mul(SECOND);
+    let breath = seconds(rules.session_breath_seconds);
+    let mut sittings: Vec<(Timestamp, Timestamp)> = Vec::new();
     for (start, end) in intervals {
+        match sittings.last_mut() {
+            Some(last) if start.since(last.1) <= breath => last.1 = last.1.max(end),
+            _ => sittings.push((start, end)),
+        }
+    }
+    let mut sessions: Vec<(Timestamp, Timestamp)> = Vec::new();
+    let mut before = 0;
+    for (start, end) in sittings {
+        let worked = end.since(start).max(before);
+        let pause = worked.saturating_mul(i64::from(rules.session_pause_ratio));
+        let pause = pause.min(seconds(rules.session_gap_seconds));
         match sessions.last_mut() {
-            Some(last) if start.since(last.1) <= gap => last.1 = last.1.max(end),
+            Some(last) if start.since(last.1) <= pause => last.1 = end,
             _ => sessions.push((start, end)),
         }
+        before = end.since(start);
     }
     let sum =
         |list: &[(Timestamp, Timestamp)]| list.iter().map(|(start, end)| minutes(*start, *end)).sum::<f64>();

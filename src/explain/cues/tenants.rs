@@ -1,19 +1,32 @@
 //! For how many organisations the machines work (DETECTION 4.2). At an employer every machine is its own.
+//!
+//! What is counted is what was seen, and what cannot be told is no smaller number: where the fewest and the most organisations that the
+//! names can stand for are of different levels, the cue is not observable and says why. Machines that several organisations use in turn
+//! have a level of their own: a farm's laptops belong to one employer each, hot desks, pools and hosted machines do not.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod count;
+
+use std::collections::BTreeSet;
 
 use crate::explain::subject::{Subject, identifiers};
 use crate::model::observable::Observable;
-use crate::model::organisation::{is_label, may_be_one, service};
 use crate::model::profile::HostProfile;
 use crate::model::quantity::counted;
+use crate::model::tenancy::{Belonging, Organisation};
 use crate::model::vantage::Vantage;
 
-use super::{Cue, Reading, level_of};
+use super::{Cue, Reading, is_over, is_under, level_of};
+use count::Count;
+
+/// The level of machines that several organisations use in turn.
+const IN_TURN: &str = "in turn";
+
+/// Names that a sentence shows of those that do not count, and machines that it describes.
+const MOST_SHOWN: usize = 4;
 
 pub(super) const CUE: Cue = Cue {
     id: "tenants",
-    levels: &["0-1", "2", "3-4", "5+"],
+    levels: &["0-1", "2", "3-4", "5+", IN_TURN],
     value,
 };
 
@@ -22,34 +35,169 @@ fn value(subject: &Subject<'_>) -> Reading {
         return Reading::inapplicable("at an employer every machine belongs to one organisation");
     }
     let machines = subject.of_interest();
-    let known: Vec<&HostProfile> = machines.iter().copied().filter(|one| is_known(one)).collect();
-    let organisations = organisations(&known);
-    let level = match organisations.len() {
-        0 | 1 if known.is_empty() || known.len().saturating_mul(2) < machines.len() => {
-            let reason = machines.iter().find_map(|one| one.tenants.reason());
-            return Reading::hidden(
-                reason.unwrap_or("the organisations of most of these machines could not be seen"),
-            );
-        }
-        0 => return Reading::absent("0-1", "no organisation's services are used"),
-        many => level_of(CUE.levels, &subject.rules.tenants, many),
+    let known: Vec<(&HostProfile, Belonging<'_>)> = machines
+        .iter()
+        .filter_map(|one| Some((*one, belonging(one)?)))
+        .collect();
+    let hosts: Vec<&HostProfile> = known.iter().map(|(one, _)| *one).collect();
+    let is_of = |wanted: fn(&Belonging<'_>) -> bool| {
+        let of_kind = known.iter().filter(|(_, whose)| wanted(whose));
+        of_kind.collect::<Vec<_>>()
     };
+    let in_turn = is_of(|whose| matches!(whose, Belonging::InTurn(_)));
+    let settled = is_of(|whose| matches!(whose, Belonging::To(_) | Belonging::Unknown));
+    let unsettled = is_of(|whose| matches!(whose, Belonging::InTurn(_) | Belonging::Unclear(_)));
+    let all = Count::of(&organisations(&known.iter().collect::<Vec<_>>()));
+    let by = "by the inventory or the services used";
+    let most = subject.rules.most_share;
+    let are_most_known = !is_under(most, known.len(), machines.len());
+    if are_most_known && is_over(most, in_turn.len(), known.len()) {
+        let on = if machines.len() == 1 {
+            "in turn, as at a hot desk, in a pool or on a hosted machine".to_owned()
+        } else {
+            format!(
+                "on {}, in turn on {} of them, as at hot desks, in pools or on hosted machines",
+                counted(machines.len(), "machine"),
+                in_turn.len()
+            )
+        };
+        let what = format!("{} {on}, {by}: {}", all.written(), described(&in_turn));
+        return Reading::observed(IN_TURN, what).shown_by(identifiers(&hosts), Vec::new());
+    }
+    let mut sure = Count::of(&organisations(&settled));
+    // A machine that is one of several organisations' is somebody's.
+    if !unsettled.is_empty() {
+        sure.least = sure.least.max(1);
+    }
+    if sure.least < 2 && !are_most_known || known.is_empty() {
+        let reason = machines.iter().find_map(|one| one.tenants.reason());
+        let has_shared = machines.iter().any(|one| !one.tenants.list().is_empty());
+        return Reading::hidden(reason.unwrap_or(if has_shared && known.is_empty() {
+            "only names were seen that machines of several organisations use"
+        } else {
+            "the organisations of most of these machines could not be seen"
+        }));
+    }
+    let level = |many| level_of(CUE.levels, &subject.rules.tenants, many);
+    if level(sure.least) != level(all.most) {
+        return Reading::hidden(&unsettled_reason(&sure, &all, &unsettled, machines.len()));
+    }
+    if all.most == 0 {
+        return Reading::absent("0-1", "no organisation's services are used");
+    }
     let on = if machines.len() == 1 {
         String::new()
     } else {
-        format!(" on {}", counted(known.len(), "machine"))
+        format!(" on {}", counted(hosts.len(), "machine"))
     };
+    let counts = if unsettled.is_empty() { &sure } else { &all };
     let what = format!(
-        "{}{on}, by the inventory or the services used: {}",
-        counted(organisations.len(), "organisation"),
-        organisations.join(", ")
+        "{}{on}, {by}: {}{}",
+        counts.written(),
+        counts.names.join(", "),
+        not_counted(&known)
     );
-    Reading::observed(level, what).shown_by(identifiers(&known), Vec::new())
+    Reading::observed(level(sure.least), what).shown_by(identifiers(&hosts), Vec::new())
 }
 
-/// Whether something says, or says the lack of, a machine's organisation.
-fn is_known(profile: &HostProfile) -> bool {
-    employer(profile).is_some() || !matches!(profile.tenants, Observable::NotObservable(_))
+/// Why the number of organisations cannot be told.
+fn unsettled_reason(
+    sure: &Count,
+    all: &Count,
+    unsettled: &[&(&HostProfile, Belonging<'_>)],
+    machines: usize,
+) -> String {
+    let range = format!("between {} and {} organisations", sure.least, all.most);
+    if unsettled.is_empty() {
+        let names = all.names.join(", ");
+        return format!("{range}: names that stand for no other are used beside several of {names}");
+    }
+    let whose = if machines == 1 {
+        "whose machine it is".to_owned()
+    } else {
+        format!("whose {} of {machines} machines are", unsettled.len())
+    };
+    format!(
+        "{range}: {whose} cannot be told, several are used on different days and none on most of them: {}",
+        described(unsettled)
+    )
+}
+
+/// Machines with what they used and on how many days.
+fn described(machines: &[&(&HostProfile, Belonging<'_>)]) -> String {
+    let one = |(profile, whose): &&(&HostProfile, Belonging<'_>)| {
+        let used: Vec<String> = whose
+            .organisations()
+            .iter()
+            .filter_map(|one| {
+                Some(format!(
+                    "{} on {}",
+                    one.names.first()?,
+                    counted(one.days.len(), "day")
+                ))
+            })
+            .collect();
+        format!("{} uses {}", profile.label(), used.join(", "))
+    };
+    let mut texts: Vec<String> = machines.iter().map(one).collect();
+    texts.sort_unstable();
+    shortened(texts, "; ")
+}
+
+/// Names that machines use and that are nobody's or not those of most days.
+fn not_counted(known: &[(&HostProfile, Belonging<'_>)]) -> String {
+    let mut names: BTreeSet<&str> = BTreeSet::new();
+    for (profile, whose) in known {
+        let of_it = whose.organisations();
+        let is_of_it = |name: &str| {
+            of_it
+                .iter()
+                .any(|one| one.names.contains(&name) || one.beside.contains(&name))
+        };
+        let is_written = employer(profile).is_some();
+        names.extend(
+            profile
+                .tenants
+                .list()
+                .iter()
+                .map(|tenant| tenant.name.as_str())
+                .filter(|name| !is_written && !is_of_it(name)),
+        );
+    }
+    if names.is_empty() {
+        return String::new();
+    }
+    let names = names.into_iter().map(str::to_owned).collect();
+    format!(
+        "; not counted, as used on few days or beside several of these: {}",
+        shortened(names, ", ")
+    )
+}
+
+/// The first few of a list.
+fn shortened(list: Vec<String>, between: &str) -> String {
+    let more = list.len().saturating_sub(MOST_SHOWN);
+    let shown: Vec<String> = list.into_iter().take(MOST_SHOWN).collect();
+    let rest = if more > 0 {
+        format!(" and {more} more")
+    } else {
+        String::new()
+    };
+    format!("{}{rest}", shown.join(between))
+}
+
+/// Whose machine it is, where something says so, or says that it is nobody's.
+fn belonging(profile: &HostProfile) -> Option<Belonging<'_>> {
+    if let Some(employer) = employer(profile) {
+        return Some(Belonging::To(vec![Organisation::written(employer)]));
+    }
+    match &profile.tenants {
+        Observable::NotObservable(_) => None,
+        Observable::Absent => Some(Belonging::Unknown),
+        Observable::Observed(tenants) => {
+            Some(Belonging::of(tenants)).filter(|whose| *whose != Belonging::Unknown)
+        }
+    }
 }
 
 fn employer(profile: &HostProfile) -> Option<&str> {
@@ -59,105 +207,10 @@ fn employer(profile: &HostProfile) -> Option<&str> {
         .and_then(|asset| asset.record.employer.as_deref())
 }
 
-/// The organisations that one machine shows. Names that it uses together are one organisation's, a company's log-in and its chat; but
-/// a service knows each of its customers by one name, and several customers of one service are as many organisations: an address with
-/// several machines behind it looks so.
-fn of_one(machine: &HostProfile) -> Vec<BTreeSet<&str>> {
-    if let Some(employer) = employer(machine) {
-        return vec![BTreeSet::from([employer])];
-    }
-    let names: Vec<&str> = machine.tenants.list().iter().map(String::as_str).collect();
-    let mut customers: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for name in &names {
-        let of_service = customers.entry(service(name)).or_default();
-        if !of_service.iter().any(|known| may_be_one(known, name)) {
-            of_service.push(name);
-        }
-    }
-    // The service with the most customers, of equals the first by name.
-    let most = customers.into_values().rev().max_by_key(Vec::len);
-    let mut sets: Vec<BTreeSet<&str>> = most
-        .unwrap_or_default()
-        .into_iter()
-        .map(|name| BTreeSet::from([name]))
-        .collect();
-    for name in names {
-        let own = sets
-            .iter()
-            .position(|set| set.iter().any(|known| may_be_one(known, name)));
-        if let Some(set) = sets.get_mut(own.unwrap_or(0)) {
-            set.insert(name);
-        }
-    }
-    sets
-}
-
-/// One name for each organisation.
-fn organisations(machines: &[&HostProfile]) -> Vec<String> {
-    let mut sets: Vec<BTreeSet<&str>> = Vec::new();
-    for mut names in machines.iter().flat_map(|machine| of_one(machine)) {
-        let is_one = |set: &BTreeSet<&str>| {
-            set.iter()
-                .any(|known| names.iter().any(|name| may_be_one(known, name)))
-        };
-        let (joined, apart): (Vec<_>, Vec<_>) = sets.into_iter().partition(is_one);
-        for set in joined {
-            names.extend(set);
-        }
-        sets = apart;
-        sets.push(names);
-    }
-    // What the inventory writes out and what services call it need not look alike: the larger number of the two is sure.
-    let (labels, written): (Vec<_>, Vec<_>) = sets
-        .into_iter()
-        .partition(|set| set.iter().all(|name| is_label(name)));
-    let sets = if labels.len() > written.len() {
-        labels
-    } else {
-        written
-    };
-    let mut named: Vec<String> = sets
+/// The organisations of machines, one after the other.
+fn organisations<'a>(machines: &[&'a (&HostProfile, Belonging<'a>)]) -> Vec<&'a Organisation<'a>> {
+    machines
         .iter()
-        .map(|set| set.iter().copied().collect::<Vec<_>>().join("/"))
-        .collect();
-    named.sort_unstable();
-    named
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn counted_of(machines: &[&[&str]]) -> usize {
-        let profiles: Vec<HostProfile> = machines
-            .iter()
-            .map(|names| HostProfile {
-                tenants: Observable::Observed(names.iter().map(|name| (*name).to_owned()).collect()),
-                ..HostProfile::default()
-            })
-            .collect();
-        organisations(&profiles.iter().collect::<Vec<_>>()).len()
-    }
-
-    #[test]
-    fn several_customers_of_one_service_are_as_many_organisations() {
-        let behind_one_address = [
-            "acme@okta.com",
-            "acme-hq@slack.com",
-            "zeta@okta.com",
-            "zeta@slack.com",
-        ];
-        assert_eq!(counted_of(&[&behind_one_address]), 2);
-        // A company's log-in, its chat under another name and its tickets.
-        assert_eq!(
-            counted_of(&[&["acme@okta.com", "red-team@slack.com", "help@zendesk.com"]]),
-            1
-        );
-        // Its two tenants of one name.
-        assert_eq!(counted_of(&[&["acme@okta.com", "acme-dev@okta.com"]]), 1);
-        assert_eq!(
-            counted_of(&[&["acme@okta.com"], &["acme@slack.com"], &["zeta@okta.com"]]),
-            2
-        );
-    }
+        .flat_map(|(_, whose)| whose.organisations())
+        .collect()
 }

@@ -4,7 +4,7 @@
 use crate::explain::subject::{Subject, identifiers, median, median_of, session_findings};
 use crate::model::profile::HostProfile;
 
-use super::{Cue, Reading};
+use super::{Cue, Reading, uncontrolled};
 
 pub(super) const CUE: Cue = Cue {
     id: "xrtt",
@@ -15,7 +15,7 @@ pub(super) const CUE: Cue = Cue {
 fn value(subject: &Subject<'_>) -> Reading {
     let controlled = subject.controlled();
     if controlled.is_empty() {
-        return Reading::inapplicable("no machine is under remote control");
+        return uncontrolled(subject);
     }
     let known: Vec<(&HostProfile, f64)> = controlled
         .iter()

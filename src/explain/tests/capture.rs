@@ -10,6 +10,7 @@ use crate::model::profile::{
     KvmEvidence, KvmSeen, LocalUse, NetworkKind, RemoteSession, Shows,
 };
 use crate::model::router::Router;
+use crate::model::tenancy::Tenant;
 use crate::model::time::{SECOND, Timestamp};
 use crate::model::watched::Stretches;
 
@@ -47,7 +48,7 @@ fn machine(
             router: Router::new(MacAddress([2, 0, 0, 0, 0, 1]), AddressSpace::default(), 0),
             days: vec![DAY],
         }]),
-        tenants: Observable::Observed(vec![tenant.to_owned()]),
+        tenants: Observable::Observed(vec![Tenant::on(tenant, &[1])]),
         role: Role::Controlled,
         sessions: Observable::Observed(vec![RemoteSession {
             tool: tool.to_owned(),
@@ -352,7 +353,8 @@ fn five_days_let_coverage_and_local_use_speak() {
         .into_iter()
         .map(|mut profile| {
             profile.days = (DAY..DAY + 5).collect();
-            profile.watched = Stretches::of(vec![(start(), start().plus(5 * 86_400 * SECOND))]);
+            profile.watched = Stretches::of(vec![(start(), start().plus(5 * 86_400 * SECOND))])
+                .judged_by(weights().rules.working_day);
             profile.coverage = Observable::Observed(Coverage {
                 share: 0.93,
                 active_minutes: 2_000,

@@ -8,6 +8,7 @@ mod office;
 mod offices;
 mod rack;
 mod rhythm;
+mod stone;
 mod tour;
 mod views;
 mod weeks;
@@ -77,4 +78,5 @@ pub(super) const ALL: &[Scenario] = &[
     rhythm::S37,
     weeks::S38,
     rack::S39,
+    stone::S40,
 ];

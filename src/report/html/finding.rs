@@ -5,7 +5,8 @@ use maud::{Markup, html};
 use super::{badge, rivals};
 use crate::model::case::Case;
 use crate::model::finding::Finding;
-use crate::model::host::{HostRecord, Verdict};
+use crate::model::host::{HostRecord, TenantRecord, Verdict};
+use crate::model::quantity::counted;
 use crate::report::shown::Shown;
 use crate::report::words;
 
@@ -95,7 +96,7 @@ fn facts(host: &HostRecord) -> Markup {
         ("Roles", join(&host.roles)),
         ("Inventory", asset.unwrap_or_default()),
         ("Tunnels", join(&host.vpn)),
-        ("Organisations", join(&host.tenants)),
+        ("Organisations", organisations(host)),
         ("Public addresses", join(&host.public_ips)),
         (
             "Devices behind it",
@@ -205,4 +206,14 @@ fn ledger(case: &Case, finding: &Finding) -> Markup {
             }
         }
     }
+}
+
+/// Organisations with their days.
+fn organisations(host: &HostRecord) -> String {
+    let shown = |tenant: &TenantRecord| {
+        let days = counted(tenant.days.len(), "day");
+        let whose = if tenant.shared { ", of several" } else { "" };
+        format!("{} ({days}{whose})", words::shown(&tenant.name))
+    };
+    host.tenants.iter().map(shown).collect::<Vec<_>>().join(", ")
 }

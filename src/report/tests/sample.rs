@@ -9,7 +9,9 @@ use crate::model::farm::{Counterfactual, Farm, FarmMember, Reason, Shared};
 use crate::model::finding::{
     Activity, Confidence, Controller, Finding, FindingKind, GeoMismatch, PlaceRecord, Role,
 };
-use crate::model::host::{AssetRecord, Explanations, HostName, HostReason, HostRecord, HostTool, Verdict};
+use crate::model::host::{
+    AssetRecord, Explanations, HostName, HostReason, HostRecord, HostTool, TenantRecord, Verdict,
+};
 use crate::model::identity::ContentId;
 use crate::model::summary::{
     CaptureRecord, DamageRecord, DatabaseRecord, PacketCounts, Summary, VantageRecord,
@@ -76,7 +78,11 @@ fn host(number: u8, verdict: Verdict, findings: Vec<ContentId>) -> HostRecord {
             driven_seconds: 12_000,
         }],
         vpn: texts(&["wireguard"]),
-        tenants: texts(&["corp.example"]),
+        tenants: vec![TenantRecord {
+            name: "corp.example".to_owned(),
+            days: texts(&["2026-03-02"]),
+            shared: false,
+        }],
         public_ips: texts(&["198.51.100.7"]),
         public: Vec::new(),
         devices_behind: None,
@@ -455,7 +461,11 @@ fn spoil_hosts(case: &mut Case) {
         host.os = Some(bad());
         host.roles = vec![bad()];
         host.vpn = vec![bad()];
-        host.tenants = vec![bad()];
+        host.tenants = vec![TenantRecord {
+            name: bad(),
+            days: vec![bad()],
+            shared: true,
+        }];
         host.not_observable = vec![bad()];
         host.next_question = bad();
         host.summary = bad();

@@ -16,7 +16,7 @@ fn seen(from: u32, to: u32, noon_utc: Option<f64>) -> Vec<HostProfile> {
         .map(|number| {
             let mut profile = machine(number, "anydesk", Some(false), None, "firm");
             profile.days = (DAY..DAY + 7).collect();
-            profile.watched = Stretches::of(spans.clone());
+            profile.watched = Stretches::of(spans.clone()).judged_by(weights().rules.working_day);
             profile.driven_minutes = (0..7)
                 .flat_map(|day| {
                     let midnight = (DAY + day) * MINUTES;

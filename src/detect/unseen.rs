@@ -1,0 +1,290 @@
+//! What the captures cannot show of what a machine does: whatever goes through its tunnels; and who is at it all the same.
+//!
+//! Question: did nobody work at the machine, or could nobody be seen? Minutes in which a VPN, a mesh, an employer's gateway, a proxy
+//! or Tor carries more than keep-alives hold something, and so do those of a connection that nothing names, of a protocol that hides
+//! what it carries, and that is alone with its host for hours: a tunnel whose maker is not in the catalogue.
+//!
+//! A hand shows from both ends: where a machine sends as one does and the other end answers with more (`unknown_interactive`, seen
+//! from there), somebody is at the machine, whatever the connection's name is. Whether he sits there or drives it from elsewhere is
+//! told by when that was.
+//!
+//! Last, a capture that begins in the middle of a connection has not seen who called whom, and by which name. Where such a connection shows
+//! more than it is sent, as a screen does, it may be a session of a tool that nobody can name any more; whoever says that there is none
+//! says more than he saw.
+//!
+//! Looked at are connections with payload in at least a minute's windows, when they end; minutes of tunnels come from their sessions.
+
+use std::collections::BTreeMap;
+
+use super::Concluded;
+use super::activity_state::{Window, Windows};
+use super::recognise::Recognised;
+use super::tunnel_use::{BINS, is_group, is_tunnel};
+use super::unknown_interactive;
+use super::watcher::{Ended, Watcher};
+use crate::model::finding::{FindingKind, Role};
+use crate::model::flow::{ActivityBin, FlowRecord, OpenerJudgement};
+use crate::model::observation::{LocalIndex, Observation};
+use crate::model::profile::Minutes;
+use crate::model::segment::Layer;
+use crate::model::time::{Nanoseconds, SECOND};
+use crate::settings::limits::Limits;
+
+/// Windows of ten seconds with payload below which a connection is not looked at.
+fn least() -> usize {
+    unknown_interactive::own().least_hand
+}
+
+/// Windows of ten seconds with payload that a connection must have: ten minutes of an unnamed one.
+const LONG: usize = 60;
+
+/// A session of minutes hardly carries anybody's work.
+const LASTING: Nanoseconds = 10 * 60 * SECOND;
+
+/// Octets of ten seconds that a screen sends beyond keep-alives (DETECTION 4.1.2), and windows of them: a minute.
+const SCREEN: u64 = 4 << 10;
+const SHOWN: usize = 6;
+
+/// Octets of a minute, both ways, beyond which more than keep-alives went through. `WireGuard` sends 32 octets every 25 s and a handshake
+/// of 240 every two minutes, `OpenVPN` pings of 60 every ten seconds from each side, and dead-peer detection of IKE less.
+const CARRIES: u64 = 2 << 10;
+
+/// Octets of an unnamed connection from which it may be everything that a machine does.
+const BULK: u64 = 1 << 20;
+
+/// Protocols inside which anything may be.
+const OPAQUE: [&str; 4] = ["tls", "websocket", "dtls", "quic"];
+
+/// Minutes that are remembered of all machines together.
+const MOST: usize = 2_000_000;
+
+/// How the text calls a connection that nothing names.
+const UNNAMED: &str = "connections that nothing names";
+
+/// What was seen of one local address.
+#[derive(Debug, Default)]
+struct OfOne {
+    /// Minutes of unnamed connections.
+    opaque: Minutes,
+    /// Minutes in which a hand at the machine drove something elsewhere.
+    hand: Minutes,
+    /// Connections that may be sessions.
+    begun_before: u64,
+}
+
+/// The watcher.
+#[derive(Debug, Default)]
+struct Unseen {
+    by_local: BTreeMap<LocalIndex, OfOne>,
+    held: usize,
+    /// Connections beyond the bound.
+    refused: u64,
+}
+
+/// The local end of a connection with the outside, and whether it is the client.
+fn end(observation: &Observation<'_>) -> Option<(LocalIndex, bool)> {
+    let flow = observation.flow;
+    let (local, is_client, other) = match observation.locals {
+        [Some(local), None] => (local, true, flow.server.address),
+        [None, Some(local)] => (local, false, flow.client.address),
+        _ => return None,
+    };
+    (flow.tunnels.depth() == 0 && !is_group(other)).then_some((local, is_client))
+}
+
+/// Whether nothing says what a connection is for, and its protocol hides what it carries.
+fn is_unnamed(observation: &Observation<'_>, recognised: &[Recognised<'_>]) -> bool {
+    recognised.is_empty()
+        && observation.server_name.is_none()
+        && observation
+            .flow
+            .app_proto
+            .is_none_or(|name| OPAQUE.contains(&name))
+}
+
+/// The minutes in which bins carry more than keep-alives.
+fn carrying(bins: impl Iterator<Item = (u32, u64)>) -> Minutes {
+    let mut sums: BTreeMap<u32, u64> = BTreeMap::new();
+    for (number, octets) in bins {
+        let sum = sums.entry(number / BINS).or_default();
+        *sum = sum.saturating_add(octets);
+    }
+    sums.retain(|_, sum| *sum >= CARRIES);
+    sums.into_keys().collect()
+}
+
+/// Octets of a bin, both ways.
+fn octets(bin: &ActivityBin) -> u64 {
+    bin.bytes.iter().map(|bytes| u64::from(*bytes)).sum()
+}
+
+/// Whether so many bins may be a hand's that nothing but the whole shape tells: what nearly no connection has.
+fn may_have_hand(bins: &[ActivityBin], own: usize) -> bool {
+    let other = own ^ 1;
+    let is_busy = |bin: &&ActivityBin| {
+        bin.small
+            .get(own)
+            .is_some_and(|small| u32::from(*small) >= unknown_interactive::own().packets)
+            && bin
+                .bytes
+                .get(other)
+                .is_some_and(|bytes| u64::from(*bytes) >= unknown_interactive::own().answer_octets)
+    };
+    bins.iter()
+        .filter(is_busy)
+        .nth(least().saturating_sub(1))
+        .is_some()
+}
+
+/// The minutes of a connection in which a hand at the machine moved, if it has the shape of one.
+fn of_hand(flow: &FlowRecord, is_client: bool) -> Minutes {
+    if !may_have_hand(&flow.activity, usize::from(!is_client)) {
+        return Minutes::new();
+    }
+    // As the other end sees them, which shows something and is driven.
+    let windows = unknown_interactive::windows(&flow.activity, flow.start, !is_client);
+    let Some(shape) = unknown_interactive::shape(&windows) else {
+        return Minutes::new();
+    };
+    let moving = windows.iter().filter(|(_, window)| shape.has_input(window));
+    let mut minutes: Minutes = moving.map(|(number, _)| number / BINS).collect();
+    minutes.dedup();
+    minutes
+}
+
+/// Whether a connection whose beginning was not captured may be a session in which the machine is controlled: it lasts, and shows
+/// something by its form or at least by its direction. What the form tells by itself is a finding (`unknown_interactive`).
+fn may_be_session(flow: &FlowRecord, is_client: bool) -> bool {
+    let is_begun_before = matches!(flow.opener, OpenerJudgement::Port | OpenerJudgement::FirstSeen);
+    if flow.layer != Layer::Tcp || !is_begun_before || flow.duration() < LASTING {
+        return false;
+    }
+    let windows = unknown_interactive::windows(&flow.activity, flow.start, is_client);
+    if let Some(shape) = unknown_interactive::shape(&windows) {
+        return !shape.is_enough(is_client);
+    }
+    let shows = |window: &&Window| window.out.bytes >= SCREEN && window.out.bytes > window.inward.bytes;
+    let sum = |of: fn(&Window) -> u64| windows.values().map(of).fold(0, u64::saturating_add);
+    sum(|window| window.out.bytes) > sum(|window| window.inward.bytes)
+        && windows.values().filter(shows).count() >= SHOWN
+}
+
+/// The minutes in which a session of a tunnel carried something.
+fn inside(windows: &Windows) -> Minutes {
+    let both =
+        |(number, window): (&u32, &Window)| (*number, window.out.bytes.saturating_add(window.inward.bytes));
+    carrying(windows.iter().map(both))
+}
+
+impl Unseen {
+    /// Whether there is room for so many minutes more.
+    fn has_room(&mut self, minutes: usize) -> bool {
+        if self.held.saturating_add(minutes) > MOST {
+            self.refused = self.refused.saturating_add(1);
+            return false;
+        }
+        self.held = self.held.saturating_add(minutes);
+        true
+    }
+
+    /// Takes the minutes in which a hand at the machine shows.
+    fn add_hand(&mut self, local: LocalIndex, is_client: bool, flow: &FlowRecord) {
+        let minutes = of_hand(flow, is_client);
+        if !minutes.is_empty() && self.has_room(minutes.len()) {
+            self.by_local.entry(local).or_default().hand.extend(minutes);
+        }
+    }
+
+    /// Takes the minutes of an unnamed connection that carries much.
+    fn add_unnamed(&mut self, local: LocalIndex, flow: &FlowRecord) {
+        let payload = flow
+            .payload_bytes
+            .iter()
+            .fold(0, |sum: u64, own| sum.saturating_add(*own));
+        if flow.activity.len() < LONG || payload < BULK {
+            return;
+        }
+        let minutes = carrying(flow.activity.iter().map(|bin| (bin.number, octets(bin))));
+        if self.has_room(minutes.len()) {
+            self.by_local.entry(local).or_default().opaque.extend(minutes);
+        }
+    }
+}
+
+/// Watches for what nobody can look into.
+pub(super) fn watch(_: &Limits) -> Box<dyn Watcher> {
+    Box::<Unseen>::default()
+}
+
+impl Watcher for Unseen {
+    fn flow(&mut self, observation: &Observation<'_>, recognised: &[Recognised<'_>]) {
+        let flow = observation.flow;
+        if flow.activity.len() < least() {
+            return;
+        }
+        let Some((local, is_client)) = end(observation) else {
+            return;
+        };
+        if flow.layer == Layer::Tcp {
+            self.add_hand(local, is_client, flow);
+        }
+        if is_unnamed(observation, recognised) {
+            self.add_unnamed(local, flow);
+            if may_be_session(flow, is_client) && self.has_room(1) {
+                let own = self.by_local.entry(local).or_default();
+                own.begun_before = own.begun_before.saturating_add(1);
+            }
+        }
+    }
+
+    fn conclude(&mut self, ended: &Ended<'_>, concluded: &mut Concluded) {
+        concluded.losses.add(
+            "flows beyond the bound on minutes that hide what they carry",
+            self.refused,
+        );
+        for session in &concluded.sessions {
+            let Some(finding) = concluded.findings.get(session.finding) else {
+                continue;
+            };
+            let is_remote = matches!(finding.kind, FindingKind::RemoteAccess | FindingKind::IpKvm);
+            if session.is_one_sided && is_remote && finding.role != Role::Controller {
+                let own = concluded.unseen.entry(session.host).or_default();
+                own.one_sided.push(finding.tool.clone());
+            }
+            if !is_tunnel(finding.kind) {
+                continue;
+            }
+            let minutes = inside(&session.windows);
+            if !minutes.is_empty() {
+                let own = concluded.unseen.entry(session.host).or_default();
+                own.minutes.extend(minutes);
+                own.carriers.push(finding.tool.clone());
+            }
+        }
+        for (local, seen) in std::mem::take(&mut self.by_local) {
+            let Some(host) = ended.by_local.get(&local) else {
+                continue;
+            };
+            let own = concluded.unseen.entry(host.id).or_default();
+            own.hand.extend(seen.hand);
+            own.begun_before = own.begun_before.saturating_add(seen.begun_before);
+            if !seen.opaque.is_empty() {
+                own.minutes.extend(seen.opaque);
+                own.carriers.push(UNNAMED.to_owned());
+            }
+        }
+        for own in concluded.unseen.values_mut() {
+            for minutes in [&mut own.minutes, &mut own.hand] {
+                minutes.sort_unstable();
+                minutes.dedup();
+            }
+            for names in [&mut own.carriers, &mut own.one_sided] {
+                names.sort_unstable();
+                names.dedup();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,252 @@
+//! Stepping stones: who controls a machine from a neighbour that is itself controlled at the time sits where the neighbour's controller
+//! sits.
+//!
+//! Question: an operator comes to one machine of a house through a relay and goes on from there to six others by VNC. Their
+//! controller has a private address and a loop of two milliseconds; is he there? Answer: not if somebody was at the controls of that
+//! machine from elsewhere for most of the time in which it controlled them (DETECTION 4.4, chains).
+
+use std::collections::BTreeMap;
+
+use super::{SessionSight, Sight};
+use crate::model::address::Address;
+use crate::model::finding::{Activity, Finding, FindingKind, Role};
+use crate::model::identity::ContentId;
+use crate::model::time::{Nanoseconds, Timestamp};
+
+/// Stones that are followed from one machine.
+const MOST_STONES: usize = 4;
+
+/// The way by which somebody came to a machine over others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Through {
+    /// The machine next to it, from which it was controlled.
+    pub stone: Address,
+    /// Who controlled the first of them, where that is known.
+    pub controller: Option<Address>,
+}
+
+/// A session in which somebody was at a machine.
+struct Held<'a> {
+    session: usize,
+    finding: &'a Finding,
+}
+
+impl Held<'_> {
+    fn times(&self) -> impl Iterator<Item = (Timestamp, Timestamp)> + Clone {
+        self.finding
+            .intervals
+            .iter()
+            .filter(|(_, _, state)| matches!(state, Activity::Viewed | Activity::Driven))
+            .map(|(start, end, _)| (*start, *end))
+    }
+}
+
+/// For how long both went on; each in order of time and without overlaps.
+fn together(
+    one: impl Iterator<Item = (Timestamp, Timestamp)>,
+    other: impl Iterator<Item = (Timestamp, Timestamp)>,
+) -> Nanoseconds {
+    let (mut one, mut other) = (one.peekable(), other.peekable());
+    let mut sum: Nanoseconds = 0;
+    while let (Some((start, end)), Some((from, until))) = (one.peek().copied(), other.peek().copied()) {
+        sum = sum.saturating_add(end.min(until).since(start.max(from)).max(0));
+        if end < until {
+            one.next();
+        } else {
+            other.next();
+        }
+    }
+    sum
+}
+
+fn lasting(times: impl Iterator<Item = (Timestamp, Timestamp)>) -> Nanoseconds {
+    times
+        .map(|(start, end)| end.since(start))
+        .fold(0, i64::saturating_add)
+}
+
+/// Gives the sessions that come from a machine which was controlled itself for most of their time what is known of those who controlled
+/// it: their place, their relays and the loop that is theirs.
+pub(super) fn hand_on(sights: &[Sight], findings: &[Finding], sessions: &mut [SessionSight]) {
+    let held: Vec<Held<'_>> = sessions
+        .iter()
+        .enumerate()
+        .filter_map(|(session, sight)| {
+            let finding = findings.get(sight.finding)?;
+            let is_remote = matches!(finding.kind, FindingKind::RemoteAccess | FindingKind::IpKvm);
+            let held = Held { session, finding };
+            (is_remote && finding.role == Role::Controlled && held.times().next().is_some()).then_some(held)
+        })
+        .collect();
+    let mut of_host: BTreeMap<ContentId, Vec<usize>> = BTreeMap::new();
+    for (place, one) in held.iter().enumerate() {
+        of_host.entry(one.finding.host).or_default().push(place);
+    }
+    let mut stones: BTreeMap<Address, Vec<usize>> = BTreeMap::new();
+    for sight in sights {
+        if let Some(places) = of_host.get(&sight.host) {
+            for address in &sight.ips {
+                stones.entry(*address).or_default().extend(places);
+            }
+        }
+    }
+    let next: Vec<Option<usize>> = held.iter().map(|one| stone(one, &stones, &held)).collect();
+    let mut ways = Vec::new();
+    for (one, first) in held.iter().zip(&next) {
+        let Some(first) = *first else { continue };
+        let (mut last, mut passed) = (first, 1);
+        while let Some(further) = next.get(last).copied().flatten() {
+            passed += 1;
+            if passed > MOST_STONES {
+                break;
+            }
+            last = further;
+        }
+        if let (Some(stone), Some(last)) = (&one.finding.controller, held.get(last)) {
+            ways.push((one.session, stone.address, last.session, last.finding));
+        }
+    }
+    for (session, stone, from, finding) in ways {
+        let Some(from) = sessions.get(from).cloned() else {
+            continue;
+        };
+        if let Some(session) = sessions.get_mut(session) {
+            session.through = Some(Through {
+                stone,
+                controller: finding.controller.as_ref().map(|controller| controller.address),
+            });
+            session.relays = from.relays;
+            session.controller_place = from.controller_place;
+            session.control_excess_ms = from.control_excess_ms;
+            session.transport_ms = from.transport_ms;
+        }
+    }
+}
+
+/// The session by which who controls this one is himself controlled for most of the time.
+fn stone(one: &Held<'_>, stones: &BTreeMap<Address, Vec<usize>>, held: &[Held<'_>]) -> Option<usize> {
+    let controller = one.finding.controller.as_ref()?;
+    let whole = lasting(one.times());
+    stones
+        .get(&controller.address)?
+        .iter()
+        .filter_map(|place| Some((*place, held.get(*place)?)))
+        .filter(|(_, other)| other.finding.host != one.finding.host)
+        .map(|(place, other)| (together(one.times(), other.times()), other.finding.id, place))
+        .filter(|(both, ..)| both.saturating_mul(2) >= whole)
+        .max()
+        .map(|(.., place)| place)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::finding::Controller;
+    use crate::model::observable::Observable;
+    use crate::model::profile::{ControllerPlace, ControllerPlaceKind};
+    use crate::model::time::SECOND;
+
+    const OPERATOR: Address = Address::from_v4([203, 0, 113, 9]);
+
+    fn address(last: u8) -> Address {
+        Address::from_v4([192, 168, 1, last])
+    }
+
+    fn sight(last: u8) -> Sight {
+        Sight {
+            host: ContentId(u64::from(last)),
+            ips: vec![address(last)],
+            ..Sight::default()
+        }
+    }
+
+    /// Somebody at the machine with this number, from an address, in these minutes.
+    fn session(last: u8, from: Address, minutes: &[(i64, i64)]) -> Finding {
+        let at = |minute: i64| Timestamp(minute * 60 * SECOND);
+        Finding {
+            id: ContentId(100 + u64::from(last)),
+            host: ContentId(u64::from(last)),
+            role: Role::Controlled,
+            intervals: minutes
+                .iter()
+                .map(|(start, end)| (at(*start), at(*end), Activity::Driven))
+                .collect(),
+            controller: Some(Box::new(Controller {
+                address: from,
+                how: "direct".to_owned(),
+                geo: None,
+            })),
+            ..Finding::default()
+        }
+    }
+
+    fn handed(findings: &[Finding]) -> Vec<SessionSight> {
+        let place = |kind| {
+            Observable::Observed(ControllerPlace {
+                kind,
+                country: None,
+                organisation: None,
+                source: String::new(),
+                is_default_database_only: false,
+            })
+        };
+        let sights: Vec<Sight> = (1..=9).map(sight).collect();
+        let mut sessions: Vec<SessionSight> = findings
+            .iter()
+            .enumerate()
+            .map(|(number, finding)| {
+                let is_far = finding
+                    .controller
+                    .as_ref()
+                    .is_some_and(|one| one.address == OPERATOR);
+                SessionSight {
+                    finding: number,
+                    controller_place: place(if is_far {
+                        ControllerPlaceKind::Hosting
+                    } else {
+                        ControllerPlaceKind::SameRegion
+                    }),
+                    control_excess_ms: Some(Ok(if is_far { 180.0 } else { 1.0 })),
+                    ..SessionSight::default()
+                }
+            })
+            .collect();
+        hand_on(&sights, findings, &mut sessions);
+        sessions
+    }
+
+    #[test]
+    fn who_goes_on_from_a_controlled_machine_sits_where_its_controller_sits() {
+        let sessions = handed(&[
+            session(1, OPERATOR, &[(0, 60)]),
+            session(2, address(1), &[(5, 20), (40, 50)]),
+            session(3, address(2), &[(6, 19)]),
+        ]);
+        for session in &sessions[1..] {
+            let through = session.through.as_ref().unwrap();
+            assert_eq!(through.controller, Some(OPERATOR));
+            assert_eq!(session.control_excess_ms, Some(Ok(180.0)));
+            let place = session.controller_place.seen().unwrap();
+            assert_eq!(place.kind, ControllerPlaceKind::Hosting);
+        }
+        assert_eq!(sessions[2].through.as_ref().unwrap().stone, address(2));
+    }
+
+    #[test]
+    fn who_sits_at_his_machine_for_most_of_the_time_is_there() {
+        let sessions = handed(&[
+            session(1, OPERATOR, &[(0, 10)]),
+            session(2, address(1), &[(5, 20), (40, 50)]),
+        ]);
+        assert!(sessions.iter().all(|session| session.through.is_none()));
+    }
+
+    #[test]
+    fn machines_that_control_each_other_end_no_search() {
+        let sessions = handed(&[
+            session(1, address(2), &[(0, 60)]),
+            session(2, address(1), &[(0, 60)]),
+        ]);
+        assert!(sessions.iter().all(|session| session.through.is_some()));
+    }
+}
