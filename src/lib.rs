@@ -122,6 +122,10 @@
 //!   nothing could show is neither there nor absent ([`explain::cues`]).
 //! * What a machine offers to others is remembered (`detect::services`), because servers are administered and not worked at: of them, by that or
 //!   by their names, nothing above a review is said ([`explain::verdict`]), whatever else fits.
+//! * Minutes inside of a machine's tunnels are neither activity nor its absence ([`model::unseen`]), and a machine with a connection that was joined in its
+//!   middle and shows more than it gets has sessions that are not observable: what could not be seen is not absent.
+//! * Without `-n`, the address that takes part in nearly all conversations of a capture without local addresses is taken for local
+//!   ([`observe::outsiders`]): a line outside its router has no other.
 //! * Whose a machine is is told from the days on which it uses each organisation ([`model::tenancy`]), where the design took the most used name:
 //!   a pool's machine has several in turn, an operator with three jobs has three at once, and a number that the names do not give is not
 //!   observable. Names that stand beside different customers join nothing, also where no table has them.

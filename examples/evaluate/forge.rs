@@ -45,6 +45,7 @@ pub(crate) fn worst(grounds: &Grounds, weights: &Weights) -> (Vec<Verdict>, Vec<
             prevalent: &prevalent,
             is_vantage_assumed: circumstances.is_vantage_assumed,
             little: circumstances.little.as_deref(),
+            damage: circumstances.damage.as_deref(),
         };
         let bench = Bench {
             weights,

@@ -6,13 +6,19 @@ use std::path::PathBuf;
 
 use sha2::{Digest as _, Sha256};
 
+use super::Source as _;
 use super::inputs::Input;
+use super::savefile::SaveFile;
 use super::stream::Stream;
+use crate::model::block::Block;
+use crate::settings::limits::Limits;
 
 /// Bytes, after decompression, by which captures are told apart before the whole of them is compared.
 const START: usize = 64 << 10;
 /// Captures shorter than this hold no packet worth counting once only.
 const SHORTEST: usize = 64;
+/// Captures no longer than this are looked into: one without packets, as a rotation leaves them by night, repeats nothing.
+const SHORT: usize = 4 << 10;
 /// Bytes that are read at once.
 const READ_AT_ONCE: usize = 1 << 20;
 
@@ -67,6 +73,14 @@ pub(super) fn leave_out(captures: &mut Vec<Input>) -> Vec<Repeated> {
     repeated.into_values().collect()
 }
 
+/// Whether a packet can be read from a capture.
+fn has_packets(input: &Input) -> bool {
+    let mut block = Block::default();
+    SaveFile::open(input, 0, &Limits::default(), false)
+        .and_then(|mut file| file.fill(&mut block))
+        .is_ok_and(|_| !block.frames.is_empty())
+}
+
 /// Digest of a file's bytes after decompression, of its start alone or of all; nothing for what can be read only once, is too
 /// short, or cannot be read to its end.
 fn digest(input: &Input, only_start: bool) -> Option<[u8; 32]> {
@@ -79,7 +93,7 @@ fn digest(input: &Input, only_start: bool) -> Option<[u8; 32]> {
     let mut more = stream
         .append(if only_start { START } else { READ_AT_ONCE }, &mut bytes)
         .ok()?;
-    if bytes.len() < SHORTEST {
+    if bytes.len() < SHORTEST || bytes.len() <= SHORT && !has_packets(input) {
         return None;
     }
     hasher.update(&bytes);

@@ -26,6 +26,7 @@ use crate::model::time::Timestamp;
 use crate::signatures::Catalogue;
 use crate::signatures::entry::{RoleHint, Tool};
 
+const WIREGUARD_HANDSHAKE: FieldId = FieldId::of("wireguard.handshake");
 const RUSTDESK_CONTROLLER: FieldId = FieldId::of("rustdesk.controller");
 
 /// What the client of a rendezvous or relay says it is: such a connection goes to a server, wherever that stands.
@@ -269,7 +270,7 @@ impl Sessions {
             != (is_reverse(flow) || tool.is_opened_by_controlled || ssh_tunnel::is_inward(flow));
         group.led_by_local = group.led_by_local.saturating_add(u64::from(is_led_by_local));
         // Of a connection whose beginning is not in the capture nothing tells who called.
-        if flow.layer != Layer::Tcp || flow.opener != OpenerJudgement::FirstSeen {
+        if has_beginning(flow) {
             group.told = group.told.saturating_add(1);
             group.told_led_by_local = group.told_led_by_local.saturating_add(u64::from(is_led_by_local));
         }
@@ -458,6 +459,13 @@ const fn is_of_end(hint: RoleHint) -> bool {
 /// Whether who serves opened the connection to whom it serves: a desktop to a waiting viewer, a shell or a proxy to who uses it.
 fn is_reverse(flow: &FlowRecord) -> bool {
     flow.facts.iter().any(|fact| REVERSED.contains(&fact.field))
+}
+
+/// Whether it was seen who began a flow: by a handshake, or else by its ports. WireGuard's data goes both ways without end, and a capture
+/// that began among it shows who sent first there and no more.
+fn has_beginning(flow: &FlowRecord) -> bool {
+    let began = flow.layer != Layer::Tcp && !flow.speaks("wireguard");
+    began || flow.opener != OpenerJudgement::FirstSeen || flow.facts.find(WIREGUARD_HANDSHAKE).is_some()
 }
 
 /// Addresses of controllers that a protocol told in the clear.

@@ -24,6 +24,9 @@ use zone::Zones;
 /// shop's support page, is nobody's employer.
 const LEAST_USE: f64 = 1.9;
 
+/// Most names of one host, the most used: who has more stands for a whole company, and is said to be of many all the same.
+const MOST_NAMES: usize = 64;
+
 /// What hosts use of services in which organisations are customers.
 #[derive(Debug)]
 pub struct Tenants {
@@ -67,7 +70,7 @@ impl Tenants {
     /// somebody's employer. Which of them the machine is is told from their days ([`crate::model::tenancy`]).
     #[must_use]
     pub fn of(&self, locals: &[LocalIndex]) -> Vec<Tenant> {
-        let mut days: BTreeMap<&str, BTreeMap<u32, u64>> = BTreeMap::new();
+        let mut days: Uses<'_> = BTreeMap::new();
         for local in locals {
             let from = (*local, String::new(), 0);
             for ((_, token, day), count) in self
@@ -78,6 +81,9 @@ impl Tenants {
                 let sum = days.entry(token).or_default().entry(*day).or_default();
                 *sum = sum.saturating_add(*count);
             }
+        }
+        if days.len() > MOST_NAMES {
+            days = most_used(days);
         }
         let is_used = |token: &str| {
             let mut by_day: BTreeMap<u32, u64> = BTreeMap::new();
@@ -106,6 +112,20 @@ impl Tenants {
         });
         used
     }
+}
+
+/// Names of one host with its uses by day.
+type Uses<'a> = BTreeMap<&'a str, BTreeMap<u32, u64>>;
+
+/// The most used of many names; of equals the first by name.
+fn most_used(days: Uses<'_>) -> Uses<'_> {
+    let mut all: Vec<(f64, &str, BTreeMap<u32, u64>)> = days
+        .into_iter()
+        .map(|(token, days)| (days.values().map(|uses| weight(*uses)).sum(), token, days))
+        .collect();
+    all.sort_by(|one, other| other.0.total_cmp(&one.0).then_with(|| one.1.cmp(other.1)));
+    let kept = all.into_iter().take(MOST_NAMES);
+    kept.map(|(_, token, days)| (token, days)).collect()
 }
 
 /// How much so many uses on one day weigh.
@@ -207,6 +227,23 @@ mod tests {
         assert_eq!(
             found(&[("bravo.okta.com", 1, 2), ("bravo.okta.com", 2, 2)]),
             ["bravo@okta.com"]
+        );
+        // No host makes the rest wait with names of its own making.
+        let many: Vec<String> = (0..200)
+            .map(|place| format!("firm{place:03}x.okta.com"))
+            .collect();
+        let mut uses: Vec<(&str, i64, usize)> = many.iter().map(|name| (name.as_str(), 1, 6)).collect();
+        uses.push(("bravo.okta.com", 1, 7));
+        let mut tenants = Tenants::new(1_000);
+        for (name, day, times) in uses {
+            for _ in 0..times {
+                tenants.used(LocalIndex(1), name, Timestamp(day * 86_400 * 1_000_000_000));
+            }
+        }
+        let kept = tenants.of(&[LocalIndex(1)]);
+        assert_eq!(
+            (kept.len(), kept[0].name.as_str()),
+            (MOST_NAMES, "bravo@okta.com")
         );
         // At several services on one day.
         assert_eq!(

@@ -31,6 +31,26 @@ pub struct Thresholds {
     pub activity_state: ActivityState,
     /// Traffic that no remote control has.
     pub shape_against: ShapeAgainst,
+    /// What nobody can look into.
+    pub unseen: Unseeable,
+}
+
+/// What nobody can look into: tunnels, and connections that were joined in their middle.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Unseeable {
+    /// Octets of a minute beyond keep-alives.
+    pub carries_octets: u64,
+    /// Windows of an unnamed connection that may be everything a machine does.
+    pub long_windows: usize,
+    /// Its octets.
+    pub bulk_octets: u64,
+    /// Seconds of a session that carries somebody's work.
+    pub lasting_seconds: i64,
+    /// Octets of a window that shows a screen.
+    pub screen_octets: u64,
+    /// Such windows.
+    pub screen_windows: usize,
 }
 
 /// Naming a tool.

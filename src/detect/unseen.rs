@@ -19,6 +19,7 @@ use std::collections::BTreeMap;
 use super::Concluded;
 use super::activity_state::{Window, Windows};
 use super::recognise::Recognised;
+use super::thresholds::{THRESHOLDS, Unseeable};
 use super::tunnel_use::{BINS, is_group, is_tunnel};
 use super::unknown_interactive;
 use super::watcher::{Ended, Watcher};
@@ -27,30 +28,13 @@ use crate::model::flow::{ActivityBin, FlowRecord, OpenerJudgement};
 use crate::model::observation::{LocalIndex, Observation};
 use crate::model::profile::Minutes;
 use crate::model::segment::Layer;
-use crate::model::time::{Nanoseconds, SECOND};
+use crate::model::time::SECOND;
 use crate::settings::limits::Limits;
 
-/// Windows of ten seconds with payload below which a connection is not looked at.
-fn least() -> usize {
-    unknown_interactive::own().least_hand
+/// What is judgement here.
+fn own() -> &'static Unseeable {
+    &THRESHOLDS.unseen
 }
-
-/// Windows of ten seconds with payload that a connection must have: ten minutes of an unnamed one.
-const LONG: usize = 60;
-
-/// A session of minutes hardly carries anybody's work.
-const LASTING: Nanoseconds = 10 * 60 * SECOND;
-
-/// Octets of ten seconds that a screen sends beyond keep-alives (DETECTION 4.1.2), and windows of them: a minute.
-const SCREEN: u64 = 4 << 10;
-const SHOWN: usize = 6;
-
-/// Octets of a minute, both ways, beyond which more than keep-alives went through. `WireGuard` sends 32 octets every 25 s and a handshake
-/// of 240 every two minutes, `OpenVPN` pings of 60 every ten seconds from each side, and dead-peer detection of IKE less.
-const CARRIES: u64 = 2 << 10;
-
-/// Octets of an unnamed connection from which it may be everything that a machine does.
-const BULK: u64 = 1 << 20;
 
 /// Protocols inside which anything may be.
 const OPAQUE: [&str; 4] = ["tls", "websocket", "dtls", "quic"];
@@ -109,7 +93,7 @@ fn carrying(bins: impl Iterator<Item = (u32, u64)>) -> Minutes {
         let sum = sums.entry(number / BINS).or_default();
         *sum = sum.saturating_add(octets);
     }
-    sums.retain(|_, sum| *sum >= CARRIES);
+    sums.retain(|_, sum| *sum >= own().carries_octets);
     sums.into_keys().collect()
 }
 
@@ -132,7 +116,7 @@ fn may_have_hand(bins: &[ActivityBin], own: usize) -> bool {
     };
     bins.iter()
         .filter(is_busy)
-        .nth(least().saturating_sub(1))
+        .nth(unknown_interactive::own().least_hand.saturating_sub(1))
         .is_some()
 }
 
@@ -156,17 +140,21 @@ fn of_hand(flow: &FlowRecord, is_client: bool) -> Minutes {
 /// something by its form or at least by its direction. What the form tells by itself is a finding (`unknown_interactive`).
 fn may_be_session(flow: &FlowRecord, is_client: bool) -> bool {
     let is_begun_before = matches!(flow.opener, OpenerJudgement::Port | OpenerJudgement::FirstSeen);
-    if flow.layer != Layer::Tcp || !is_begun_before || flow.duration() < LASTING {
+    if flow.layer != Layer::Tcp
+        || !is_begun_before
+        || flow.duration() < own().lasting_seconds.saturating_mul(SECOND)
+    {
         return false;
     }
     let windows = unknown_interactive::windows(&flow.activity, flow.start, is_client);
     if let Some(shape) = unknown_interactive::shape(&windows) {
         return !shape.is_enough(is_client);
     }
-    let shows = |window: &&Window| window.out.bytes >= SCREEN && window.out.bytes > window.inward.bytes;
+    let shows =
+        |window: &&Window| window.out.bytes >= own().screen_octets && window.out.bytes > window.inward.bytes;
     let sum = |of: fn(&Window) -> u64| windows.values().map(of).fold(0, u64::saturating_add);
     sum(|window| window.out.bytes) > sum(|window| window.inward.bytes)
-        && windows.values().filter(shows).count() >= SHOWN
+        && windows.values().filter(shows).count() >= own().screen_windows
 }
 
 /// The minutes in which a session of a tunnel carried something.
@@ -201,7 +189,7 @@ impl Unseen {
             .payload_bytes
             .iter()
             .fold(0, |sum: u64, own| sum.saturating_add(*own));
-        if flow.activity.len() < LONG || payload < BULK {
+        if flow.activity.len() < own().long_windows || payload < own().bulk_octets {
             return;
         }
         let minutes = carrying(flow.activity.iter().map(|bin| (bin.number, octets(bin))));
@@ -219,7 +207,7 @@ pub(super) fn watch(_: &Limits) -> Box<dyn Watcher> {
 impl Watcher for Unseen {
     fn flow(&mut self, observation: &Observation<'_>, recognised: &[Recognised<'_>]) {
         let flow = observation.flow;
-        if flow.activity.len() < least() {
+        if flow.activity.len() < unknown_interactive::own().least_hand {
             return;
         }
         let Some((local, is_client)) = end(observation) else {

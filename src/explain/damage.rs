@@ -17,6 +17,8 @@ pub struct DamageRule {
     one_sided_share: f64,
     /// TCP connections with data from which the shares of connections count.
     connections: u64,
+    /// Cues that such a capture does not answer.
+    pub hides: Vec<String>,
 }
 
 /// How much of the traffic was received, and how much is known to be missing.

@@ -46,6 +46,7 @@ pub fn explain_group(
         prevalent,
         is_vantage_assumed: circumstances.is_vantage_assumed,
         little: circumstances.little.as_deref(),
+        damage: circumstances.damage.as_deref(),
     };
     let (reads, levels) = read(&subject, weights);
     let prior = weights.prior(circumstances.vantage, circumstances.is_incident);

@@ -124,6 +124,21 @@ pub fn by_name(row: &ByHypothesis) -> Explanations {
     }
 }
 
+/// The row of a record.
+#[must_use]
+pub const fn row(named: &Explanations) -> ByHypothesis {
+    [
+        named.farm,
+        named.solo,
+        named.msp,
+        named.vdi,
+        named.shared,
+        named.travel,
+        named.own,
+        named.normal,
+    ]
+}
+
 /// A row as a record, with four significant digits: enough to check a weight by hand, however small a cell is.
 #[must_use]
 pub fn significant(row: &ByHypothesis) -> Explanations {

@@ -4,6 +4,7 @@
 //! next best question. Must not hold a number of the model: all of them lie in `weights.toml`. Never says that
 //! something *is* a farm; evidence is "consistent with" it. Nothing here knows or says who a person is.
 
+mod company;
 pub mod counterfactual;
 pub mod cues;
 pub mod damage;
@@ -116,10 +117,16 @@ pub fn explain(
             .then(other.explanations.farm.total_cmp(&one.explanations.farm))
             .then(one.id.cmp(&other.id))
     });
-    let hosts = sorted
+    let mut hosts: Vec<HostExplanation> = sorted
         .iter()
         .map(|profile| explain_host(profile, weights, circumstances, &prevalent))
         .collect();
+    let held = company::holds(&farms, &hosts, weights);
+    for (host, profile) in hosts.iter_mut().zip(&sorted) {
+        if let Some(cause) = held.get(&profile.host) {
+            *host = explain_member(profile, weights, circumstances, &prevalent, Some(cause));
+        }
+    }
     Explained { farms, hosts }
 }
 
@@ -131,6 +138,17 @@ pub fn explain_host(
     circumstances: &Circumstances,
     prevalent: &[String],
 ) -> HostExplanation {
+    explain_member(profile, weights, circumstances, prevalent, None)
+}
+
+/// The same, rated no higher than a note for the reason that its group gives, if that gives one.
+fn explain_member(
+    profile: &HostProfile,
+    weights: &Weights,
+    circumstances: &Circumstances,
+    prevalent: &[String],
+    group_holds: Option<&String>,
+) -> HostExplanation {
     let subject = Subject {
         members: vec![profile],
         edges: &[],
@@ -139,6 +157,7 @@ pub fn explain_host(
         prevalent,
         is_vantage_assumed: circumstances.is_vantage_assumed,
         little: circumstances.little.as_deref(),
+        damage: circumstances.damage.as_deref(),
     };
     let (reads, levels) = read(&subject, weights);
     let prior = weights.prior(circumstances.vantage, circumstances.is_incident);
@@ -157,6 +176,10 @@ pub fn explain_host(
         judgement.verdict = Verdict::Note;
         judgement.held_down =
             Some("too little was captured to show whether it is under remote control".to_owned());
+    }
+    if let Some(cause) = group_holds.filter(|_| judgement.verdict >= Verdict::Review) {
+        judgement.verdict = Verdict::Note;
+        judgement.held_down = Some(cause.clone());
     }
     let mut reasons: Vec<HostReason> = reads
         .iter()
@@ -195,7 +218,9 @@ pub fn read(subject: &Subject<'_>, weights: &Weights) -> (Vec<Read>, Levels) {
     let reads = REGISTRY
         .iter()
         .map(|cue| {
-            let reading = believable((cue.value)(subject), subject.little);
+            let is_damaged = weights.damage.hides.iter().any(|hidden| hidden == cue.id);
+            let damage = subject.damage.filter(|_| is_damaged);
+            let reading = believable((cue.value)(subject), subject.little, damage);
             if let Some(level) = reading.level {
                 levels.set(weights, cue.id, level);
             }
@@ -205,10 +230,14 @@ pub fn read(subject: &Subject<'_>, weights: &Weights) -> (Vec<Read>, Levels) {
     (reads, levels)
 }
 
-/// A reading that says "not there" only where it would have been seen.
-fn believable(reading: Reading, little: Option<&str>) -> Reading {
-    match little {
-        Some(why) if reading.state == State::Absent => {
+/// A reading that says "not there" only where it would have been seen, and anything only where enough was.
+fn believable(reading: Reading, little: Option<&str>, damage: Option<&str>) -> Reading {
+    if reading.state == State::NotObservable {
+        return reading;
+    }
+    match (damage, little) {
+        (Some(why), _) => Reading::hidden(&format!("cannot be told, because {why}")),
+        (None, Some(why)) if reading.state == State::Absent => {
             Reading::hidden(&format!("{}, which says little: {why}", reading.what))
         }
         _ => reading,

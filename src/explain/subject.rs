@@ -28,6 +28,8 @@ pub struct Subject<'a> {
     pub is_vantage_assumed: bool,
     /// Why what was not seen may well be there, if so.
     pub little: Option<&'a str>,
+    /// Why so much is missing that some cues have no answer, if so.
+    pub damage: Option<&'a str>,
 }
 
 impl<'a> Subject<'a> {

@@ -286,9 +286,7 @@ impl Observers {
     /// What the reader should know of whose addresses are.
     #[must_use]
     pub fn remarks(&self) -> Vec<String> {
-        let outside = self.outsiders.remark();
-        let told = self.locals.on_link.remarks(outside.is_none());
-        outside.into_iter().chain(told).collect()
+        self.locals.on_link.remarks(self.outsiders.remark().is_none())
     }
 
     /// The local address that a packet went to, if it is one.

@@ -168,7 +168,7 @@ impl Outsiders {
         if self.taken.is_some() {
             return self.taken;
         }
-        if self.flows < WORTH_SAYING || !is_nearly_all(self.flows, self.all) {
+        if !self.hide_nearly_all() {
             return None;
         }
         let common = self.most()?;
@@ -179,10 +179,10 @@ impl Outsiders {
         })
     }
 
-    /// Whether hardly any conversation has an end that is ours.
+    /// Whether hardly any conversation has an end that is ours, and none of theirs was taken for it: then little was looked for.
     #[must_use]
-    pub fn are_nearly_all(&self) -> bool {
-        self.flows >= WORTH_SAYING && is_nearly_all(self.flows, self.all)
+    pub fn hide_nearly_all(&self) -> bool {
+        !self.has_taken() && self.flows >= WORTH_SAYING && is_nearly_all(self.flows, self.all)
     }
 
     /// What the summary remarks, if there is anything to remark.
@@ -201,7 +201,7 @@ impl Outsiders {
                 "no packet had a local address, so little was looked for; {address} takes part in {percent} % of the conversations: \
                  name it with --local (-n) if it is yours"
             )),
-            None if self.are_nearly_all() => Some(
+            None if self.hide_nearly_all() => Some(
                 "no packet had a local address, so little was looked for: name your networks with --local (-n)"
                     .to_owned(),
             ),

@@ -34,6 +34,7 @@ use crate::model::watched::Stretches;
 use crate::observe::Observers;
 use crate::observe::identity::Host;
 use crate::observe::locals::RESOLVER;
+use crate::observe::outsiders::Outsiders;
 use crate::profile::{self, EgressSight, RouterVpnSight, Sight, Watched};
 use crate::settings::inventory::Inventory;
 use crate::settings::policy::SiteKind;
@@ -181,7 +182,8 @@ pub fn conclude_with_grounds(
     case.summary.vantage = is_placed.then_some(vantage);
     case.summary.remarks.extend(clusters.remarks);
     case.summary.remarks.extend(observers.remarks());
-    say_what_is_missing(&mut case, &concluded, &circumstances, &ending.received);
+    let outsiders = observers.outsiders();
+    say_what_is_missing(&mut case, &concluded, &circumstances, outsiders, &ending.received);
     let grounds = Grounds {
         profiles,
         groups: clusters.groups,
@@ -196,13 +198,18 @@ fn say_what_is_missing(
     case: &mut Case,
     concluded: &Concluded,
     circumstances: &Circumstances,
+    outsiders: &Outsiders,
     received: &Received,
 ) {
     let begun_before = begun_before(concluded);
-    let little = [circumstances.little.clone(), begun_before.clone()];
+    let nobodys = outsiders
+        .hide_nearly_all()
+        .then(|| "no packet had a local address".to_owned());
+    let little = [circumstances.little.clone(), nobodys, begun_before.clone()];
     let little: Vec<String> = little.into_iter().flatten().collect();
     case.summary.little = (!little.is_empty()).then(|| little.join(" and "));
     let remarks = &mut case.summary.remarks;
+    remarks.extend(outsiders.remark());
     remarks.extend(little::remark(received));
     remarks.extend(begun_before);
     if let Some(damage) = &circumstances.damage {

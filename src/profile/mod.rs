@@ -3,6 +3,7 @@
 //! Takes resolved hosts and findings; gives [`HostProfile`]s. Locates nothing and matches no signature: places and tools
 //! arrive with the findings. What cannot be measured yet says so, and why, instead of looking absent.
 
+mod delays;
 mod kvms;
 mod personal;
 mod sight;
@@ -22,7 +23,6 @@ use crate::model::profile::{
 };
 use crate::model::tenancy::Tenant;
 use crate::model::time::{SECOND, Timestamp};
-use crate::model::unseen::Unseen;
 use crate::model::vantage::Vantage;
 use crate::settings::rules::ActivityRules;
 
@@ -192,7 +192,7 @@ fn profile(
         stands_in: sight.stands_in,
         role: main_role(own),
         hours: hours(&driven_minutes),
-        sessions: sessions(controlled, &sight.unseen),
+        sessions: sessions(controlled, sight),
         installed,
         driven_minutes,
         viewed_minutes,
@@ -212,15 +212,17 @@ fn profile(
         router_vpn: vpn::on_router(sight, watched.vantage),
         days: days.into_iter().collect(),
         boots: sight.starts.clone(),
-        control_excess_ms: control_excess(own),
-        transport_ms: transport(own),
+        control_excess_ms: delays::control_excess(own),
+        transport_ms: delays::transport(own),
     }
 }
 
 /// Sessions in which the machine is controlled; where none was seen to be live and one may be, nothing is absent.
-fn sessions(controlled: Vec<RemoteSession>, unseen: &Unseen) -> Observable<Vec<RemoteSession>> {
+fn sessions(controlled: Vec<RemoteSession>, sight: &Sight) -> Observable<Vec<RemoteSession>> {
+    let why = sight.unseen.hides_sessions();
+    let why = why.or_else(|| sight.is_entered.then(|| NOT_LOCAL.to_owned()));
     if !controlled.iter().any(RemoteSession::is_live)
-        && let Some(why) = unseen.hides_sessions()
+        && let Some(why) = why
     {
         Observable::NotObservable(why)
     } else if controlled.is_empty() {
@@ -238,47 +240,6 @@ fn tenants(sight: &Sight) -> Observable<Vec<Tenant>> {
         (true, true) => Observable::Absent,
         (true, false) => Observable::hidden("no names were asked for in the clear"),
     }
-}
-
-/// Median of what the sessions in which the host is controlled say of their loops.
-fn control_excess(own: &[(&Finding, Option<&SessionSight>)]) -> Observable<f64> {
-    let mut known = Vec::new();
-    let controlled = |(finding, _): &(&Finding, _)| is_remote(finding) && finding.role == Role::Controlled;
-    let mut reason = if own.iter().any(controlled) {
-        "of the sessions that were seen no delay could be measured"
-    } else {
-        "no session of a remote tool was seen"
-    };
-    for (finding, session) in own {
-        let Some(measured) = session.and_then(|session| session.control_excess_ms) else {
-            continue;
-        };
-        if !is_remote(finding) || finding.role != Role::Controlled {
-            continue;
-        }
-        match measured {
-            Ok(excess) => known.push(excess),
-            Err(why) => reason = why,
-        }
-    }
-    lower_median(known).map_or_else(|| Observable::hidden(reason), Observable::Observed)
-}
-
-/// Median round trip to the other end of the sessions in which the host is controlled, in milliseconds.
-fn transport(own: &[(&Finding, Option<&SessionSight>)]) -> Option<f64> {
-    let controlled = own
-        .iter()
-        .filter(|(finding, _)| is_remote(finding) && finding.role == Role::Controlled);
-    lower_median(
-        controlled
-            .filter_map(|(_, session)| session.and_then(|session| session.transport_ms))
-            .collect(),
-    )
-}
-
-fn lower_median(mut values: Vec<f64>) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len().saturating_sub(1) / 2).copied()
 }
 
 /// The inventory's row.
@@ -431,20 +392,6 @@ mod tests {
     }
 
     #[test]
-    fn sessions_without_a_delay_are_not_denied() {
-        let finding = Finding {
-            role: Role::Controlled,
-            ..Finding::default()
-        };
-        let of = |own: &[(&Finding, Option<&SessionSight>)]| control_excess(own).reason().map(str::to_owned);
-        assert_eq!(
-            of(&[(&finding, None)]).as_deref(),
-            Some("of the sessions that were seen no delay could be measured")
-        );
-        assert_eq!(of(&[]).as_deref(), Some("no session of a remote tool was seen"));
-    }
-
-    #[test]
     fn of_an_address_that_is_not_local_nothing_is_absent() {
         let sight = Sight {
             is_entered: true,
@@ -455,6 +402,7 @@ mod tests {
         let profiles = build(&[sight], &[], Vec::new(), &Watched::default(), rules);
         let profile = &profiles[0];
         for reason in [
+            profile.sessions.reason(),
             profile.tenants.reason(),
             profile.coverage.reason(),
             profile.local_use.reason(),

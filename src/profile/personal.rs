@@ -121,16 +121,21 @@ pub(super) fn judge(
     let all = Split::of(&active.minutes, shown, rules);
     let present = (all.outside >= rules.present_minutes).then_some(Observable::Observed(LocalUse::Present));
     let in_the_dark = dark(&active.minutes, shown, rules);
-    if in_the_dark > all.told() {
-        let blind = hidden(&format!(
+    let blind = (in_the_dark > all.told()).then(|| {
+        hidden(&format!(
             "{in_the_dark} minutes outside of remote sessions went through {}, into which nobody sees, against {} of human activity that were seen",
             listed(&shown.unseen.carriers),
             all.told()
-        ));
+        ))
+    });
+    // What is hidden lies outside of sessions and can only lower the share: where most is outside already, it stays that.
+    if let Some(blind) = &blind
+        && all.inside > all.outside
+    {
         return Personal {
             minutes: Observable::Observed(active.minutes.clone()),
-            local_use: present.unwrap_or(blind.local_use),
-            coverage: blind.coverage,
+            local_use: present.unwrap_or_else(|| blind.local_use.clone()),
+            coverage: blind.coverage.clone(),
         };
     }
     let days: BTreeSet<u32> = active
@@ -172,7 +177,7 @@ pub(super) fn judge(
             active_minutes: count(split.told()),
             days: count(days),
         }),
-        local_use: present.unwrap_or(
+        local_use: present.or(blind.map(|blind| blind.local_use)).unwrap_or(
             if all.outside <= rules.absent_minutes && all.unclear <= all.inside {
                 Observable::Absent
             } else {
@@ -355,7 +360,7 @@ mod tests {
             assert_eq!(of(&few, &helped).local_use, Observable::Absent);
         }
         // Who was seen at the machine was there, whatever else nobody saw.
-        let both = active(minutes.iter().copied().chain(1_100..1_200));
+        let both = active(minutes.iter().copied().chain(1_100..1_165));
         let seen = of(&through(675..1_000), &both);
         assert_eq!(seen.local_use, Observable::Observed(LocalUse::Present));
         assert_eq!(

@@ -102,3 +102,26 @@ fn how_long_it_took_is_said_where_it_is_asked_for() {
     assert!(read("manifest.json").contains("\"wall_seconds\":"));
     assert!(!read("summary.json").contains("wall_seconds"));
 }
+
+#[test]
+fn captures_without_packets_as_a_rotation_leaves_them_repeat_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    // A section and one interface, with a comment that makes the file longer than its blocks alone.
+    let mut empty: Vec<u8> = Vec::new();
+    for word in [0x0a0d_0d0a_u32, 28, 0x1a2b_3c4d, 1, u32::MAX, u32::MAX, 28] {
+        empty.extend(word.to_le_bytes());
+    }
+    for word in [1_u32, 40, 1, 65_535, 0x0010_0001] {
+        empty.extend(word.to_le_bytes());
+    }
+    empty.extend([b'x'; 16]);
+    empty.extend(40_u32.to_le_bytes());
+    for hour in 0..3 {
+        fs::write(folder.path().join(format!("{hour}.pcapng")), &empty).unwrap();
+    }
+    fs::copy(fixture("formats/link-raw.pcap"), folder.path().join("day.pcap")).unwrap();
+    let run = every_record_of(folder.path());
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert!(!run.stderr.contains("left out"), "{}", run.stderr);
+    assert_eq!(run.summary()["captures"].as_array().unwrap().len(), 4);
+}

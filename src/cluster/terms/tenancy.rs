@@ -10,6 +10,9 @@ use crate::settings::pair_weights::Tenancy;
 
 use super::Entry;
 
+/// Most names of a machine that are looked at, the most used: it is asked of every pair, and an employer has no more.
+const MOST_NAMES: usize = 12;
+
 pub(super) const ENTRY: Entry = Entry {
     name: "tenancy",
     log_odds,
@@ -73,7 +76,8 @@ fn organisations(profile: &HostProfile) -> Vec<Organisation<'_>> {
     if let Some(employer) = employer {
         return vec![Organisation::written(employer)];
     }
-    match Belonging::of(profile.tenants.list()) {
+    let tenants = profile.tenants.list();
+    match Belonging::of(tenants.get(..MOST_NAMES).unwrap_or(tenants)) {
         Belonging::To(all) => all,
         Belonging::Unknown | Belonging::InTurn(_) | Belonging::Unclear(_) => Vec::new(),
     }

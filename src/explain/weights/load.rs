@@ -154,6 +154,15 @@ impl Weights {
         if let Some((table, cause)) = self.rules.fault() {
             return Err(WeightsError::Rule { table, cause });
         }
+        for hidden in &self.damage.hides {
+            if self.cue(hidden).is_none() {
+                return Err(WeightsError::Unknown {
+                    table: "damage.hides".to_owned(),
+                    what: "cue",
+                    word: hidden.clone(),
+                });
+            }
+        }
         let changed = self.what_if.iter().enumerate().flat_map(|(place, change)| {
             let set = change
                 .set

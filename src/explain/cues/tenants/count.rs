@@ -10,6 +10,9 @@ use crate::model::organisation::{is_label, may_be_one};
 use crate::model::quantity::counted;
 use crate::model::tenancy::{Organisation, Relation};
 
+/// Most organisations that are compared with each other: beyond them it no longer matters how many there are.
+const MOST_COMPARED: usize = 64;
+
 /// Organisations behind names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Count {
@@ -40,6 +43,13 @@ impl Count {
     }
 
     fn of_sets(sets: Vec<Set<'_>>) -> Self {
+        if sets.len() > MOST_COMPARED {
+            return Self {
+                least: sets.len(),
+                most: sets.len(),
+                names: sets.iter().map(written).collect(),
+            };
+        }
         let sets = joined(sets, |sets, one, other| {
             let own_beside = |set: &Set<'_>| names_beside(set, other) && !are_apart(set, other);
             own_beside(one) && sets.iter().filter(|set| own_beside(set)).count() == 1
@@ -71,7 +81,20 @@ impl Count {
 /// Organisations whose names are alike, in order of their names.
 fn by_name<'a>(all: &[&'a Organisation<'a>]) -> Vec<Set<'a>> {
     let mut sets: Vec<Set<'a>> = Vec::new();
+    // Machines that use the same names are compared once.
+    let mut known: BTreeSet<[Vec<&str>; 2]> = BTreeSet::new();
     for one in all {
+        let mut names = [one.names.clone(), one.beside.clone()];
+        for list in &mut names {
+            list.sort_unstable();
+        }
+        if !known.insert(names) {
+            continue;
+        }
+        if sets.len() > MOST_COMPARED {
+            sets.push(vec![*one]);
+            continue;
+        }
         let is_same = |set: &Set<'_>| set.iter().any(|known| known.relation(one) == Relation::Same);
         let (mut same, others): (Vec<_>, Vec<_>) = sets.into_iter().partition(is_same);
         same.push(vec![*one]);
