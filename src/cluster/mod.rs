@@ -52,7 +52,7 @@ pub fn cluster(profiles: &[HostProfile], others: usize, weights: &PairWeights) -
     let beside = succession::may_be_others(&nodes);
     nodes.retain(|profile| !beside.contains(&profile.host));
     let sets: Vec<Vec<u64>> = nodes.iter().map(|profile| tokens::of(profile)).collect();
-    let rarity = Rarity::of(&sets, profiles.len().saturating_add(others), &weights.candidates);
+    let rarity = Rarity::of(&sets, profiles.len().saturating_add(others), &weights.candidates).among(&nodes);
     let candidates = candidates::pairs(&sets, &rarity, &weights.candidates);
     let scale = Scale {
         weights,

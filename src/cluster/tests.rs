@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::address::{Address, AddressSpace, MacAddress};
+use crate::model::address::{Address, AddressSpace, MacAddress, SpaceKind};
 use crate::model::finding::{Activity, Role};
 use crate::model::profile::{
     Asset, ControllerSeen, Egress, Gateway, Instance, InstanceKind, KvmSeen, RemoteSession, Shows,
@@ -259,22 +259,85 @@ fn a_router_is_a_place_on_its_link_and_a_stand_by_address_in_its_capture() {
             .lines
             .iter()
             .find(|line| line.term == "place")
-            .map(|line| line.said.nats > 0.0);
+            .map(|line| line.said.nats);
         (said, terms::place::are_apart(&one, &other))
     };
     let plain = AddressSpace::default();
     let own = MacAddress([2, 0, 0, 0, 0, 1]);
     assert_eq!(
         place(Router::new(own, plain, 0), Router::new(own, plain, 3)),
-        (Some(true), false)
+        (Some(3.5), false)
     );
-    let tenants = [10, 20].map(|vlan| Router::new(own, plain.with_vlan(vlan), 0));
-    assert_eq!(place(tenants[0], tenants[1]), (Some(false), true));
+    // A VLAN for each machine, or for each tenant of a building.
+    let [one, other] = [10, 20].map(|vlan| Router::new(own, plain.with_vlan(vlan), 0));
+    assert_eq!(place(one, other), (Some(0.875), false));
+    let [one, other] = [10, 20].map(|network| {
+        let space = plain.with_identifier(SpaceKind::Vni, network);
+        Router::new(own, space, 0)
+    });
+    assert_eq!(place(one, other), (Some(-0.5), true));
     // VRRP, group 9.
     let stand_by = MacAddress([0, 0, 0x5e, 0, 1, 9]);
     let of = |capture| Router::new(stand_by, plain, capture);
-    assert_eq!(place(of(0), of(0)), (Some(true), false));
+    assert_eq!(place(of(0), of(0)), (Some(3.5), false));
     assert_eq!(place(of(0), of(1)), (None, false));
+}
+
+#[test]
+fn without_routers_one_network_is_a_place_at_reduced_weight() {
+    let seen_in = |number, network: [u8; 4]| {
+        let mut profile = machine(number, &format!("firm{number}"), &format!("c{number}"));
+        profile.gateways = Observable::hidden("no link addresses");
+        profile.network = Some(Address::from_v4(network));
+        profile
+    };
+    let place = |one: &HostProfile, other: &HostProfile| {
+        let lines = total(one, other).lines.into_iter();
+        lines
+            .filter(|line| line.term == "place")
+            .map(|line| line.said.nats)
+            .next()
+    };
+    let (one, beside) = (seen_in(1, [10, 0, 0, 0]), seen_in(2, [10, 0, 0, 0]));
+    assert_eq!(place(&one, &beside), Some(0.875));
+    assert_eq!(place(&one, &seen_in(2, [10, 0, 1, 0])), None);
+    assert_eq!(place(&one, &machine(2, "firm2", "c2")), None);
+    assert!(
+        tokens::of(&one)
+            .iter()
+            .any(|token| tokens::of(&beside).contains(token))
+    );
+}
+
+#[test]
+fn a_house_of_controlled_machines_is_no_crowd_and_its_groups_do_not_follow_the_tools() {
+    let tools = ["anydesk", "teamviewer", "splashtop"];
+    let house = |is_controlled: bool| -> Vec<HostProfile> {
+        let made = (1..=90_u8).map(|number| {
+            let mut profile = machine(number, &format!("firm{}", number % 45), "");
+            if let Observable::Observed(sessions) = &mut profile.sessions {
+                for session in sessions.iter_mut() {
+                    session.controllers.clear();
+                    tools[usize::from(number) % 3].clone_into(&mut session.tool);
+                    if !is_controlled {
+                        session.intervals.clear();
+                    }
+                }
+            }
+            profile
+        });
+        made.collect()
+    };
+    let found = cluster(&house(true), 0, &weights());
+    let sizes: Vec<usize> = found.groups.iter().map(|group| group.members.len()).collect();
+    assert_eq!(sizes, [90]);
+    // The router of as many whom nobody controls makes nobody a neighbour.
+    let idle = house(false);
+    let nodes: Vec<&HostProfile> = idle.iter().collect();
+    let sets: Vec<Vec<u64>> = nodes.iter().map(|profile| tokens::of(profile)).collect();
+    let weights = weights();
+    let rarity = Rarity::of(&sets, 90, &weights.candidates).among(&nodes);
+    assert!(sets[0].iter().all(|token| rarity.weight(*token) < 1e-9));
 }
 
 #[test]

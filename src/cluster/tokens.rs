@@ -40,17 +40,36 @@ pub fn router(purpose: &[u8], router: &Router) -> ContentId {
     ])
 }
 
-/// Sorted tokens of a host.
+/// Token of a device that routes between several links of its own: its link address, whatever the link. `None` for addresses that
+/// other devices have, too.
 #[must_use]
-pub fn of(profile: &HostProfile) -> Vec<u64> {
-    let mut tokens = Vec::new();
+pub fn device(router: &Router) -> Option<u64> {
+    (!router.is_virtual()).then(|| ContentId::of(&[b"routing device", &router.mac.0]).0)
+}
+
+/// Token of the network in which a capture without link addresses saw a host.
+fn network(address: Address) -> u64 {
+    ContentId::of(&[b"network", &address.0]).0
+}
+
+/// Tokens of the places where a host was seen.
+fn places(profile: &HostProfile) -> Vec<u64> {
+    let mut tokens: Vec<u64> = profile.network.map(network).into_iter().collect();
     for gateway in profile.gateways.list() {
         tokens.push(router(b"gateway", &gateway.router).0);
+        tokens.extend(device(&gateway.router));
     }
     // Through a declared exit people go out wherever they are: it makes nobody a neighbour.
     for one in profile.egress.list().iter().filter(|one| !one.is_declared) {
         tokens.push(egress(one.address));
     }
+    tokens
+}
+
+/// Sorted tokens of a host.
+#[must_use]
+pub fn of(profile: &HostProfile) -> Vec<u64> {
+    let mut tokens = places(profile);
     for kvm in profile.kvm.on_gateway.list() {
         tokens.push(ContentId::of(&[b"kvm", &kvm.host.0.to_le_bytes()]).0);
     }
@@ -77,6 +96,9 @@ pub fn of(profile: &HostProfile) -> Vec<u64> {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rarity {
     counts: Vec<(u64, u32)>,
+    /// Of the tokens of places, those of controlled machines: however many stand at a place, they are no crowd in which anybody meets
+    /// anybody.
+    controlled: Vec<(u64, u32)>,
     population: f64,
     common_above: f64,
 }
@@ -85,15 +107,7 @@ impl Rarity {
     /// Counts the tokens of all hosts.
     #[must_use]
     pub fn of(sets: &[Vec<u64>], hosts: usize, bounds: &Candidates) -> Self {
-        let mut all: Vec<u64> = sets.iter().flatten().copied().collect();
-        all.sort_unstable();
-        let mut counts: Vec<(u64, u32)> = Vec::new();
-        for token in all {
-            match counts.last_mut() {
-                Some((last, count)) if *last == token => *count = count.saturating_add(1),
-                _ => counts.push((token, 1)),
-            }
-        }
+        let counts = count(sets.iter().flatten().copied().collect());
         let population = f64::from(
             u32::try_from(hosts)
                 .unwrap_or(u32::MAX)
@@ -101,28 +115,64 @@ impl Rarity {
         );
         Self {
             counts,
+            controlled: Vec::new(),
             population,
             common_above: f64::from(bounds.common_from).max(bounds.largest_share * population),
         }
     }
 
+    /// The same, where these are the machines whose tokens were counted.
+    #[must_use]
+    pub fn among(mut self, nodes: &[&HostProfile]) -> Self {
+        let controlled = nodes.iter().filter(|node| node.live_sessions().next().is_some());
+        let tokens = controlled.flat_map(|node| {
+            let mut places = places(node);
+            places.sort_unstable();
+            places.dedup();
+            places
+        });
+        self.controlled = count(tokens.collect());
+        self
+    }
+
     /// On how many hosts a token was seen.
     #[must_use]
     pub fn frequency(&self, token: u64) -> u32 {
-        self.counts
-            .binary_search_by_key(&token, |(known, _)| *known)
-            .ok()
-            .and_then(|place| self.counts.get(place))
-            .map_or(0, |(_, count)| *count)
+        of_token(&self.counts, token)
+    }
+
+    /// On how many hosts that make a crowd of it: of a place those that nobody controls.
+    #[must_use]
+    pub fn crowd(&self, token: u64) -> u32 {
+        self.frequency(token)
+            .saturating_sub(of_token(&self.controlled, token))
     }
 
     /// Weight of a token, `ln(N / df)`; zero for what is too common to tell anything (prevalence rule).
     #[must_use]
     pub fn weight(&self, token: u64) -> f64 {
-        let frequency = f64::from(self.frequency(token).max(1));
-        if frequency > self.common_above {
+        if f64::from(self.crowd(token)) > self.common_above {
             return 0.0;
         }
-        (self.population / frequency).ln().max(0.0)
+        (self.population / f64::from(self.frequency(token).max(1)))
+            .ln()
+            .max(0.0)
     }
+}
+
+/// How often each of these is there, in order.
+fn count(mut tokens: Vec<u64>) -> Vec<(u64, u32)> {
+    tokens.sort_unstable();
+    let same = tokens.chunk_by(|one, other| one == other);
+    same.filter_map(|same| Some((*same.first()?, u32::try_from(same.len()).unwrap_or(u32::MAX))))
+        .collect()
+}
+
+/// A token's count among these.
+fn of_token(counts: &[(u64, u32)], token: u64) -> u32 {
+    counts
+        .binary_search_by_key(&token, |(known, _)| *known)
+        .ok()
+        .and_then(|place| counts.get(place))
+        .map_or(0, |(_, count)| *count)
 }

@@ -352,6 +352,8 @@ pub struct HostProfile {
     pub asset: Observable<Asset>,
     /// Routers through which it talks, on its own segment. Not observable at an employer: a concentrator is nobody's home.
     pub gateways: Observable<Vec<Gateway>>,
+    /// The private IPv4 network (/24) in which captures saw it, where they show no router's link address.
+    pub network: Option<Address>,
     /// Public addresses from which it goes out.
     pub egress: Observable<Vec<Egress>>,
     /// What kind of network the policy declares for the place where its address lies.

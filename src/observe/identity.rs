@@ -139,6 +139,25 @@ impl Identity {
         }
     }
 
+    /// Whether a link address is known by now to carry the packets of several foreign networks.
+    pub(super) fn is_router(&self, mac: MacAddress) -> bool {
+        self.get(mac)
+            .is_some_and(|station| station.foreign.len() >= FOREIGN_NETWORKS)
+    }
+
+    /// Whether a link address carried, or claimed, a local IPv4 address.
+    pub(super) fn holds_v4(&self, mac: MacAddress, locals: &Locals) -> bool {
+        self.get(mac).is_some_and(|station| {
+            let mut addresses = station.locals.iter().map(|(local, _)| locals.address(*local));
+            addresses.any(Address::is_v4)
+        })
+    }
+
+    fn get(&self, mac: MacAddress) -> Option<&Station> {
+        let place = self.index.get(&mac)?;
+        self.entries.get(*place).map(|(_, station)| station)
+    }
+
     /// This link address says that it has this local address (ARP).
     pub fn claims(&mut self, mac: MacAddress, local: LocalIndex) {
         self.claimed(mac, local, Claim::Said);

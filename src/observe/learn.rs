@@ -369,7 +369,7 @@ fn learn_prefix(address: Address, length: u64, locals: &mut Locals) {
             .ok()
             .and_then(|length| Ipv6Net::new(ip, length).ok())
     {
-        locals.learn_prefix(prefix.trunc());
+        locals.on_link.announced(prefix.trunc());
     }
 }
 

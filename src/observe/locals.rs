@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
-use ipnet::{IpNet, Ipv6Net};
+use ipnet::IpNet;
 
 use super::holders::{Found, Holders, Stay};
+use super::on_link::OnLink;
 use crate::model::address::{Address, AddressSpace, MacAddress};
 use crate::model::egress::Sightings;
 use crate::model::few::Few;
@@ -150,8 +151,10 @@ const TUNNEL: &str = "tunnel";
 #[derive(Debug)]
 pub struct Locals {
     networks: LocalNetworks,
-    /// On-link prefixes that router advertisements announced.
-    learnt: BTreeSet<Ipv6Net>,
+    /// What beside them turned out to be ours.
+    pub(super) on_link: OnLink,
+    /// Whether addresses outside the networks may turn out to be ours: nobody said which are.
+    pub(super) learns: bool,
     index: HashMap<(u64, u128), Slot, rapidhash::fast::RandomState>,
     /// Addresses that several link addresses carried or claimed.
     shared: Vec<Holders>,
@@ -186,7 +189,8 @@ impl Locals {
     pub fn new(networks: &[IpNet], most: usize) -> Self {
         Self {
             networks: LocalNetworks::new(networks),
-            learnt: BTreeSet::new(),
+            on_link: OnLink::default(),
+            learns: networks.is_empty(),
             index: HashMap::default(),
             shared: Vec::new(),
             has_others: false,
@@ -200,12 +204,7 @@ impl Locals {
     /// Whether an address is ours.
     #[must_use]
     pub fn is_local(&self, address: Address) -> bool {
-        let is_ours = self.networks.contains(address)
-            || self
-                .learnt
-                .iter()
-                .any(|network| matches!(address.to_ip(), IpAddr::V6(ip) if network.contains(&ip)));
-        if !is_ours {
+        if !self.networks.contains(address) && !self.on_link.contains(address) {
             return false;
         }
         let ip = address.to_ip();
@@ -214,13 +213,6 @@ impl Locals {
             IpAddr::V6(ip) => ip.is_unspecified() || ip.is_multicast(),
         };
         !is_nobody && !self.networks.is_directed_broadcast(ip)
-    }
-
-    /// Learns an on-link prefix from a router advertisement (RFC 4861, 4.6.2).
-    pub fn learn_prefix(&mut self, prefix: Ipv6Net) {
-        if self.learnt.len() < 64 && (48..=64).contains(&prefix.prefix_len()) {
-            self.learnt.insert(prefix);
-        }
     }
 
     /// Index of a local address for whoever holds it at a moment, entered when new; nothing for one that is not ours or beyond the bound.
@@ -245,16 +237,22 @@ impl Locals {
         self.add(space, address, mac)
     }
 
-    /// Enters an address although it is in no local range: one end of a conversation that has no local end.
-    pub fn enter(&mut self, space: AddressSpace, address: Address, at: Timestamp) -> Option<LocalIndex> {
+    /// Enters an address although it is in no local range: one end of a conversation that has no local end. `mac` carried its packets.
+    pub fn enter(
+        &mut self,
+        space: AddressSpace,
+        address: Address,
+        mac: MacAddress,
+        at: Timestamp,
+    ) -> Option<LocalIndex> {
         if space.is_strangers() {
             return None;
         }
         if let Some(slot) = self.index.get(&(space.0, number(address))).copied() {
-            return self.held(slot, MacAddress::ABSENT, at);
+            return self.held(slot, mac, at);
         }
         self.has_others = true;
-        self.add(space, address, MacAddress::ABSENT)
+        self.add(space, address, mac)
     }
 
     /// ARP or DHCP says that `mac` holds an address from a moment on. Gives its index, and whether another held it before.
@@ -527,7 +525,7 @@ mod tests {
     #[test]
     fn an_advertised_prefix_becomes_ours() {
         let mut locals = Locals::new(&[], 10);
-        locals.learn_prefix("2001:db8:1::/64".parse().unwrap());
+        locals.on_link.announced("2001:db8:1::/64".parse().unwrap());
         assert!(locals.is_local(address("2001:db8:1::99")));
         assert!(!locals.is_local(address("2001:db8:2::99")));
     }

@@ -13,6 +13,7 @@ pub mod identity;
 pub mod learn;
 pub mod locals;
 pub mod names;
+mod on_link;
 pub mod outsiders;
 mod owners;
 pub mod presence;
@@ -37,6 +38,7 @@ use crate::model::loss::Losses;
 use crate::model::observation::{EventHeader, LocalIndex, NameSource, Observation, ServerName};
 use crate::model::reverse_name::ReverseNames;
 use crate::model::router::Router;
+use crate::model::segment::Layer;
 use crate::model::tunnel_end::TunnelEnd;
 use crate::settings::limits::Limits;
 
@@ -124,13 +126,14 @@ impl Observers {
             };
         }
         self.streams.add(flow);
-        let [client_mac, server_mac] = flow.macs;
-        let client = self
-            .locals
-            .place(flow.space, flow.client.address, client_mac, flow.start);
-        let server = self
-            .locals
-            .place(flow.space, flow.server.address, server_mac, flow.start);
+        let [mut client, mut server] = self.ends(flow);
+        if client.is_none()
+            && server.is_none()
+            && flow.layer != Layer::Link
+            && on_link::learn(flow, &mut self.locals, &self.identity)
+        {
+            [client, server] = self.ends(flow);
+        }
         if !self.outsiders.has_taken() {
             self.count_outsiders(flow, [client, server]);
         }
@@ -181,6 +184,13 @@ impl Observers {
         }
     }
 
+    /// The entries of a flow's ends.
+    fn ends(&mut self, flow: &FlowRecord) -> [Option<LocalIndex>; 2] {
+        let [client, server] = flow.macs;
+        [(flow.client, client), (flow.server, server)]
+            .map(|(end, mac)| self.locals.place(flow.space, end.address, mac, flow.start))
+    }
+
     /// Counts whether a conversation has an end that is ours by its range; whoever was entered because he mattered is no such end.
     fn count_outsiders(&mut self, flow: &FlowRecord, placed: [Option<LocalIndex>; 2]) {
         let is_ours = placed.iter().any(Option::is_some)
@@ -190,7 +200,13 @@ impl Observers {
         if is_ours {
             self.outsiders.ours();
         } else if let Some((space, address)) = self.outsiders.add(flow) {
-            self.locals.enter(space, address, flow.start);
+            let [client, server] = flow.macs;
+            let mac = if address == flow.client.address {
+                client
+            } else {
+                server
+            };
+            self.locals.enter(space, address, mac, flow.start);
         }
     }
 
@@ -261,12 +277,16 @@ impl Observers {
         &self.starts
     }
 
-    /// Enters the client of a flow that has no local end, because the flow turned out to matter.
-    pub fn enter_client(&mut self, flow: &FlowRecord) -> Option<LocalIndex> {
-        let local = self.locals.enter(flow.space, flow.client.address, flow.start)?;
-        let [out, inward] = flow.bytes;
-        self.locals.count(local, flow.start, flow.end, out, inward);
-        Some(local)
+    /// Enters an end of a flow that has no local end, because the flow turned out to matter: the client, unless the link says that the
+    /// server is the one of ours.
+    pub fn enter(&mut self, flow: &FlowRecord) -> [Option<LocalIndex>; 2] {
+        on_link::enter(flow, &mut self.locals, &self.identity)
+    }
+
+    /// What the reader should know of whose addresses are.
+    #[must_use]
+    pub fn remarks(&self) -> Vec<String> {
+        self.locals.on_link.remarks(self.outsiders.remark().is_none())
     }
 
     /// The local address that a packet went to, if it is one.

@@ -142,12 +142,10 @@ impl<'a> Analysis<'a> {
             let recognised = self
                 .detectors
                 .recognise(flow, observation.server_name.as_ref(), catalogue);
-            // A flow without a local end that belongs to a tool: its client is entered as a host, so that nothing
-            // is lost when the user did not say which addresses are ours.
+            // A flow without a local end that belongs to a tool: one end is entered as a host, so that nothing is lost when the user did not say which addresses are ours.
             let has_local = observation.locals.iter().any(Option::is_some);
             if !has_local && !recognised.is_empty() {
-                let client = self.observers.enter_client(flow);
-                observation.locals = [client, None];
+                observation.locals = self.observers.enter(flow);
             }
             if recognised.is_empty() {
                 self.observers.called(&observation);

@@ -181,6 +181,7 @@ pub fn conclude_with_grounds(
         .sort_by_cached_key(|finding| (finding.timestamp, finding.id));
     case.summary.vantage = is_placed.then_some(vantage);
     case.summary.remarks.extend(clusters.remarks);
+    case.summary.remarks.extend(observers.remarks());
     let outsiders = observers.outsiders();
     say_what_is_missing(&mut case, &concluded, &circumstances, outsiders, &ending.received);
     let grounds = Grounds {

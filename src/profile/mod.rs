@@ -56,7 +56,7 @@ pub fn build(
             .or_default()
             .push((finding, by_finding.get(&index).copied()));
     }
-    let kvms = kvms::by_router(sights, findings);
+    let kvms = kvms::by_place(sights, findings, watched.vantage);
     let through_kvms = kvms::sessions(findings, &by_finding);
     sights
         .iter()
@@ -82,6 +82,14 @@ fn days(sight: &Sight) -> BTreeSet<u32> {
     days
 }
 
+/// When somebody worked on a machine from elsewhere: who does so through a KVM leaves the traces of somebody at the keyboard.
+fn worked(driven: &Minutes, sight: &Sight) -> Minutes {
+    let mut minutes = driven.clone();
+    minutes.extend(&sight.kvm_minutes);
+    minutes.sort_unstable();
+    minutes
+}
+
 /// When somebody was active on a machine: where it called sites, and where a hand at it drove something elsewhere.
 fn with_hand(active: &PersonalMinutes, hand: &Minutes) -> PersonalMinutes {
     let mut minutes: BTreeSet<u32> = active.minutes.iter().copied().collect();
@@ -103,7 +111,7 @@ fn is_remote(finding: &Finding) -> bool {
 fn profile(
     sight: &Sight,
     own: &[(&Finding, Option<&SessionSight>)],
-    kvms: &kvms::ByRouter,
+    kvms: &kvms::ByPlace,
     watched: &Watched,
     rules: &ActivityRules,
 ) -> HostProfile {
@@ -136,10 +144,7 @@ fn profile(
     let viewed_minutes = in_state(&[Activity::Driven, Activity::Viewed]);
     let mut days = days(sight);
     days.extend(viewed_minutes.iter().map(|minute| minute / MINUTES_A_DAY));
-    // Who works through a KVM leaves the traces of somebody at the keyboard.
-    let mut worked_minutes = driven_minutes.clone();
-    worked_minutes.extend(&sight.kvm_minutes);
-    worked_minutes.sort_unstable();
+    let worked_minutes = worked(&driven_minutes, sight);
     let stretches = watched.stretches.meeting(sight.seen);
     let active = with_hand(&sight.active, &sight.unseen.hand);
     for session in &mut controlled {
@@ -171,7 +176,7 @@ fn profile(
         )
     };
     let is_kvm = own.iter().find(|(finding, _)| kvms::shows_screens(finding));
-    let near = kvms::near(sight, kvms);
+    let near = kvms::near(sight, kvms, watched.vantage);
     HostProfile {
         host: sight.host,
         first_seen: sight.seen.0,
@@ -182,6 +187,7 @@ fn profile(
         names: sight.names.clone(),
         asset: asset(sight, watched),
         gateways: gateways(sight, watched.vantage),
+        network: kvms::network(sight, watched.vantage),
         egress: egress(sight),
         stands_in: sight.stands_in,
         role: main_role(own),

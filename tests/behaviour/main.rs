@@ -99,3 +99,5 @@ mod vocabulary;
 mod watched;
 #[cfg(test)]
 mod weeks;
+#[cfg(test)]
+mod whose;

@@ -35,7 +35,7 @@ pub(crate) fn blocks(capture: &[u8]) -> (Vec<u8>, Vec<Vec<u8>>) {
 }
 
 /// The frame in a block.
-fn frame(block: &[u8]) -> &[u8] {
+pub(crate) fn frame(block: &[u8]) -> &[u8] {
     let length = u32::from_le_bytes(block[CAPTURED..CAPTURED + 4].try_into().unwrap());
     &block[BYTES..BYTES + usize::try_from(length).unwrap()]
 }
@@ -184,7 +184,7 @@ fn bare(frames: &[Vec<u8>], wrapping: Wrapped) -> Vec<Vec<u8>> {
 
 /// All that is said of groups, but for identifiers, which hold the tag of a network that is tagged, and for memberships, which are
 /// drawn by leaving out edges in the order of identifiers.
-fn told(farms: &[Farm]) -> String {
+pub(crate) fn told(farms: &[Farm]) -> String {
     let mut text = String::new();
     for farm in farms {
         let Value::Object(mut record) = serde_json::to_value(farm).unwrap() else {

@@ -361,6 +361,9 @@ fn of_one_direction_neither_activity_nor_absence_is_told() {
     );
 }
 
+/// Where a frame of IPv4 has its time to live.
+const TIME_TO_LIVE: usize = 22;
+
 /// The frames as they pass on the outside of the router, all from one public address.
 fn outside(world: &mut World, line: Ipv4Addr) {
     let mut frames = Vec::new();
@@ -376,6 +379,8 @@ fn outside(world: &mut World, line: Ipv4Addr) {
         let mut translated = bytes.to_vec();
         let place = if source.is_private() { SOURCE } else { DESTINATION };
         translated[place..place + 4].copy_from_slice(&line.octets());
+        // Out of the house a packet has passed the router.
+        translated[TIME_TO_LIVE] -= u8::from(source.is_private());
         let header = with_sum(translated[14..34].to_vec());
         translated[14..34].copy_from_slice(&header);
         frames.push(block(one, time(one).0, &translated));

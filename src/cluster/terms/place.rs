@@ -19,6 +19,7 @@ fn log_odds(one: &HostProfile, other: &HostProfile, scale: &Scale<'_>) -> Option
     let line = &scale.weights.place;
     let mut shared_days: BTreeSet<u32> = BTreeSet::new();
     let mut is_crowded = false;
+    let mut is_loose = false;
     let mut where_ = BTreeSet::new();
     let mut comparable = false;
     if let (Observable::Observed(first), Observable::Observed(second)) = (&one.gateways, &other.gateways) {
@@ -30,6 +31,29 @@ fn log_odds(one: &HostProfile, other: &HostProfile, scale: &Scale<'_>) -> Option
             }
         }
     }
+    // One device with a network for each of its users: a switch of a building with many tenants does that, and who keeps his machines apart.
+    if shared_days.is_empty()
+        && let (Observable::Observed(first), Observable::Observed(second)) = (&one.gateways, &other.gateways)
+    {
+        for (mine, yours) in matching(first, second, is_one_device) {
+            if common(&mine.days, &yours.days, &mut shared_days) {
+                is_loose = true;
+                let links: BTreeSet<String> = [mine, yours].map(|one| one.router.to_string()).into();
+                where_.insert(format!(
+                    "router {} with a network for each",
+                    links.into_iter().collect::<Vec<_>>().join(", ")
+                ));
+            }
+        }
+    }
+    // Without link addresses nothing says more of where they stand than that one capture point saw both in one network.
+    if !comparable && let Some(network) = one.network.filter(|network| other.network == Some(*network)) {
+        comparable = true;
+        if common(&one.days, &other.days, &mut shared_days) {
+            is_loose = true;
+            where_.insert(format!("network {network}/24, no router was seen"));
+        }
+    }
     let (first, second) = (own_egress(one), own_egress(other));
     if !first.is_empty() && !second.is_empty() {
         comparable = true;
@@ -38,9 +62,10 @@ fn log_odds(one: &HostProfile, other: &HostProfile, scale: &Scale<'_>) -> Option
         for (mine, yours) in matching(&first, &second, same) {
             if common(&mine.days, &yours.days, &mut shared_days) {
                 where_.insert(format!("public address {}", mine.address));
+                is_loose = false;
                 is_crowded |= mine.kind == Some(NetworkKind::Shared)
                     || yours.kind == Some(NetworkKind::Shared)
-                    || scale.rarity.frequency(tokens::egress(mine.address)) > line.crowd;
+                    || scale.rarity.crowd(tokens::egress(mine.address)) > line.crowd;
             }
         }
     }
@@ -50,7 +75,11 @@ fn log_odds(one: &HostProfile, other: &HostProfile, scale: &Scale<'_>) -> Option
     }
     let share =
         (f64::from(u32::try_from(shared_days.len()).ok()?) / f64::from(u32::try_from(fewest).ok()?)).min(1.0);
-    let factor = if is_crowded { line.shared_factor } else { 1.0 };
+    let factor = if is_crowded || is_loose {
+        line.shared_factor
+    } else {
+        1.0
+    };
     let what = if shared_days.is_empty() {
         "never at the same place on one day".to_owned()
     } else {
@@ -79,10 +108,22 @@ pub(in crate::cluster) fn are_apart(one: &HostProfile, other: &HostProfile) -> b
     match (&one.gateways, &other.gateways) {
         (Observable::Observed(first), Observable::Observed(second)) => {
             are_known(first, second)
-                && matching(first, second, |mine, yours| mine.router == yours.router).is_empty()
+                && matching(first, second, |mine, yours| {
+                    mine.router == yours.router || is_one_device(mine, yours)
+                })
+                .is_empty()
         }
         _ => false,
     }
+}
+
+/// Whether two routers are one device on two links: VLANs of one switch. Inside of tunnels the same address may be anybody's.
+fn is_one_device(mine: &Gateway, yours: &Gateway) -> bool {
+    let (mine, yours) = (mine.router, yours.router);
+    mine.mac == yours.mac
+        && !mine.is_virtual()
+        && mine.space != yours.space
+        && mine.space.identifier() == yours.space.identifier()
 }
 
 /// Whether all of these can be told from others: a stand-by router's address in two captures may be one router or two.
