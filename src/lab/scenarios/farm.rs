@@ -106,7 +106,7 @@ type Turn = (usize, Micros, Micros);
 fn build(random: &Random) -> (Network, Truth) {
     let mut network = Network::new(START, END, ROUTER, random);
     let mut truth = Truth {
-        verdict: "strong",
+        verdict: "likely",
         expected: vec![
             "one farm of the six laptops",
             "RustDesk on four of them, controlled from 203.0.113.200 by the rendezvous server's own words",
