@@ -15,8 +15,8 @@
 //! the relay, which acknowledges it, and the person does not wait for it; there the opening of the connection tells
 //! (`super::opening_answers`), where it was captured.
 //!
-//! The test is a sequential one (Wald 1945): each answer is longer than [`THRESHOLD`] or not, which it is for at most
-//! `LONG_IF_DIRECT` of the answers of a direct session. Whenever one stops, the likelihood ratio exceeds `1 / rate` in at most a
+//! The test is a sequential one (Wald 1945): each answer is longer than a bound (`thresholds.toml`) or not, which it is for at most
+//! `long_if_direct` of the answers of a direct session. Whenever one stops, the likelihood ratio exceeds `1 / rate` in at most a
 //! share `rate` of direct sessions (Ville's inequality), so it may be asked at the end of a flow as well. Answers that
 //! follow each other depend on each other: as a Markov chain of first order with a correlation of one third they count half.
 //! That several lengths are looked at is paid for in full (Bonferroni).
