@@ -24,7 +24,7 @@ use crate::model::profile::{
 use crate::model::tenancy::Tenant;
 use crate::model::time::{SECOND, Timestamp};
 use crate::model::vantage::Vantage;
-use crate::settings::rules::ActivityRules;
+use crate::settings::rules::{ActivityRules, Rules};
 
 pub use sight::{EgressSight, RouterVpnSight, SessionSight, Sight, Watched};
 pub use stepping_stones::Through;
@@ -42,9 +42,9 @@ pub fn build(
     findings: &[Finding],
     mut sessions: Vec<SessionSight>,
     watched: &Watched,
-    rules: &ActivityRules,
+    rules: &Rules,
 ) -> Vec<HostProfile> {
-    stepping_stones::hand_on(sights, findings, &mut sessions);
+    stepping_stones::hand_on(sights, findings, &mut sessions, rules);
     let by_finding: BTreeMap<usize, &SessionSight> = sessions
         .iter()
         .map(|session| (session.finding, session))
@@ -62,7 +62,7 @@ pub fn build(
         .iter()
         .map(|sight| {
             let own = by_host.get(&sight.host).map(Vec::as_slice).unwrap_or_default();
-            let mut profile = profile(sight, own, &kvms, watched, rules);
+            let mut profile = profile(sight, own, &kvms, watched, &rules.activity);
             profile.kvm_sessions = kvms::of(&profile.kvm, &through_kvms);
             profile
         })
@@ -378,7 +378,7 @@ mod tests {
             ]),
             ..Watched::default()
         };
-        let rules = &crate::settings::rules::Rules::shipped().activity;
+        let rules = Rules::shipped();
         let minutes = |first: i64, last: i64| {
             let sight = Sight {
                 seen: (at(first), at(last)),
@@ -398,7 +398,7 @@ mod tests {
             has_asked: true,
             ..Sight::default()
         };
-        let rules = &crate::settings::rules::Rules::shipped().activity;
+        let rules = Rules::shipped();
         let profiles = build(&[sight], &[], Vec::new(), &Watched::default(), rules);
         let profile = &profiles[0];
         for reason in [

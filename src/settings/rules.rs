@@ -24,6 +24,8 @@ pub struct Rules {
     pub session_gap_seconds: u32,
     /// See above.
     pub session_pause_ratio: u32,
+    /// Share of the time of a session during which who controls must be controlled himself, for his machine to be a stepping stone.
+    pub stone_share: f64,
     /// From so many minutes a day on, sessions are long.
     pub session_long_minutes_per_day: u32,
     /// Fewest active days for working hours.
@@ -288,6 +290,7 @@ impl Rules {
             ("rules.usual_place_share", self.usual_place_share),
             ("rules.prevalent_share", self.prevalent_share),
             ("rules.most_share", self.most_share),
+            ("rules.stone_share", self.stone_share),
             ("rules.working_day.least_share", self.working_day.least_share),
             ("rules.findings.place.lasting", self.findings.place.lasting),
         ]
