@@ -13,6 +13,7 @@ mod vpn;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::model::address::Address;
 use crate::model::finding::{Activity, Confidence, Finding, FindingKind, Role, UNKNOWN_INTERACTIVE};
 use crate::model::identity::ContentId;
 use crate::model::minutes::minutes;
@@ -56,6 +57,11 @@ pub fn build(
             .or_default()
             .push((finding, by_finding.get(&index).copied()));
     }
+    let stones: BTreeSet<Address> = sessions
+        .iter()
+        .filter_map(|session| session.through.as_ref())
+        .map(|through| through.stone)
+        .collect();
     let kvms = kvms::by_place(sights, findings, watched.vantage);
     let through_kvms = kvms::sessions(findings, &by_finding);
     sights
@@ -64,6 +70,10 @@ pub fn build(
             let own = by_host.get(&sight.host).map(Vec::as_slice).unwrap_or_default();
             let mut profile = profile(sight, own, &kvms, watched, &rules.activity);
             profile.kvm_sessions = kvms::of(&profile.kvm, &through_kvms);
+            // Who goes on from it to others is the one who controls it: it is controlled like those, and nobody's own machine.
+            if sight.ips.iter().any(|address| stones.contains(address)) {
+                profile.role = Role::Controlled;
+            }
             profile
         })
         .collect()

@@ -299,6 +299,36 @@ mod tests {
     }
 
     #[test]
+    fn a_stone_is_controlled_and_who_controls_from_his_own_machine_is_not() {
+        let onwards = |last: u8| Finding {
+            host: ContentId(1),
+            role: Role::Controller,
+            controller: None,
+            ..session(last, address(1), &[(0, 60)])
+        };
+        let role = |stone: &[(i64, i64)]| {
+            let findings = [
+                session(1, OPERATOR, stone),
+                session(2, address(1), &[(0, 60)]),
+                session(3, address(1), &[(0, 60)]),
+                onwards(4),
+                onwards(5),
+            ];
+            let sights: Vec<Sight> = (1..=3).map(sight).collect();
+            let sessions = (0..findings.len()).map(|finding| SessionSight {
+                finding,
+                ..SessionSight::default()
+            });
+            let watched = crate::profile::Watched::default();
+            let profiles =
+                crate::profile::build(&sights, &findings, sessions.collect(), &watched, Rules::shipped());
+            profiles[0].role
+        };
+        assert_eq!(role(&[(0, 60)]), Role::Controlled);
+        assert_eq!(role(&[(0, 10)]), Role::Controller);
+    }
+
+    #[test]
     fn who_sits_at_his_machine_for_most_of_the_time_is_there() {
         let sessions = handed(&[
             session(1, OPERATOR, &[(0, 10)]),
