@@ -238,6 +238,10 @@ pub struct Tunnel {
     pub nested_tls_several: f64,
     /// Of streams that are encrypted from their first octet.
     pub encrypted_start: f64,
+    /// Of HTTP whose bodies are like chance.
+    pub http_little: f64,
+    /// Of much of it, or of answers that wait.
+    pub http_much: f64,
     /// Of questions of types that hosts do not ask for.
     pub dns_types: i32,
     /// Of names with octets that no host name has.
