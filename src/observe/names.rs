@@ -6,17 +6,12 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use super::thresholds::THRESHOLDS;
 use crate::model::address::{Address, AddressSpace};
 use crate::model::frame::FrameRef;
 use crate::model::observation::{NameSource, ServerName};
 use crate::model::reverse_name::ReverseNames;
 use crate::model::time::{SECOND, Timestamp};
-
-/// Clients keep using an address for a while after its lifetime (DETECTION 4.1.1: ten minutes).
-const GRACE: i64 = 600 * SECOND;
-
-/// A name is of no use as a lead when it was resolved longer ago than this.
-const STALE: i64 = 24 * 3_600 * SECOND;
 
 /// Answers that are kept for one asker and address.
 const MOST_ANSWERS: usize = 4;
@@ -204,12 +199,15 @@ impl Names {
             moment.since(answer.at)
                 <= i64::from(answer.lifetime)
                     .saturating_mul(SECOND)
-                    .saturating_add(GRACE)
+                    .saturating_add(THRESHOLDS.names.grace_seconds.saturating_mul(SECOND))
         };
         // A flow's first packet may be stamped a little before its answer when capture points differ.
         let known = generation
             .of(generation.key(space, asker, address))
-            .filter(|(_, answer)| (-SECOND..=STALE).contains(&moment.since(answer.at)));
+            .filter(|(_, answer)| {
+                (-SECOND..=THRESHOLDS.names.stale_seconds.saturating_mul(SECOND))
+                    .contains(&moment.since(answer.at))
+            });
         let (_, best) = known.max_by_key(|(place, answer)| (is_alive(answer), answer.at, *place))?;
         Some(ServerName {
             name: Arc::clone(&best.name),

@@ -26,6 +26,8 @@ pub struct Rules {
     pub session_pause_ratio: u32,
     /// Share of the time of a session during which who controls must be controlled himself, for his machine to be a stepping stone.
     pub stone_share: f64,
+    /// Days within which two tools are two at once.
+    pub two_tools_days: u32,
     /// From so many minutes a day on, sessions are long.
     pub session_long_minutes_per_day: u32,
     /// Fewest active days for working hours.
