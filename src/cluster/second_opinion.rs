@@ -11,10 +11,10 @@ pub type Distance = (usize, usize, f64);
 /// Smallest group.
 const LEAST: usize = 2;
 
-/// The distance of a pair with these natural log-odds.
+/// The distance of a pair with these natural log-odds, by the model's scale.
 #[must_use]
-pub fn distance(log_odds: f64) -> f64 {
-    (-log_odds / 4.0).exp().max(1e-9)
+pub fn distance(log_odds: f64, scale: f64) -> f64 {
+    (-log_odds / scale).exp().max(1e-9)
 }
 
 /// The group of each of `nodes`, `None` for who belongs to none. Numbers follow the lowest node of each group.

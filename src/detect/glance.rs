@@ -7,18 +7,15 @@
 //! the machine itself is called, the call says that somebody came.
 
 use super::activity_state::{Judgement, Window, Windows};
+use super::thresholds::{Glance, THRESHOLDS};
 use crate::model::finding::{Activity, Role};
 use crate::model::flow::BIN;
-use crate::model::time::{Nanoseconds, SECOND, Timestamp};
+use crate::model::time::{SECOND, Timestamp};
 
-/// What lasts as long as this is no glance.
-const LOOK: Nanoseconds = 30 * SECOND;
-
-/// Silence on both sides that sets a glance apart, and how much must have been seen of the session for its silence to say anything.
-const APART: Nanoseconds = 120 * SECOND;
-
-/// Octets in ten seconds that make a film: nobody reports half a megabit a second for long without being asked again.
-const FILM: u64 = 64 << 10;
+/// What is judgement here.
+fn own() -> &'static Glance {
+    &THRESHOLDS.glance
+}
 
 /// One interval of a judgement.
 type Interval = (Timestamp, Timestamp, Activity);
@@ -52,7 +49,7 @@ fn stretches(judged: &Judgement) -> Vec<Vec<Interval>> {
         .copied()
         .collect();
     lively
-        .chunk_by(|(_, end, _), (start, ..)| start.since(*end) < APART)
+        .chunk_by(|(_, end, _), (start, ..)| start.since(*end) < own().apart_seconds.saturating_mul(SECOND))
         .map(<[Interval]>::to_vec)
         .collect()
 }
@@ -67,7 +64,7 @@ fn is_of_reports((start, end, state): Interval, windows: &Windows) -> bool {
         .range(number(start)..number(end).max(number(start).saturating_add(1)))
         .map(|(_, window)| window)
         .filter(|window| !window.is_opening && window.out.bytes > 0);
-    let is_burst = |window: &Window| window.out.turns <= 1 && window.out.bytes < FILM;
+    let is_burst = |window: &Window| window.out.turns <= 1 && window.out.bytes < own().film_octets;
     let (mut all, mut bursts) = (0usize, 0usize);
     for window in moving {
         all = all.saturating_add(1);
@@ -89,7 +86,11 @@ fn at_rest(mut judged: Judgement, starts: &[Timestamp]) -> Judgement {
             state
         };
         match intervals.last_mut() {
-            Some((_, before, same)) if *same == state && start.since(*before) <= APART => *before = end,
+            Some((_, before, same))
+                if *same == state && start.since(*before) <= own().apart_seconds.saturating_mul(SECOND) =>
+            {
+                *before = end
+            }
             _ => intervals.push((start, end, state)),
         }
     }
@@ -103,7 +104,12 @@ fn without_glances(judged: Judgement) -> Judgement {
     let (Some((first, ..)), Some((_, last, _))) = (judged.intervals.first(), judged.intervals.last()) else {
         return judged;
     };
-    if last.since(*first) < LOOK.saturating_add(APART) {
+    if last.since(*first)
+        < own()
+            .look_seconds
+            .saturating_mul(SECOND)
+            .saturating_add(own().apart_seconds.saturating_mul(SECOND))
+    {
         return judged;
     }
     let mut glances = Vec::new();
@@ -112,7 +118,9 @@ fn without_glances(judged: Judgement) -> Judgement {
             (Some((start, ..)), Some((_, end, _))) => end.since(*start),
             _ => continue,
         };
-        if span < LOOK && stretch.iter().all(|(.., state)| *state == Activity::Viewed) {
+        if span < own().look_seconds.saturating_mul(SECOND)
+            && stretch.iter().all(|(.., state)| *state == Activity::Viewed)
+        {
             glances.extend(stretch.iter().map(|(start, ..)| *start));
         }
     }

@@ -524,4 +524,5 @@ mod kvm;
 mod little;
 mod local;
 mod place;
+mod rounds;
 mod watched;
