@@ -280,7 +280,7 @@ pub struct Lab {
     pub scenario: Option<String>,
 
     /// The capture to write, or - for standard output; beside FILE.pcapng stand FILE.inventory.csv, FILE.truth.toml and,
-    /// where the scenario has one, FILE.policy.toml
+    /// where the scenario has them, FILE.policy.toml and FILE.geoip.mmdb
     #[arg(short, long, value_name = "FILE", required_unless_present = "list")]
     pub out: Option<PathBuf>,
 
