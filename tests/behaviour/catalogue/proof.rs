@@ -101,7 +101,7 @@ pub(super) fn visits(catalogue: &Catalogue) -> Vec<Visit> {
             if let Pattern::Suffix(zone) = pattern {
                 names.extend([zone.clone(), format!("www.{zone}")]);
             } else if let Pattern::Exact(name) = pattern
-                && indicator.role == Some(RoleHint::Website)
+                && indicator.fields.iter().any(|field| field == "tls.sni")
             {
                 names.insert(name.clone());
             }
