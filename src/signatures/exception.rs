@@ -11,10 +11,9 @@ pub(super) fn read(table: &Table<'_>, patterns: &[Pattern]) -> Vec<String> {
     let mut names = Vec::new();
     for item in table.texts("except") {
         let name = item.text.to_ascii_lowercase();
-        let is_covered = patterns.iter().any(|pattern| match pattern {
-            Pattern::Suffix(suffix) => is_at_or_below(&name, suffix),
-            _ => false,
-        });
+        let is_covered = patterns
+            .iter()
+            .any(|pattern| matches!(pattern, Pattern::Suffix(suffix) if is_at_or_below(&name, suffix)));
         if is_covered {
             names.push(name);
         } else {
