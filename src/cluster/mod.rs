@@ -95,7 +95,7 @@ pub fn cluster(profiles: &[HostProfile], others: usize, weights: &PairWeights) -
             ));
             continue;
         }
-        let opinion = second_opinion(&component, &ledgers);
+        let opinion = second_opinion(&component, &ledgers, weights.second_opinion.scale);
         for members in stability::firm_communities(&component, &nodes, &ledgers, weights) {
             let group = assemble(members, &nodes, &component, &ledgers, &opinion, &scale);
             found.groups.extend(group);
@@ -111,6 +111,7 @@ pub fn cluster(profiles: &[HostProfile], others: usize, weights: &PairWeights) -
 fn second_opinion(
     component: &graph::Component,
     ledgers: &[(usize, usize, PairLedger)],
+    scale: f64,
 ) -> Vec<Option<usize>> {
     let local = |node: usize| component.nodes.binary_search(&node).ok();
     let distances: Vec<second_opinion::Distance> = component
@@ -118,7 +119,7 @@ fn second_opinion(
         .iter()
         .filter_map(|edge| ledgers.get(*edge))
         .filter_map(|(first, second, ledger)| {
-            let far = second_opinion::distance(ledger.total);
+            let far = second_opinion::distance(ledger.total, scale);
             Some((local(*first)?, local(*second)?, far))
         })
         .collect();

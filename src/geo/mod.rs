@@ -20,11 +20,12 @@ pub mod reverse;
 pub mod status;
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fs;
 use std::io::{self, Read as _};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use maxminddb::{Metadata, Reader, WithinOptions};
 use serde::Serialize;
@@ -155,7 +156,22 @@ pub struct Geo {
     /// The embedded one, opened at the first lookup; `None` inside when it could not be.
     default: Option<OnceLock<Option<Database>>>,
     default_description: Arc<DatabaseDescription>,
+    /// Findings and hosts ask for the same few places again and again.
+    known: RwLock<Known>,
 }
+
+type Hashed = rapidhash::fast::RandomState;
+
+/// Places that were put together.
+#[derive(Default)]
+struct Known {
+    by_address: HashMap<IpAddr, Option<Arc<Place>>, Hashed>,
+    /// By where their records lie: whole networks have one.
+    by_position: HashMap<Position, Option<Arc<Place>>, Hashed>,
+}
+
+/// Places that are kept.
+const MOST_KNOWN: usize = 1 << 16;
 
 impl Geo {
     /// The embedded default alone.
@@ -166,6 +182,7 @@ impl Geo {
             lists: Vec::new(),
             default: Some(OnceLock::new()),
             default_description: Arc::new(default_description()),
+            known: RwLock::default(),
         }
     }
 
@@ -217,12 +234,33 @@ impl Geo {
     ///
     /// Addresses kept for documentation and benchmarks are asked of the user's databases only.
     #[must_use]
-    pub fn place(&self, ip: IpAddr) -> Option<Place> {
-        let ip = ranges::embedded_ipv4(ip);
-        let reserved = ranges::reserved(ip);
-        if reserved == Some(Reserved::NotGlobal) {
+    pub fn place(&self, ip: IpAddr) -> Option<Arc<Place>> {
+        if ranges::reserved(ranges::embedded_ipv4(ip)) == Some(Reserved::NotGlobal) {
             return None;
         }
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = known.by_address.get(&ip) {
+            return known.clone();
+        }
+        let position = self.position(ip);
+        let of_network = position.and_then(|position| known.by_position.get(&position).cloned());
+        drop(known);
+        let place = of_network.clone().unwrap_or_else(|| self.read(ip).map(Arc::new));
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        if known.by_address.len() >= MOST_KNOWN {
+            *known = Known::default();
+        }
+        known.by_address.insert(ip, place.clone());
+        if let (Some(position), None) = (position, of_network) {
+            known.by_position.insert(position, place.clone());
+        }
+        place
+    }
+
+    /// What lists and databases say of an address that is not a private one.
+    fn read(&self, ip: IpAddr) -> Option<Place> {
+        let ip = ranges::embedded_ipv4(ip);
+        let reserved = ranges::reserved(ip);
         let mut place = Place::default();
         // What the user wrote down himself comes before what anybody sells.
         if let Some(list) = self.lists.iter().find(|list| list.holds(ip)) {

@@ -3,20 +3,16 @@
 //! Kept per asker, because another machine's answer says nothing about this one's flow. Bounded by two generations: when
 //! the young one is full it becomes the old one, and what was in the old one and not learnt again since is forgotten.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use super::thresholds::THRESHOLDS;
 use crate::model::address::{Address, AddressSpace};
 use crate::model::frame::FrameRef;
 use crate::model::observation::{NameSource, ServerName};
 use crate::model::reverse_name::ReverseNames;
 use crate::model::time::{SECOND, Timestamp};
-
-/// Clients keep using an address for a while after its lifetime (DETECTION 4.1.1: ten minutes).
-const GRACE: i64 = 600 * SECOND;
-
-/// A name is of no use as a lead when it was resolved longer ago than this.
-const STALE: i64 = 24 * 3_600 * SECOND;
 
 /// Answers that are kept for one asker and address.
 const MOST_ANSWERS: usize = 4;
@@ -56,7 +52,12 @@ impl Generation {
 
     /// The answers of an asker about an address, the one that was added last first.
     fn of(&self, key: Option<(u32, Address)>) -> impl Iterator<Item = (u32, &Answer)> {
-        let mut next = key.and_then(|key| self.latest.get(&key)).copied().unwrap_or(END);
+        self.from(key.and_then(|key| self.latest.get(&key)).copied().unwrap_or(END))
+    }
+
+    /// The answers from one on to the earlier ones.
+    fn from(&self, latest: u32) -> impl Iterator<Item = (u32, &Answer)> {
+        let mut next = latest;
         std::iter::from_fn(move || {
             let place = next;
             let answer = self.answers.get(place as usize)?;
@@ -103,8 +104,13 @@ pub struct Names {
 
 /// Lower case, without the final dot: how names are compared.
 #[must_use]
-pub fn normalised(name: &str) -> String {
-    name.trim_end_matches('.').to_ascii_lowercase()
+pub fn normalised(name: &str) -> Cow<'_, str> {
+    let name = name.trim_end_matches('.');
+    if name.bytes().any(|octet| octet.is_ascii_uppercase()) {
+        Cow::Owned(name.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(name)
+    }
 }
 
 impl Names {
@@ -136,7 +142,7 @@ impl Names {
         }
         let asker_number = self.young.number(space, asker);
         let key = (asker_number, address);
-        if !self.young.latest.contains_key(&key) {
+        if !self.old.answers.is_empty() && !self.young.latest.contains_key(&key) {
             // What the old generation knew goes on to count.
             let known: Vec<Answer> = self
                 .old
@@ -195,21 +201,20 @@ impl Names {
         address: Address,
         moment: Timestamp,
     ) -> Option<ServerName> {
-        let generation = [&self.young, &self.old].into_iter().find(|generation| {
-            generation
-                .key(space, asker, address)
-                .is_some_and(|key| generation.latest.contains_key(&key))
+        let (generation, latest) = [&self.young, &self.old].into_iter().find_map(|generation| {
+            let key = generation.key(space, asker, address)?;
+            Some((generation, *generation.latest.get(&key)?))
         })?;
+        let limits = &THRESHOLDS.names;
+        let stale = limits.stale_seconds.saturating_mul(SECOND);
         let is_alive = |answer: &Answer| {
-            moment.since(answer.at)
-                <= i64::from(answer.lifetime)
-                    .saturating_mul(SECOND)
-                    .saturating_add(GRACE)
+            let lifetime = i64::from(answer.lifetime).saturating_add(limits.grace_seconds);
+            moment.since(answer.at) <= lifetime.saturating_mul(SECOND)
         };
         // A flow's first packet may be stamped a little before its answer when capture points differ.
         let known = generation
-            .of(generation.key(space, asker, address))
-            .filter(|(_, answer)| (-SECOND..=STALE).contains(&moment.since(answer.at)));
+            .from(latest)
+            .filter(|(_, answer)| (-SECOND..=stale).contains(&moment.since(answer.at)));
         let (_, best) = known.max_by_key(|(place, answer)| (is_alive(answer), answer.at, *place))?;
         Some(ServerName {
             name: Arc::clone(&best.name),

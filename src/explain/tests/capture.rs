@@ -525,4 +525,5 @@ mod kvm;
 mod little;
 mod local;
 mod place;
+mod rounds;
 mod watched;
