@@ -238,6 +238,8 @@ pub struct Tunnel {
     pub encrypted_start: f64,
     /// Of questions of types that hosts do not ask for.
     pub dns_types: i32,
+    /// Of questions of types whose answers have room for data.
+    pub dns_roomy: i32,
     /// Of names with octets that no host name has.
     pub dns_octets: i32,
     /// Of some different long names below one zone.
