@@ -139,6 +139,8 @@ pub(super) struct Group {
     /// What connections of SSH are used for.
     pub(super) ssh: Uses,
     pub(super) windows: Windows,
+    /// Payload that the host sent, and that came to it.
+    pub(super) payload: [u64; 2],
     /// Round trips to the host and to its peers, and the loops of both, the host's first.
     pub(super) latency: Option<Box<Latency>>,
     pub(super) peers: Few<Address, PeerSeen>,
@@ -219,6 +221,9 @@ impl Group {
         self.ssh.merge(other.ssh);
         for (number, window) in other.windows {
             self.windows.entry(number).or_default().add(window);
+        }
+        for (sum, more) in self.payload.iter_mut().zip(other.payload) {
+            *sum = sum.saturating_add(more);
         }
         if let Some(more) = other.latency {
             match &mut self.latency {

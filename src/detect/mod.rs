@@ -40,6 +40,7 @@ mod shape_against;
 mod ssh_tunnel;
 pub mod tenants;
 pub mod thresholds;
+mod tor_names;
 mod tunnel_use;
 pub mod unknown_interactive;
 mod unseen;
@@ -303,6 +304,7 @@ static DETECTORS: &[Detector] = &[
     Detector::WhereWanted(|heuristics| heuristics.nested_tls, nested_tls::watch),
     Detector::Watching(icmp_tunnel::watch),
     Detector::Watching(http_tunnel::watch),
+    Detector::Watching(tor_names::watch),
     Detector::Watching(kvm_watch::watch),
     Detector::Watching(tenants::watch),
     Detector::Watching(devices_behind::watch),

@@ -71,6 +71,8 @@ pub struct Session {
     pub is_one_sided: bool,
     /// Ten-second windows.
     pub windows: Windows,
+    /// Payload that the host sent, and that came to it.
+    pub payload: [u64; 2],
     /// By how many milliseconds the loop is longer than the path to the relay; why that is not known.
     pub control_excess_ms: Result<f64, &'static str>,
     /// Median round trip to the peer or relay in milliseconds.
@@ -261,6 +263,15 @@ impl Sessions {
         group.first = Some(group.first.map_or(flow.start, |first| first.min(flow.start)));
         group.last = group.last.max(flow.end);
         group.flows = group.flows.saturating_add(1);
+        let [from_client, from_server] = flow.payload_bytes;
+        let own = if local_is_client {
+            [from_client, from_server]
+        } else {
+            [from_server, from_client]
+        };
+        for (sum, more) in group.payload.iter_mut().zip(own) {
+            *sum = sum.saturating_add(more);
+        }
         if serves {
             group.serve(flow, other.address, local_is_client);
             group.community_id.get_or_insert_with(|| community_id.into());

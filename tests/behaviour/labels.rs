@@ -11,16 +11,11 @@ use serde_json::Value;
 use crate::program::{Labelled, every_record_of, labelled_captures, two_at_a_time};
 
 /// Captures in which a label is not found, and why. Nearly all were crafted to break decoders.
-const NOT_FOUND: [(&str, &str, &str); 24] = [
+const NOT_FOUND: [(&str, &str, &str); 23] = [
     (
         "sv-decode-l2tp-decode-l2tp-v3-12.pcap",
         "vpn:l2tp",
         "data of L2TPv3 on UDP 1234 without a control message: only who configured the port knows",
-    ),
-    (
-        "sv-tls-tls-bypass-missing-event-tor-bl.pcap",
-        "anon:tor",
-        "TLS 1.3 shows no certificate; the hello alone is one family of clients and not enough",
     ),
     (
         "td-l2tp-avp-overflow.pcap",
