@@ -1,5 +1,8 @@
 //! Thresholds of the state machine by tool: read from `activity_state.tsv`, which says what they were chosen on.
 
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
 /// The table.
 const TABLE: &str = include_str!("activity_state.tsv");
 
@@ -47,20 +50,26 @@ impl Thresholds {
     /// Of a tool of the catalogue.
     #[must_use]
     pub fn of(tool: &str) -> Self {
-        lines()
-            .find(|(name, _)| *name == tool || *name == ANY)
-            .and_then(|(_, fields)| read(fields))
-            .unwrap_or_default()
+        let found = BY_NAME.get(tool).or_else(|| BY_NAME.get(ANY));
+        found.copied().unwrap_or_default()
     }
 
     /// Of a tool whose far end may drive who opened the connection, when it does.
     #[must_use]
     pub fn reversed(tool: &str) -> Option<Self> {
-        lines()
-            .find(|(name, _)| name.strip_suffix(REVERSED) == Some(tool))
-            .and_then(|(_, fields)| read(fields))
+        BY_NAME_REVERSED.get(tool).copied()
     }
 }
+
+/// The lines of tools, and of all others.
+static BY_NAME: LazyLock<BTreeMap<&str, Thresholds>> =
+    LazyLock::new(|| lines().filter_map(|(name, fields)| Some((name, read(fields)?))).collect());
+
+/// The lines of tools whose far end may drive who opened the connection.
+static BY_NAME_REVERSED: LazyLock<BTreeMap<&str, Thresholds>> = LazyLock::new(|| {
+    let reversed = lines().filter_map(|(name, fields)| Some((name.strip_suffix(REVERSED)?, read(fields)?)));
+    reversed.collect()
+});
 
 /// Tools with their fields.
 fn lines() -> impl Iterator<Item = (&'static str, &'static str)> {

@@ -228,6 +228,10 @@ pub(super) fn watch(limits: &Limits) -> Box<dyn Watcher> {
 }
 
 impl Watcher for Questions {
+    fn wants(&self, field: FieldId) -> bool {
+        matches!(field, DNS_QUERY | DNS_QTYPE)
+    }
+
     fn fact(&mut self, about: LocalIndex, header: &EventHeader, fact: &Fact<'_>, _: &Catalogue) {
         match (fact.field, fact.value) {
             (DNS_QUERY, Value::Text { bytes, .. }) => self.asked(bytes),

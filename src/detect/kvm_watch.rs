@@ -301,6 +301,10 @@ impl Watcher for Watch {
         self.add(observation, recognised);
     }
 
+    fn wants(&self, field: FieldId) -> bool {
+        ANNOUNCED.iter().any(|(known, _)| *known == field)
+    }
+
     fn fact(&mut self, about: LocalIndex, _: &EventHeader, fact: &Fact<'_>, catalogue: &Catalogue) {
         self.announced(about, fact, catalogue);
     }

@@ -303,6 +303,10 @@ impl Watcher for Media {
         self.add(observation, recognised);
     }
 
+    fn wants(&self, field: FieldId) -> bool {
+        matches!(field, PEER | CHANNEL_PEER)
+    }
+
     fn fact(&mut self, about: LocalIndex, header: &EventHeader, fact: &Fact<'_>, _: &Catalogue) {
         self.permit(about, header, fact);
     }

@@ -46,7 +46,7 @@ pub mod unknown_interactive;
 mod unseen;
 mod watcher;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -216,7 +216,7 @@ impl Knowledge<'_> {
     /// What databases say of an address, and where none of the user's says what kind of network it is, its reverse name: a
     /// lead, since who holds the address writes that.
     #[must_use]
-    pub fn place_of(&self, address: Address) -> Option<Place> {
+    pub fn place_of(&self, address: Address) -> Option<Arc<Place>> {
         let named = self.reverse_names.and_then(|names| names.of(address));
         named_place(self.geo, address, named.map(|named| &**named))
     }
@@ -241,9 +241,9 @@ fn word_in(address: Address, named: &ReverseName) -> Option<&'static reverse::Wo
 
 /// What databases say of an address that may have a reverse name, as [`Knowledge::place_of`] does.
 #[must_use]
-pub fn named_place(geo: &Geo, address: Address, named: Option<&ReverseName>) -> Option<Place> {
+pub fn named_place(geo: &Geo, address: Address, named: Option<&ReverseName>) -> Option<Arc<Place>> {
     let place = geo.place(address.to_ip());
-    let is_known = |place: &Place| place.kind.is_some() && !place.kind_is_default();
+    let is_known = |place: &Arc<Place>| place.kind.is_some() && !place.kind_is_default();
     if place.as_ref().is_some_and(is_known) {
         return place;
     }
@@ -254,13 +254,14 @@ pub fn named_place(geo: &Geo, address: Address, named: Option<&ReverseName>) -> 
     let reverse::Says::Kind(kind) = word.says else {
         return place;
     };
-    let mut place = place.unwrap_or_default();
+    let mut named_so = place.unwrap_or_default();
+    let place = Arc::make_mut(&mut named_so);
     place.kind = Some(kind);
     place.kind_source = Some(format!(
         "its reverse name {} in frame {} ({}, {})",
         named.name, named.frame.number, word.source, word.read
     ));
-    Some(place)
+    Some(named_so)
 }
 
 /// A place as records show it.
@@ -321,6 +322,8 @@ pub struct Detectors {
     recogniser: Recogniser,
     sessions: Sessions,
     beside: Vec<Running>,
+    /// Which of `beside` take the facts of a field.
+    takers: HashMap<FieldId, Box<[usize]>, rapidhash::fast::RandomState>,
 }
 
 /// Whether a fact is about who gets the packet, not about who sends it: what a resolver answers.
@@ -370,6 +373,7 @@ impl Detectors {
                 .iter()
                 .filter_map(|detector| detector.start(limits, heuristics))
                 .collect(),
+            takers: HashMap::default(),
         }
     }
 
@@ -389,6 +393,17 @@ impl Detectors {
         catalogue: &Catalogue,
     ) {
         let Some(local) = local else { return };
+        let beside = &mut self.beside;
+        let takers = self.takers.entry(fact.field).or_insert_with(|| {
+            let takers = (beside.iter().enumerate())
+                .filter(|(_, running)| matches!(running, Running::Watching(watcher) if watcher.wants(fact.field)));
+            takers.map(|(place, _)| place).collect()
+        });
+        for place in takers {
+            if let Some(Running::Watching(watcher)) = beside.get_mut(*place) {
+                watcher.fact(local, header, fact, catalogue);
+            }
+        }
         let asked = match fact.field {
             DNS_QUERY => Some(Asked::Question),
             DNS_CNAME => Some(Asked::Alias),
@@ -398,8 +413,6 @@ impl Detectors {
             self.sessions
                 .asked(local, asked, name, header.source, header.at, catalogue);
         }
-        self.watchers()
-            .for_each(|watcher| watcher.fact(local, header, fact, catalogue));
     }
 
     /// From now on another catalogue counts. What was found is kept, unless the new one has no such tool.

@@ -10,7 +10,7 @@ use super::recognise::Recognised;
 use super::watcher::{Ended, Watcher};
 use super::{Concluded, DNS_QUERY};
 use crate::model::egress::day_of;
-use crate::model::fact::Fact;
+use crate::model::fact::{Fact, FieldId};
 use crate::model::observation::{EventHeader, LocalIndex, Observation};
 use crate::model::organisation::{may_be_one, service};
 use crate::model::tenancy::Tenant;
@@ -146,6 +146,10 @@ impl Watcher for Tenants {
         if let Some(name) = &observation.server_name {
             self.used(client, &name.name, observation.flow.start);
         }
+    }
+
+    fn wants(&self, field: FieldId) -> bool {
+        field == DNS_QUERY
     }
 
     fn fact(&mut self, about: LocalIndex, header: &EventHeader, fact: &Fact<'_>, _: &Catalogue) {

@@ -9,7 +9,7 @@ use std::fmt;
 
 use super::recognise::Recognised;
 use super::{Concluded, HostView, Knowledge};
-use crate::model::fact::Fact;
+use crate::model::fact::{Fact, FieldId};
 use crate::model::finding::Finding;
 use crate::model::observation::{EventHeader, LocalIndex, Observation};
 use crate::settings::limits::Limits;
@@ -31,7 +31,12 @@ pub trait Watcher: fmt::Debug + Send {
     /// Takes a placed flow with the tools that it may belong to.
     fn flow(&mut self, _observation: &Observation<'_>, _recognised: &[Recognised<'_>]) {}
 
-    /// Takes a fact about a host: who said it, or for an answer who gets it.
+    /// Whether it takes facts of a field: asked once for each field, because most facts are for none.
+    fn wants(&self, _field: FieldId) -> bool {
+        false
+    }
+
+    /// Takes a fact that it wants about a host: who said it, or for an answer who gets it.
     fn fact(&mut self, _about: LocalIndex, _header: &EventHeader, _fact: &Fact<'_>, _catalogue: &Catalogue) {}
 
     /// Adds what it saw to what those before it in the list concluded.

@@ -38,7 +38,7 @@ use tcp::TcpFlow;
 use timing::{Measured, Timing, Wish};
 
 use crate::model::address::MacAddress;
-use crate::model::fact::{FactLog, KeptFacts, Side};
+use crate::model::fact::{FactLog, KeptFacts, KeptFields, Side};
 use crate::model::flow::{FlowRecord, MOST_PROTOCOLS, OpenerJudgement, TcpState};
 use crate::model::frame::FrameRef;
 use crate::model::segment::{Layer, Segment, TunnelStack, segment_flag};
@@ -86,6 +86,7 @@ struct Cold {
     first_frame: u64,
     first_payload: [u64; 2],
     facts: KeptFacts,
+    fields: KeptFields,
     macs: [MacAddress; 2],
     tunnels: TunnelStack,
     ttl: [u8; 2],
@@ -445,7 +446,7 @@ impl Flows {
         if !facts.is_empty()
             && let Some(cold) = self.cold.get_mut(flow)
         {
-            cold.facts.append(facts);
+            cold.facts.append(&mut cold.fields, facts);
         }
     }
 

@@ -85,7 +85,7 @@ pub(super) fn build(
         tcp: tcp.map(TcpFlow::record),
         protocols: cold.protocols.map(name_of),
         app_proto: name_of(cold.app_proto),
-        facts: cold.facts.into_log(),
+        facts: cold.facts.into_log(cold.fields),
         activity: long.activity.into_bins(),
         answer,
         latency,

@@ -20,11 +20,12 @@ pub mod reverse;
 pub mod status;
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fs;
 use std::io::{self, Read as _};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use maxminddb::{Metadata, Reader, WithinOptions};
 use serde::Serialize;
@@ -155,7 +156,12 @@ pub struct Geo {
     /// The embedded one, opened at the first lookup; `None` inside when it could not be.
     default: Option<OnceLock<Option<Database>>>,
     default_description: Arc<DatabaseDescription>,
+    /// Places that were put together, by where their records lie: findings and hosts ask for the same few again and again.
+    known: RwLock<HashMap<Position, Option<Arc<Place>>, rapidhash::fast::RandomState>>,
 }
+
+/// Places that are kept.
+const MOST_KNOWN: usize = 1 << 16;
 
 impl Geo {
     /// The embedded default alone.
@@ -166,6 +172,7 @@ impl Geo {
             lists: Vec::new(),
             default: Some(OnceLock::new()),
             default_description: Arc::new(default_description()),
+            known: RwLock::default(),
         }
     }
 
@@ -217,12 +224,31 @@ impl Geo {
     ///
     /// Addresses kept for documentation and benchmarks are asked of the user's databases only.
     #[must_use]
-    pub fn place(&self, ip: IpAddr) -> Option<Place> {
-        let ip = ranges::embedded_ipv4(ip);
-        let reserved = ranges::reserved(ip);
-        if reserved == Some(Reserved::NotGlobal) {
+    pub fn place(&self, ip: IpAddr) -> Option<Arc<Place>> {
+        if ranges::reserved(ranges::embedded_ipv4(ip)) == Some(Reserved::NotGlobal) {
             return None;
         }
+        let Some(position) = self.position(ip) else {
+            return self.read(ip).map(Arc::new);
+        };
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = known.get(&position) {
+            return known.clone();
+        }
+        drop(known);
+        let place = self.read(ip).map(Arc::new);
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= MOST_KNOWN {
+            known.clear();
+        }
+        known.insert(position, place.clone());
+        place
+    }
+
+    /// What lists and databases say of an address that is not a private one.
+    fn read(&self, ip: IpAddr) -> Option<Place> {
+        let ip = ranges::embedded_ipv4(ip);
+        let reserved = ranges::reserved(ip);
         let mut place = Place::default();
         // What the user wrote down himself comes before what anybody sells.
         if let Some(list) = self.lists.iter().find(|list| list.holds(ip)) {

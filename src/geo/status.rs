@@ -169,7 +169,7 @@ struct DatabaseStatus<'a> {
 /// The object of `geoip lookup`: what is known, or why nothing is.
 #[must_use]
 pub fn lookup_record(geo: &Geo, ip: IpAddr) -> impl Serialize {
-    let place = geo.place(ip);
+    let place = geo.place(ip).as_deref().cloned();
     let is_reserved = ranges::reserved(ranges::embedded_ipv4(ip)).is_some();
     LookupRecord {
         ip,

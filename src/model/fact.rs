@@ -87,6 +87,11 @@ impl FieldId {
         }
         Self(state)
     }
+
+    /// The bit that stands for the field, and for others, in a set.
+    const fn bit(self) -> u32 {
+        1 << (self.0 & 31)
+    }
 }
 
 impl Field {
@@ -183,7 +188,9 @@ pub struct Fact<'a> {
 pub struct FactLog {
     bytes: Vec<u8>,
     /// Where the last stamp ends, if it may be shared; 0 if not.
-    stamped: usize,
+    stamped: u32,
+    /// Which fields may be there: a bit for each remainder of their identifiers, so that most that are not there are not looked for.
+    fields: u32,
 }
 
 impl PartialEq for FactLog {
@@ -198,9 +205,14 @@ impl Eq for FactLog {}
 #[derive(Debug, Default)]
 pub struct KeptFacts(Box<[u8]>);
 
+/// Which fields kept facts may have; apart from them, because it fits between other small parts of a flow.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct KeptFields(u32);
+
 impl KeptFacts {
     /// Puts the facts of a log behind those that are here.
-    pub fn append(&mut self, log: &FactLog) {
+    pub fn append(&mut self, fields: &mut KeptFields, log: &FactLog) {
+        fields.0 |= log.fields;
         let mut bytes = std::mem::take(&mut self.0).into_vec();
         // To the octet: a flow's facts are appended to a few times at most and live long.
         bytes.reserve_exact(log.bytes.len());
@@ -222,10 +234,11 @@ impl KeptFacts {
 
     /// The facts as a log.
     #[must_use]
-    pub fn into_log(self) -> FactLog {
+    pub fn into_log(self, fields: KeptFields) -> FactLog {
         FactLog {
             bytes: self.0.into_vec(),
             stamped: 0,
+            fields: fields.0,
         }
     }
 }
@@ -276,6 +289,7 @@ impl FactLog {
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.stamped = 0;
+        self.fields = 0;
     }
 
     /// Begins a stretch that can be read by itself with [`FactLog::range`]; gives its start.
@@ -295,13 +309,14 @@ impl FactLog {
         for (place, octet) in text.iter_mut().zip(parts) {
             *place = octet;
         }
-        let last = self
-            .stamped
+        let end = self.stamped as usize;
+        let last = end
             .checked_sub(STAMP)
-            .and_then(|start| self.bytes.get(start..self.stamped));
+            .and_then(|start| self.bytes.get(start..end));
         if last != Some(text.as_slice()) {
             self.bytes.extend_from_slice(&text);
-            self.stamped = self.bytes.len();
+            // Behind four gigabytes every fact has a stamp of its own.
+            self.stamped = u32::try_from(self.bytes.len()).unwrap_or(0);
         }
     }
 
@@ -330,11 +345,11 @@ impl FactLog {
         };
         self.bytes.reserve(STAMP + HEADER + fixed + tail.len());
         self.stamp(stamp);
-        self.bytes
-            .push(kind | u8::try_from(stamp.side.index()).unwrap_or(0) << 7);
-        self.bytes.extend_from_slice(&field.id.0.to_le_bytes());
+        self.fields |= field.id.bit();
+        let kind = kind | u8::try_from(stamp.side.index()).unwrap_or(0) << 7;
         let length = u16::try_from(fixed + tail.len()).unwrap_or(u16::MAX);
-        self.bytes.extend_from_slice(&length.to_le_bytes());
+        let ([a, b, c, d], [e, f]) = (field.id.0.to_le_bytes(), length.to_le_bytes());
+        self.bytes.extend_from_slice(&[kind, a, b, c, d, e, f]);
         match value {
             Value::Text { .. } => {}
             Value::Bytes { on_wire, .. } => self.bytes.extend_from_slice(&on_wire.to_le_bytes()),
@@ -368,7 +383,16 @@ impl FactLog {
     /// The first fact of a field.
     #[must_use]
     pub fn find(&self, field: FieldId) -> Option<Fact<'_>> {
+        if !self.may_have(field) {
+            return None;
+        }
         self.iter().find(|fact| fact.field == field)
+    }
+
+    /// Whether a fact of a field may be here; `false` where none is.
+    #[must_use]
+    pub const fn may_have(&self, field: FieldId) -> bool {
+        self.fields & field.bit() != 0
     }
 }
 
@@ -387,6 +411,7 @@ pub struct FactIter<'a> {
 }
 
 /// Takes octets off the front.
+#[inline]
 fn octets<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
     let (head, behind) = rest.split_first_chunk::<N>()?;
     *rest = behind;
@@ -407,15 +432,19 @@ impl<'a> FactIter<'a> {
 
     fn read(&mut self) -> Option<Fact<'a>> {
         let rest = &mut self.rest;
-        let [mut kind] = octets(rest)?;
-        while kind == KIND_STAMP {
-            self.source.capture = u16::from_le_bytes(octets(rest)?);
-            self.source.number = u64::from_le_bytes(octets(rest)?);
-            self.at = Timestamp(i64::from_le_bytes(octets(rest)?));
-            [kind] = octets(rest)?;
+        while rest.first() == Some(&KIND_STAMP) {
+            let [_, a, b, stamp @ ..] = octets::<STAMP>(rest)?;
+            let (mut number, mut at) = ([0; 8], [0; 8]);
+            let (first, last) = stamp.split_at(8);
+            number.copy_from_slice(first);
+            at.copy_from_slice(last);
+            self.source.capture = u16::from_le_bytes([a, b]);
+            self.source.number = u64::from_le_bytes(number);
+            self.at = Timestamp(i64::from_le_bytes(at));
         }
-        let field = FieldId(u32::from_le_bytes(octets(rest)?));
-        let length = usize::from(u16::from_le_bytes(octets(rest)?));
+        let [kind, a, b, c, d, e, f] = octets::<HEADER>(rest)?;
+        let field = FieldId(u32::from_le_bytes([a, b, c, d]));
+        let length = usize::from(u16::from_le_bytes([e, f]));
         let (mut body, behind) = rest.split_at_checked(length)?;
         *rest = behind;
         let value = match kind & 0x7f {
@@ -460,6 +489,7 @@ impl<'a> FactIter<'a> {
 impl<'a> Iterator for FactIter<'a> {
     type Item = Fact<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<Fact<'a>> {
         self.read()
     }

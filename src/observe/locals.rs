@@ -165,6 +165,8 @@ pub struct Locals {
     tallies: Vec<Tally>,
     most: usize,
     refused: u64,
+    /// What was placed last, where its address has one holder: a packet's sender is asked for several times.
+    latest: Option<(AddressSpace, Address, MacAddress, LocalIndex)>,
 }
 
 /// Where an address stands in the table: with its one holder, or with several.
@@ -198,6 +200,7 @@ impl Locals {
             tallies: Vec::new(),
             most,
             refused: 0,
+            latest: None,
         }
     }
 
@@ -224,12 +227,21 @@ impl Locals {
         mac: MacAddress,
         at: Timestamp,
     ) -> Option<LocalIndex> {
+        if let Some((known_space, known, carrier, index)) = self.latest
+            && (known, carrier, known_space) == (address, mac, space)
+        {
+            return Some(index);
+        }
         let is_local = self.is_local(address);
         if !is_local && !self.has_others || space.is_strangers() {
             return None;
         }
         if let Some(slot) = self.index.get(&(space.0, number(address))).copied() {
-            return self.held(slot, mac, at);
+            let index = self.held(slot, mac, at)?;
+            if slot.shared == ALONE && index == slot.first {
+                self.latest = Some((space, address, mac, index));
+            }
+            return Some(index);
         }
         if !is_local {
             return None;
@@ -338,6 +350,7 @@ impl Locals {
         let entry = self.entries.get(slot.first.0 as usize)?;
         let carrier = self.tallies.get(slot.first.0 as usize)?.carrier;
         let known = self.index.get_mut(&(entry.space.0, number(entry.address)))?;
+        self.latest = None;
         known.shared = place;
         self.shared.push(Holders::new(carrier, slot.first, entry.claimed));
         Some(place)

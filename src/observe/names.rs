@@ -3,6 +3,7 @@
 //! Kept per asker, because another machine's answer says nothing about this one's flow. Bounded by two generations: when
 //! the young one is full it becomes the old one, and what was in the old one and not learnt again since is forgotten.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -56,7 +57,12 @@ impl Generation {
 
     /// The answers of an asker about an address, the one that was added last first.
     fn of(&self, key: Option<(u32, Address)>) -> impl Iterator<Item = (u32, &Answer)> {
-        let mut next = key.and_then(|key| self.latest.get(&key)).copied().unwrap_or(END);
+        self.from(key.and_then(|key| self.latest.get(&key)).copied().unwrap_or(END))
+    }
+
+    /// The answers from one on to the earlier ones.
+    fn from(&self, latest: u32) -> impl Iterator<Item = (u32, &Answer)> {
+        let mut next = latest;
         std::iter::from_fn(move || {
             let place = next;
             let answer = self.answers.get(place as usize)?;
@@ -103,8 +109,13 @@ pub struct Names {
 
 /// Lower case, without the final dot: how names are compared.
 #[must_use]
-pub fn normalised(name: &str) -> String {
-    name.trim_end_matches('.').to_ascii_lowercase()
+pub fn normalised(name: &str) -> Cow<'_, str> {
+    let name = name.trim_end_matches('.');
+    if name.bytes().any(|octet| octet.is_ascii_uppercase()) {
+        Cow::Owned(name.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(name)
+    }
 }
 
 impl Names {
@@ -136,7 +147,7 @@ impl Names {
         }
         let asker_number = self.young.number(space, asker);
         let key = (asker_number, address);
-        if !self.young.latest.contains_key(&key) {
+        if !self.old.answers.is_empty() && !self.young.latest.contains_key(&key) {
             // What the old generation knew goes on to count.
             let known: Vec<Answer> = self
                 .old
@@ -195,10 +206,9 @@ impl Names {
         address: Address,
         moment: Timestamp,
     ) -> Option<ServerName> {
-        let generation = [&self.young, &self.old].into_iter().find(|generation| {
-            generation
-                .key(space, asker, address)
-                .is_some_and(|key| generation.latest.contains_key(&key))
+        let (generation, latest) = [&self.young, &self.old].into_iter().find_map(|generation| {
+            let key = generation.key(space, asker, address)?;
+            Some((generation, *generation.latest.get(&key)?))
         })?;
         let is_alive = |answer: &Answer| {
             moment.since(answer.at)
@@ -208,7 +218,7 @@ impl Names {
         };
         // A flow's first packet may be stamped a little before its answer when capture points differ.
         let known = generation
-            .of(generation.key(space, asker, address))
+            .from(latest)
             .filter(|(_, answer)| (-SECOND..=STALE).contains(&moment.since(answer.at)));
         let (_, best) = known.max_by_key(|(place, answer)| (is_alive(answer), answer.at, *place))?;
         Some(ServerName {

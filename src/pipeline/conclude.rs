@@ -435,7 +435,7 @@ fn sight(
                 // A reverse name is a lead, as the embedded database is: neither weighs by itself.
                 let place = knowledge.place_of(address);
                 let kind = place.as_ref().and_then(|place| place.kind).and_then(network_kind);
-                let says = place.as_ref().map(place_record);
+                let says = place.as_deref().map(place_record);
                 let source = says.and_then(|place| place.source.or(place.kind_source));
                 let known = knowledge.geo.place(address.to_ip());
                 let is_default = place.as_ref().is_some_and(|place| {

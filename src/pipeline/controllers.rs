@@ -69,7 +69,7 @@ fn controller_place(
         return Observable::hidden("controllers come through a sanctioned exit or from a declared site");
     }
     let place = knowledge.geo.place(ip);
-    if let Some(exit) = watched_vpn::exit(controller.address, place.as_ref(), knowledge) {
+    if let Some(exit) = watched_vpn::exit(controller.address, place.as_deref(), knowledge) {
         return Observable::Observed(ControllerPlace {
             kind: ControllerPlaceKind::WatchedVpn,
             country: place

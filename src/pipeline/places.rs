@@ -2,6 +2,7 @@
 //! all addresses of which the databases say the same.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::detect::{named_place, place_record};
@@ -34,6 +35,10 @@ pub struct Places {
 impl Places {
     /// Where an address is; nothing for private ones and those that no database knows.
     pub fn place(&mut self, geo: &Geo, address: Address) -> Shown {
+        // Addresses of ours are too many to be remembered, and would drive the others out.
+        if matches!(address.to_ip(), IpAddr::V4(ip) if ip.is_private()) {
+            return None;
+        }
         if self.recent.is_empty() {
             // The all-zero address has no place.
             self.recent.resize_with(SETS, Default::default);

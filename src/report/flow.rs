@@ -2,6 +2,8 @@
 //!
 //! Borrows everything from the record; a field is left out when it is unknown, never null.
 
+use std::ops::Range;
+
 use super::json::write_value;
 use super::members::{address, identifier, key, list, number, object, text, thousandths, time, word};
 use crate::model::fact::{FactLog, FieldId, Side, Value};
@@ -167,17 +169,20 @@ impl FlowRow<'_> {
     /// Appends the record as one JSON object.
     pub fn append_json(&self, to: &mut Vec<u8>) {
         object(to, |to| {
-            self.append_ends(to);
-            self.append_counters(to);
+            let start = self.append_ends(to);
+            self.append_counters(to, start);
             self.append_contents(to);
         });
     }
 
-    fn append_ends(&self, to: &mut Vec<u8>) {
+    /// Appends who spoke with whom; gives where the time of the start stands.
+    fn append_ends(&self, to: &mut Vec<u8>) -> Range<usize> {
         let flow = self.flow;
         to.extend_from_slice(b",\"event_type\":\"flow\"");
         key!(to, "timestamp");
+        let from = to.len();
         time(to, flow.start);
+        let start = from..to.len();
         key!(to, "flow_id");
         identifier(to, flow.id.0);
         key!(to, "community_id");
@@ -232,12 +237,13 @@ impl FlowRow<'_> {
             key!(to, "network_id");
             number(to, network);
         }
+        start
     }
 
-    fn append_counters(&self, to: &mut Vec<u8>) {
+    fn append_counters(&self, to: &mut Vec<u8>, start: Range<usize>) {
         let flow = self.flow;
         key!(to, "start");
-        time(to, flow.start);
+        to.extend_from_within(start);
         key!(to, "end");
         time(to, flow.end);
         let ([packets_there, packets_back], [there, back]) = (flow.packets, flow.bytes);

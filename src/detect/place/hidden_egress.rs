@@ -2,6 +2,8 @@
 //!
 //! Many do so for privacy (DETECTION 2.2, B4), so that this says what the network behind the address is, and no more.
 
+use std::sync::Arc;
+
 use super::{Contradiction, count, days_of, is_declared, source};
 use crate::detect::{Conclusion, HostView, Knowledge};
 use crate::geo::Place;
@@ -41,7 +43,7 @@ const fn words(kind: NetworkKind) -> Option<(&'static str, &'static str)> {
 }
 
 fn of_host(host: &HostView, knowledge: &Knowledge<'_>) -> Vec<Finding> {
-    let mut list: Vec<(NetworkKind, Vec<(&OwnAddress, Place)>)> = Vec::new();
+    let mut list: Vec<(NetworkKind, Vec<(&OwnAddress, Arc<Place>)>)> = Vec::new();
     // A server at a hoster has its address from there.
     for own in host.public.iter().filter(|own| own.how != "own") {
         let Some(place) = knowledge.place_of(own.address) else {
@@ -67,7 +69,7 @@ fn of_host(host: &HostView, knowledge: &Knowledge<'_>) -> Vec<Finding> {
 fn finding(
     host: &HostView,
     kind: NetworkKind,
-    sights: &[(&OwnAddress, Place)],
+    sights: &[(&OwnAddress, Arc<Place>)],
     knowledge: &Knowledge<'_>,
 ) -> Option<Finding> {
     let (network, measure) = words(kind)?;

@@ -19,6 +19,7 @@ pub(super) mod samples;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 
@@ -76,7 +77,7 @@ fn standing(place: &Place) -> Standing {
 /// One of a machine's own public addresses, and where it is.
 struct Placed<'a> {
     own: &'a OwnAddress,
-    place: Place,
+    place: Arc<Place>,
 }
 
 impl Placed<'_> {
@@ -136,7 +137,7 @@ fn is_exit(host: &HostView, ip: IpAddr, knowledge: &Knowledge<'_>) -> bool {
 #[must_use]
 pub fn is_shared_by_declaration(host: &HostView, address: Address, knowledge: &Knowledge<'_>) -> bool {
     is_declared(host, address, knowledge)
-        || shared_address::has_site_there(host, knowledge.place_of(address).as_ref(), knowledge)
+        || shared_address::has_site_there(host, knowledge.place_of(address).as_deref(), knowledge)
 }
 
 /// On which days which of the addresses were seen, of the days on which the inventory says where the machine is.

@@ -146,7 +146,7 @@ impl Nested {
                 confidence: Confidence::Low,
                 frames: vec![inside.frame],
                 address: Some(inside.other),
-                place: place.as_ref(),
+                place: place.as_deref(),
                 claimed_country: String::new(),
                 gap_km: None,
                 days: [0, 0],

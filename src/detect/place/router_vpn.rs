@@ -9,6 +9,7 @@
 //! with a full time to live is the router. A machine that shares its connection with guests looks the same.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::{Contradiction, count, is_declared, source, watched_vpn};
 use crate::detect::recognise::Recognised;
@@ -21,6 +22,7 @@ use crate::model::egress::OwnAddress;
 use crate::model::evidence::{Decibans, Evidence, Family};
 use crate::model::finding::{Confidence, Finding, FindingKind, Role, Routing};
 use crate::model::frame::FrameRef;
+use crate::model::address::MacAddress;
 use crate::model::identity::ContentId;
 use crate::model::observation::{LocalIndex, Observation};
 use crate::model::quantity::counted;
@@ -119,9 +121,22 @@ impl Watcher for Tunnels {
             .filter(|one| one.flow_count > 0 && tunnels.contains(&one.kind))
             .map(|one| one.host)
             .collect();
+        let mut routers: BTreeMap<MacAddress, &HostView> = BTreeMap::new();
+        for host in ended.hosts.iter().filter(|host| host.is_router) {
+            if let Some(mac) = host.mac {
+                routers.entry(mac).or_insert(host);
+            }
+        }
         let hidden: Vec<(Finding, Vec<ContentId>, RouterVpn)> = behind
             .iter()
-            .filter_map(|(router, hosts)| Network { router, hosts }.vpn(ended, &with_tunnel))
+            .filter_map(|(router, hosts)| {
+                let network = Network {
+                    router,
+                    hosts,
+                    machine: routers.get(&router.mac).copied(),
+                };
+                network.vpn(ended.knowledge, &with_tunnel)
+            })
             .collect();
         for (finding, hosts, vpn) in hidden {
             for host in hosts {
@@ -154,6 +169,10 @@ impl Tunnels {
         }
         sent.retain(|_, sent| sent.first_hand > 0 && sent.passed_on == 0);
         let by_id: BTreeMap<ContentId, &HostView> = ended.hosts.iter().map(|host| (host.id, host)).collect();
+        let mut by_link: BTreeMap<MacAddress, Vec<&HostView>> = BTreeMap::new();
+        for (router, hosts) in behind {
+            by_link.entry(router.mac).or_default().extend(hosts);
+        }
         for finding in &mut concluded.findings {
             let is_tunnel = finding.kind == FindingKind::Vpn
                 && finding.role == Role::Client
@@ -164,11 +183,8 @@ impl Tunnels {
             else {
                 continue;
             };
-            let own: Vec<&HostView> = behind
-                .iter()
-                .filter(|(router, _)| host.is_router && host.mac == Some(router.mac))
-                .flat_map(|(_, hosts)| hosts.iter().copied())
-                .collect();
+            let own = host.mac.filter(|_| host.is_router).and_then(|mac| by_link.get(&mac));
+            let own: &[&HostView] = own.map_or(&[], Vec::as_slice);
             let devices = concluded.devices.get(&host.id);
             if own.is_empty() && devices.is_none() {
                 continue;
@@ -185,7 +201,7 @@ impl Tunnels {
             };
             let routing = finding.tunnel.as_ref().map(|tunnel| tunnel.routing);
             if routing != Some(Routing::Split) {
-                for machine in &own {
+                for machine in own {
                     let vpn = RouterVpn {
                         is_own: false,
                         ..vpn.clone()
@@ -217,7 +233,7 @@ impl Tunnels {
 struct Exit<'a> {
     host: &'a HostView,
     own: &'a OwnAddress,
-    place: Place,
+    place: Arc<Place>,
     kind: NetworkKind,
 }
 
@@ -225,6 +241,8 @@ struct Exit<'a> {
 struct Network<'a> {
     router: &'a Router,
     hosts: &'a [&'a HostView],
+    /// The router, where it is a host.
+    machine: Option<&'a HostView>,
 }
 
 /// Networks through which a router may send everything; an operating system's relay is a machine's own.
@@ -236,10 +254,9 @@ impl<'a> Network<'a> {
     /// The finding that all machines come out of a VPN, whom it is about, and what it is.
     fn vpn(
         &self,
-        ended: &Ended<'_>,
+        knowledge: &Knowledge<'_>,
         with_tunnel: &BTreeSet<ContentId>,
     ) -> Option<(Finding, Vec<ContentId>, RouterVpn)> {
-        let knowledge = ended.knowledge;
         let (exits, days) = self.exits(knowledge, with_tunnel)?;
         let first = exits
             .iter()
@@ -265,10 +282,6 @@ impl<'a> Network<'a> {
         );
         let rules = &knowledge.rules.findings.place;
         let is_sure = is_users && !is_rented && machines.len() > 1 && days.len() >= rules.days;
-        let router = ended
-            .hosts
-            .iter()
-            .find(|host| host.is_router && host.mac == Some(self.router.mac));
         let what = format!(
             "{} behind the router {} come out of {} ({}), which belongs to {product}, as {} says, on {}, and none of them has a tunnel of \
              its own: consistent with a VPN on the router",
@@ -289,7 +302,7 @@ impl<'a> Network<'a> {
         frames.sort_unstable();
         frames.dedup();
         let mut finding = Contradiction {
-            host: router.unwrap_or(first.host),
+            host: self.machine.unwrap_or(first.host),
             measure: "router_vpn",
             key: self.router.to_string(),
             at: first.own.seen.span().0,

@@ -115,7 +115,7 @@ impl World {
         }
     }
 
-    pub(in crate::detect) fn place(&self, text: &str) -> Option<crate::geo::Place> {
+    pub(in crate::detect) fn place(&self, text: &str) -> Option<std::sync::Arc<crate::geo::Place>> {
         self.geo.place(address(text).to_ip())
     }
 

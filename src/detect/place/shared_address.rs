@@ -142,11 +142,11 @@ fn of_line(behind: &[Behind<'_>], knowledge: &Knowledge<'_>) -> Vec<Finding> {
         return Vec::new();
     };
     let place = knowledge.place_of(first.address);
-    let standing = place.as_ref().map_or(Standing::Unknown, standing);
+    let standing = place.as_deref().map_or(Standing::Unknown, standing);
     if matches!(standing, Standing::Carried | Standing::Hidden)
         || behind.iter().any(|one| {
             (one.own.iter()).any(|own| is_declared(one.host, own.address, knowledge))
-                || has_site_there(one.host, place.as_ref(), knowledge)
+                || has_site_there(one.host, place.as_deref(), knowledge)
         })
     {
         return Vec::new();
@@ -162,7 +162,7 @@ fn of_line(behind: &[Behind<'_>], knowledge: &Knowledge<'_>) -> Vec<Finding> {
                 one,
                 behind,
                 people.len(),
-                place.as_ref(),
+                place.as_deref(),
                 by_carrier.as_deref(),
             )
         })

@@ -66,10 +66,13 @@ fn facts_of_one_packet_share_its_stamp_and_a_stretch_has_its_own() {
     log.push(&field, stamp(2), &Value::Number(4));
     let read = |facts: FactIter<'_>| -> Vec<u64> { facts.map(|fact| fact.source.number).collect() };
     assert_eq!(read(log.range(from, log.len())), [1, 2]);
-    let mut kept = KeptFacts::default();
-    kept.append(&log);
-    kept.append(&log);
-    let read_back = kept.into_log();
+    let (mut kept, mut fields) = (KeptFacts::default(), KeptFields::default());
+    kept.append(&mut fields, &log);
+    kept.append(&mut fields, &log);
+    let read_back = kept.into_log(fields);
+    for fact in &log {
+        assert!(read_back.find(fact.field).is_some());
+    }
     assert_eq!(read(read_back.iter()), [1, 1, 1, 2, 1, 1, 1, 2]);
     assert!(read_back.iter().all(|fact| fact.at == Timestamp(7)));
 }
