@@ -238,6 +238,18 @@ impl Group {
         self.community_id = self.community_id.take().or(other.community_id);
     }
 
+    /// Adds a flow's payload, the client's first.
+    pub(super) fn carry(&mut self, [from_client, from_server]: [u64; 2], local_is_client: bool) {
+        let own = if local_is_client {
+            [from_client, from_server]
+        } else {
+            [from_server, from_client]
+        };
+        for (sum, more) in self.payload.iter_mut().zip(own) {
+            *sum = sum.saturating_add(more);
+        }
+    }
+
     /// Sum over what says different things: that a name was asked for and that it was called is one thing.
     pub(super) fn score(&self) -> i32 {
         let weight = |group: &'static str| self.items.get(&group).map_or(0, |item| item.weight);

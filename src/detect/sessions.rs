@@ -263,15 +263,7 @@ impl Sessions {
         group.first = Some(group.first.map_or(flow.start, |first| first.min(flow.start)));
         group.last = group.last.max(flow.end);
         group.flows = group.flows.saturating_add(1);
-        let [from_client, from_server] = flow.payload_bytes;
-        let own = if local_is_client {
-            [from_client, from_server]
-        } else {
-            [from_server, from_client]
-        };
-        for (sum, more) in group.payload.iter_mut().zip(own) {
-            *sum = sum.saturating_add(more);
-        }
+        group.carry(flow.payload_bytes, local_is_client);
         if serves {
             group.serve(flow, other.address, local_is_client);
             group.community_id.get_or_insert_with(|| community_id.into());
