@@ -9,9 +9,10 @@
 mod zone;
 
 use super::Concluded;
-use super::DNS_QUERY;
 use super::recognise::Recognised;
+use super::thresholds::{DnsTunnel, THRESHOLDS};
 use super::watcher::{Ended, Watcher};
+use super::{DNS_ANSWER, DNS_QUERY};
 use crate::settings::limits::Limits;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -28,17 +29,15 @@ use crate::model::observation::{EventHeader, LocalIndex, Observation};
 use crate::model::quantity::counted;
 use crate::signatures::Catalogue;
 
+/// What is judgement here.
+fn own() -> &'static DnsTunnel {
+    &THRESHOLDS.dns_tunnel
+}
+
 const DNS_QTYPE: FieldId = FieldId::of("dns.qtype");
 const DNS_NAME: FieldId = FieldId::of("dns.name");
-const DNS_ANSWER: FieldId = FieldId::of("dns.answer");
 /// The catalogue's entry.
 const TOOL: &str = "dns-tunnel";
-/// Names shorter than this are looked at only in questions of types that carry data back.
-const SHORTEST_NAME: usize = 40;
-/// Octets before the zone that a long name must have to count as one that carries data.
-const SHORTEST_DATA: usize = 24;
-/// Those that any other must have: dns2tcp puts ten before the zone when it only asks for more.
-const LEAST_DATA: usize = 8;
 
 /// Zones of services that are asked in long names, and whose they are.
 static LOOKUPS: LazyLock<Vec<&str>> = LazyLock::new(|| {
@@ -75,7 +74,7 @@ impl Questions {
     /// Takes a name that a host asked for: octets, because those of tunnels need not be text.
     fn asked(&mut self, name: &[u8]) {
         self.name.clear();
-        if name.len() > LEAST_DATA {
+        if name.len() > own().least_data {
             self.name.extend_from_slice(name);
         }
     }
@@ -89,7 +88,7 @@ impl Questions {
     }
 
     fn question(&mut self, local: LocalIndex, name: &[u8], kind: u64, header: &EventHeader) {
-        let is_long = name.len() >= SHORTEST_NAME;
+        let is_long = name.len() >= own().shortest_name;
         if !is_long && !zone::carries_data(kind) {
             return;
         }
@@ -98,9 +97,9 @@ impl Questions {
         };
         let octets = data.iter().filter(|octet| **octet != b'.').count();
         let least = if is_long && !zone::carries_data(kind) {
-            SHORTEST_DATA
+            own().shortest_data
         } else {
-            LEAST_DATA
+            own().least_data
         };
         let is_known = |known: &&str| {
             name.strip_suffix(known.as_bytes())
@@ -132,7 +131,7 @@ impl Questions {
 
     /// Takes an address that a host was told for a name.
     fn answered(&mut self, local: LocalIndex, name: &[u8], address: Address) {
-        if name.len() >= SHORTEST_NAME
+        if name.len() >= own().shortest_name
             && let Some((zone, _)) = self.zone_of(local, name)
         {
             zone.answered(address);
@@ -251,7 +250,7 @@ impl Watcher for Questions {
         }
         let flow = observation.flow;
         if let Some(server) = &observation.server_name
-            && server.name.len() >= SHORTEST_NAME
+            && server.name.len() >= own().shortest_name
             && let Some((zone, data)) = self.zone_of(local, server.name.as_bytes())
         {
             zone.reached(data);

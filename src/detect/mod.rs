@@ -21,6 +21,7 @@ mod group;
 pub mod hidden_leg;
 mod http_tunnel;
 mod icmp_tunnel;
+mod known_server;
 mod kvm_pairing;
 mod kvm_watch;
 pub mod latency_mismatch;
@@ -85,6 +86,8 @@ pub use watcher::{Conclusion, Ended, Watcher};
 use watcher::{Detector, Running};
 
 const DNS_QUERY: FieldId = FieldId::of("dns.query");
+/// An address that a resolver answers.
+const DNS_ANSWER: FieldId = FieldId::of("dns.answer");
 const DNS_CNAME: FieldId = FieldId::of("dns.cname");
 
 /// A machine as detectors see it, resolved at the end of the input.
@@ -329,7 +332,7 @@ pub struct Detectors {
 /// Whether a fact is about who gets the packet, not about who sends it: what a resolver answers.
 #[must_use]
 pub fn is_answer(fact: &Fact<'_>) -> bool {
-    fact.field == DNS_CNAME
+    matches!(fact.field, DNS_CNAME | DNS_ANSWER)
 }
 
 /// The catalogue's fields that are looked up here beside the facts of flows, which all are.
@@ -395,8 +398,9 @@ impl Detectors {
         let Some(local) = local else { return };
         let beside = &mut self.beside;
         let takers = self.takers.entry(fact.field).or_insert_with(|| {
-            let takers = (beside.iter().enumerate())
-                .filter(|(_, running)| matches!(running, Running::Watching(watcher) if watcher.wants(fact.field)));
+            let takers = (beside.iter().enumerate()).filter(
+                |(_, running)| matches!(running, Running::Watching(watcher) if watcher.wants(fact.field)),
+            );
             takers.map(|(place, _)| place).collect()
         });
         for place in takers {
@@ -467,9 +471,6 @@ impl Detectors {
             losses,
             ..Concluded::default()
         };
-        // The others add a part of what sessions give; doubling a list of tens of thousands of findings for that takes fresh memory that a
-        // run of millions of flows feels.
-        concluded.findings.reserve_exact(concluded.findings.len() / 4);
         for running in &mut self.beside {
             running.conclude(&ended, &mut concluded);
         }

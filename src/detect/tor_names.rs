@@ -19,6 +19,7 @@ use crate::model::finding::Confidence;
 use crate::model::observation::{EventHeader, LocalIndex, NameSource, Observation};
 use crate::model::quantity::counted;
 use crate::settings::limits::Limits;
+use crate::settings::rules::Tunnel;
 use crate::signatures::Catalogue;
 
 /// The catalogue's entry.
@@ -30,8 +31,6 @@ const LENGTHS: std::ops::RangeInclusive<usize> = 4..=25;
 const MOST: usize = 10_000;
 /// Different names of one server that are told apart.
 const MOST_NAMES: usize = 8;
-/// Weight of two made-up names, of a hello of Tor's, of a relay's usual port.
-const WEIGHTS: [f64; 3] = [20.0, 15.0, 5.0];
 /// Ports of relays by the manual of Tor (ORPort).
 const PORT: u16 = 9_001;
 
@@ -124,15 +123,19 @@ impl TorNames {
 }
 
 /// What speaks for Tor at a server of so many made-up names, of which so many have digits.
-fn weight(names: u64, with_digits: u64, has_hello: bool, port: u16) -> Option<f64> {
-    let [several, hello, usual] = WEIGHTS;
+fn weight(names: u64, with_digits: u64, has_hello: bool, port: u16, weights: &Tunnel) -> Option<f64> {
     let are_several = names >= 2 && with_digits >= 1;
     let is_told = are_several || has_hello;
-    let weight = |is_so: bool, weight: f64| if is_so { weight } else { 0.0 };
-    is_told.then(|| weight(are_several, several) + weight(has_hello, hello) + weight(port == PORT, usual))
+    let of = |is_so: bool, weight: f64| if is_so { weight } else { 0.0 };
+    let several = of(are_several, weights.tor_names);
+    is_told.then(|| several + of(has_hello, weights.tor_hello) + of(port == PORT, weights.tor_port))
 }
 
 impl Watcher for TorNames {
+    fn wants(&self, field: FieldId) -> bool {
+        field == DNS_QUERY
+    }
+
     fn fact(&mut self, about: LocalIndex, _: &EventHeader, fact: &Fact<'_>, _: &Catalogue) {
         if fact.field == DNS_QUERY
             && let Value::Text { bytes, .. } = fact.value
@@ -153,6 +156,7 @@ impl Watcher for TorNames {
 
     fn conclude(&mut self, ended: &Ended<'_>, concluded: &mut Concluded) {
         let catalogue = ended.knowledge.catalogue;
+        let weights = &ended.knowledge.rules.findings.tunnel;
         let is_tors = |hello: &String| {
             let mut matches = catalogue.matches("tls.ja4", hello.as_bytes());
             matches.any(|found| found.tool.id == TOOL)
@@ -170,7 +174,7 @@ impl Watcher for TorNames {
         self.leads.conclude(ended, concluded, "TCP", |server, gathered| {
             let [names, with_digits, hello, port] = gathered.sums;
             let port = u16::try_from(port).unwrap_or_default();
-            let weight = weight(names, with_digits, hello > 0, port)?;
+            let weight = weight(names, with_digits, hello > 0, port, weights)?;
             let shown = if hello > 0 {
                 ", in a hello of Tor's cipher suites"
             } else {
@@ -277,10 +281,14 @@ mod tests {
             called(&[], &["www.57xl.com", "www.ymbob.com"]),
             Some((2, 1, false))
         );
-        assert_eq!(weight(1, 1, false, 443), None);
-        assert_eq!(weight(2, 0, false, 443), None, "two words");
-        assert_eq!(weight(2, 1, false, 443), Some(20.0));
-        assert_eq!(weight(2, 2, true, PORT), Some(40.0));
+        let weights = &crate::settings::rules::Rules::shipped().findings.tunnel;
+        let of = |names, with_digits, has_hello| weight(names, with_digits, has_hello, PORT, weights);
+        assert_eq!(
+            [of(1, 1, false), of(2, 0, false)],
+            [None; 2],
+            "one name, two words"
+        );
+        assert!(of(2, 1, false) < of(2, 2, true));
     }
 
     #[test]

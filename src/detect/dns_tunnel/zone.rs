@@ -13,20 +13,12 @@ use crate::model::quantity::counted;
 use crate::model::time::{SECOND, Timestamp};
 use crate::settings::rules::Tunnel;
 
-/// Longest label of ordinary names; a question with a longer one of octets that no host name has is told by itself.
-const LONGEST_ORDINARY_LABEL: usize = 40;
-/// Different names of one zone from which there may be a finding.
-const FEW: usize = 20;
-/// Different names, and octets in them, of a tunnel in use.
-const MANY: (usize, u64) = (100, 8_000);
-/// Octets that differ from name to name, on average, where the types carry no data back.
-const LEAST_EACH: u64 = 16;
+use super::own;
+
 /// Different names that are told apart for each zone.
 pub(super) const MOST_DISTINCT: usize = 1_000;
 /// Frames that are cited, and conversations that are named.
 const MOST_CITED: usize = 8;
-/// Bits an octet, letters without their case: base32 has 5.0, hexadecimal digits 4.0, English words about 4.2 but few names.
-const CHANCE: f64 = 3.8;
 /// NULL (RFC 1035), KEY (RFC 3445 left it to DNSSEC's own uses) and the first of those for private use (RFC 6895): iodine asks for the first
 /// and the last, dns2tcp for the second.
 const ODD_TYPES: [u64; 3] = [10, 25, 65_399];
@@ -106,8 +98,7 @@ fn is_strange(data: &[u8]) -> bool {
             .any(|octet| matches!(octet, b'=' | b'+' | b'*' | b'/'))
             || std::str::from_utf8(label).is_err()
     };
-    labels()
-        .any(|label| label.len() >= LONGEST_ORDINARY_LABEL && has_foreign(label) && !label.contains(&b' '))
+    labels().any(|label| label.len() >= own().longest_label && has_foreign(label) && !label.contains(&b' '))
         && !labels().any(|label| label.starts_with(b"_"))
 }
 
@@ -346,10 +337,10 @@ impl Zone {
         }
         let are_roomy = self.roomy_types.saturating_mul(2) >= self.names;
         let is_one_port = self.from_one_port.saturating_mul(5) >= self.names.saturating_mul(4);
-        let are_long = self.octets() >= LEAST_EACH.saturating_mul(self.different());
+        let are_long = self.octets() >= own().least_each.saturating_mul(self.different());
         // Resolvers of hosts take a port for each question (RFC 5452, 9.2); a tunnel's program keeps its own.
-        if distinct >= FEW && are_distinct && (are_long || are_roomy && is_one_port) {
-            let is_many = distinct >= MANY.0 && self.octets() >= MANY.1;
+        if distinct >= own().few_names && are_distinct && (are_long || are_roomy && is_one_port) {
+            let is_many = distinct >= own().many_names && self.octets() >= own().many_octets;
             let long = if are_long { "long " } else { "" };
             let what = format!(
                 "{distinct} different {long}names, {} octets before the domain",
@@ -369,7 +360,7 @@ impl Zone {
                 );
                 reasons.push(("question types", weights.dns_roomy, what));
             }
-            if self.entropy() >= CHANCE {
+            if self.entropy() >= own().chance_bits {
                 let what = format!("{:.1} bits an octet", self.entropy());
                 reasons.push(("entropy", weights.dns_entropy, what));
             }
