@@ -18,14 +18,6 @@ fn own() -> &'static Glance {
     &THRESHOLDS.glance
 }
 
-/// Windows for which bursts must go on like a clockwork: five minutes. And bursts in ten seconds at most: a clock on a screen changes every second,
-/// and a cursor more often.
-const REGULAR: usize = 30;
-const MOST_BURSTS: u32 = 5;
-
-/// One window of so many at either end may differ, because something else falls into it.
-const MAY_DIFFER: usize = 20;
-
 /// One interval of a judgement.
 type Interval = (Timestamp, Timestamp, Activity);
 
@@ -79,7 +71,7 @@ fn is_of_reports((start, end, state): Interval, windows: &Windows) -> bool {
         all = all.saturating_add(1);
         bursts = bursts.saturating_add(usize::from(is_burst(window)));
     }
-    bursts.saturating_mul(2) > all || all >= REGULAR && is_clockwork(moving)
+    bursts.saturating_mul(2) > all || all >= own().clockwork_windows && is_clockwork(moving)
 }
 
 /// Whether the same goes out every few seconds.
@@ -94,16 +86,16 @@ fn is_clockwork<'w>(windows: impl Iterator<Item = &'w Window>) -> bool {
         .unzip();
     bursts.sort_unstable();
     octets.sort_unstable();
-    let cut = bursts.len() / MAY_DIFFER;
+    let cut = bursts.len() / own().clockwork_differs.max(1);
     let inner = cut..bursts.len().saturating_sub(cut);
     let (Some([fewest, .., most]), Some([least, .., largest])) =
         (bursts.get(inner.clone()), octets.get(inner))
     else {
         return false;
     };
-    let is_slow = *most <= MOST_BURSTS && most.saturating_sub(*fewest) <= 1;
+    let is_slow = *most <= own().clockwork_bursts && most.saturating_sub(*fewest) <= 1;
     let is_alike = largest.saturating_mul(2) <= least.saturating_mul(3);
-    is_slow && is_alike && largest.saturating_mul((*most).into()) < FILM
+    is_slow && is_alike && largest.saturating_mul((*most).into()) < own().film_octets
 }
 
 /// The judgement with the intervals that begin at these moments at rest.
