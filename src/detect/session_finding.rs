@@ -285,6 +285,7 @@ pub(super) fn finding(joined: Joined<'_>, knowledge: &Knowledge<'_>) -> Option<(
         is_in_use,
         is_one_sided,
         windows: group.windows,
+        payload: group.payload,
         control_excess_ms: delays.excess_ms.ok_or(delays.hidden),
         transport_ms: delays.transport_ms,
     };
