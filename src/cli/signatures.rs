@@ -141,6 +141,9 @@ fn entry(tool: &Tool) -> io::Result<()> {
             escape(&indicator.fields.join(", ")),
             escape(&patterns.join(" | "))
         )?;
+        if !indicator.except.is_empty() {
+            writeln!(out, "    except: {}", escape(&indicator.except.join(", ")))?;
+        }
         let alone = if indicator.alone {
             "names it alone"
         } else {

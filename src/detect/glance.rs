@@ -3,7 +3,8 @@
 //! Question: does somebody look, or does the tool speak for itself? Ten seconds of it are the same from outside: octets go out, and
 //! nothing comes in that a hand would send. But who looks stays; so a stretch of seconds between minutes of silence is no session. And a
 //! screen that is sent changes more than once in ten seconds, each change after a receipt or a request, or it is a film; one burst and
-//! one answer, however long that goes on, are figures that an agent reports. It is asked only of tools whose both ends call a relay: where
+//! one answer, however long that goes on, are figures that an agent reports. So are bursts of one size that come every few seconds for minutes:
+//! what changes on a screen is not of one size, or it is a clock, and that changes every second. It is asked only of tools whose both ends call a relay: where
 //! the machine itself is called, the call says that somebody came.
 
 use super::activity_state::{Judgement, Window, Windows};
@@ -54,7 +55,7 @@ fn stretches(judged: &Judgement) -> Vec<Vec<Interval>> {
         .collect()
 }
 
-/// Whether most of what went out in an interval of looking came in one burst in ten seconds.
+/// Whether most of what went out in an interval of looking came in one burst in ten seconds, or in several as regular as a clockwork.
 fn is_of_reports((start, end, state): Interval, windows: &Windows) -> bool {
     if state != Activity::Viewed {
         return false;
@@ -66,11 +67,35 @@ fn is_of_reports((start, end, state): Interval, windows: &Windows) -> bool {
         .filter(|window| !window.is_opening && window.out.bytes > 0);
     let is_burst = |window: &Window| window.out.turns <= 1 && window.out.bytes < own().film_octets;
     let (mut all, mut bursts) = (0usize, 0usize);
-    for window in moving {
+    for window in moving.clone() {
         all = all.saturating_add(1);
         bursts = bursts.saturating_add(usize::from(is_burst(window)));
     }
-    bursts.saturating_mul(2) > all
+    bursts.saturating_mul(2) > all || all >= own().clockwork_windows && is_clockwork(moving)
+}
+
+/// Whether the same goes out every few seconds.
+fn is_clockwork<'w>(windows: impl Iterator<Item = &'w Window>) -> bool {
+    let (mut bursts, mut octets): (Vec<u32>, Vec<u64>) = windows
+        .map(|window| {
+            (
+                window.out.turns,
+                window.out.bytes / u64::from(window.out.turns.max(1)),
+            )
+        })
+        .unzip();
+    bursts.sort_unstable();
+    octets.sort_unstable();
+    let cut = bursts.len() / own().clockwork_differs.max(1);
+    let inner = cut..bursts.len().saturating_sub(cut);
+    let (Some([fewest, .., most]), Some([least, .., largest])) =
+        (bursts.get(inner.clone()), octets.get(inner))
+    else {
+        return false;
+    };
+    let is_slow = *most <= own().clockwork_bursts && most.saturating_sub(*fewest) <= 1;
+    let is_alike = largest.saturating_mul(2) <= least.saturating_mul(3);
+    is_slow && is_alike && largest.saturating_mul((*most).into()) < own().film_octets
 }
 
 /// The judgement with the intervals that begin at these moments at rest.
@@ -206,7 +231,7 @@ mod tests {
             without(looking(), &windows(1, 12_000)),
             judgement(&[(0, 600, Idle)])
         );
-        for screen in [windows(5, 12_000), windows(1, 400_000)] {
+        for screen in [windows(10, 12_000), windows(1, 400_000), windows(4, 400_000)] {
             assert_eq!(without(looking(), &screen), looking());
         }
         // Seen from who looks, what goes out is no screen.
@@ -215,5 +240,44 @@ mod tests {
             ..looking()
         };
         assert_eq!(without(viewer.clone(), &windows(1, 12_000)), viewer);
+    }
+
+    #[test]
+    fn bursts_of_one_size_every_few_seconds_are_a_report_and_what_varies_is_a_screen() {
+        use Activity::{Idle, Viewed};
+        // Every three seconds: three in a window and sometimes four, of two thousand octets and some.
+        let windows = |number: u32, octets: fn(u32) -> u64| -> Windows {
+            (0..number)
+                .map(|place| {
+                    let turns = if place % 3 == 0 { 4 } else { 3 };
+                    let out = Way {
+                        bytes: octets(place) * u64::from(turns),
+                        packets: turns * 3,
+                        turns,
+                        small: 0,
+                    };
+                    (
+                        place,
+                        Window {
+                            out,
+                            ..Window::default()
+                        },
+                    )
+                })
+                .collect()
+        };
+        let looking = || judgement(&[(0, 600, Viewed)]);
+        let alike: fn(u32) -> u64 = |place| 2_000 + u64::from(place % 7) * 100;
+        let varied: fn(u32) -> u64 = |place| 2_000 + u64::from(place % 7) * 600;
+        assert_eq!(
+            without(looking(), &windows(60, alike)),
+            judgement(&[(0, 600, Idle)])
+        );
+        assert_eq!(without(looking(), &windows(60, varied)), looking());
+        let short = judgement(&[(0, 200, Viewed)]);
+        assert_eq!(without(short.clone(), &windows(20, alike)), short);
+        // What somebody drives is his screen, however regular it is.
+        let driven = judgement(&[(0, 600, Viewed), (600, 610, Activity::Driven)]);
+        assert_eq!(without(driven.clone(), &windows(60, alike)), driven);
     }
 }

@@ -21,6 +21,7 @@ mod group;
 pub mod hidden_leg;
 mod http_tunnel;
 mod icmp_tunnel;
+mod known_server;
 mod kvm_pairing;
 mod kvm_watch;
 pub mod latency_mismatch;
@@ -466,9 +467,6 @@ impl Detectors {
             losses,
             ..Concluded::default()
         };
-        // The others add a part of what sessions give; doubling a list of tens of thousands of findings for that takes fresh memory that a
-        // run of millions of flows feels.
-        concluded.findings.reserve_exact(concluded.findings.len() / 4);
         for running in &mut self.beside {
             running.conclude(&ended, &mut concluded);
         }

@@ -9,6 +9,9 @@ use crate::model::time::Nanoseconds;
 /// What is said of an agent that only reports.
 pub(super) const NO_SESSION: &str = "; no session was seen";
 
+/// What is said where nothing but names was called.
+const NO_USE: &str = "; nothing of its use was seen";
+
 /// What the sentence is made of.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Told<'a> {
@@ -20,6 +23,8 @@ pub(super) struct Told<'a> {
     pub(super) role: Role,
     /// What went on at the end.
     pub(super) activity: Activity,
+    /// Nothing but names gave it away: its servers were called, and whether a tunnel of it carries anything was not seen.
+    pub(super) is_named_only: bool,
     /// How long somebody was at the controls.
     pub(super) driven: Nanoseconds,
     /// How long the screen was sent without input.
@@ -100,6 +105,11 @@ fn doing(told: &Told<'_>) -> String {
         (Role::Agent, _) => {
             format!("traffic consistent with an installed {tool} that reports to its servers{NO_SESSION}")
         }
+        (Role::Client, _) if told.is_named_only => {
+            format!(
+                "called servers of {tool} by name, which is consistent with its program and with a visit to its pages{NO_USE}"
+            )
+        }
         (Role::Client, _) => format!("traffic consistent with {tool}, used from here"),
         (Role::Server, _) => format!("traffic consistent with {tool}, offered here"),
         (Role::Unknown, Activity::Driven | Activity::Viewed) => format!(
@@ -123,6 +133,7 @@ mod tests {
             tool: "AnyDesk",
             role,
             activity,
+            is_named_only: false,
             driven: 520 * SECOND,
             viewed: 0,
             flows: 1,
@@ -164,6 +175,15 @@ mod tests {
             sentence(&unanswered),
             "192.0.2.5 (LT-1): traffic consistent with AnyDesk, used from here; one side alone was seen to send \
              data: an attempt, or a capture of one direction; 1 flow with relay.example (198.51.100.9)"
+        );
+        let called = Told {
+            is_named_only: true,
+            ..told(Role::Client, Activity::Unknown)
+        };
+        assert_eq!(
+            sentence(&called),
+            "192.0.2.5 (LT-1): called servers of AnyDesk by name, which is consistent with its program and with a visit to its \
+             pages; nothing of its use was seen; 1 flow with relay.example (198.51.100.9)"
         );
         let asked = Told {
             flows: 0,

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use super::activity_state::{self, Judgement};
 use super::delay::{self, Shown};
 use super::glance;
-use super::group::{Group, PeerSeen};
+use super::group::{ASKED, Group, PeerSeen};
 use super::sentence::{Told, sentence};
 use super::sessions::{Joined, Session};
 use super::{HostView, Knowledge, shape_against, unknown_interactive};
@@ -16,6 +16,9 @@ use crate::model::finding::{Activity, Confidence, Controller, Finding, FindingKi
 use crate::model::identity::ContentId;
 use crate::settings::rules::FindingRules;
 use crate::signatures::entry::{RoleHint, Tool};
+
+/// Octets on the wire that no setting up takes, also one that ends with a refused log-in: exchanges of keys and certificates have up to 10 KiB.
+const OPENING: u64 = 32 << 10;
 
 /// How sure a finding of this score is.
 pub(super) fn believed(score: i32, rules: &FindingRules) -> Confidence {
@@ -206,6 +209,7 @@ pub(super) fn finding(joined: Joined<'_>, knowledge: &Knowledge<'_>) -> Option<(
     let is_session = group.has_hint(RoleHint::Session) && group.is_answered && group.flows > 0;
     let is_in_use = is_session || group.is_tunnel;
     let is_one_sided = group.is_one_sided();
+    let is_named_only = is_named_only(&group);
     let mut confidence = confidence(&group, rules);
     let mut score = group.score();
     let mut evidence = evidence(tool, &mut group, is_remote);
@@ -230,7 +234,8 @@ pub(super) fn finding(joined: Joined<'_>, knowledge: &Knowledge<'_>) -> Option<(
             .iter()
             .max_by_key(|(address, seen)| (seen.bytes, std::cmp::Reverse(**address))),
     };
-    let controller = controller(&group, peer, judged.role, knowledge);
+    let caller = peer.filter(|_| main_peer.is_some_and(|(_, seen)| took_place(&judged, seen, &group)));
+    let controller = controller(&group, caller, judged.role, knowledge);
     let names: Vec<&str> = group
         .peers
         .values()
@@ -270,7 +275,7 @@ pub(super) fn finding(joined: Joined<'_>, knowledge: &Knowledge<'_>) -> Option<(
         latency: delays.record.map(Box::new),
         ..Finding::default()
     };
-    finding.summary = summary(host, tool, &finding, &group);
+    finding.summary = summary(host, tool, &finding, &group, is_named_only);
     let session = Session {
         host: host.id,
         finding: 0,
@@ -342,7 +347,30 @@ fn evidence(tool: &Tool, group: &mut Group, is_remote: bool) -> Vec<Evidence> {
     list
 }
 
-/// Who controls a controlled host, where it can be told.
+/// Whether more than a call was seen: who is answered by a port and goes away again, as scanners do, controls nothing. A screen, a shell or files
+/// moved, or both sides went on when the connection had been set up; where one side alone was captured, that one did. Of connections shorter
+/// than a window there is no more than their length.
+fn took_place(judged: &Judgement, peer: &PeerSeen, group: &Group) -> bool {
+    let is_lively = matches!(
+        judged.activity,
+        Activity::Viewed | Activity::Driven | Activity::Bulk
+    );
+    if is_lively || peer.bytes >= peer.flows.saturating_mul(OPENING) {
+        return true;
+    }
+    let later = || group.windows.values().filter(|window| !window.is_opening);
+    let sent = later().any(|window| window.out.bytes > 0);
+    let came = later().any(|window| window.inward.bytes > 0);
+    sent && came || group.is_one_sided() && (sent || came)
+}
+
+/// Whether nothing but names of servers gave the tool away, none of which is asked for in its use alone.
+fn is_named_only(group: &Group) -> bool {
+    let is_name = |group: &str| matches!(group, "name" | ASKED | "port");
+    group.items.iter().all(|(name, _)| is_name(name)) && !group.has_hint(RoleHint::Session)
+}
+
+/// Who controls a controlled host, where it can be told. `peer` is the other end of a session that goes straight between the two.
 fn controller(
     group: &Group,
     peer: Option<Address>,
@@ -406,7 +434,7 @@ fn sanctioned(
     of_all
 }
 
-fn summary(host: &HostView, tool: &Tool, finding: &Finding, group: &Group) -> String {
+fn summary(host: &HostView, tool: &Tool, finding: &Finding, group: &Group, is_named_only: bool) -> String {
     let peer = match (&finding.peer_name, &finding.peer) {
         (Some(name), Some(address)) => Some(format!("{name} ({address})")),
         (None, Some(address)) => Some(address.clone()),
@@ -425,6 +453,7 @@ fn summary(host: &HostView, tool: &Tool, finding: &Finding, group: &Group) -> St
         tool: &tool.name,
         role: finding.role,
         activity: finding.activity,
+        is_named_only,
         driven: lasting(Activity::Driven),
         viewed: lasting(Activity::Viewed),
         flows: group.flows,

@@ -267,6 +267,12 @@ pub struct Glance {
     pub apart_seconds: i64,
     /// Octets of a window that make a film.
     pub film_octets: u64,
+    /// Windows for which bursts must go on like a clockwork.
+    pub clockwork_windows: usize,
+    /// Bursts in ten seconds at most.
+    pub clockwork_bursts: u32,
+    /// One window of so many at either end may differ.
+    pub clockwork_differs: usize,
 }
 
 /// Segment sizes that tunnels announce (segment_size.tsv).

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use super::activity_state::{self, Window, Windows};
 use super::recognise::Recognised;
 use super::thresholds::{THRESHOLDS, UnknownInteractive};
-use super::{HostView, Knowledge};
+use super::{HostView, Knowledge, known_server};
 use crate::model::address::Address;
 use crate::model::evidence::{Decibans, Evidence, Family};
 use crate::model::fact::{FieldId, Value};
@@ -71,16 +71,16 @@ impl Shape {
 
 /// A connection that has the shape.
 #[derive(Clone, Debug)]
-struct Candidate {
-    flow: ContentId,
-    start: Timestamp,
-    end: Timestamp,
-    is_opened_by_host: bool,
-    port: u16,
-    name: Option<Arc<str>>,
-    frames: Vec<FrameRef>,
-    windows: Windows,
-    shape: Shape,
+pub(super) struct Candidate {
+    pub(super) flow: ContentId,
+    pub(super) start: Timestamp,
+    pub(super) end: Timestamp,
+    pub(super) is_opened_by_host: bool,
+    pub(super) port: u16,
+    pub(super) name: Option<Arc<str>>,
+    pub(super) frames: Vec<FrameRef>,
+    pub(super) windows: Windows,
+    pub(super) shape: Shape,
 }
 
 /// The detector.
@@ -215,7 +215,12 @@ impl Unknown {
     }
 
     /// Makes findings, in order of host and peer.
-    fn found(self, hosts: &BTreeMap<LocalIndex, &HostView>, knowledge: &Knowledge<'_>) -> Vec<Finding> {
+    fn found(
+        self,
+        hosts: &BTreeMap<LocalIndex, &HostView>,
+        knowledge: &Knowledge<'_>,
+        concluded: &mut Concluded,
+    ) -> Vec<Finding> {
         // A machine may have had several addresses.
         let mut found: BTreeMap<(ContentId, Address), (&HostView, Vec<Candidate>)> = BTreeMap::new();
         for ((local, peer), list) in self.found {
@@ -238,7 +243,9 @@ impl Unknown {
             list.retain(|one| {
                 one.is_opened_by_host || callers.get(&(id, one.port)).is_some_and(|peers| peers.len() == 1)
             });
-            findings.extend(finding(host, peer, &list, knowledge));
+            if !known_server::adopt(host, peer, &list, knowledge, concluded) {
+                findings.extend(finding(host, peer, &list, knowledge));
+            }
         }
         findings
     }
@@ -340,7 +347,7 @@ impl Watcher for Unknown {
         concluded
             .losses
             .add("flows beyond the bound on unknown sessions", self.refused);
-        let found = std::mem::take(self).found(&ended.by_local, ended.knowledge);
+        let found = std::mem::take(self).found(&ended.by_local, ended.knowledge, concluded);
         concluded.findings.extend(found);
     }
 }

@@ -223,6 +223,7 @@ mod tests {
                 kind,
                 country: None,
                 organisation: None,
+                hides_origin: kind == ControllerPlaceKind::Hosting,
                 source: String::new(),
                 is_default_database_only: false,
             })

@@ -68,7 +68,7 @@ pub fn in_order(explanations: &Explanations) -> [Explanation; 8] {
         of("msp", "a managed site or IT support", explanations.msp),
         of(
             "vdi",
-            "an office, terminal server or call centre",
+            "an office, terminal server, call centre or machines for rent",
             explanations.vdi,
         ),
         of(

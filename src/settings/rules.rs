@@ -62,6 +62,8 @@ pub struct Rules {
     pub cover: [f64; 3],
     /// Organisations at which the levels of `tenants` begin.
     pub tenants: [usize; 3],
+    /// Countries from which controllers come where machines look let to customers.
+    pub customers_countries: usize,
     /// Declared homes at which the levels of `assignees` begin.
     pub assignees: [usize; 2],
     /// IP KVMs at which the levels of `kvm` begin.

@@ -180,6 +180,8 @@ pub struct Indicator {
     pub fields: Vec<String>,
     /// Any of these.
     pub patterns: Vec<Pattern>,
+    /// Whole names that it does not stand for although a pattern fits them: the vendor's pages in the zone of his servers.
+    pub except: Vec<String>,
     /// Decibans for this tool when it is seen: 10 is ten to one.
     pub weight: i16,
     /// Whether it may name the tool alone. Ports never may.
@@ -194,6 +196,14 @@ pub struct Indicator {
     pub caveat: Option<Arc<str>>,
     /// Line in its file.
     pub line: usize,
+}
+
+impl Indicator {
+    /// Whether it does not stand for this name, which is in lower case.
+    #[must_use]
+    pub fn is_excepted(&self, name: &[u8]) -> bool {
+        self.except.iter().any(|except| except.as_bytes() == name)
+    }
 }
 
 /// What a note says, in words for a report: the catalogue's `none known` is short for a sentence.

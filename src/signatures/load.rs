@@ -11,6 +11,7 @@ use super::domains::split_label;
 use super::entry::{
     Class, FieldKind, Indicator, Media, Pattern, RoleHint, Suspicion, Tool, Unseen, VpnService, caveat,
 };
+use super::exception;
 use super::extension::{self, Extension};
 use super::payload::BytePattern;
 use super::shape::Shape;
@@ -219,6 +220,7 @@ fn indicator(table: &Table<'_>, vocabulary: &Vocabulary) -> Indicator {
         }
     }
     let patterns = patterns(table, kind);
+    let except = exception::read(table, &patterns);
     for field in &fields {
         if let Some((way, what)) = values::malformed(field, &patterns) {
             table.fault(way, what);
@@ -237,6 +239,7 @@ fn indicator(table: &Table<'_>, vocabulary: &Vocabulary) -> Indicator {
     let indicator = Indicator {
         fields,
         patterns,
+        except,
         weight,
         alone,
         role,

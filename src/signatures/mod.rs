@@ -9,6 +9,7 @@
 
 mod domains;
 pub mod entry;
+mod exception;
 pub mod extension;
 mod fingerprints;
 pub mod load;
@@ -316,14 +317,23 @@ impl Catalogue {
             index.networks.find(&value, |entry| found.push(entry));
             found.sort_unstable();
             found.dedup();
+            if index.kind == FieldKind::Domain {
+                found.retain(|entry| {
+                    let known = self.entry(*entry);
+                    known.is_some_and(|known| !known.indicator.is_excepted(&value))
+                });
+            }
         }
-        found.into_iter().filter_map(|entry| {
-            let (tool, indicator) = self.entries.get(usize::try_from(entry).ok()?)?;
-            let tool = self.tools.get(*tool)?;
-            Some(Match {
-                tool,
-                indicator: tool.indicators.get(*indicator)?,
-            })
+        found.into_iter().filter_map(|entry| self.entry(entry))
+    }
+
+    /// An indexed entry by its number.
+    fn entry(&self, number: u32) -> Option<Match<'_>> {
+        let (tool, indicator) = self.entries.get(usize::try_from(number).ok()?)?;
+        let tool = self.tools.get(*tool)?;
+        Some(Match {
+            tool,
+            indicator: tool.indicators.get(*indicator)?,
         })
     }
 

@@ -19,9 +19,11 @@ const INNOCENT: [&str; 7] = [
     "upload-tls",
 ];
 
-/// MeshCentral over TLS 1.3, which shows no certificate; VNC inside TLS of stunnel, which the operator calls; and inside a WebSocket over
-/// TLS, which the laptop calls.
-const HIDDEN: [&str; 3] = ["hidden-meshcentral", "hidden-stunnel", "hidden-websocket"];
+/// VNC inside TLS of stunnel, which the operator calls, and inside a WebSocket over TLS, which the laptop calls.
+const HIDDEN: [&str; 2] = ["hidden-stunnel", "hidden-websocket"];
+
+/// MeshCentral over TLS 1.3, which shows no certificate: the frames of the agent's own connection name it.
+const WITHOUT_CERTIFICATE: &str = "hidden-meshcentral";
 
 /// Windows of ten seconds that an innocent recording lasts at least, so that its form could be seen.
 const LEAST: usize = 18;
@@ -45,7 +47,7 @@ fn what_is_recorded_is_what_is_tested() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     names.sort();
-    let mut expected = [INNOCENT.as_slice(), &HIDDEN].concat();
+    let mut expected = [INNOCENT.as_slice(), &HIDDEN, &[WITHOUT_CERTIFICATE]].concat();
     expected.sort_unstable();
     assert_eq!(names, expected);
 }
@@ -96,6 +98,50 @@ fn files_that_go_through_a_shell_are_a_transfer_seen_from_either_end() {
     }
     let shell = findings("shell-outward");
     assert_eq!(shell[0]["activity"], "driven", "{shell:#?}");
+}
+
+#[test]
+fn a_session_on_the_server_that_a_named_agent_calls_is_that_tools() {
+    let findings = findings(WITHOUT_CERTIFICATE);
+    let [finding] = findings.as_slice() else {
+        panic!("{findings:#?}");
+    };
+    let laptop = LAPTOP.map(|octet| octet.to_string()).join(".");
+    assert_eq!(finding["host_ip"], laptop);
+    assert_eq!(finding["tool"], "meshcentral");
+    assert_eq!(finding["role"], "controlled");
+    assert_eq!(finding["activity"], "driven");
+    assert_eq!(finding["flow_count"], 2);
+    let summary = finding["summary"].as_str().unwrap();
+    assert!(
+        summary.contains("consistent with MeshCentral controlling it"),
+        "{summary}"
+    );
+    // A capture that begins behind the agent's first words has the session's form alone.
+    let capture = fixture("look-alikes")
+        .join(WITHOUT_CERTIFICATE)
+        .join("capture.pcap.zst");
+    let began = finding["timestamp"].as_str().unwrap();
+    let (day, rest) = began.split_once('T').unwrap();
+    let mut time = rest
+        .split(':')
+        .map(|part| part.trim_end_matches('Z').parse::<f64>().unwrap());
+    let mut next = || time.next().unwrap();
+    let later = next() * 3_600.0 + next() * 60.0 + next() + 3.0;
+    let (hour, minute, second) = (later / 3_600.0, later / 60.0 % 60.0, later % 60.0);
+    let since = format!("{day}T{:02}:{:02}:{second:09.6}Z", hour.floor(), minute.floor());
+    let run = finish(
+        every_record()
+            .args(["-n", "192.168.77.0/24", "--since", &since])
+            .arg(capture),
+    );
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let tools: Vec<Value> = run
+        .of("finding")
+        .iter()
+        .map(|finding| finding["tool"].clone())
+        .collect();
+    assert_eq!(tools, ["unknown-interactive"], "since {since}");
 }
 
 #[test]

@@ -82,7 +82,11 @@ fn concluded(flows: &[(FlowRecord, [Option<LocalIndex>; 2])]) -> Vec<Finding> {
         locals: vec![HOST],
         ..HostView::default()
     };
-    unknown.found(&BTreeMap::from([(HOST, &host)]), &knowledge)
+    unknown.found(
+        &BTreeMap::from([(HOST, &host)]),
+        &knowledge,
+        &mut Concluded::default(),
+    )
 }
 
 const OUTBOUND: [Option<LocalIndex>; 2] = [Some(HOST), None];

@@ -15,6 +15,7 @@ pub mod inner_handshake;
 pub mod ja3;
 pub mod ja4;
 pub mod line_protocol;
+mod mesh_agent;
 pub mod names;
 mod nested;
 pub mod record;
@@ -31,6 +32,9 @@ use crate::model::segment::Layer;
 
 /// Payloads of a side that has ended which may pass before the other side is no longer waited for.
 const PATIENCE: u8 = 16;
+
+/// The same where the client's first frames are waited for: a dozen records of the server come between.
+const PATIENCE_FOR_FRAMES: u8 = 48;
 
 /// TLS over TCP.
 #[derive(Debug)]
@@ -89,6 +93,8 @@ struct TlsDissection {
     handshake: Handshake,
     directions: [Direction; 2],
     waited: u8,
+    /// The lengths of the client's records behind its handshake, where they may be those of a tool.
+    frames: Option<mesh_agent::Frames>,
 }
 
 impl TlsDissection {
@@ -97,7 +103,37 @@ impl TlsDissection {
             handshake: Handshake::new(Carrier::Stream),
             directions: Default::default(),
             waited: 0,
+            frames: None,
         }
+    }
+
+    /// Reads the headers of the client's records behind its handshake, from the front of `bytes`: how many octets it consumed.
+    fn encrypted(&mut self, bytes: &[u8], facts: &mut Facts<'_>) -> usize {
+        let mut consumed: usize = 0;
+        while let Some(frames) = &mut self.frames {
+            let rest = bytes.get(consumed..).unwrap_or_default();
+            if rest.len() < record::HEADER {
+                break;
+            }
+            let Some(header) = Header::read(rest) else {
+                self.frames = None;
+                break;
+            };
+            let length = record::HEADER.saturating_add(usize::from(header.length));
+            if rest.len() < length {
+                break;
+            }
+            consumed = consumed.saturating_add(length);
+            match frames.push(header) {
+                mesh_agent::Reading::GoesOn => {}
+                mesh_agent::Reading::IsAgent => {
+                    facts.text(&field::INSIDE, mesh_agent::NAME);
+                    self.frames = None;
+                }
+                mesh_agent::Reading::IsOther => self.frames = None,
+            }
+        }
+        consumed
     }
 
     /// Reads one record from the front of `bytes`: how many bytes it had, or nothing if it is not all there.
@@ -142,10 +178,14 @@ impl TlsDissection {
         };
         if header.kind == record::HANDSHAKE {
             let mut after = After::Clear;
+            let had_client = handshake.client_was_heard();
             let fits = direction.defragmenter.push(body, |kind, message| {
                 after = handshake.message(kind, message, input.side, facts);
                 after == After::Clear
             });
+            if !had_client && handshake.may_be_mesh_agent() {
+                self.frames = Some(mesh_agent::Frames::default());
+            }
             if let Some(beginning) = direction.defragmenter.unfinished_client_hello() {
                 handshake.beginning(beginning, facts);
             }
@@ -162,6 +202,20 @@ impl TlsDissection {
         Some(end)
     }
 
+    /// Consumes octets of a side that has nothing to say any more; not without end.
+    fn wait(&mut self, consumed: usize) -> Next {
+        self.waited = self.waited.saturating_add(1);
+        let most = if self.frames.is_some() {
+            PATIENCE_FOR_FRAMES
+        } else {
+            PATIENCE
+        };
+        if self.waited > most {
+            return Next::Done;
+        }
+        Next::More(consumed)
+    }
+
     fn has_ended(&self, input: &Input<'_>) -> bool {
         self.directions
             .get(input.side.index())
@@ -175,6 +229,7 @@ impl Dissection for TlsDissection {
             && let Some(direction) = self.directions.get_mut(input.side.index())
         {
             // What was being put together is lost; records may go on if the gap ended with one.
+            self.frames = None;
             direction.defragmenter = Defragmenter::default();
             direction.was_recognised = true;
         }
@@ -186,7 +241,14 @@ impl Dissection for TlsDissection {
             };
             consumed = consumed.saturating_add(length);
         }
-        if self.directions.iter().all(|direction| direction.has_ended) {
+        if self.frames.is_some() && self.has_ended(input) && input.side == self.handshake.client_side() {
+            let behind = input.bytes.get(consumed..).unwrap_or_default();
+            consumed = consumed.saturating_add(self.encrypted(behind, facts));
+            if self.frames.is_some() {
+                return self.wait(consumed);
+            }
+        }
+        if self.frames.is_none() && self.directions.iter().all(|direction| direction.has_ended) {
             return if self.directions.iter().any(|direction| direction.was_recognised) {
                 Next::Done
             } else {
@@ -194,11 +256,7 @@ impl Dissection for TlsDissection {
             };
         }
         if self.has_ended(input) {
-            self.waited = self.waited.saturating_add(1);
-            if self.waited > PATIENCE {
-                return Next::Done;
-            }
-            return Next::More(input.bytes.len());
+            return self.wait(input.bytes.len());
         }
         Next::More(consumed)
     }

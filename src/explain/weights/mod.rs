@@ -176,6 +176,9 @@ pub struct Hold {
     pub levels: Vec<String>,
     /// Why, in words.
     pub because: String,
+    /// What settles it, asked before anything else; none where a cue's question does.
+    #[serde(default)]
+    pub ask: Option<String>,
 }
 
 impl TwoKey {

@@ -70,10 +70,14 @@ fn over_tls(number: u32, name: &str, words: &[(f64, Side, usize)]) -> Run {
         times.resize(times.len() + record.len().div_ceil(1_400), *at);
         said.push((*side, record));
     }
+    run_of(&stream(host, server, &said), &times)
+}
+
+/// What is made of frames that come at these seconds.
+fn run_of(frames: &[Vec<u8>], times: &[f64]) -> Run {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("capture.pcap");
     let mut out = PcapWriter::new(BufWriter::new(File::create(&path).unwrap()), LinkType(1), false).unwrap();
-    let frames = stream(host, server, &said);
     assert_eq!(frames.len(), times.len());
     for (place, (frame, at)) in (0_i64..).zip(frames.iter().zip(times)) {
         #[expect(clippy::cast_possible_truncation, reason = "milliseconds of an hour")]
@@ -135,6 +139,29 @@ fn an_agent_that_sends_its_log_and_fetches_its_next_version_holds_no_session() {
 }
 
 #[test]
+fn an_agent_that_sends_figures_every_three_seconds_shows_no_screen() {
+    let beats = (1_u32..300).flat_map(|beat| {
+        let at = f64::from(beat) * 3.0;
+        // Figures of about one length, each acknowledged.
+        let length = 1_600 + usize::try_from(beat * 37 % 200).unwrap();
+        [(at, Side::Client, length), (at + 0.05, Side::Server, 44)]
+    });
+    let beats: Vec<_> = beats.collect();
+    let finding = only(&over_tls(71_014, "relay-0a1b2c3d.net.anydesk.com", &beats));
+    assert_eq!(finding["role"], "agent", "{finding}");
+    assert_eq!(finding["activity"], "idle", "{finding}");
+    // A screen on which something else happens each time is looked at.
+    let changes = (1_u32..300).flat_map(|beat| {
+        let at = f64::from(beat) * 3.0;
+        let length = 800 + usize::try_from(beat * beat % 11).unwrap() * 900;
+        [(at, Side::Client, length), (at + 0.05, Side::Server, 44)]
+    });
+    let changes: Vec<_> = changes.collect();
+    let finding = only(&over_tls(71_015, "relay-0a1b2c3d.net.anydesk.com", &changes));
+    assert_eq!(finding["activity"], "viewed", "{finding}");
+}
+
+#[test]
 fn a_screen_that_is_looked_at_for_longer_is_a_session() {
     let mut words = heartbeats();
     words.extend((0..600).map(|piece| (302.0 + f64::from(piece) * 0.1, Side::Client, 2_000)));
@@ -168,6 +195,98 @@ fn who_reads_about_chrome_remote_desktop_gives_a_lead_at_most() {
     assert_eq!(finding["confidence"], "low", "{finding}");
     assert_eq!(finding["role"], "unknown", "{finding}");
     assert_eq!(finding["activity"], "idle", "{finding}");
+}
+
+#[test]
+fn who_signs_in_at_a_vendors_page_gives_a_lead_at_most() {
+    let page: Vec<_> = (0..20)
+        .map(|piece| (1.0 + f64::from(piece), Side::Server, 12_000))
+        .collect();
+    let cases = [
+        (71_016, "login.tailscale.com", "tailscale"),
+        (71_017, "www.astrill.com", "astrill"),
+    ];
+    for (number, name, tool) in cases {
+        let finding = only(&over_tls(number, name, &page));
+        assert_eq!(finding["tool"], tool);
+        assert_eq!(finding["confidence"], "low", "{finding}");
+        let summary = finding["summary"].as_str().unwrap();
+        assert!(summary.contains("nothing of its use was seen"), "{summary}");
+    }
+    // The pictures of its pages come from there.
+    assert_eq!(over_tls(71_018, "sb.nordcdn.com", &page).of("finding").len(), 0);
+    // What the programs alone call is more than that.
+    let servers = [
+        (71_019, "controlplane.tailscale.com"),
+        (71_022, "us4.astrill.com"),
+    ];
+    for (number, name) in servers {
+        let finding = only(&over_tls(number, name, &page));
+        assert_eq!(finding["confidence"], "medium", "{finding}");
+    }
+}
+
+/// An answered call of RDP: negotiation (MS-RDPBCGR 2.2.1.1, 2.2.1.2: TLS wanted and granted) and TLS.
+fn rdp_call() -> Words {
+    let request = [3, 0, 0, 19, 14, 0xe0, 0, 0, 0, 0, 0, 1, 0, 8, 0, 3, 0, 0, 0];
+    let confirm = [
+        3, 0, 0, 19, 14, 0xd0, 0, 0, 0x12, 0x34, 0, 2, 0x1f, 8, 0, 2, 0, 0, 0,
+    ];
+    let certificate = tls::certificate("CN=DESKTOP-7", "CN=DESKTOP-7");
+    vec![
+        (Side::Client, request.to_vec()),
+        (Side::Server, confirm.to_vec()),
+        (Side::Client, tls::client_hello(None, None)),
+        (Side::Server, tls::server_flight(&certificate)),
+    ]
+}
+
+/// The finding of a host whose port of RDP this caller reached, and then these records went at these seconds.
+fn called(number: u32, words: &[(f64, Side, usize)]) -> Value {
+    let [host, caller] = ends(number);
+    let host = End { port: 3_389, ..host };
+    let mut said = rdp_call();
+    let mut times = vec![
+        0.0;
+        3 + said
+            .iter()
+            .map(|(_, bytes)| bytes.len().div_ceil(1_400))
+            .sum::<usize>()
+    ];
+    for (place, (at, side, length)) in (0..).zip(words) {
+        let mut record = vec![0x17, 3, 3];
+        record.extend(u16::try_from(*length).unwrap().to_be_bytes());
+        record.extend(chance(place, *length));
+        times.resize(times.len() + record.len().div_ceil(1_400), *at);
+        said.push((*side, record));
+    }
+    only(&run_of(&stream(caller, host, &said), &times))
+}
+
+#[test]
+fn a_port_that_a_scanner_reached_has_no_controller_and_a_session_has() {
+    let scanned = called(71_023, &[]);
+    assert_eq!(
+        [&scanned["tool"], &scanned["role"], &scanned["controller"]],
+        [&Value::from("rdp"), &Value::from("controlled"), &Value::Null],
+        "{scanned}"
+    );
+    assert!(
+        scanned["summary"]
+            .as_str()
+            .unwrap()
+            .contains("consistent with offering"),
+        "{scanned}"
+    );
+    let screen: Vec<_> = (0..60)
+        .flat_map(|second| {
+            let at = 1.0 + f64::from(second);
+            [(at, Side::Server, 6_000), (at + 0.1, Side::Client, 60)]
+        })
+        .collect();
+    let session = called(71_024, &screen);
+    assert_eq!(session["controller"]["address"], session["peer"], "{session}");
+    assert_eq!(session["controller"]["how"], "direct");
 }
 
 #[test]

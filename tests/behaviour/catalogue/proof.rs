@@ -101,7 +101,7 @@ pub(super) fn visits(catalogue: &Catalogue) -> Vec<Visit> {
             if let Pattern::Suffix(zone) = pattern {
                 names.extend([zone.clone(), format!("www.{zone}")]);
             } else if let Pattern::Exact(name) = pattern
-                && indicator.role == Some(RoleHint::Website)
+                && indicator.fields.iter().any(|field| field == "tls.sni")
             {
                 names.insert(name.clone());
             }
@@ -271,6 +271,9 @@ fn in_tls(field: &str, pattern: &Pattern) -> Option<Words> {
     Some(match field {
         "tls.sni" => vec![hello(Some(name(pattern).as_bytes()), None)],
         "tls.alpn" => vec![hello(None, Some(value(pattern).as_bytes()))],
+        "tls.inside" if text(pattern) == "meshcentral-agent" => {
+            tls::mesh_agent(&tls::certificate("CN=desk.example", "CN=authority.example"))
+        }
         "tls.certificate.subject" | "tls.certificate.issuer" => {
             let flight = tls::server_flight(&certificate(field, pattern));
             vec![hello(None, None), (Side::Server, flight)]

@@ -1,5 +1,7 @@
 //! Hellos and certificates for proofs, as small as RFC 5246 and RFC 5280 let them be.
 
+use super::wire::{Side, Words, chance};
+
 /// A record of the handshake with one message in it.
 fn handshake(kind: u8, body: &[u8]) -> Vec<u8> {
     let mut message = vec![kind];
@@ -32,13 +34,39 @@ pub(super) fn client_hello(name: Option<&[u8]>, protocol: Option<&[u8]>) -> Vec<
         extensions.extend([0, 16]);
         extensions.extend(with_length(&with_length(&entry)));
     }
+    hello(&[0xc0, 0x2f, 0xc0, 0x30, 0x00, 0x9c], &extensions)
+}
+
+fn hello(ciphers: &[u8], extensions: &[u8]) -> Vec<u8> {
     let mut body = vec![3, 3];
     body.extend((0..32).map(|number| number * 7 + 3));
     body.push(0);
-    body.extend(with_length(&[0xc0, 0x2f, 0xc0, 0x30, 0x00, 0x9c]));
+    body.extend(with_length(ciphers));
     body.extend([1, 0]);
-    body.extend(with_length(&extensions));
+    body.extend(with_length(extensions));
     handshake(1, &body)
+}
+
+/// MeshCentral's agent with a server whose certificate says nothing: the end of the handshake, the upgrade, then frames whose head, masking key and
+/// content are records of their own, the third of them the request for authentication (Ylianst/MeshAgent, read 2026-11-22).
+pub(super) fn mesh_agent(certificate: &[u8]) -> Words {
+    // In TLS 1.2 with AES-GCM a record has 24 octets more than what is in it.
+    let record = |length: usize| [&[23, 3, 3][..], &double(length + 24), &chance(7, length + 24)].concat();
+    let frame = |length: usize| [record(2), record(4), record(length)].concat();
+    let end = [&[20, 3, 3, 0, 1, 1][..], &handshake(20, &chance(9, 40))].concat();
+    vec![
+        (Side::Client, hello(&[0xc0, 0x2c, 0xc0, 0x30, 0x00, 0xff], &[])),
+        (Side::Server, server_flight(certificate)),
+        (
+            Side::Client,
+            [handshake(16, &chance(8, 33)), end.clone()].concat(),
+        ),
+        (Side::Server, end),
+        (Side::Client, record(161)),
+        (Side::Server, record(129)),
+        (Side::Client, [frame(38), frame(50), frame(98)].concat()),
+        (Side::Server, record(100)),
+    ]
 }
 
 /// The server's hello in version 1.2, its certificate, and the end of its turn.
