@@ -1,5 +1,6 @@
 //! One analysis as the command line would run it: from a capture, an inventory and a policy to a case. Truth never comes here.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -9,6 +10,7 @@ use farmhawk::capture::{self, Reading, inputs};
 use farmhawk::detect::Knowledge;
 use farmhawk::explain::weights::Weights;
 use farmhawk::geo::Geo;
+use farmhawk::lab;
 use farmhawk::model::case::Case;
 use farmhawk::model::flow::FlowRecord;
 use farmhawk::model::loss::Losses;
@@ -44,11 +46,19 @@ pub(crate) struct Analyst {
 }
 
 impl Analyst {
-    /// With the embedded catalogue, model and databases.
+    /// With the embedded catalogue, model and databases, and those that belong to scenarios.
     pub(crate) fn new() -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        for scenario in lab::scenarios() {
+            if let Some(places) = lab::database(scenario)? {
+                fs::write(folder.path().join(format!("{}.mmdb", scenario.name)), places)?;
+            }
+        }
+        let (geo, faults) = Geo::open(&[folder.path().to_owned()]);
+        anyhow::ensure!(faults.is_empty(), "{faults:?}");
         Ok(Self {
             catalogue: Catalogue::embedded().map_err(|faults| anyhow::anyhow!("{faults}"))?,
-            geo: Geo::embedded(),
+            geo,
             weights: Weights::embedded()?,
             limits: Limits::default(),
         })

@@ -1,8 +1,9 @@
 //! All home scenarios of one seed in one analysis: many sites, some of them farms.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use farmhawk::lab;
 use farmhawk::model::host::Verdict;
@@ -10,7 +11,7 @@ use farmhawk::model::vantage::Vantage;
 
 use crate::analysis::{Analysed, Analyst};
 use crate::measure::{Agreement, agreement};
-use crate::runs::{Truth, hosts, scenarios, vantage, write};
+use crate::runs::{HostOutcome, Truth, hosts, scenarios, vantage, write};
 
 /// What came of one such analysis.
 pub(crate) struct Mixed {
@@ -24,7 +25,7 @@ pub(crate) struct Mixed {
     pub(crate) drawn_in: usize,
     /// Benign hosts.
     pub(crate) bystanders: usize,
-    /// Of each group that holds machines of several captures or benign ones: who, and what ties those to the rest.
+    /// Of each group that holds machines of several captures or benign ones: who, and what ties those to the rest; farms in pieces.
     pub(crate) strange: Vec<String>,
 }
 
@@ -55,8 +56,10 @@ pub(crate) fn run(analyst: &Analyst, seed: u64, folder: &Path) -> anyhow::Result
         fs::remove_file(path)?;
     }
     let mut items = Vec::new();
+    let mut torn = Vec::new();
     let (mut drawn_in, mut bystanders) = (0, 0);
     for (site, truth) in truths.iter().enumerate() {
+        torn.extend(pieces(&captures, site, &hosts(&analysed, truth), truth));
         for (number, host) in hosts(&analysed, truth).into_iter().enumerate() {
             let alone = format!("{site} {number}");
             let true_one = if host.is_farm {
@@ -80,8 +83,31 @@ pub(crate) fn run(analyst: &Analyst, seed: u64, folder: &Path) -> anyhow::Result
         agreement: agreement(&items),
         drawn_in,
         bystanders,
-        strange: strange(&analysed, &truths),
+        strange: strange(&analysed, &truths).into_iter().chain(torn).collect(),
     })
+}
+
+/// Farms whose machines are not all in one group, and benign machines that are in any.
+fn pieces(captures: &[PathBuf], site: usize, hosts: &[HostOutcome], truth: &Truth) -> Vec<String> {
+    let name = captures.get(site).and_then(|path| path.file_stem());
+    let name = name.and_then(std::ffi::OsStr::to_str).unwrap_or_default();
+    let mut farms: BTreeMap<(&str, bool), BTreeMap<Option<usize>, Vec<&str>>> = BTreeMap::new();
+    for (address, host) in truth.hosts.iter().zip(hosts) {
+        if host.is_farm || host.cluster.is_some() {
+            let groups = farms.entry((&host.place, host.is_farm)).or_default();
+            groups.entry(host.cluster).or_default().push(address);
+        }
+    }
+    let is_whole = |(farm, groups): &(_, BTreeMap<Option<usize>, Vec<&str>>)| {
+        let (_, is_farm): (&str, bool) = *farm;
+        is_farm && groups.len() == 1 && !groups.contains_key(&None)
+    };
+    let torn = farms.into_iter().filter(|one| !is_whole(one));
+    torn.map(|((place, is_farm), groups)| {
+        let what = if is_farm { "farm" } else { "benign" };
+        format!("{name}, {what} at {place}: {groups:?}\n")
+    })
+    .collect()
 }
 
 /// Groups at review or above that are not one farm of one capture, with the pairs that cross its edge.

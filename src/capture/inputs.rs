@@ -10,6 +10,7 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use super::CaptureError;
+use super::patient::Stop;
 use super::repeated::{self, Repeated};
 use super::savefile::{is_capture, is_cut_short};
 use super::stream::Stream;
@@ -133,7 +134,7 @@ pub fn expand(arguments: &[PathBuf]) -> Result<Inputs, CaptureError> {
 }
 
 fn content(path: &Path) -> Result<Content, CaptureError> {
-    let stream = Stream::open(&Input::File(path.to_owned()), false, false)?;
+    let stream = Stream::open(&Input::File(path.to_owned()), false, false, &Stop::default())?;
     let head = stream.head();
     Ok(if is_capture(head) {
         Content::Capture

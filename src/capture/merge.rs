@@ -10,6 +10,7 @@ use std::collections::BinaryHeap;
 
 use super::counters::CaptureCounters;
 use super::inputs::Input;
+use super::patient::Stop;
 use super::savefile::SaveFile;
 use super::{CaptureError, Damage, Progress, Source};
 use crate::model::block::Block;
@@ -50,6 +51,7 @@ pub struct Merge {
     block_bytes: usize,
     block_frames: usize,
     digest: bool,
+    stop: Stop,
     parked: bool,
     read_by_ended: u64,
     total: Option<u64>,
@@ -59,7 +61,7 @@ pub struct Merge {
 
 impl Merge {
     /// Opens captures; the index of each is its place in `inputs`.
-    pub fn open(inputs: &[Input], limits: &Limits, digest: bool) -> Result<Self, CaptureError> {
+    pub fn open(inputs: &[Input], limits: &Limits, digest: bool, stop: &Stop) -> Result<Self, CaptureError> {
         let share = BUFFERS.checked_div(inputs.len()).unwrap_or(BUFFERS);
         let mut own = limits.clone();
         own.block_bytes = share.max(SMALLEST_BUFFER).min(limits.block_bytes);
@@ -73,6 +75,7 @@ impl Merge {
             block_bytes: limits.block_bytes,
             block_frames: limits.block_frames,
             digest,
+            stop: Stop::clone(stop),
             parked: inputs.len() > MOST_OPEN,
             read_by_ended: 0,
             total: Some(0),
@@ -94,7 +97,7 @@ impl Merge {
         limits.block_frames = 1;
         let reopened = matches!(input, Input::File(path) if path.is_file());
         let read_as = if reopened { &limits } else { &self.limits };
-        let mut file = SaveFile::open(input, index, read_as, self.digest && !reopened)?;
+        let mut file = SaveFile::open_as(input, index, read_as, self.digest && !reopened, false, &self.stop)?;
         let size = file.progress().total;
         self.total = self.total.zip(size).map(|(sum, size)| sum.saturating_add(size));
         let any = file.fill(scratch)?;
@@ -141,7 +144,7 @@ impl Merge {
             return Ok(None);
         };
         if let Member::Waiting(input) = member {
-            match SaveFile::open_as(input, index, &self.limits, self.digest, self.parked) {
+            match SaveFile::open_as(input, index, &self.limits, self.digest, self.parked, &self.stop) {
                 Ok(file) => {
                     *member = Member::Open {
                         file: Box::new(file),

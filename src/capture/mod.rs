@@ -14,6 +14,7 @@ pub mod inputs;
 pub mod live;
 pub mod merge;
 mod options;
+pub mod patient;
 mod pcapng;
 mod repeated;
 mod resolution;
@@ -39,6 +40,7 @@ use crate::settings::limits::Limits;
 
 use counters::CaptureCounters;
 use inputs::Input;
+use patient::Stop;
 
 /// Where blocks of frames come from.
 pub trait Source: Send {
@@ -200,19 +202,28 @@ pub struct Reading {
     pub since: Option<Timestamp>,
     /// Frames after this moment are passed over.
     pub until: Option<Timestamp>,
+    /// Ends the reading of what may keep silent.
+    pub stop: Stop,
 }
 
 /// Opens captures as one source in time order; [`inputs::expand`] makes the list.
 pub fn open(inputs: &[Input], reading: &Reading) -> Result<Box<dyn Source>, CaptureError> {
     let programs = reading.filter.as_deref().map(filter::Programs::new).transpose()?;
     let source: Box<dyn Source> = match inputs {
-        [only] => Box::new(savefile::SaveFile::open(
+        [only] => Box::new(savefile::SaveFile::open_as(
             only,
             0,
             &reading.limits,
             reading.digest,
+            false,
+            &reading.stop,
         )?),
-        several => Box::new(merge::Merge::open(several, &reading.limits, reading.digest)?),
+        several => Box::new(merge::Merge::open(
+            several,
+            &reading.limits,
+            reading.digest,
+            &reading.stop,
+        )?),
     };
     Ok(narrow(source, programs, reading))
 }

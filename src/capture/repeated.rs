@@ -8,6 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::Source as _;
 use super::inputs::Input;
+use super::patient::Stop;
 use super::savefile::SaveFile;
 use super::stream::Stream;
 use crate::model::block::Block;
@@ -87,7 +88,7 @@ fn digest(input: &Input, only_start: bool) -> Option<[u8; 32]> {
     if !matches!(input, Input::File(path) if path.is_file()) {
         return None;
     }
-    let mut stream = Stream::open(input, false, false).ok()?;
+    let mut stream = Stream::open(input, false, false, &Stop::default()).ok()?;
     let mut hasher = Sha256::new();
     let mut bytes = Vec::new();
     let mut more = stream

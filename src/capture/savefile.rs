@@ -8,6 +8,7 @@ use super::classic::{self, Classic};
 use super::compression::Scheme;
 use super::counters::{CaptureCounters, Format, Troubles};
 use super::inputs::Input;
+use super::patient::Stop;
 use super::pcapng::{self, Pcapng};
 use super::resume::{Halt, Search, search};
 use super::stream::Stream;
@@ -78,18 +79,19 @@ pub fn is_cut_short(head: &[u8]) -> bool {
 impl SaveFile {
     /// Opens a capture; `index` is its place in the list of captures.
     pub fn open(input: &Input, index: u16, limits: &Limits, digest: bool) -> Result<Self, CaptureError> {
-        Self::open_as(input, index, limits, digest, false)
+        Self::open_as(input, index, limits, digest, false, &Stop::default())
     }
 
-    /// Opens a capture; `parked` closes the file between reads.
+    /// Opens a capture; `parked` closes the file between reads, `stop` ends the reading of one that may keep silent.
     pub(super) fn open_as(
         input: &Input,
         index: u16,
         limits: &Limits,
         digest: bool,
         parked: bool,
+        stop: &Stop,
     ) -> Result<Self, CaptureError> {
-        let stream = Stream::open(input, digest, parked)?;
+        let stream = Stream::open(input, digest, parked, stop)?;
         let mut counters = CaptureCounters {
             path: input.path(),
             compression: stream.layers.clone(),

@@ -5,7 +5,7 @@
 //! uncompressed file is read directly, and only decompressors go through a shared handle ([`Tap`]).
 
 use std::fs::File;
-use std::io::{self, Cursor, Read, Seek, SeekFrom, Stdin};
+use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 use super::CaptureError;
 use super::compression::{MOST_LAYERS, Scheme};
 use super::inputs::Input;
+use super::patient::{Patient, Stop};
 
 /// First bytes that are looked at to tell formats apart.
 const HEAD: usize = 64;
@@ -26,8 +27,8 @@ enum Origin {
     File(File),
     /// A file that is closed between reads, because very many are merged.
     Parked(PathBuf),
-    /// Standard input.
-    Stdin(Stdin),
+    /// Standard input, a pipe or a device.
+    Patient(Patient),
 }
 
 /// The input with its counters.
@@ -45,7 +46,7 @@ impl Raw {
         bytes.reserve(limit.saturating_add(64));
         let result = match &mut self.origin {
             Origin::File(file) => file.take(limit as u64).read_to_end(bytes),
-            Origin::Stdin(stdin) => stdin.take(limit as u64).read_to_end(bytes),
+            Origin::Patient(input) => input.take(limit as u64).read_to_end(bytes),
             Origin::Parked(path) => File::open(path).and_then(|mut file| {
                 file.seek(SeekFrom::Start(self.read))?;
                 file.take(limit as u64).read_to_end(bytes)
@@ -63,7 +64,7 @@ impl Raw {
     fn read_some(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let length = match &mut self.origin {
             Origin::File(file) => file.read(buffer)?,
-            Origin::Stdin(stdin) => stdin.read(buffer)?,
+            Origin::Patient(input) => input.read(buffer)?,
             Origin::Parked(path) => {
                 let mut file = File::open(path)?;
                 file.seek(SeekFrom::Start(self.read))?;
@@ -105,11 +106,11 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    /// Opens an input and looks at its first bytes.
-    pub(super) fn open(input: &Input, digest: bool, parked: bool) -> Result<Self, CaptureError> {
+    /// Opens an input and looks at its first bytes; one that may keep silent is read until `stop` is set.
+    pub(super) fn open(input: &Input, digest: bool, parked: bool, stop: &Stop) -> Result<Self, CaptureError> {
         let (origin, size) = match input {
-            Input::Stdin => (Origin::Stdin(io::stdin()), None),
-            Input::File(path) => Self::origin(path, parked)?,
+            Input::Stdin => (Origin::Patient(Patient::new(io::stdin(), stop)), None),
+            Input::File(path) => Self::origin(path, parked, stop)?,
         };
         let raw = Raw {
             origin,
@@ -137,7 +138,7 @@ impl Stream {
         Ok(stream)
     }
 
-    fn origin(path: &Path, parked: bool) -> Result<(Origin, Option<u64>), CaptureError> {
+    fn origin(path: &Path, parked: bool, stop: &Stop) -> Result<(Origin, Option<u64>), CaptureError> {
         let refuse = |error: io::Error| {
             if error.kind() == io::ErrorKind::NotFound {
                 CaptureError::NotFound(path.to_owned())
@@ -149,7 +150,9 @@ impl Stream {
         let metadata = file.metadata().map_err(refuse)?;
         let size = metadata.is_file().then_some(metadata.len());
         // A pipe or a device cannot be opened twice.
-        let origin = if parked && size.is_some() {
+        let origin = if size.is_none() {
+            Origin::Patient(Patient::new(file, stop))
+        } else if parked {
             Origin::Parked(path.to_owned())
         } else {
             Origin::File(file)

@@ -4,10 +4,8 @@
 //! anybody uses is silent for hours; leases, names and clocks are renewed more often. A longer silence is no observation.
 
 use crate::model::frame::FrameHeader;
+use crate::model::thresholds::THRESHOLDS;
 use crate::model::time::{SECOND, Timestamp};
-
-/// Silence from which nothing says that the capture ran.
-const PAUSE: i64 = 2 * 3_600 * SECOND;
 
 /// Cause under which frames are counted that lie in stretches beyond the bound.
 pub const BEYOND: &str = "capture times with more pauses than are remembered: they do not count as watched";
@@ -26,9 +24,14 @@ pub struct Watching {
     pub not_kept: u64,
 }
 
+/// Silence from which nothing says that the capture ran.
+fn pause() -> i64 {
+    THRESHOLDS.watching.pause_seconds.saturating_mul(SECOND)
+}
+
 /// Whether a moment belongs to a stretch or continues it.
 fn continues((first, last): (Timestamp, Timestamp), at: Timestamp) -> bool {
-    first.since(at) <= PAUSE && at.since(last) <= PAUSE
+    first.since(at) <= pause() && at.since(last) <= pause()
 }
 
 impl Watching {
@@ -36,7 +39,7 @@ impl Watching {
     /// lie between them.
     pub(super) fn block(&mut self, frames: &[FrameHeader], first: Timestamp, last: Timestamp) {
         let known = self.list.get(self.at).copied();
-        let is_one = last.since(first) <= PAUSE
+        let is_one = last.since(first) <= pause()
             && known.is_none_or(|known| continues(known, first) && continues(known, last));
         if is_one {
             self.moment(first);
@@ -74,7 +77,7 @@ impl Watching {
         let reaches = |list: &[(Timestamp, Timestamp)], place: usize| {
             let (one, next) = (list.get(place), list.get(place.saturating_add(1)));
             one.zip(next)
-                .is_some_and(|(one, next)| next.0.since(one.1) <= PAUSE)
+                .is_some_and(|(one, next)| next.0.since(one.1) <= pause())
         };
         while reaches(&self.list, self.at) {
             let (_, last) = self.list.remove(self.at.saturating_add(1));

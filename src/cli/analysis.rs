@@ -14,6 +14,7 @@ use super::arguments::{Common, Format, Level, Vantage};
 use super::load::{self, Loaded};
 use super::{Outcome, Usage, log, summary};
 use crate::capture::Source;
+pub use crate::capture::patient::Stop;
 use crate::detect::Knowledge;
 use crate::document;
 use crate::flow::table::draw_seed;
@@ -37,9 +38,6 @@ use crate::report::output::Output;
 use crate::report::shown::Shown;
 use crate::report::subject;
 use crate::report::text::{Ledger, Styles, Text};
-
-/// Frames that the reader takes after Ctrl-C: none; it ends at the next block.
-pub type Stop = Arc<AtomicBool>;
 
 type Out = BufWriter<Stdout>;
 
@@ -250,7 +248,8 @@ fn inputs(common: &Common) -> anyhow::Result<Vec<FileRecord>> {
         .iter()
         .chain(&common.policy)
         .chain(&common.signatures)
-        .chain(&common.geoip);
+        .chain(&common.geoip)
+        .filter(|path| !path.as_os_str().is_empty());
     paths
         .map(|path| {
             // A database that cannot be read was refused already, by name.

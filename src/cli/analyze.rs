@@ -5,6 +5,7 @@ use super::arguments::{Analyze, Arguments, Digest};
 use super::progress;
 use super::{Outcome, Usage, log};
 use crate::capture::inputs::{self, Input, Inputs};
+use crate::capture::patient::Stop;
 use crate::capture::{self, Reading};
 use crate::model::time::Timestamp;
 use crate::report::escape::escape;
@@ -48,6 +49,7 @@ pub fn run(analyze: &Analyze, arguments: &Arguments) -> anyhow::Result<Outcome> 
         filter: analyze.common.filter.clone(),
         since: analyze.since.map(moment),
         until: analyze.until.map(moment),
+        stop: Stop::clone(&stop),
     };
     let source = capture::open(&inputs.captures, &reading).map_err(|error| {
         if error.is_usage() {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
@@ -173,7 +174,7 @@ pub struct Common {
     pub signatures: Vec<PathBuf>,
 
     /// An .mmdb file or a folder of them (repeatable)
-    #[arg(long, value_name = "PATH", env = "FARMHAWK_GEOIP")]
+    #[arg(long, value_name = "PATH", env = "FARMHAWK_GEOIP", value_parser = path())]
     pub geoip: Vec<PathBuf>,
 
     /// Worker threads; all cores by default
@@ -279,7 +280,7 @@ pub struct Lab {
     pub scenario: Option<String>,
 
     /// The capture to write, or - for standard output; beside FILE.pcapng stand FILE.inventory.csv, FILE.truth.toml and,
-    /// where the scenario has one, FILE.policy.toml
+    /// where the scenario has them, FILE.policy.toml and FILE.geoip.mmdb
     #[arg(short, long, value_name = "FILE", required_unless_present = "list")]
     pub out: Option<PathBuf>,
 
@@ -332,7 +333,7 @@ pub enum Geoip {
     /// Which databases are in use, with their dates and attributions
     Status {
         /// An .mmdb file or a folder of them
-        #[arg(long, value_name = "PATH", env = "FARMHAWK_GEOIP")]
+        #[arg(long, value_name = "PATH", env = "FARMHAWK_GEOIP", value_parser = path())]
         geoip: Vec<PathBuf>,
         /// What standard output gets
         #[arg(long, value_enum, default_value_t = PlaceFormat::Text)]
@@ -343,7 +344,7 @@ pub enum Geoip {
         /// The address
         ip: std::net::IpAddr,
         /// An .mmdb file or a folder of them
-        #[arg(long, value_name = "PATH", env = "FARMHAWK_GEOIP")]
+        #[arg(long, value_name = "PATH", env = "FARMHAWK_GEOIP", value_parser = path())]
         geoip: Vec<PathBuf>,
         /// What standard output gets
         #[arg(long, value_enum, default_value_t = PlaceFormat::Text)]
@@ -392,6 +393,11 @@ fn coordinates(text: &str) -> Result<(f64, f64), String> {
     } else {
         Err(wrong())
     }
+}
+
+/// Takes an empty path, too: a variable of the environment that is set to nothing is one.
+fn path() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().map(PathBuf::from)
 }
 
 #[cfg(test)]

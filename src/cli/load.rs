@@ -97,12 +97,17 @@ pub fn load(common: &Common) -> anyhow::Result<Loaded> {
 /// Opens databases of places. One that does not exist is a mistake on the command line, and so is it if none of those named can be
 /// used: the analysis would silently rest on the built-in one. One among others that cannot be used is named.
 pub fn places(paths: &[PathBuf]) -> anyhow::Result<(Geo, Vec<GeoError>)> {
-    for path in paths {
+    // A variable of the environment that is set to nothing is not set.
+    let paths: Vec<PathBuf> = (paths.iter())
+        .filter(|path| !path.as_os_str().is_empty())
+        .cloned()
+        .collect();
+    for path in &paths {
         if path.try_exists().is_ok_and(|exists| !exists) {
             return Err(Usage(format!("{}: no such file or folder", path.display())).into());
         }
     }
-    let (geo, refused) = Geo::open(paths);
+    let (geo, refused) = Geo::open(&paths);
     if geo.has_default_only() && !refused.is_empty() {
         let causes: Vec<String> = refused.iter().map(ToString::to_string).collect();
         return Err(Usage(format!(

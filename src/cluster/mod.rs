@@ -12,6 +12,7 @@ pub mod pairs;
 pub mod second_opinion;
 pub mod stability;
 mod succession;
+pub mod tenants;
 pub mod terms;
 pub mod tokens;
 
@@ -26,6 +27,7 @@ use crate::model::router::Router;
 use crate::settings::pair_weights::PairWeights;
 
 use pairs::Scale;
+use tenants::Tenants;
 use tokens::Rarity;
 
 /// Members of a group of which every pair is looked at.
@@ -54,9 +56,11 @@ pub fn cluster(profiles: &[HostProfile], others: usize, weights: &PairWeights) -
     let sets: Vec<Vec<u64>> = nodes.iter().map(|profile| tokens::of(profile)).collect();
     let rarity = Rarity::of(&sets, profiles.len().saturating_add(others), &weights.candidates).among(&nodes);
     let candidates = candidates::pairs(&sets, &rarity, &weights.candidates);
+    let tenants = Tenants::of(&nodes);
     let scale = Scale {
         weights,
         rarity: &rarity,
+        tenants: &tenants,
     };
     // A group is a place: who is known to be elsewhere belongs to another one, and at most to the same operation. A ledger that
     // makes no edge is forgotten at once: there are millions of them where hosts are many.
@@ -91,7 +95,7 @@ pub fn cluster(profiles: &[HostProfile], others: usize, weights: &PairWeights) -
             ));
             continue;
         }
-        let opinion = second_opinion(&component, &ledgers);
+        let opinion = second_opinion(&component, &ledgers, weights.second_opinion.scale);
         for members in stability::firm_communities(&component, &nodes, &ledgers, weights) {
             let group = assemble(members, &nodes, &component, &ledgers, &opinion, &scale);
             found.groups.extend(group);
@@ -107,6 +111,7 @@ pub fn cluster(profiles: &[HostProfile], others: usize, weights: &PairWeights) -
 fn second_opinion(
     component: &graph::Component,
     ledgers: &[(usize, usize, PairLedger)],
+    scale: f64,
 ) -> Vec<Option<usize>> {
     let local = |node: usize| component.nodes.binary_search(&node).ok();
     let distances: Vec<second_opinion::Distance> = component
@@ -114,7 +119,7 @@ fn second_opinion(
         .iter()
         .filter_map(|edge| ledgers.get(*edge))
         .filter_map(|(first, second, ledger)| {
-            let far = second_opinion::distance(ledger.total);
+            let far = second_opinion::distance(ledger.total, scale);
             Some((local(*first)?, local(*second)?, far))
         })
         .collect();

@@ -4,6 +4,7 @@ use crate::model::group::{LedgerLine, PairLedger};
 use crate::model::profile::HostProfile;
 use crate::settings::pair_weights::PairWeights;
 
+use super::tenants::Tenants;
 use super::terms::REGISTRY;
 use super::tokens::Rarity;
 
@@ -14,6 +15,8 @@ pub struct Scale<'a> {
     pub weights: &'a PairWeights,
     /// How rare what is shared is.
     pub rarity: &'a Rarity,
+    /// Whose networks the hosts stand in.
+    pub tenants: &'a Tenants,
 }
 
 /// The ledger of a pair; the same whichever host comes first.

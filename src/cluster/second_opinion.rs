@@ -11,10 +11,10 @@ pub type Distance = (usize, usize, f64);
 /// Smallest group.
 const LEAST: usize = 2;
 
-/// The distance of a pair with these natural log-odds.
+/// The distance of a pair with these natural log-odds, by the model's scale.
 #[must_use]
-pub fn distance(log_odds: f64) -> f64 {
-    (-log_odds / 4.0).exp().max(1e-9)
+pub fn distance(log_odds: f64, scale: f64) -> f64 {
+    (-log_odds / scale).exp().max(1e-9)
 }
 
 /// The group of each of `nodes`, `None` for who belongs to none. Numbers follow the lowest node of each group.
@@ -250,7 +250,8 @@ pub fn disagreement(members: &[usize], groups: &[Option<usize>]) -> Option<Strin
         said.push(format!("{alone} of {} members in no group", members.len()));
     }
     if outside > 0 {
-        said.push(format!("{outside} more machines with them"));
+        let machines = if outside == 1 { "machine" } else { "machines" };
+        said.push(format!("{outside} more {machines} with them"));
     }
     Some(format!(
         "clustering by density (HDBSCAN) sees {}",
@@ -307,6 +308,10 @@ mod tests {
         let said = disagreement(&[0, 1, 2, 3, 4], &two).unwrap();
         assert!(said.contains("2 groups of 2, 2 members"), "{said}");
         assert!(said.contains("1 of 5 members in no group"), "{said}");
-        assert!(disagreement(&[0], &two).unwrap().contains("1 more machines"));
+        assert!(
+            disagreement(&[0], &two)
+                .unwrap()
+                .contains("1 more machine with them")
+        );
     }
 }

@@ -62,8 +62,11 @@ impl Thresholds {
 }
 
 /// The lines of tools, and of all others.
-static BY_NAME: LazyLock<BTreeMap<&str, Thresholds>> =
-    LazyLock::new(|| lines().filter_map(|(name, fields)| Some((name, read(fields)?))).collect());
+static BY_NAME: LazyLock<BTreeMap<&str, Thresholds>> = LazyLock::new(|| {
+    lines()
+        .filter_map(|(name, fields)| Some((name, read(fields)?)))
+        .collect()
+});
 
 /// The lines of tools whose far end may drive who opened the connection.
 static BY_NAME_REVERSED: LazyLock<BTreeMap<&str, Thresholds>> = LazyLock::new(|| {

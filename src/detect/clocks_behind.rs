@@ -15,7 +15,13 @@
 //! one for each destination (Windows since 8; Klein and Pinkas 2019) as rising numbers to one; Linux begins each connection with
 //! a number of chance, which shows as nothing. Numbers of a SYN are at most a few above those of the connection before, and of its packets.
 
+use super::thresholds::{ClocksBehind, THRESHOLDS};
 use crate::model::time::{Nanoseconds, SECOND, Timestamp};
+
+/// What is judgement here.
+fn own() -> &'static ClocksBehind {
+    &THRESHOLDS.clocks_behind
+}
 
 /// One SYN, and the connection behind it.
 #[derive(Clone, Copy, Debug)]
@@ -32,32 +38,8 @@ pub(super) struct Point {
 /// Rates of time-stamp clocks in ticks a second: Linux and Apple 1,000, older Linux 250 and 100, BSD 1,000, 10 and 2 (RFC 7323, 5.4: 1 ms to 1 s).
 const RATES: [i64; 5] = [1_000, 250, 100, 10, 2];
 
-/// What a SYN's way may vary by.
-const WAY: Nanoseconds = SECOND / 4;
-
-/// Drift of clocks, in millionths: crystals of computers keep within 100.
-const DRIFT: i64 = 100;
-
-/// SYNs that must lie on a line.
-const LEAST_ON_LINE: u32 = 3;
-
 /// Lines, or counters, that are told apart at a time.
 const MOST: usize = 16;
-
-/// How far a counter may move on beside the packets that were seen.
-const BESIDE: u32 = 256;
-
-/// A step of more says nothing: chance makes it as well.
-const LARGEST_STEP: u32 = 1_024;
-
-/// SYNs that must follow a counter.
-const LEAST_ON_COUNTER: u32 = 6;
-
-/// Destinations between which a counter for everything must pass.
-const LEAST_DESTINATIONS: usize = 3;
-
-/// Seconds from which on a skew is told.
-const LEAST_FOR_SKEW: f64 = 600.0;
 
 /// SYNs on one clock.
 #[derive(Clone, Debug)]
@@ -73,7 +55,10 @@ impl Line {
         let (last, before) = *self.points.last()?;
         let passed = at.since(last);
         let ticks = i64::from(timestamp.wrapping_sub(before).cast_signed());
-        let margin = WAY.saturating_add(passed / 1_000_000 * DRIFT);
+        let margin = own()
+            .way_ms
+            .saturating_mul(SECOND / 1_000)
+            .saturating_add(passed / 1_000_000 * own().drift);
         let mut fitting = (0, Nanoseconds::MAX);
         for (place, rate) in RATES
             .iter()
@@ -114,7 +99,8 @@ impl Line {
             last = last.max(passed);
         }
         let spread = squares - sum * sum / count;
-        (last >= LEAST_FOR_SKEW && spread > 0.0).then(|| (products - sum * gained / count) / spread * 1e6)
+        (last >= own().least_for_skew_seconds && spread > 0.0)
+            .then(|| (products - sum * gained / count) / spread * 1e6)
     }
 }
 
@@ -148,7 +134,7 @@ pub(super) fn clocks(points: &[Point]) -> Clocks {
             });
         }
     }
-    lines.retain(|line| line.points.len() >= LEAST_ON_LINE as usize);
+    lines.retain(|line| line.points.len() >= own().least_on_line as usize);
     let spans = lines
         .iter()
         .filter_map(|line| Some((line.points.first()?.0, line.points.last()?.0)));
@@ -175,14 +161,19 @@ pub(super) fn counters(points: &[(Point, usize)], is_for_everything: bool) -> us
             .iter_mut()
             .filter_map(|counter| {
                 let step = u32::from(point.identification.wrapping_sub(counter.last.identification));
-                let reach = counter.last.packets.saturating_add(BESIDE).min(LARGEST_STEP);
+                let reach = counter
+                    .last
+                    .packets
+                    .saturating_add(own().beside)
+                    .min(own().largest_step);
                 (1..=reach).contains(&step).then_some((step, counter))
             })
             .min_by_key(|(step, _)| *step);
         if let Some((_, counter)) = next {
             counter.last = *point;
             counter.count = counter.count.saturating_add(1);
-            if !counter.destinations.contains(destination) && counter.destinations.len() < LEAST_DESTINATIONS
+            if !counter.destinations.contains(destination)
+                && counter.destinations.len() < own().least_destinations
             {
                 counter.destinations.push(*destination);
             }
@@ -195,8 +186,12 @@ pub(super) fn counters(points: &[(Point, usize)], is_for_everything: bool) -> us
             });
         }
     }
-    let least = if is_for_everything { LEAST_DESTINATIONS } else { 1 };
-    counters.retain(|counter| counter.count >= LEAST_ON_COUNTER && counter.destinations.len() >= least);
+    let least = if is_for_everything {
+        own().least_destinations
+    } else {
+        1
+    };
+    counters.retain(|counter| counter.count >= own().least_on_counter && counter.destinations.len() >= least);
     side_by_side(&counters.iter().map(|counter| (counter.first, counter.last.at)))
 }
 

@@ -2,6 +2,7 @@
 
 use super::hidden_leg::{self, TOO_FEW};
 use super::opening_answers;
+use super::thresholds::THRESHOLDS;
 use crate::model::evidence::{Decibans, Evidence, Family, State};
 use crate::model::fact::{FieldId, Value};
 use crate::model::flow::FlowRecord;
@@ -9,7 +10,7 @@ use crate::model::latency::{
     InputRecord, Latency, LatencyRecord, LoopRecord, OpeningRecord, RoundTripRecord,
 };
 use crate::model::sphere::{CapturePoint, at_most, reach_km};
-use crate::model::time::{Nanoseconds, SECOND};
+use crate::model::time::Nanoseconds;
 
 const ALPN: FieldId = FieldId::of("tls.alpn");
 
@@ -219,7 +220,7 @@ fn round_trip_item(peer: &RoundTripRecord, least: Nanoseconds, at: Option<Captur
     let mut item = Evidence::observed(Family::Lat, what, Decibans(0.0), &[], None);
     item.measure = Some("round_trip".to_owned());
     item.note = Some(match at {
-        Some(_) if peer.count < ENOUGH.0 => {
+        Some(_) if peer.count < THRESHOLDS.round_trip.least_samples => {
             "too few round trips to say how far away that end is: one alone may be a clock that was set"
                 .into()
         }
@@ -300,9 +301,6 @@ fn loop_item(judged: &LoopRecord) -> Evidence {
     );
     item
 }
-
-/// Fewest samples, over the least time, of which a round trip says something about a place (DETECTION 3.1).
-pub(super) const ENOUGH: (u32, i64) = (5, 600 * SECOND);
 
 #[cfg(test)]
 mod tests {

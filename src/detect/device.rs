@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::recognise::CEILING;
 use super::session_finding::{self, kind_of};
 use super::thresholds::THRESHOLDS;
 use super::{Conclusion, HostView, Knowledge};
@@ -10,6 +9,7 @@ use crate::model::evidence::{Decibans, Evidence, Family};
 use crate::model::finding::{Activity, Finding, Role};
 use crate::model::frame::FrameRef;
 use crate::model::identity::ContentId;
+use crate::model::thresholds;
 use crate::model::time::Timestamp;
 use crate::signatures::Match;
 
@@ -142,7 +142,11 @@ fn finding(
     knowledge: &Knowledge<'_>,
 ) -> Option<Finding> {
     let tool = knowledge.catalogue.tool(tool)?;
-    let score: i32 = fits.values().map(|fit| fit.weight).sum::<i32>().min(CEILING);
+    let score: i32 = fits
+        .values()
+        .map(|fit| fit.weight)
+        .sum::<i32>()
+        .min(thresholds::THRESHOLDS.finding.highest_score);
     if !fits.values().any(|fit| fit.alone) && (fits.len() < 2 || score < THRESHOLDS.recognition.together) {
         return None;
     }

@@ -16,6 +16,7 @@ use std::fmt::Write as _;
 
 use super::clocks_behind::{self, Clocks, Point};
 use super::recognise::Recognised;
+use super::thresholds::THRESHOLDS;
 use super::watcher::{Ended, Watcher};
 use super::{Concluded, HostView};
 use crate::model::address::Address;
@@ -30,9 +31,6 @@ const JA4: FieldId = FieldId::of("tls.ja4");
 
 /// TTLs that stacks send out (p0f).
 const INITIAL: [u8; 4] = [32, 64, 128, 255];
-
-/// Connections that a stack must have opened to count: one may be forged or crafted.
-const LEAST_FLOWS: u32 = 3;
 
 /// Different stacks, or clients, that are remembered of one address.
 const MOST_KINDS: usize = 64;
@@ -207,7 +205,7 @@ impl Stacks {
                 }
                 clients.extend(&one.clients);
             }
-            stacks.retain(|_, count| *count >= LEAST_FLOWS);
+            stacks.retain(|_, count| *count >= THRESHOLDS.devices_behind.least_flows);
             clients.retain(|(stack, ..)| stacks.contains_key(stack));
             let mut names: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
             for (source, name, ..) in &host.names {

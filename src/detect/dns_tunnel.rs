@@ -7,6 +7,7 @@
 
 use super::Concluded;
 use super::DNS_QUERY;
+use super::thresholds::{DnsTunnel, THRESHOLDS};
 use super::watcher::{Ended, Watcher};
 use crate::settings::limits::Limits;
 use crate::settings::rules::Tunnel;
@@ -27,25 +28,18 @@ use crate::model::quantity::counted;
 use crate::model::time::Timestamp;
 use crate::signatures::Catalogue;
 
+/// What is judgement here.
+fn own() -> &'static DnsTunnel {
+    &THRESHOLDS.dns_tunnel
+}
+
 const DNS_QTYPE: FieldId = FieldId::of("dns.qtype");
 /// The catalogue's entry.
 const TOOL: &str = "dns-tunnel";
-/// Names shorter than this are not looked at.
-const SHORTEST_NAME: usize = 40;
-/// Octets before the zone that a name must have to count as one that carries data.
-const SHORTEST_DATA: usize = 24;
-/// Longest label of ordinary names; a question with a longer one of octets that no host name has is told by itself.
-const LONGEST_ORDINARY_LABEL: usize = 40;
-/// Different names of one zone from which there may be a finding.
-const FEW: usize = 20;
-/// Different names, and octets in them, of a tunnel in use.
-const MANY: (usize, u64) = (100, 8_000);
 /// Different names that are told apart for each zone.
 const MOST_DISTINCT: usize = 1_000;
 /// Frames that are cited.
 const MOST_FRAMES: usize = 8;
-/// Bits an octet, letters without their case: base32 has 5.0, hexadecimal digits 4.0, English words about 4.2 but few names.
-const CHANCE: f64 = 3.8;
 /// NULL (RFC 1035) and the first of those for private use (RFC 6895), which iodine asks for.
 const ODD_TYPES: [u64; 2] = [10, 65_399];
 
@@ -99,7 +93,7 @@ impl Questions {
     /// Takes a name that a host asked for: octets, because those of tunnels need not be text.
     fn asked(&mut self, local: LocalIndex, name: &[u8], header: &EventHeader) {
         self.latest = None;
-        if name.len() < SHORTEST_NAME {
+        if name.len() < own().shortest_name {
             return;
         }
         let Some((data, zone)) = split(name) else {
@@ -110,7 +104,7 @@ impl Questions {
             name.strip_suffix(known.as_bytes())
                 .is_some_and(|rest| rest.is_empty() || rest.ends_with(b"."))
         };
-        if octets < SHORTEST_DATA || LOOKUPS.iter().any(is_known) {
+        if octets < own().shortest_data || LOOKUPS.iter().any(is_known) {
             return;
         }
         let key = (local, String::from_utf8_lossy(zone).into_owned());
@@ -175,8 +169,7 @@ fn is_strange(data: &[u8]) -> bool {
             .any(|octet| matches!(octet, b'=' | b'+' | b'*' | b'/'))
             || std::str::from_utf8(label).is_err()
     };
-    labels()
-        .any(|label| label.len() >= LONGEST_ORDINARY_LABEL && has_foreign(label) && !label.contains(&b' '))
+    labels().any(|label| label.len() >= own().longest_label && has_foreign(label) && !label.contains(&b' '))
         && !labels().any(|label| label.starts_with(b"_"))
 }
 
@@ -267,8 +260,8 @@ impl Zone {
             );
             reasons.push(("octets", weights.dns_octets, what));
         }
-        let is_many = distinct >= MANY.0 && self.octets >= MANY.1;
-        if distinct >= FEW && are_distinct {
+        let is_many = distinct >= own().many_names && self.octets >= own().many_octets;
+        if distinct >= own().few_names && are_distinct {
             let what = format!(
                 "{distinct} different long names, {} octets before the zone",
                 self.octets
@@ -279,7 +272,7 @@ impl Zone {
                 weights.dns_some
             };
             reasons.push(("volume", weight, what));
-            if self.entropy() >= CHANCE {
+            if self.entropy() >= own().chance_bits {
                 let what = format!("{:.1} bits an octet", self.entropy());
                 reasons.push(("entropy", weights.dns_entropy, what));
             }

@@ -9,6 +9,7 @@
 use super::Concluded;
 use super::lead::{Lead, Leads};
 use super::recognise::Recognised;
+use super::thresholds::{EncryptedStart, THRESHOLDS};
 use super::watcher::{Ended, Watcher};
 use crate::model::fact::{FieldId, Value};
 use crate::model::finding::Confidence;
@@ -18,18 +19,15 @@ use crate::model::quantity::counted;
 use crate::model::segment::Layer;
 use crate::settings::limits::Limits;
 
+/// What is judgement here.
+fn own() -> &'static EncryptedStart {
+    &THRESHOLDS.encrypted_start
+}
+
 const TOOL: &str = "fully-encrypted";
 
 const TO_SERVER: FieldId = FieldId::of("payload.to_server");
 const TO_CLIENT: FieldId = FieldId::of("payload.to_client");
-
-/// Set bits an octet outside of which a start is exempt (Wu and others, Ex1), in tenths.
-const BITS: (u32, u32) = (34, 46);
-/// Printable octets at the start, and in a run, from which it is exempt (Ex2, Ex4).
-const PRINTABLE: (usize, usize) = (6, 20);
-/// Fewer octets say little: of 48 that chance sets, three starts in a thousand are outside of the bounds (the sum of 384 bits has a
-/// standard deviation of 9.8, the bounds lie 28.8 away).
-const SHORTEST: usize = 48;
 
 /// Streams of that kind.
 #[derive(Debug, Default)]
@@ -38,7 +36,7 @@ struct EncryptedStarts(Leads);
 /// Whether the first octets of a stream look like chance.
 fn looks_encrypted(bytes: &[u8]) -> bool {
     let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-    if bytes.len() < SHORTEST {
+    if bytes.len() < own().shortest {
         return false;
     }
     let bits: u32 = bytes.iter().map(|octet| octet.count_ones()).sum();
@@ -51,12 +49,12 @@ fn looks_encrypted(bytes: &[u8]) -> bool {
         .unwrap_or(0);
     let starts = bytes.iter().take_while(|octet| is_printable(octet)).count();
     // Ex3: more than half.
-    let (least, most) = BITS;
+    let [least, most] = own().bits;
     let tenths = bits.saturating_mul(10);
     least.saturating_mul(length) < tenths
         && tenths < most.saturating_mul(length)
-        && starts < PRINTABLE.0
-        && longest <= PRINTABLE.1
+        && starts < own().printable_start
+        && longest <= own().printable_run
         && printable.saturating_mul(2) <= bytes.len()
 }
 

@@ -5,29 +5,20 @@
 //! What comes back meanwhile (receipts, requests for the next piece) is small, as input is, and stands for many octets each.
 
 use super::activity_state::Way;
+use super::thresholds::{FileTransfer, THRESHOLDS};
 
-/// Octets of a packet on average, beyond which it is nothing that was typed (DETECTION 4.1.2).
-const INPUT: u64 = 350;
-
-/// Octets towards the shell in ten seconds that nobody types: a page of text every second or two, pasted without a pause.
-const SENT: u64 = 16 << 10;
-
-/// Octets from the shell in ten seconds that nobody reads: a large terminal (200 by 50) drawn anew more than once a second.
-const FETCHED: u64 = 128 << 10;
-
-/// Octets of a packet on average where files come: near full segments of any link in use.
-const FULL: u64 = 1_000;
-
-/// Octets fetched for each small packet that goes the other way: SFTP asks for 32 KiB at a time as clients do, and windows are adjusted
-/// more rarely still (RFC 4254, 5.2); a key that redraws a terminal gets a few.
-const FOR_EACH: u64 = 8 << 10;
+/// What is judgement here.
+fn own() -> &'static FileTransfer {
+    &THRESHOLDS.file_transfer
+}
 
 /// Whether files go through a shell's connection in these ten seconds; `screen` comes from the shell's side, `input` goes there.
 pub(super) fn is_one(screen: Way, input: Way, has_hand: bool) -> bool {
     let is_larger = |way: Way, size: u64| way.bytes > u64::from(way.packets).saturating_mul(size);
-    let is_sent = input.bytes >= SENT && is_larger(input, INPUT);
-    let is_fetched = screen.bytes >= FETCHED && is_larger(screen, FULL);
-    let is_asked_by_hand = has_hand && screen.bytes < u64::from(input.small).saturating_mul(FOR_EACH);
+    let is_sent = input.bytes >= own().sent_octets && is_larger(input, own().input_octets);
+    let is_fetched = screen.bytes >= own().fetched_octets && is_larger(screen, own().full_octets);
+    let is_asked_by_hand =
+        has_hand && screen.bytes < u64::from(input.small).saturating_mul(own().octets_for_each);
     is_sent || is_fetched && !is_asked_by_hand
 }
 

@@ -8,26 +8,15 @@
 //! the machine itself is called, the call says that somebody came.
 
 use super::activity_state::{Judgement, Window, Windows};
+use super::thresholds::{Glance, THRESHOLDS};
 use crate::model::finding::{Activity, Role};
 use crate::model::flow::BIN;
-use crate::model::time::{Nanoseconds, SECOND, Timestamp};
+use crate::model::time::{SECOND, Timestamp};
 
-/// What lasts as long as this is no glance.
-const LOOK: Nanoseconds = 30 * SECOND;
-
-/// Silence on both sides that sets a glance apart, and how much must have been seen of the session for its silence to say anything.
-const APART: Nanoseconds = 120 * SECOND;
-
-/// Octets in ten seconds that make a film: nobody reports half a megabit a second for long without being asked again.
-const FILM: u64 = 64 << 10;
-
-/// Windows for which bursts must go on like a clockwork: five minutes. And bursts in ten seconds at most: a clock on a screen changes every second,
-/// and a cursor more often.
-const REGULAR: usize = 30;
-const MOST_BURSTS: u32 = 5;
-
-/// One window of so many at either end may differ, because something else falls into it.
-const MAY_DIFFER: usize = 20;
+/// What is judgement here.
+fn own() -> &'static Glance {
+    &THRESHOLDS.glance
+}
 
 /// One interval of a judgement.
 type Interval = (Timestamp, Timestamp, Activity);
@@ -61,7 +50,7 @@ fn stretches(judged: &Judgement) -> Vec<Vec<Interval>> {
         .copied()
         .collect();
     lively
-        .chunk_by(|(_, end, _), (start, ..)| start.since(*end) < APART)
+        .chunk_by(|(_, end, _), (start, ..)| start.since(*end) < own().apart_seconds.saturating_mul(SECOND))
         .map(<[Interval]>::to_vec)
         .collect()
 }
@@ -76,13 +65,13 @@ fn is_of_reports((start, end, state): Interval, windows: &Windows) -> bool {
         .range(number(start)..number(end).max(number(start).saturating_add(1)))
         .map(|(_, window)| window)
         .filter(|window| !window.is_opening && window.out.bytes > 0);
-    let is_burst = |window: &Window| window.out.turns <= 1 && window.out.bytes < FILM;
+    let is_burst = |window: &Window| window.out.turns <= 1 && window.out.bytes < own().film_octets;
     let (mut all, mut bursts) = (0usize, 0usize);
     for window in moving.clone() {
         all = all.saturating_add(1);
         bursts = bursts.saturating_add(usize::from(is_burst(window)));
     }
-    bursts.saturating_mul(2) > all || all >= REGULAR && is_clockwork(moving)
+    bursts.saturating_mul(2) > all || all >= own().clockwork_windows && is_clockwork(moving)
 }
 
 /// Whether the same goes out every few seconds.
@@ -97,16 +86,16 @@ fn is_clockwork<'w>(windows: impl Iterator<Item = &'w Window>) -> bool {
         .unzip();
     bursts.sort_unstable();
     octets.sort_unstable();
-    let cut = bursts.len() / MAY_DIFFER;
+    let cut = bursts.len() / own().clockwork_differs.max(1);
     let inner = cut..bursts.len().saturating_sub(cut);
     let (Some([fewest, .., most]), Some([least, .., largest])) =
         (bursts.get(inner.clone()), octets.get(inner))
     else {
         return false;
     };
-    let is_slow = *most <= MOST_BURSTS && most.saturating_sub(*fewest) <= 1;
+    let is_slow = *most <= own().clockwork_bursts && most.saturating_sub(*fewest) <= 1;
     let is_alike = largest.saturating_mul(2) <= least.saturating_mul(3);
-    is_slow && is_alike && largest.saturating_mul((*most).into()) < FILM
+    is_slow && is_alike && largest.saturating_mul((*most).into()) < own().film_octets
 }
 
 /// The judgement with the intervals that begin at these moments at rest.
@@ -122,7 +111,11 @@ fn at_rest(mut judged: Judgement, starts: &[Timestamp]) -> Judgement {
             state
         };
         match intervals.last_mut() {
-            Some((_, before, same)) if *same == state && start.since(*before) <= APART => *before = end,
+            Some((_, before, same))
+                if *same == state && start.since(*before) <= own().apart_seconds.saturating_mul(SECOND) =>
+            {
+                *before = end
+            }
             _ => intervals.push((start, end, state)),
         }
     }
@@ -136,7 +129,12 @@ fn without_glances(judged: Judgement) -> Judgement {
     let (Some((first, ..)), Some((_, last, _))) = (judged.intervals.first(), judged.intervals.last()) else {
         return judged;
     };
-    if last.since(*first) < LOOK.saturating_add(APART) {
+    if last.since(*first)
+        < own()
+            .look_seconds
+            .saturating_mul(SECOND)
+            .saturating_add(own().apart_seconds.saturating_mul(SECOND))
+    {
         return judged;
     }
     let mut glances = Vec::new();
@@ -145,7 +143,9 @@ fn without_glances(judged: Judgement) -> Judgement {
             (Some((start, ..)), Some((_, end, _))) => end.since(*start),
             _ => continue,
         };
-        if span < LOOK && stretch.iter().all(|(.., state)| *state == Activity::Viewed) {
+        if span < own().look_seconds.saturating_mul(SECOND)
+            && stretch.iter().all(|(.., state)| *state == Activity::Viewed)
+        {
             glances.extend(stretch.iter().map(|(start, ..)| *start));
         }
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::activity_state::Windows;
 use super::ssh_tunnel::Uses;
+use super::thresholds::THRESHOLDS;
 use crate::model::address::Address;
 use crate::model::few::Few;
 use crate::model::finding::Role;
@@ -168,9 +169,6 @@ impl Says {
     }
 }
 
-/// So many times what was sent came, where a program fetched something.
-const MOSTLY: u64 = 4;
-
 impl Group {
     /// Adds another group of the same machine, tool and peer.
     pub(super) fn merge(&mut self, other: Self) {
@@ -288,7 +286,7 @@ impl Group {
             out = out.saturating_add(window.out.bytes);
             inward = inward.saturating_add(window.inward.bytes);
         }
-        inward > out.saturating_mul(MOSTLY)
+        inward > out.saturating_mul(THRESHOLDS.recognition.fetched_ratio)
     }
 
     /// Whether everything that gave the tool away belongs to who controls others.

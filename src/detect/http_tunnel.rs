@@ -13,6 +13,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use super::Concluded;
 use super::lead::{Lead, Leads};
 use super::recognise::Recognised;
+use super::thresholds::{HttpTunnel, THRESHOLDS};
 use super::watcher::{Ended, Watcher};
 use crate::model::address::Address;
 use crate::model::fact::{FieldId, Value};
@@ -22,25 +23,19 @@ use crate::model::observation::{LocalIndex, Observation};
 use crate::model::quantity::counted;
 use crate::settings::limits::Limits;
 
+/// What is judgement here.
+fn own() -> &'static HttpTunnel {
+    &THRESHOLDS.http_tunnel
+}
+
 const EXCHANGE: FieldId = FieldId::of("http.opaque_exchange");
 const BOTH_WAYS: FieldId = FieldId::of("http.opaque_both_ways");
 /// The catalogue's entry.
 const TOOL: &str = "http-tunnel";
 const PATH: FieldId = FieldId::of("http.path");
 
-/// Exchanges from which there may be a finding, unless one goes both ways at once.
-const FEWEST: u64 = 8;
-/// Octets each way, heads of messages included, from which there may be one.
-const LEAST: u64 = 8_000;
-/// Milliseconds for which an answer waits that was asked for before there was anything to say.
-const LONG: u64 = 2_000;
-/// Octets of a tunnel in use.
-const MUCH: u64 = 200_000;
 /// Hosts and servers whose path is remembered.
 const MOST_PATHS: usize = 10_000;
-/// Weights of little, and of much or of answers that wait.
-const WEIGHTS: [f64; 2] = [3.0, 6.0];
-
 /// Connections of that kind: exchanges, answers that waited, octets that each way has at least, exchanges both ways at once.
 #[derive(Debug, Default)]
 struct HttpTunnels {
@@ -74,7 +69,7 @@ fn counts(flow: &FlowRecord) -> Option<[u64; 4]> {
         match (fact.field, fact.value) {
             (EXCHANGE, Value::Number(wait)) => {
                 *exchanges = exchanges.saturating_add(1);
-                *waited = waited.saturating_add(u64::from(wait >= LONG));
+                *waited = waited.saturating_add(u64::from(wait >= own().long_ms));
             }
             (BOTH_WAYS, _) => *both_ways = both_ways.saturating_add(1),
             _ => {}
@@ -114,7 +109,7 @@ impl Watcher for HttpTunnels {
         self.leads.conclude(ended, concluded, "TCP", |server, gathered| {
             let [exchanges, waited, octets, both_ways] = gathered.sums;
             let is_stream = both_ways > 0;
-            if octets < LEAST || (exchanges < FEWEST && !is_stream) {
+            if octets < own().least_octets || (exchanges < own().fewest && !is_stream) {
                 return None;
             }
             let mut what = format!(
@@ -127,7 +122,7 @@ impl Watcher for HttpTunnels {
             if is_stream {
                 what.push_str(", sent both ways at once");
             }
-            let [little, much] = WEIGHTS;
+            let weights = &ended.knowledge.rules.findings.tunnel;
             Some(Lead {
                 tool: TOOL,
                 measure: "opaque_exchanges",
@@ -137,10 +132,10 @@ impl Watcher for HttpTunnels {
                     "HTTP with {server} carries data like chance both ways on one path, consistent with a tunnel (a heuristic)"
                 ),
                 benign: "an application or device that encrypts its own messages and sends them by HTTP, a game, a licence service",
-                weight: if octets >= MUCH || waited >= 3 || is_stream {
-                    much
+                weight: if octets >= own().much_octets || waited >= own().long_waits || is_stream {
+                    weights.http_much
                 } else {
-                    little
+                    weights.http_little
                 },
                 confidence: Confidence::Low,
             })

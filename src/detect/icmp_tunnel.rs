@@ -7,6 +7,7 @@
 use super::Concluded;
 use super::lead::{Lead, Leads};
 use super::recognise::Recognised;
+use super::thresholds::{IcmpTunnel, THRESHOLDS};
 use super::watcher::{Ended, Watcher};
 use crate::model::finding::Confidence;
 use crate::model::flow::FlowRecord;
@@ -15,12 +16,10 @@ use crate::model::quantity::counted;
 use crate::model::segment::Layer;
 use crate::settings::limits::Limits;
 
-/// Octets that answers must carry beyond what was asked: a few odd answers of a router are less.
-const BEYOND: u64 = 1_000;
-/// Answers from which on there may be a finding.
-const FEWEST: u64 = 5;
-/// Octets of a tunnel in use.
-const MUCH: u64 = 100_000;
+/// What is judgement here.
+fn own() -> &'static IcmpTunnel {
+    &THRESHOLDS.icmp_tunnel
+}
 
 /// Echoes of that kind: packets and octets of the client, of the server.
 #[derive(Debug, Default)]
@@ -44,8 +43,8 @@ fn answers_with_more(flow: &FlowRecord) -> bool {
         >= u128::from(octets_asked) * u128::from(answered) * 5;
     is_echo
         && asked > 0
-        && answered >= FEWEST
-        && octets_answered >= octets_asked.saturating_add(BEYOND)
+        && answered >= own().fewest
+        && octets_answered >= octets_asked.saturating_add(own().beyond_octets)
         && mean_is_larger
 }
 
@@ -65,7 +64,7 @@ impl Watcher for IcmpTunnels {
         let weights = &ended.knowledge.rules.findings.tunnel;
         self.0.conclude(ended, concluded, "ICMP", |server, gathered| {
             let [asked, answered, out, back] = gathered.sums;
-            let is_much = out.saturating_add(back) >= MUCH;
+            let is_much = out.saturating_add(back) >= own().much_octets;
             Some(Lead {
                 tool: "icmp-tunnel",
                 measure: "echo_data",

@@ -13,7 +13,8 @@ use super::unknown_interactive::{self, Candidate};
 use super::{Concluded, HostView, Knowledge, session_finding};
 use crate::model::address::Address;
 use crate::model::evidence::Decibans;
-use crate::model::finding::{Activity, Confidence, Finding, FindingKind, HIGHEST_SCORE, Role};
+use crate::model::finding::{Activity, Confidence, Finding, FindingKind, Role};
+use crate::model::thresholds::THRESHOLDS;
 use crate::model::time::Timestamp;
 use crate::signatures::entry::Tool;
 
@@ -96,7 +97,7 @@ fn weigh(finding: &mut Finding, list: &[Candidate], knowledge: &Knowledge<'_>) {
         unknown_interactive::evidence(longest.shape, weight.0, &longest.frames, Some(longest.start));
     item.note = Some("on a connection with the server that the agent calls".into());
     finding.evidence.push(item);
-    finding.score = Decibans((finding.score.0 + weight.0).min(f64::from(HIGHEST_SCORE)));
+    finding.score = Decibans((finding.score.0 + weight.0).min(f64::from(THRESHOLDS.finding.highest_score)));
     #[expect(clippy::cast_possible_truncation, reason = "at most the highest score")]
     let score = finding.score.0 as i32;
     finding.confidence = finding.confidence.max(session_finding::believed(score, rules));

@@ -9,15 +9,6 @@
 
 use super::thresholds::{KvmPairing, THRESHOLDS};
 
-/// Lags in seconds by which the picture may follow the machine's connections, or go before them.
-const LAGS: [i64; 5] = [-1, 0, 1, 2, 3];
-
-/// Shifts in a circle (DETECTION 4.1.6).
-const SHIFTS: u32 = 2_000;
-
-/// Nearer shifts than so many steps say the same as none: a minute.
-const NEAREST: usize = 6;
-
 /// Steps of watching that are looked at, at most: a day.
 const MOST: usize = 8_640;
 
@@ -115,7 +106,7 @@ impl Changes {
 
     /// The best fit of a machine over all lags; `None` where too little happens together.
     pub(super) fn fit(&self, seconds: &[u32]) -> Option<Fit> {
-        let fits = LAGS.iter().filter_map(|lag| {
+        let fits = own().lags.iter().filter_map(|lag| {
             let connections = self.connections(seconds, *lag);
             let joint = connections
                 .iter()
@@ -159,16 +150,20 @@ impl Changes {
     /// Whether the fit is as many standard deviations above what the same two give when one is shifted in a circle, each shift at its
     /// best lag.
     fn is_beyond_chance(&self, seconds: &[u32], fit: Fit, seed: u64) -> bool {
-        let by_lag: Vec<Vec<(usize, f64)>> = LAGS.iter().map(|lag| self.connections(seconds, *lag)).collect();
-        let room = self.rises.len().saturating_sub(2 * NEAREST);
+        let by_lag: Vec<Vec<(usize, f64)>> = own()
+            .lags
+            .iter()
+            .map(|lag| self.connections(seconds, *lag))
+            .collect();
+        let room = self.rises.len().saturating_sub(2 * own().nearest);
         if room == 0 {
             return false;
         }
         let mut state = seed;
         let (mut sum, mut squares) = (0.0, 0.0);
-        for _ in 0..SHIFTS {
+        for _ in 0..own().shifts {
             let drawn = usize::try_from(next(&mut state) >> 33).unwrap_or(0) % room;
-            let shift = NEAREST.saturating_add(drawn);
+            let shift = own().nearest.saturating_add(drawn);
             let best = by_lag
                 .iter()
                 .filter_map(|connections| correlation(&self.rises, connections, shift))
@@ -176,7 +171,7 @@ impl Changes {
             sum += best;
             squares += best * best;
         }
-        let count = f64::from(SHIFTS);
+        let count = f64::from(own().shifts);
         let mean = sum / count;
         let deviation = (squares / count - mean * mean).max(0.0).sqrt();
         fit.correlation > mean + own().deviations * deviation

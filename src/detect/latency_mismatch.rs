@@ -7,7 +7,7 @@
 //! Peers are not compared with the place that a database gives their address: databases err by more than that, and one address
 //! may answer from many places (anycast), so a contradiction would speak about the database.
 
-use super::delay::ENOUGH;
+use super::thresholds::{RoundTrip, THRESHOLDS};
 use super::{Conclusion, HostView, Knowledge};
 use crate::model::evidence::{Decibans, Evidence, Family};
 use crate::model::finding::{Activity, Confidence, Finding, FindingKind, Role};
@@ -17,8 +17,10 @@ use crate::model::sphere::{CapturePoint, Coordinates, at_most, reach_km};
 use crate::model::time::{Nanoseconds, SECOND, Timestamp};
 use crate::settings::rules::Delay;
 
-/// Round trips beyond what is usual for the way that say something: radio and full queues take tens of milliseconds.
-const SLACK: Nanoseconds = SECOND / 10;
+/// What is judgement here.
+fn own() -> &'static RoundTrip {
+    &THRESHOLDS.round_trip
+}
 
 /// The conclusion.
 #[derive(Clone, Copy, Debug)]
@@ -111,17 +113,19 @@ fn own_place(host: &HostView, at: CapturePoint, weights: &Delay) -> Option<Findi
     let (latitude, longitude) = asset.coordinates?;
     let claimed = Coordinates::new(latitude, longitude)?;
     let (first, last) = host.near.span;
-    if host.near.samples < ENOUGH.0 || last.since(first) < ENOUGH.1 {
+    if host.near.samples < own().least_samples
+        || last.since(first) < own().least_seconds.saturating_mul(SECOND)
+    {
         return None;
     }
     let least = host.near.confirmed()?;
     let longest = at_most(least, at.grain);
     let (possible, likely) = reach_km(longest);
     let distance = at.place.gap_km(0.0, claimed, 0.0);
-    let (_, usual_of_slower) = reach_km(least.saturating_sub(SLACK));
+    let (_, usual_of_slower) = reach_km(least.saturating_sub(own().slack_ms.saturating_mul(SECOND / 1_000)));
     let (weight, confidence, is_proof) = if distance > possible {
         (weights.impossible, Confidence::High, true)
-    } else if least > SLACK && usual_of_slower > distance {
+    } else if least > own().slack_ms.saturating_mul(SECOND / 1_000) && usual_of_slower > distance {
         (weights.slow, Confidence::Low, false)
     } else {
         return None;

@@ -19,6 +19,7 @@ use super::activity_state::{self, Window, Windows};
 use super::recognise::Recognised;
 use super::sentence::NO_SESSION;
 use super::sessions::Session;
+use super::thresholds::{Pictures, THRESHOLDS};
 use super::watcher::{Ended, Watcher};
 use super::{Concluded, HostView, Knowledge};
 use crate::model::address::{Address, Endpoint};
@@ -29,9 +30,14 @@ use crate::model::frame::FrameRef;
 use crate::model::identity::ContentId;
 use crate::model::observation::{EventHeader, LocalIndex, Observation};
 use crate::model::segment::Layer;
-use crate::model::time::{Nanoseconds, SECOND, Timestamp};
+use crate::model::time::{SECOND, Timestamp};
 use crate::settings::limits::Limits;
 use crate::signatures::Catalogue;
+
+/// What is judgement here.
+fn own() -> &'static Pictures {
+    &THRESHOLDS.media
+}
 
 /// A peer, named to a relay.
 const PEER: FieldId = FieldId::of("stun.peer");
@@ -42,15 +48,6 @@ const USERNAME: FieldId = FieldId::of("stun.username");
 
 /// Ways, permissions and moments of signalling that are remembered of one host each, and of all hosts together.
 const MOST: [usize; 2] = [4_096, 262_144];
-
-/// Octets that a picture has at least, the way it goes: ten seconds of a page being read.
-const PICTURE: u64 = 64 << 10;
-
-/// Ratio of the directions' octets that tells who shows the screen, as of any session.
-const RATIO: u64 = 4;
-
-/// How long before the first and after the last sight of a tool its pictures may go.
-const AROUND: Nanoseconds = 60 * SECOND;
 
 /// A flow that may carry a picture.
 #[derive(Clone, Debug)]
@@ -181,7 +178,7 @@ impl Media {
             }
         }
         let [sent, got] = flow.payload_bytes;
-        if flow.layer != Layer::Udp || sent.max(got) < PICTURE || !flow.speaks("stun") {
+        if flow.layer != Layer::Udp || sent.max(got) < own().picture_octets || !flow.speaks("stun") {
             return;
         }
         for (place, local) in observation.locals.into_iter().enumerate() {
@@ -226,7 +223,10 @@ impl Media {
         seen: [Timestamp; 2],
         is_screen: bool,
     ) -> Option<Other<'_>> {
-        let [first, last] = [seen[0].plus(-AROUND), seen[1].plus(AROUND)];
+        let [first, last] = [
+            seen[0].plus(-own().around_seconds.saturating_mul(SECOND)),
+            seen[1].plus(own().around_seconds.saturating_mul(SECOND)),
+        ];
         let known = || host.locals.iter().filter_map(|local| self.hosts.get(local));
         let signalling: Vec<&Signalling> = known().filter_map(|one| one.signalling.get(&tool)).collect();
         let (of_host, way) = known()
@@ -235,9 +235,9 @@ impl Media {
             .filter(|(_, way)| is_screen || signalling::begins(&signalling, way.start))
             .max_by_key(|(_, way)| (way.octets.iter().copied().max(), way.frame))?;
         let [sent, got] = way.octets;
-        let role = if sent > got.saturating_mul(RATIO) {
+        let role = if sent > got.saturating_mul(own().ratio) {
             Role::Controlled
-        } else if got > sent.saturating_mul(RATIO) {
+        } else if got > sent.saturating_mul(own().ratio) {
             Role::Controller
         } else {
             return None;

@@ -394,8 +394,9 @@ impl Detectors {
         let Some(local) = local else { return };
         let beside = &mut self.beside;
         let takers = self.takers.entry(fact.field).or_insert_with(|| {
-            let takers = (beside.iter().enumerate())
-                .filter(|(_, running)| matches!(running, Running::Watching(watcher) if watcher.wants(fact.field)));
+            let takers = (beside.iter().enumerate()).filter(
+                |(_, running)| matches!(running, Running::Watching(watcher) if watcher.wants(fact.field)),
+            );
             takers.map(|(place, _)| place).collect()
         });
         for place in takers {
@@ -466,9 +467,6 @@ impl Detectors {
             losses,
             ..Concluded::default()
         };
-        // The others add a part of what sessions give; doubling a list of tens of thousands of findings for that takes fresh memory that a
-        // run of millions of flows feels.
-        concluded.findings.reserve_exact(concluded.findings.len() / 4);
         for running in &mut self.beside {
             running.conclude(&ended, &mut concluded);
         }

@@ -12,19 +12,16 @@ use super::thresholds::THRESHOLDS;
 use crate::model::address::Address;
 use crate::model::authority::host_of;
 use crate::model::fact::{FieldId, Value};
-use crate::model::finding::HIGHEST_SCORE;
 use crate::model::flow::FlowRecord;
 use crate::model::frame::FrameRef;
 use crate::model::identity::ContentId;
 use crate::model::observation::{NameSource, ServerName};
 use crate::model::segment::{Encapsulation, Layer};
+use crate::model::thresholds;
 use crate::model::time::Timestamp;
 use crate::signatures::entry::{Indicator, Tool};
 use crate::signatures::payload::Transport;
 use crate::signatures::{Catalogue, FieldPlace, Match, PayloadContext};
-
-/// Beyond this more of the same adds nothing.
-pub(super) const CEILING: i32 = HIGHEST_SCORE;
 
 /// The form in which a request names what it asks for, and whom it names in the form that proxies are asked in.
 const TARGET_FORM: FieldId = FieldId::of("http.target_form");
@@ -466,7 +463,12 @@ fn weigh(mut gathered: Gathered<'_>) -> Vec<Recognised<'_>> {
         }
     }
     list.retain_mut(|one| {
-        one.score = one.seen.iter().map(Seen::weight).sum::<i32>().min(CEILING);
+        one.score = one
+            .seen
+            .iter()
+            .map(Seen::weight)
+            .sum::<i32>()
+            .min(thresholds::THRESHOLDS.finding.highest_score);
         let other_than_port = one.seen.iter().filter(|seen| seen.group != "port").count();
         one.seen.iter().any(|seen| seen.indicator.alone)
             || other_than_port >= 2 && one.score >= THRESHOLDS.recognition.together

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use super::recognise::Recognised;
+use super::thresholds::{SegmentSize, THRESHOLDS};
 use super::watcher::{Ended, Watcher};
 use super::{Concluded, HostView};
 use crate::model::address::Address;
@@ -24,18 +25,15 @@ use crate::model::router::Router;
 use crate::model::time::Timestamp;
 use crate::settings::limits::Limits;
 
-/// Above this nothing is a lead: nearly all connections.
-const LARGEST: u16 = 1_440;
+/// What is judgement here.
+fn own() -> &'static SegmentSize {
+    &THRESHOLDS.segment_size
+}
+
 /// Entries that are remembered.
 const MOST: usize = 10_000;
 /// Other ends that are told apart of one entry.
 const MOST_PEERS: usize = 8;
-/// Connections that a lead rests on at least.
-const LEAST_FLOWS: u32 = 5;
-/// Different servers for what a router does.
-const LEAST_SERVERS: usize = 3;
-/// Connections of a caller from outside.
-const LEAST_CALLS: u32 = 3;
 /// Frames that a finding names.
 const MOST_FRAMES: usize = 8;
 
@@ -109,7 +107,7 @@ pub(super) fn watch(_: &Limits) -> Box<dyn Watcher> {
 
 impl Sizes {
     fn add(&mut self, local: LocalIndex, place: Place, mss: Option<u16>, peer: Address, flow: &FlowRecord) {
-        let Some(mss) = mss.filter(|mss| *mss <= LARGEST) else {
+        let Some(mss) = mss.filter(|mss| *mss <= own().largest) else {
             return;
         };
         let fits = |trace: &Trace| trace.mss == mss && trace.is_v6 == flow.is_v6;
@@ -146,7 +144,7 @@ impl Watcher for Sizes {
         let Some([client, server]) = flow.tcp.as_ref().map(|tcp| &tcp.sides) else {
             return;
         };
-        let is_small = |mss: Option<u16>| mss.is_some_and(|mss| mss <= LARGEST);
+        let is_small = |mss: Option<u16>| mss.is_some_and(|mss| mss <= own().largest);
         if !(is_small(client.mss) || is_small(server.mss)) || flow.tunnels.depth() > 0 {
             return;
         }
@@ -217,9 +215,11 @@ impl Seen {
     fn is_telling(&self, place: Place, host: &HostView) -> bool {
         let is_usual = self.flows.saturating_mul(5) >= host.near.samples.saturating_mul(4);
         match place {
-            Place::Own => self.flows >= LEAST_FLOWS && is_usual,
-            Place::Path => self.flows >= LEAST_FLOWS && self.peers.len() >= LEAST_SERVERS && is_usual,
-            Place::Caller(_) => self.flows >= LEAST_CALLS,
+            Place::Own => self.flows >= own().least_flows && is_usual,
+            Place::Path => {
+                self.flows >= own().least_flows && self.peers.len() >= own().least_servers && is_usual
+            }
+            Place::Caller(_) => self.flows >= own().least_calls,
         }
     }
 }

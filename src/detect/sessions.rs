@@ -390,7 +390,7 @@ impl Sessions {
         let mut joined: Vec<Joined<'_>> = joined.into_values().collect();
         joined.sort_unstable_by_key(|one| (one.group.first, one.id));
         // With room for what other detectors add, so that the list is not copied for them.
-        let room = joined.len().div_ceil(8).saturating_add(joined.len());
+        let room = joined.len().div_ceil(3).saturating_add(joined.len());
         let mut findings = Vec::with_capacity(room);
         let mut sessions = Vec::with_capacity(joined.len());
         // Some at a time: findings are large, and all of them twice would be the most that is ever held.

@@ -7,6 +7,7 @@ mod zone;
 use std::collections::BTreeMap;
 
 use super::recognise::Recognised;
+use super::thresholds::THRESHOLDS;
 use super::watcher::{Ended, Watcher};
 use super::{Concluded, DNS_QUERY};
 use crate::model::egress::day_of;
@@ -19,10 +20,6 @@ use crate::settings::limits::Limits;
 use crate::signatures::Catalogue;
 
 use zone::Zones;
-
-/// Least weight of an organisation that somebody works for: six uses on one day, or two on each of two. What a browser meets once, a
-/// shop's support page, is nobody's employer.
-const LEAST_USE: f64 = 1.9;
 
 /// Most names of one host, the most used: who has more stands for a whole company, and is said to be of many all the same.
 const MOST_NAMES: usize = 64;
@@ -93,7 +90,7 @@ impl Tenants {
                     *sum = sum.saturating_add(*uses);
                 }
             }
-            by_day.values().map(|uses| weight(*uses)).sum::<f64>() >= LEAST_USE
+            by_day.values().map(|uses| weight(*uses)).sum::<f64>() >= THRESHOLDS.tenants.least_use
         };
         let mut used: Vec<Tenant> = days
             .iter()

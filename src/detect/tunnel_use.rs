@@ -5,6 +5,7 @@
 //! count, nor do neighbours and groups.
 
 use super::Concluded;
+use super::thresholds::THRESHOLDS;
 use super::watcher::{Ended, Watcher};
 use crate::settings::limits::Limits;
 use std::collections::BTreeMap;
@@ -23,8 +24,6 @@ use crate::model::time::SECOND;
 /// Bins of flows in a minute.
 pub(super) const BINS: u32 = 6;
 const _: () = assert!(60 * SECOND == 6 * BIN);
-/// Fewer whole minutes tell nothing.
-const FEWEST: u32 = 3;
 /// Minutes that are remembered of all hosts together: 32 MB.
 const MOST: usize = 8_000_000;
 
@@ -120,7 +119,7 @@ impl Outside {
         others.dedup();
         let beside = u32::try_from(others.len()).unwrap_or(u32::MAX);
         let routing = match (minutes, beside) {
-            (..FEWEST, _) => Routing::Unknown,
+            (few, _) if few < THRESHOLDS.unseen.whole_minutes => Routing::Unknown,
             (_, 1..) => Routing::Split,
             _ if self.is_full => Routing::Unknown,
             _ => Routing::Full,

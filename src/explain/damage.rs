@@ -26,6 +26,8 @@ pub struct DamageRule {
 pub struct Received {
     /// Packets in the captures.
     pub packets: u64,
+    /// Those that the capture filter and the span of time left.
+    pub packets_kept: u64,
     /// Packets that the snap length cut.
     pub packets_cut: u64,
     /// Conversations that carried something.

@@ -38,6 +38,12 @@ pub fn why(
         received.conversations_cut as f64 / received.conversations.max(1) as f64,
         watched as f64 / (60 * SECOND) as f64,
     );
+    if received.packets > 0 && received.packets_kept == 0 {
+        return Some(format!(
+            "none of {} passes the filter or lies in the span of time that was asked for",
+            counted(received.packets, "packet")
+        ));
+    }
     if received.packets > 0 && minutes < rule.minutes {
         causes.push(format!("only {} of traffic were captured", span(watched)));
     }
@@ -91,8 +97,14 @@ mod tests {
 
     #[test]
     fn minutes_and_headers_are_little_and_a_few_long_frames_are_not() {
+        let none_kept = Received {
+            packets: 1_000,
+            ..Received::default()
+        };
+        assert!(of(none_kept, 0).is_some_and(|why| why.starts_with("none of 1000 packets passes")));
         let whole = Received {
             packets: 1_000,
+            packets_kept: 1_000,
             ..Received::default()
         };
         assert_eq!(of(whole, DAY), None);

@@ -276,9 +276,15 @@ pub fn not_observable(reads: &[Read]) -> Vec<String> {
     reads.iter().filter_map(hidden).collect()
 }
 
-/// The next best question among the cues that can be asked for.
+/// The next best question: that of what holds a verdict down, before those of the cues that can be asked for.
 #[must_use]
 pub fn ask(bench: &Bench<'_>, levels: &Levels, reads: &[Read]) -> Option<String> {
+    let mut holds = bench.weights.two_key.holds.iter();
+    if let Some(question) =
+        holds.find_map(|hold| hold.ask.clone().filter(|_| verdict::holds(bench, levels, hold)))
+    {
+        return Some(question);
+    }
     let askable = |id: &str| reads.iter().any(|one| one.cue == id && one.reading.is_askable);
     question::next(bench.weights, bench.prior, levels, &askable).map(str::to_owned)
 }

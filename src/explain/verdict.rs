@@ -69,7 +69,8 @@ pub fn judge(bench: &Bench<'_>, levels: &Levels) -> Judgement {
 }
 
 /// Whether the cue of a hold was seen at one of its levels.
-fn holds(bench: &Bench<'_>, levels: &Levels, hold: &Hold) -> bool {
+#[must_use]
+pub fn holds(bench: &Bench<'_>, levels: &Levels, hold: &Hold) -> bool {
     let seen = || {
         let place = bench.weights.position(&hold.cue)?;
         bench.weights.cues.get(place)?.levels.get(levels.get(place)?)

@@ -156,8 +156,18 @@ pub struct Geo {
     /// The embedded one, opened at the first lookup; `None` inside when it could not be.
     default: Option<OnceLock<Option<Database>>>,
     default_description: Arc<DatabaseDescription>,
-    /// Places that were put together, by where their records lie: findings and hosts ask for the same few again and again.
-    known: RwLock<HashMap<Position, Option<Arc<Place>>, rapidhash::fast::RandomState>>,
+    /// Findings and hosts ask for the same few places again and again.
+    known: RwLock<Known>,
+}
+
+type Hashed = rapidhash::fast::RandomState;
+
+/// Places that were put together.
+#[derive(Default)]
+struct Known {
+    by_address: HashMap<IpAddr, Option<Arc<Place>>, Hashed>,
+    /// By where their records lie: whole networks have one.
+    by_position: HashMap<Position, Option<Arc<Place>>, Hashed>,
 }
 
 /// Places that are kept.
@@ -228,20 +238,22 @@ impl Geo {
         if ranges::reserved(ranges::embedded_ipv4(ip)) == Some(Reserved::NotGlobal) {
             return None;
         }
-        let Some(position) = self.position(ip) else {
-            return self.read(ip).map(Arc::new);
-        };
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = known.get(&position) {
+        if let Some(known) = known.by_address.get(&ip) {
             return known.clone();
         }
+        let position = self.position(ip);
+        let of_network = position.and_then(|position| known.by_position.get(&position).cloned());
         drop(known);
-        let place = self.read(ip).map(Arc::new);
+        let place = of_network.clone().unwrap_or_else(|| self.read(ip).map(Arc::new));
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= MOST_KNOWN {
-            known.clear();
+        if known.by_address.len() >= MOST_KNOWN {
+            *known = Known::default();
         }
-        known.insert(position, place.clone());
+        known.by_address.insert(ip, place.clone());
+        if let (Some(position), None) = (position, of_network) {
+            known.by_position.insert(position, place.clone());
+        }
         place
     }
 

@@ -1,6 +1,6 @@
 //! The files of a capture: itself, and beside it, under its name, the inventory, the truth and the policy.
 //!
-//! `farm.pcapng` has `farm.inventory.csv`, `farm.truth.toml` and `farm.policy.toml`, so that captures share a folder with each
+//! `farm.pcapng` has `farm.inventory.csv`, `farm.truth.toml` and `farm.policy.toml` (and some a `farm.geoip.mmdb`), so that captures share a folder with each
 //! other and with the user's own files. Each is written beside its final name and renamed when all are whole: a disk that
 //! is full leaves nothing that looks like a capture.
 
@@ -29,6 +29,9 @@ pub fn write_to(scenario: &Scenario, seed: u64, path: &Path, force: bool) -> Res
     ];
     if !scenario.policy.is_empty() {
         files.push((beside(path, "policy.toml"), scenario.policy.as_bytes().to_vec()));
+    }
+    if let Some(places) = super::database(scenario).map_err(failed)? {
+        files.push((beside(path, "geoip.mmdb"), places));
     }
     let named = files.iter().map(|(path, _)| path.clone()).collect();
     files.push((path.to_owned(), capture));

@@ -13,6 +13,7 @@
 //! Addresses are private inside and documentation ranges outside (RFC 5737), link addresses locally administered; people do
 //! not exist. Names end in `.example` unless the fact that they name a vendor's service is the point.
 
+mod atlas;
 mod certificate;
 mod connection;
 mod files;
@@ -87,6 +88,12 @@ pub fn scenario(name: &str) -> Result<&'static Scenario, LabError> {
 #[must_use]
 pub fn inventory_header() -> String {
     format!("{}\n", truth::COLUMNS.join(","))
+}
+
+/// The geo database (.mmdb) that an investigator would have of the scenario's addresses; none where nothing turns on them.
+pub fn database(scenario: &Scenario) -> io::Result<Option<Vec<u8>>> {
+    let placed = scenarios::placed(scenario.name);
+    (!placed.is_empty()).then(|| atlas::database(&placed)).transpose()
 }
 
 /// Writes a capture (pcapng), its rows of the inventory (CSV, without the header) and its part of the truth (TOML).

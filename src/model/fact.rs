@@ -348,8 +348,10 @@ impl FactLog {
         self.fields |= field.id.bit();
         let kind = kind | u8::try_from(stamp.side.index()).unwrap_or(0) << 7;
         let length = u16::try_from(fixed + tail.len()).unwrap_or(u16::MAX);
-        let ([a, b, c, d], [e, f]) = (field.id.0.to_le_bytes(), length.to_le_bytes());
-        self.bytes.extend_from_slice(&[kind, a, b, c, d, e, f]);
+        let ([field0, field1, field2, field3], [low, high]) =
+            (field.id.0.to_le_bytes(), length.to_le_bytes());
+        self.bytes
+            .extend_from_slice(&[kind, field0, field1, field2, field3, low, high]);
         match value {
             Value::Text { .. } => {}
             Value::Bytes { on_wire, .. } => self.bytes.extend_from_slice(&on_wire.to_le_bytes()),
@@ -442,9 +444,9 @@ impl<'a> FactIter<'a> {
             self.source.number = u64::from_le_bytes(number);
             self.at = Timestamp(i64::from_le_bytes(at));
         }
-        let [kind, a, b, c, d, e, f] = octets::<HEADER>(rest)?;
-        let field = FieldId(u32::from_le_bytes([a, b, c, d]));
-        let length = usize::from(u16::from_le_bytes([e, f]));
+        let [kind, field @ .., low, high] = octets::<HEADER>(rest)?;
+        let field = FieldId(u32::from_le_bytes(field));
+        let length = usize::from(u16::from_le_bytes([low, high]));
         let (mut body, behind) = rest.split_at_checked(length)?;
         *rest = behind;
         let value = match kind & 0x7f {

@@ -9,9 +9,6 @@ use super::identity::ContentId;
 use super::latency::LatencyRecord;
 use super::time::Timestamp;
 
-/// Highest score of a recognised tool, in decibans: what shows it comes from the same few connections, and signatures err.
-pub const HIGHEST_SCORE: i32 = 60;
-
 /// Stands for the tool in findings of remote control by a tool that the catalogue does not name.
 pub const UNKNOWN_INTERACTIVE: &str = "unknown-interactive";
 
@@ -296,7 +293,7 @@ pub struct Finding {
     pub flow_count: u64,
     /// How sure it is.
     pub confidence: Confidence,
-    /// The number behind the confidence: at most [`HIGHEST_SCORE`] where a tool was recognised, however much its evidence has together.
+    /// The number behind the confidence: at most `finding.highest_score` of `model/thresholds.toml` where a tool was recognised, however much its evidence has together.
     pub score: Decibans,
     /// Whether the policy or the inventory allows this tool here; absent when neither says anything.
     #[serde(skip_serializing_if = "Option::is_none")]

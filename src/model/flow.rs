@@ -250,17 +250,15 @@ pub struct FlowFrames {
 }
 
 impl FlowRecord {
-    /// Name of the transport as EVE writes it; `None` where only the number says it.
+    /// Name of the transport as EVE writes it, of those that have one in the records; `None` where only the number says it.
     #[must_use]
     pub const fn transport_name(&self) -> Option<&'static str> {
         Some(match self.protocol {
             1 => "ICMP",
-            2 => "IGMP",
             6 => "TCP",
             17 => "UDP",
             47 => "GRE",
             50 => "ESP",
-            51 => "AH",
             58 => "ICMPv6",
             132 => "SCTP",
             _ => return None,

@@ -7,11 +7,9 @@ use std::f64::consts::TAU;
 
 use serde::Serialize;
 
+use super::thresholds::THRESHOLDS;
 use super::time::Timestamp;
 use super::week::ClockChangeRecord;
-
-/// A pause of so many minutes ends an unbroken run.
-const PAUSE: u32 = 240;
 
 /// Minutes of a day.
 const DAY: u32 = 1_440;
@@ -101,7 +99,7 @@ pub fn of(minutes: &[u32]) -> Option<Hours> {
     let mut run = None;
     for minute in minutes {
         let (first, last) = run.unwrap_or((*minute, *minute));
-        run = Some(if minute.saturating_sub(last) >= PAUSE {
+        run = Some(if minute.saturating_sub(last) >= THRESHOLDS.hours.pause_minutes {
             (*minute, *minute)
         } else {
             longest = longest.max(minute.saturating_sub(first).saturating_add(1));

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::sketch::{Quantiles, Sketch};
 use super::ssh_channels::SshChannels;
+use super::thresholds::THRESHOLDS;
 use super::time::{Nanoseconds, SECOND, Timestamp};
 
 /// Width of one step of a [`Lags`] histogram.
@@ -112,14 +113,6 @@ pub struct InputRecord {
     pub pointing_s: u32,
 }
 
-/// Input from here on is bunched (DETECTION 3.3).
-const BUNCHED: Nanoseconds = 15 * SECOND / 1_000;
-
-/// Silences of which a period is told, and its width from the first to the last decile relative to the median. A hand's silences
-/// differ by more than half.
-const PERIODS: u32 = 20;
-const EVEN: f64 = 0.1;
-
 impl InputRecord {
     /// Of one side's input; `None` where it has none.
     #[must_use]
@@ -133,13 +126,20 @@ impl InputRecord {
         };
         let period = || {
             let (low, median, high) = (seconds(0.1)?, seconds(0.5)?, seconds(0.9)?);
-            (high - low <= EVEN * median).then_some((median * 10.0).round() / 10.0)
+            (high - low <= THRESHOLDS.input.even * median).then_some((median * 10.0).round() / 10.0)
         };
         Some(Self {
             count: inputs.gaps.count(),
             median_ms: milliseconds(inputs.gaps.quantile(0.5).unwrap_or(0)),
-            bunched: (inputs.gaps.share_below(BUNCHED) * 1_000.0).round() / 1_000.0,
-            period_s: (inputs.periods.count() >= PERIODS).then(period).flatten(),
+            bunched: (inputs
+                .gaps
+                .share_below(THRESHOLDS.input.bunched_ms.saturating_mul(SECOND / 1_000))
+                * 1_000.0)
+                .round()
+                / 1_000.0,
+            period_s: (inputs.periods.count() >= THRESHOLDS.input.periods)
+                .then(period)
+                .flatten(),
             typing_s: inputs.typed.saturating_mul(10),
             pointing_s: inputs.pointed.saturating_mul(10),
         })

@@ -39,6 +39,7 @@ pub mod summary;
 pub mod tally;
 pub mod tenancy;
 pub mod threads;
+pub mod thresholds;
 pub mod time;
 pub mod tunnel_end;
 pub mod unseen;

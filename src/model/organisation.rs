@@ -4,8 +4,7 @@
 //! out: `acme@okta.com`, `acme-hq@slack.com` and `Acme Ltd.` are taken for one. Two that are taken for one by mistake weaken a
 //! suspicion; two that are taken apart by mistake would make one.
 
-/// Letters that two names must have in common from their beginning, where one is not the whole of the other.
-const COMMON: usize = 4;
+use super::thresholds::THRESHOLDS;
 
 /// The letters and digits of a name, without the service behind a customer's label.
 fn letters(name: &str) -> String {
@@ -25,7 +24,9 @@ pub fn may_be_one(one: &str, other: &str) -> bool {
     }
     let (one, other) = (letters(one), letters(other));
     let shorter = one.len().min(other.len());
-    one == other || shorter >= COMMON && (one.starts_with(&other) || other.starts_with(&one))
+    one == other
+        || shorter >= THRESHOLDS.organisation.common_letters
+            && (one.starts_with(&other) || other.starts_with(&one))
 }
 
 /// The service that knows a customer by this name; nothing where people wrote it out.

@@ -156,6 +156,8 @@ pub enum ControllerPlaceKind {
     SameRegion,
     /// Another country than the one claimed for the machine or its line.
     Foreign,
+    /// A country, and nothing claims one for the machine: it can be held against other controllers' countries alone.
+    Unclaimed,
     /// A data centre or the exit of a VPN.
     Hosting,
     /// The exit of a provider that public reporting ties to the scheme (DETECTION 1.3).
@@ -171,6 +173,8 @@ pub struct ControllerPlace {
     pub country: Option<String>,
     /// Network's organisation or VPN provider.
     pub organisation: Option<String>,
+    /// Whether databases know the address as one that hides where its users are: an exit, a proxy, a data centre.
+    pub hides_origin: bool,
     /// Which database or list said so.
     pub source: String,
     /// Whether nothing but the embedded default database said so; then it must not raise anything.

@@ -18,15 +18,7 @@
 use std::collections::BTreeSet;
 
 use super::organisation::{may_be_one, service};
-
-/// Tenths of the days on which any organisation is used, from which on one is somebody's employer (DETECTION 4.2: 60 %).
-const REGULAR_TENTHS: usize = 6;
-
-/// Fewest days on which turns can be told from a change of job and from chance.
-const TURN_DAYS: usize = 3;
-
-/// Organisations one after the other from which on they take turns even where none returned.
-const TURN_ORGANISATIONS: usize = 3;
+use super::thresholds::THRESHOLDS;
 
 /// A customer's name at a service, as a machine used it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -153,15 +145,17 @@ impl<'a> Belonging<'a> {
         }
         let active: BTreeSet<u32> = all.iter().flat_map(|one| one.days.iter().copied()).collect();
         let is_regular = |one: &Organisation<'_>| {
-            one.days.len().saturating_mul(10) >= active.len().saturating_mul(REGULAR_TENTHS)
+            one.days.len().saturating_mul(10)
+                >= active.len().saturating_mul(THRESHOLDS.tenancy.regular_tenths)
         };
         let (regular, others): (Vec<_>, Vec<_>) = all.into_iter().partition(is_regular);
         if !regular.is_empty() {
             return Self::To(of_regular(regular));
         }
         let workers = others.iter().filter(|one| one.has_workers()).count();
-        let takes_turns = workers >= TURN_ORGANISATIONS || workers > 1 && has_returns(&others);
-        if active.len() >= TURN_DAYS && takes_turns {
+        let takes_turns =
+            workers >= THRESHOLDS.tenancy.turn_organisations || workers > 1 && has_returns(&others);
+        if active.len() >= THRESHOLDS.tenancy.turn_days && takes_turns {
             Self::InTurn(others)
         } else {
             Self::Unclear(others)

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::hours::{difference, mean, student};
+use super::thresholds::THRESHOLDS;
 use super::time::{SECOND, Timestamp};
 
 /// Minutes of a day.
@@ -24,22 +25,6 @@ const WEEKDAYS: [&str; 7] = [
     "Tuesday",
     "Wednesday",
 ];
-
-/// Days between the first and the last from which days of rest are told: each weekday was seen three times.
-pub const LEAST_SPAN: u32 = 21;
-
-/// Days with activity among them.
-const LEAST_ACTIVE: usize = 10;
-
-/// Times that each weekday must have been watched.
-const LEAST_SEEN: f64 = 3.0;
-
-/// A weekday with less of the usual activity than this is a day of rest.
-const REST: f64 = 0.2;
-
-/// Days before and behind a change that are looked at, and the fewest with activity on either side.
-const AROUND: u32 = 28;
-const LEAST_SIDE: usize = 5;
 
 /// What is said where there are too few days.
 pub const TOO_FEW: &str = "not enough days";
@@ -100,7 +85,7 @@ pub fn rest_days(
     let (Some(first), Some(last)) = (days.keys().next(), days.keys().next_back()) else {
         return Err(TOO_FEW);
     };
-    if last - first + 1 < LEAST_SPAN || days.len() < LEAST_ACTIVE {
+    if last - first + 1 < THRESHOLDS.week.least_span || days.len() < THRESHOLDS.week.least_active {
         return Err(TOO_FEW);
     }
     let mut sums = [(0.0, 0.0); 7];
@@ -111,7 +96,7 @@ pub fn rest_days(
             *count += 1.0;
         }
     }
-    if sums.iter().any(|(_, count)| *count < LEAST_SEEN) {
+    if sums.iter().any(|(_, count)| *count < THRESHOLDS.week.least_seen) {
         return Err(TOO_FEW);
     }
     let usual = sums.map(|(sum, count)| sum / count);
@@ -121,7 +106,7 @@ pub fn rest_days(
     let [_, _, _, median, ..] = sorted;
     let named = WEEKDAYS.into_iter().zip(usual);
     Ok(named
-        .filter(|(_, mean)| *mean < REST * median)
+        .filter(|(_, mean)| *mean < THRESHOLDS.week.rest * median)
         .map(|(name, _)| name)
         .collect())
 }
@@ -145,11 +130,11 @@ pub fn moved(minutes: &[u32], centre: f64, change: ClockChange) -> Result<ClockC
         };
         let side = if number < turn { &mut before } else { &mut behind };
         // Nobody knows on which side the day itself belongs.
-        if number != turn && number.abs_diff(turn) <= AROUND {
+        if number != turn && number.abs_diff(turn) <= THRESHOLDS.week.around {
             side.push(difference(centre, middle));
         }
     }
-    if before.len().min(behind.len()) < LEAST_SIDE {
+    if before.len().min(behind.len()) < THRESHOLDS.week.least_side {
         return Err(TOO_FEW);
     }
     let (first, was, spread) = moments(&before);

@@ -8,14 +8,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::locals::{Locals, Sighting};
 use super::owners::Owners;
+use super::thresholds::THRESHOLDS;
 use crate::model::address::{Address, MacAddress};
 use crate::model::egress::Sightings;
 use crate::model::few::Few;
 use crate::model::identity::ContentId;
 use crate::model::observation::LocalIndex;
-
-/// Foreign networks after which a link address counts as a router's: one may be a host's own public address.
-pub(super) const FOREIGN_NETWORKS: usize = 2;
 
 /// Local addresses that are remembered because a link address merely carried their packets.
 const MOST_CARRIED: usize = 64;
@@ -127,7 +125,7 @@ impl Identity {
             if station.locals.len() < MOST_CARRIED {
                 station.locals.or_insert_with(local, || Claim::Carried);
             }
-        } else if station.foreign.len() < FOREIGN_NETWORKS {
+        } else if station.foreign.len() < THRESHOLDS.owners.foreign_networks {
             let mut network = address.0;
             let kept = if address.is_v4() { 15 } else { 6 };
             network.iter_mut().skip(kept).for_each(|octet| *octet = 0);
@@ -142,7 +140,7 @@ impl Identity {
     /// Whether a link address is known by now to carry the packets of several foreign networks.
     pub(super) fn is_router(&self, mac: MacAddress) -> bool {
         self.get(mac)
-            .is_some_and(|station| station.foreign.len() >= FOREIGN_NETWORKS)
+            .is_some_and(|station| station.foreign.len() >= THRESHOLDS.owners.foreign_networks)
     }
 
     /// Whether a link address carried, or claimed, a local IPv4 address.

@@ -19,6 +19,7 @@ mod owners;
 pub mod presence;
 pub mod starts;
 pub mod streams;
+mod thresholds;
 
 use std::net::IpAddr;
 

@@ -7,17 +7,12 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use super::thresholds::THRESHOLDS;
 use crate::model::address::{Address, AddressSpace};
 use crate::model::frame::FrameRef;
 use crate::model::observation::{NameSource, ServerName};
 use crate::model::reverse_name::ReverseNames;
 use crate::model::time::{SECOND, Timestamp};
-
-/// Clients keep using an address for a while after its lifetime (DETECTION 4.1.1: ten minutes).
-const GRACE: i64 = 600 * SECOND;
-
-/// A name is of no use as a lead when it was resolved longer ago than this.
-const STALE: i64 = 24 * 3_600 * SECOND;
 
 /// Answers that are kept for one asker and address.
 const MOST_ANSWERS: usize = 4;
@@ -210,16 +205,16 @@ impl Names {
             let key = generation.key(space, asker, address)?;
             Some((generation, *generation.latest.get(&key)?))
         })?;
+        let limits = &THRESHOLDS.names;
+        let stale = limits.stale_seconds.saturating_mul(SECOND);
         let is_alive = |answer: &Answer| {
-            moment.since(answer.at)
-                <= i64::from(answer.lifetime)
-                    .saturating_mul(SECOND)
-                    .saturating_add(GRACE)
+            let lifetime = i64::from(answer.lifetime).saturating_add(limits.grace_seconds);
+            moment.since(answer.at) <= lifetime.saturating_mul(SECOND)
         };
         // A flow's first packet may be stamped a little before its answer when capture points differ.
         let known = generation
             .from(latest)
-            .filter(|(_, answer)| (-SECOND..=STALE).contains(&moment.since(answer.at)));
+            .filter(|(_, answer)| (-SECOND..=stale).contains(&moment.since(answer.at)));
         let (_, best) = known.max_by_key(|(place, answer)| (is_alive(answer), answer.at, *place))?;
         Some(ServerName {
             name: Arc::clone(&best.name),

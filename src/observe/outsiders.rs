@@ -10,20 +10,12 @@
 
 use std::net::IpAddr;
 
+use super::thresholds::THRESHOLDS;
 use crate::model::address::{Address, AddressSpace};
 use crate::model::flow::FlowRecord;
 
 /// Addresses that are counted at once.
 const COUNTERS: usize = 8;
-
-/// Conversations from which on an address may be taken for local: fewer are those of any page.
-const ENOUGH: u64 = 64;
-
-/// Conversations from which on it is worth a remark.
-const WORTH_SAYING: u64 = 16;
-
-/// Nearly all, in percent.
-const NEARLY_ALL: u64 = 95;
 
 /// One address.
 #[derive(Clone, Copy, Debug)]
@@ -63,8 +55,8 @@ pub struct Outsiders {
 }
 
 /// Whether `part` is nearly all of `whole`.
-const fn is_nearly_all(part: u64, whole: u64) -> bool {
-    part.saturating_mul(100) >= whole.saturating_mul(NEARLY_ALL)
+fn is_nearly_all(part: u64, whole: u64) -> bool {
+    part.saturating_mul(100) >= whole.saturating_mul(THRESHOLDS.outsiders.nearly_all_percent)
 }
 
 /// Whether somebody may stand behind an address.
@@ -111,7 +103,7 @@ impl Outsiders {
         self.count(flow.space, flow.server.address, false);
         if self.taken.is_some()
             || !self.may_take
-            || self.flows < ENOUGH
+            || self.flows < THRESHOLDS.outsiders.enough
             || !is_nearly_all(self.flows, self.all)
         {
             return None;
@@ -182,7 +174,9 @@ impl Outsiders {
     /// Whether hardly any conversation has an end that is ours, and none of theirs was taken for it: then little was looked for.
     #[must_use]
     pub fn hide_nearly_all(&self) -> bool {
-        !self.has_taken() && self.flows >= WORTH_SAYING && is_nearly_all(self.flows, self.all)
+        !self.has_taken()
+            && self.flows >= THRESHOLDS.outsiders.worth_saying
+            && is_nearly_all(self.flows, self.all)
     }
 
     /// What the summary remarks, if there is anything to remark.

@@ -7,21 +7,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::holders::{Holders, Stay};
-use super::identity::{Claim, FOREIGN_NETWORKS, Station};
+use super::identity::{Claim, Station};
 use super::locals::Locals;
+use super::thresholds::THRESHOLDS;
 use crate::model::address::MacAddress;
 use crate::model::observation::LocalIndex;
 use crate::model::time::Timestamp;
-
-/// Local IPv4 addresses after which a link address counts as a router's (a host with containers has a few).
-const LOCAL_ADDRESSES: usize = 6;
-
-/// Local IPv4 addresses that a router may claim to be its own.
-const ROUTER_ADDRESSES: usize = 2;
-
-/// IPv6 addresses in use at one time after which a link address counts as a router's. A machine takes a temporary address
-/// a day and keeps it for a week (RFC 8981, 3.4 and 3.8), of each of its one or two prefixes.
-const ADDRESSES_AT_ONCE: usize = 20;
 
 /// What the link addresses speak for.
 pub(super) struct Owners<'a> {
@@ -51,13 +42,16 @@ impl<'a> Owners<'a> {
             several: BTreeSet::new(),
         };
         for (mac, station) in stations {
-            let is_router = station.foreign.len() >= FOREIGN_NETWORKS
-                || owners.distinct_v4(station, |claim| claim < Claim::Leased) > LOCAL_ADDRESSES
-                || owners.v6_at_once(station) > ADDRESSES_AT_ONCE;
+            let is_router = station.foreign.len() >= THRESHOLDS.owners.foreign_networks
+                || owners.distinct_v4(station, |claim| claim < Claim::Leased)
+                    > THRESHOLDS.owners.local_addresses
+                || owners.v6_at_once(station) > THRESHOLDS.owners.addresses_at_once;
             if is_router {
                 owners.routers.insert(*mac);
                 // A router that answers ARP for others (RFC 1027) claims them all: then none of its claims tells which is its own.
-                if owners.distinct_v4(station, |claim| claim == Claim::Said) > ROUTER_ADDRESSES {
+                if owners.distinct_v4(station, |claim| claim == Claim::Said)
+                    > THRESHOLDS.owners.router_addresses
+                {
                     owners.proxies.insert(*mac);
                 }
             }
@@ -74,7 +68,7 @@ impl<'a> Owners<'a> {
 
     /// Different IPv4 addresses of a link address with such a claim.
     fn distinct_v4(&self, station: &Station, counts: impl Fn(Claim) -> bool) -> usize {
-        if station.locals.len() <= ROUTER_ADDRESSES {
+        if station.locals.len() <= THRESHOLDS.owners.router_addresses {
             return 0;
         }
         let entries = station
@@ -91,7 +85,7 @@ impl<'a> Owners<'a> {
 
     /// The most IPv6 addresses of a link address that were in use at one time.
     fn v6_at_once(&self, station: &Station) -> usize {
-        if station.locals.len() <= ADDRESSES_AT_ONCE {
+        if station.locals.len() <= THRESHOLDS.owners.addresses_at_once {
             return 0;
         }
         let mut turns: Vec<(Timestamp, bool)> = Vec::new();

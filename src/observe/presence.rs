@@ -9,18 +9,13 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use super::thresholds::THRESHOLDS;
 use crate::model::observation::LocalIndex;
 use crate::model::profile::{Minutes, PersonalMinutes};
 use crate::model::time::{SECOND, Timestamp};
 
 /// The table, with its sources.
 const TABLE: &str = include_str!("background.tsv");
-
-/// Hours that a machine must have been heard over before a site that comes in nearly all of them is its background.
-const HOURS: usize = 12;
-
-/// Share of these hours, in tenths.
-const NEARLY_ALL: usize = 8;
 
 /// Names whose site is remembered.
 const MOST_NAMES: usize = 1 << 18;
@@ -154,12 +149,14 @@ fn background_of(calls: &[(u32, u32)]) -> HashSet<u32> {
         _ => 0,
     };
     // In less than half a day a person may call his tools in every hour.
-    if span < HOURS || all.len() < HOURS {
+    if span < THRESHOLDS.presence.hours || all.len() < THRESHOLDS.presence.hours {
         return HashSet::new();
     }
     hours
         .into_iter()
-        .filter(|(_, own)| own.len().saturating_mul(10) >= all.len().saturating_mul(NEARLY_ALL))
+        .filter(|(_, own)| {
+            own.len().saturating_mul(10) >= all.len().saturating_mul(THRESHOLDS.presence.nearly_all_tenths)
+        })
         .map(|(site, _)| site)
         .collect()
 }

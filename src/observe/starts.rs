@@ -11,23 +11,18 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use super::thresholds::THRESHOLDS;
 use crate::model::address::MacAddress;
 use crate::model::fact::{Fact, FactIter, FieldId, Value};
 use crate::model::observable::Observable;
 use crate::model::observation::EventHeader;
-use crate::model::time::{Nanoseconds, SECOND, Timestamp};
+use crate::model::time::{SECOND, Timestamp};
 
 /// Names that systems call by themselves; its second column says what for.
 const TABLE: &str = include_str!("background.tsv");
 
 /// What the names are for that a system asks for when it comes up.
 const AT_START: [&str; 2] = ["connectivity check", "time"];
-
-/// Within so long of its lease a machine shows that it has come up.
-const CONFIRMED_WITHIN: Nanoseconds = 120 * SECOND;
-
-/// Leases asked for within so long are one start: a system asks again when nobody answers, and while it restarts in steps.
-const ONE_START: Nanoseconds = 300 * SECOND;
 
 /// Starts that are remembered of one machine: several a day for a quarter of a year.
 const MOST_OF_ONE: usize = 512;
@@ -91,7 +86,9 @@ impl Starts {
             self.lease(header, facts);
             return;
         }
-        let is_soon = |asked: Timestamp| (0..=CONFIRMED_WITHIN).contains(&header.at.since(asked));
+        let is_soon = |asked: Timestamp| {
+            (0..=THRESHOLDS.starts.confirmed_seconds.saturating_mul(SECOND)).contains(&header.at.since(asked))
+        };
         if !self.latest.is_some_and(is_soon) {
             return;
         }
@@ -171,7 +168,9 @@ impl Starts {
             return;
         };
         let Some(asked) = machine.asked.take() else { return };
-        let is_same = |last: &Timestamp| asked.since(*last) < ONE_START;
+        let is_same = |last: &Timestamp| {
+            asked.since(*last) < THRESHOLDS.starts.one_start_seconds.saturating_mul(SECOND)
+        };
         if machine.starts.last().is_some_and(is_same) {
             return;
         }

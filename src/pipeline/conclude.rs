@@ -132,8 +132,8 @@ pub fn conclude_with_grounds(
         has_inventory: ending.inventory.is_some(),
         vantage: vantage.name,
     };
-    let activity = &ending.weights.rules.activity;
-    let profiles = profile::build(&sights, &concluded.findings, sessions, &watched, activity);
+    let rules = &ending.weights.rules;
+    let profiles = profile::build(&sights, &concluded.findings, sessions, &watched, rules);
     let clusters = cluster::cluster(&profiles, others, &ending.weights.pairs);
     let circumstances = circumstances(observers, &vantage, ending);
     let explained = explain::explain(

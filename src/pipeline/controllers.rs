@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::conclude::network_kind;
 use crate::detect::place::{driven_from, watched_vpn};
 use crate::detect::{Concluded, HostView, Knowledge, place_record};
+use crate::geo::kinds::NetworkKind as GeoKind;
 use crate::model::address::Address;
 use crate::model::finding::Finding;
 use crate::model::identity::ContentId;
@@ -76,6 +77,7 @@ fn controller_place(
                 .and_then(|place| place.country)
                 .map(|country| country.to_string()),
             organisation: Some(exit.provider),
+            hides_origin: true,
             source: exit.source,
             is_default_database_only: exit.is_default_database_only,
         });
@@ -86,6 +88,7 @@ fn controller_place(
                 kind: ControllerPlaceKind::SameRegion,
                 country: None,
                 organisation: None,
+                hides_origin: false,
                 source: "the address itself: the same private network".to_owned(),
                 is_default_database_only: false,
             });
@@ -106,11 +109,7 @@ fn controller_place(
                 (ControllerPlaceKind::Foreign, place.country_is_default())
             }
             (Some(_), Some(_)) => (ControllerPlaceKind::SameRegion, place.country_is_default()),
-            (None, Some(_)) => {
-                return Observable::hidden(
-                    "nothing says in which country the person was on the days of the sessions",
-                );
-            }
+            (None, Some(_)) => (ControllerPlaceKind::Unclaimed, place.country_is_default()),
             (_, None) => return Observable::hidden(UNPLACED),
         }
     };
@@ -118,6 +117,7 @@ fn controller_place(
         kind,
         country: record.country.clone(),
         organisation: record.as_org.clone(),
+        hides_origin: place.kind.is_some_and(GeoKind::hides_origin),
         source: record.source.clone().unwrap_or_default(),
         is_default_database_only: is_default,
     })
@@ -204,14 +204,14 @@ mod tests {
                     country: None,
                 }];
             });
-            assert!(travelling.reason().unwrap().contains("nothing says"));
-            assert!(place(|_, asset| asset.valid = (None, Some(9))).reason().is_some());
             // It held on the day of first sight, which is none of control.
-            assert!(
-                place(|_, asset| asset.valid = (Some(11), None))
-                    .reason()
-                    .is_some()
-            );
+            let ended = place(|_, asset| asset.valid = (None, Some(9)));
+            let begun = place(|_, asset| asset.valid = (Some(11), None));
+            for unclaimed in [travelling, ended, begun] {
+                let seen = unclaimed.seen().unwrap();
+                assert_eq!(seen.kind, ControllerPlaceKind::Unclaimed);
+                assert_eq!(seen.country.as_deref(), Some("US"));
+            }
         }
     }
 }

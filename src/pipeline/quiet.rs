@@ -74,7 +74,7 @@ impl<'a> Explainer<'a> {
             &[],
             Vec::new(),
             self.watched,
-            &self.weights.rules.activity,
+            &self.weights.rules,
         );
         let label = profiles.first().map(HostProfile::label).unwrap_or_default();
         let (known_label, known) = self.known.entry(kind).or_insert_with(|| {
@@ -123,7 +123,7 @@ mod tests {
                 &[],
                 Vec::new(),
                 &watched,
-                &weights.rules.activity,
+                &weights.rules,
             );
             let alone = explain_host(&profiles[0], &weights, &circumstances, &[]);
             assert_eq!(explainer.explain(&one), alone);

@@ -10,6 +10,7 @@ use crate::observe::streams::Streams;
 #[must_use]
 pub fn from_captures(reader: &Reader) -> Received {
     let mut received = Received {
+        packets_kept: reader.frames,
         capture_bytes_lost: reader
             .damage
             .iter()

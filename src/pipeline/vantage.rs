@@ -13,12 +13,9 @@ use crate::model::egress::line;
 use crate::model::identity::ContentId;
 use crate::model::router::Router;
 use crate::model::summary::VantageRecord;
+use crate::model::thresholds::THRESHOLDS;
 use crate::model::vantage::Vantage;
 use crate::observe::Observers;
-
-/// Machines, and lines from which they go out, behind one router on one day, from which it is no house's: a house may have two
-/// lines, and a telephone's beside them.
-const SEVERAL: usize = 4;
 
 /// From which lines machines went out.
 type Exits = BTreeMap<ContentId, BTreeSet<Address>>;
@@ -38,7 +35,7 @@ fn come_together(exits: &Exits) -> bool {
         }
     }
     let most = machines.values().copied().max().unwrap_or(0);
-    steady.len() >= SEVERAL && most.saturating_mul(2) <= exits.len()
+    steady.len() >= THRESHOLDS.vantage.lines && most.saturating_mul(2) <= exits.len()
 }
 
 /// The vantage that was given, or the one that the machines speak for.

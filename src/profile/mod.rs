@@ -13,6 +13,7 @@ mod vpn;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::model::address::Address;
 use crate::model::finding::{Activity, Confidence, Finding, FindingKind, Role, UNKNOWN_INTERACTIVE};
 use crate::model::identity::ContentId;
 use crate::model::minutes::minutes;
@@ -24,7 +25,7 @@ use crate::model::profile::{
 use crate::model::tenancy::Tenant;
 use crate::model::time::{SECOND, Timestamp};
 use crate::model::vantage::Vantage;
-use crate::settings::rules::ActivityRules;
+use crate::settings::rules::{ActivityRules, Rules};
 
 pub use sight::{EgressSight, RouterVpnSight, SessionSight, Sight, Watched};
 pub use stepping_stones::Through;
@@ -42,9 +43,9 @@ pub fn build(
     findings: &[Finding],
     mut sessions: Vec<SessionSight>,
     watched: &Watched,
-    rules: &ActivityRules,
+    rules: &Rules,
 ) -> Vec<HostProfile> {
-    stepping_stones::hand_on(sights, findings, &mut sessions);
+    stepping_stones::hand_on(sights, findings, &mut sessions, rules);
     let by_finding: BTreeMap<usize, &SessionSight> = sessions
         .iter()
         .map(|session| (session.finding, session))
@@ -56,14 +57,23 @@ pub fn build(
             .or_default()
             .push((finding, by_finding.get(&index).copied()));
     }
+    let stones: BTreeSet<Address> = sessions
+        .iter()
+        .filter_map(|session| session.through.as_ref())
+        .map(|through| through.stone)
+        .collect();
     let kvms = kvms::by_place(sights, findings, watched.vantage);
     let through_kvms = kvms::sessions(findings, &by_finding);
     sights
         .iter()
         .map(|sight| {
             let own = by_host.get(&sight.host).map(Vec::as_slice).unwrap_or_default();
-            let mut profile = profile(sight, own, &kvms, watched, rules);
+            let mut profile = profile(sight, own, &kvms, watched, &rules.activity);
             profile.kvm_sessions = kvms::of(&profile.kvm, &through_kvms);
+            // Who goes on from it to others is the one who controls it: it is controlled like those, and nobody's own machine.
+            if sight.ips.iter().any(|address| stones.contains(address)) {
+                profile.role = Role::Controlled;
+            }
             profile
         })
         .collect()
@@ -378,7 +388,7 @@ mod tests {
             ]),
             ..Watched::default()
         };
-        let rules = &crate::settings::rules::Rules::shipped().activity;
+        let rules = Rules::shipped();
         let minutes = |first: i64, last: i64| {
             let sight = Sight {
                 seen: (at(first), at(last)),
@@ -398,7 +408,7 @@ mod tests {
             has_asked: true,
             ..Sight::default()
         };
-        let rules = &crate::settings::rules::Rules::shipped().activity;
+        let rules = Rules::shipped();
         let profiles = build(&[sight], &[], Vec::new(), &Watched::default(), rules);
         let profile = &profiles[0];
         for reason in [

@@ -11,7 +11,8 @@ use super::{SessionSight, Sight};
 use crate::model::address::Address;
 use crate::model::finding::{Activity, Finding, FindingKind, Role};
 use crate::model::identity::ContentId;
-use crate::model::time::{Nanoseconds, Timestamp};
+use crate::model::time::{Nanoseconds, SECOND, Timestamp};
+use crate::settings::rules::Rules;
 
 /// Stones that are followed from one machine.
 const MOST_STONES: usize = 4;
@@ -29,26 +30,42 @@ pub struct Through {
 struct Held<'a> {
     session: usize,
     finding: &'a Finding,
+    sittings: Sittings,
 }
 
-impl Held<'_> {
-    fn times(&self) -> impl Iterator<Item = (Timestamp, Timestamp)> + Clone {
-        self.finding
-            .intervals
-            .iter()
-            .filter(|(_, _, state)| matches!(state, Activity::Viewed | Activity::Driven))
-            .map(|(start, end, _)| (*start, *end))
+/// Somebody's sittings at a machine, in order of time and without overlaps.
+type Sittings = Vec<(Timestamp, Timestamp)>;
+
+/// When a session shows that somebody looks or drives.
+fn times(finding: &Finding) -> impl Iterator<Item = (Timestamp, Timestamp)> {
+    finding
+        .intervals
+        .iter()
+        .filter(|(_, _, state)| matches!(state, Activity::Viewed | Activity::Driven))
+        .map(|(start, end, _)| (*start, *end))
+}
+
+/// The stretches in which somebody was at a machine: windows of ten seconds with less than a breath between them are one sitting
+/// (DETECTION 4.1.2). Two sessions of one person seldom show something in the same ten seconds: who reads on one screen what he typed on
+/// the other, or types into a picture that stands still, moves one of them at a time.
+fn sittings(times: impl Iterator<Item = (Timestamp, Timestamp)>, breath: Nanoseconds) -> Sittings {
+    let mut list: Vec<(Timestamp, Timestamp)> = times.collect();
+    list.sort_unstable();
+    let mut joined = Sittings::new();
+    for (start, end) in list {
+        match joined.last_mut() {
+            Some((_, last)) if start.since(*last) <= breath => *last = end.max(*last),
+            _ => joined.push((start, end)),
+        }
     }
+    joined
 }
 
-/// For how long both went on; each in order of time and without overlaps.
-fn together(
-    one: impl Iterator<Item = (Timestamp, Timestamp)>,
-    other: impl Iterator<Item = (Timestamp, Timestamp)>,
-) -> Nanoseconds {
-    let (mut one, mut other) = (one.peekable(), other.peekable());
+/// For how long both went on.
+fn together(one: &Sittings, other: &Sittings) -> Nanoseconds {
+    let (mut one, mut other) = (one.iter().peekable(), other.iter().peekable());
     let mut sum: Nanoseconds = 0;
-    while let (Some((start, end)), Some((from, until))) = (one.peek().copied(), other.peek().copied()) {
+    while let (Some(&&(start, end)), Some(&&(from, until))) = (one.peek(), other.peek()) {
         sum = sum.saturating_add(end.min(until).since(start.max(from)).max(0));
         if end < until {
             one.next();
@@ -59,23 +76,32 @@ fn together(
     sum
 }
 
-fn lasting(times: impl Iterator<Item = (Timestamp, Timestamp)>) -> Nanoseconds {
-    times
-        .map(|(start, end)| end.since(start))
+fn lasting(sittings: &Sittings) -> Nanoseconds {
+    sittings
+        .iter()
+        .map(|(start, end)| end.since(*start))
         .fold(0, i64::saturating_add)
 }
 
 /// Gives the sessions that come from a machine which was controlled itself for most of their time what is known of those who controlled
 /// it: their place, their relays and the loop that is theirs.
-pub(super) fn hand_on(sights: &[Sight], findings: &[Finding], sessions: &mut [SessionSight]) {
+pub(super) fn hand_on(sights: &[Sight], findings: &[Finding], sessions: &mut [SessionSight], rules: &Rules) {
+    let breath = i64::from(rules.session_breath_seconds).saturating_mul(SECOND);
     let held: Vec<Held<'_>> = sessions
         .iter()
         .enumerate()
         .filter_map(|(session, sight)| {
             let finding = findings.get(sight.finding)?;
             let is_remote = matches!(finding.kind, FindingKind::RemoteAccess | FindingKind::IpKvm);
-            let held = Held { session, finding };
-            (is_remote && finding.role == Role::Controlled && held.times().next().is_some()).then_some(held)
+            if !is_remote || finding.role != Role::Controlled {
+                return None;
+            }
+            let sittings = sittings(times(finding), breath);
+            (!sittings.is_empty()).then_some(Held {
+                session,
+                finding,
+                sittings,
+            })
         })
         .collect();
     let mut of_host: BTreeMap<ContentId, Vec<usize>> = BTreeMap::new();
@@ -90,7 +116,10 @@ pub(super) fn hand_on(sights: &[Sight], findings: &[Finding], sessions: &mut [Se
             }
         }
     }
-    let next: Vec<Option<usize>> = held.iter().map(|one| stone(one, &stones, &held)).collect();
+    let next: Vec<Option<usize>> = held
+        .iter()
+        .map(|one| stone(one, &stones, &held, rules.stone_share))
+        .collect();
     let mut ways = Vec::new();
     for (one, first) in held.iter().zip(&next) {
         let Some(first) = *first else { continue };
@@ -124,16 +153,25 @@ pub(super) fn hand_on(sights: &[Sight], findings: &[Finding], sessions: &mut [Se
 }
 
 /// The session by which who controls this one is himself controlled for most of the time.
-fn stone(one: &Held<'_>, stones: &BTreeMap<Address, Vec<usize>>, held: &[Held<'_>]) -> Option<usize> {
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a share of a time needs no more than 52 bits of it"
+)]
+fn stone(
+    one: &Held<'_>,
+    stones: &BTreeMap<Address, Vec<usize>>,
+    held: &[Held<'_>],
+    share: f64,
+) -> Option<usize> {
     let controller = one.finding.controller.as_ref()?;
-    let whole = lasting(one.times());
+    let least = lasting(&one.sittings) as f64 * share;
     stones
         .get(&controller.address)?
         .iter()
         .filter_map(|place| Some((*place, held.get(*place)?)))
         .filter(|(_, other)| other.finding.host != one.finding.host)
-        .map(|(place, other)| (together(one.times(), other.times()), other.finding.id, place))
-        .filter(|(both, ..)| both.saturating_mul(2) >= whole)
+        .map(|(place, other)| (together(&one.sittings, &other.sittings), other.finding.id, place))
+        .filter(|(both, ..)| *both as f64 >= least)
         .max()
         .map(|(.., place)| place)
 }
@@ -144,7 +182,6 @@ mod tests {
     use crate::model::finding::Controller;
     use crate::model::observable::Observable;
     use crate::model::profile::{ControllerPlace, ControllerPlaceKind};
-    use crate::model::time::SECOND;
 
     const OPERATOR: Address = Address::from_v4([203, 0, 113, 9]);
 
@@ -186,6 +223,7 @@ mod tests {
                 kind,
                 country: None,
                 organisation: None,
+                hides_origin: kind == ControllerPlaceKind::Hosting,
                 source: String::new(),
                 is_default_database_only: false,
             })
@@ -211,7 +249,7 @@ mod tests {
                 }
             })
             .collect();
-        hand_on(&sights, findings, &mut sessions);
+        hand_on(&sights, findings, &mut sessions, Rules::shipped());
         sessions
     }
 
@@ -230,6 +268,65 @@ mod tests {
             assert_eq!(place.kind, ControllerPlaceKind::Hosting);
         }
         assert_eq!(sessions[2].through.as_ref().unwrap().stone, address(2));
+    }
+
+    #[test]
+    fn two_screens_of_one_person_move_in_turn_and_are_one_sitting_all_the_same() {
+        // Ten seconds of each in a minute and a half, never the same ten; between them the tool's own sign of life.
+        let ticks = |from: i64, offset: i64| -> Vec<(Timestamp, Timestamp, Activity)> {
+            let at = |second: i64| Timestamp((from * 60 + second) * SECOND);
+            (0..20)
+                .map(|tick| {
+                    let start = tick * 90 + offset;
+                    let state = if tick % 2 == 0 {
+                        Activity::Driven
+                    } else {
+                        Activity::Viewed
+                    };
+                    (at(start), at(start + 10), state)
+                })
+                .collect()
+        };
+        let mut first = session(1, OPERATOR, &[]);
+        first.intervals = ticks(0, 0);
+        let mut onwards = session(2, address(1), &[]);
+        onwards.intervals = ticks(0, 45);
+        let sessions = handed(&[first.clone(), onwards.clone()]);
+        assert_eq!(sessions[1].through.as_ref().unwrap().controller, Some(OPERATOR));
+        // Two hours later he is not there.
+        onwards.intervals = ticks(120, 45);
+        let sessions = handed(&[first, onwards]);
+        assert!(sessions[1].through.is_none());
+    }
+
+    #[test]
+    fn a_stone_is_controlled_and_who_controls_from_his_own_machine_is_not() {
+        let onwards = |last: u8| Finding {
+            host: ContentId(1),
+            role: Role::Controller,
+            controller: None,
+            ..session(last, address(1), &[(0, 60)])
+        };
+        let role = |stone: &[(i64, i64)]| {
+            let findings = [
+                session(1, OPERATOR, stone),
+                session(2, address(1), &[(0, 60)]),
+                session(3, address(1), &[(0, 60)]),
+                onwards(4),
+                onwards(5),
+            ];
+            let sights: Vec<Sight> = (1..=3).map(sight).collect();
+            let sessions = (0..findings.len()).map(|finding| SessionSight {
+                finding,
+                ..SessionSight::default()
+            });
+            let watched = crate::profile::Watched::default();
+            let profiles =
+                crate::profile::build(&sights, &findings, sessions.collect(), &watched, Rules::shipped());
+            profiles[0].role
+        };
+        assert_eq!(role(&[(0, 60)]), Role::Controlled);
+        assert_eq!(role(&[(0, 10)]), Role::Controller);
     }
 
     #[test]

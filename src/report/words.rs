@@ -2,12 +2,13 @@
 
 use crate::model::case::Case;
 use crate::model::evidence::{Evidence, State};
-use crate::model::finding::{Controller, Finding, HIGHEST_SCORE, PlaceRecord};
+use crate::model::finding::{Controller, Finding, PlaceRecord};
 use crate::model::group::Operation;
 use crate::model::host::{Explanations, HostRecord, Verdict};
 use crate::model::identity::ContentId;
 use crate::model::quantity;
 pub use crate::model::quantity::{counted, span};
+use crate::model::thresholds::THRESHOLDS;
 use crate::model::time::Timestamp;
 
 use super::escape::{LONGEST_SHOWN, line};
@@ -19,7 +20,7 @@ pub const FRAMES: usize = 4;
 #[must_use]
 pub fn score(finding: &Finding) -> String {
     let together: f64 = finding.evidence.iter().map(|one| one.weight.0).sum();
-    let highest = f64::from(HIGHEST_SCORE);
+    let highest = f64::from(THRESHOLDS.finding.highest_score);
     if finding.score.0 >= highest && together > highest + 0.05 {
         format!(
             "{:+.1} dB (capped: its evidence has {together:+.1} dB together, and no more than {highest:+.1} dB counts)",
@@ -67,7 +68,7 @@ pub fn in_order(explanations: &Explanations) -> [Explanation; 8] {
         of("msp", "a managed site or IT support", explanations.msp),
         of(
             "vdi",
-            "an office, terminal server or call centre",
+            "an office, terminal server, call centre or machines for rent",
             explanations.vdi,
         ),
         of(

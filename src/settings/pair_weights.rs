@@ -36,6 +36,8 @@ pub struct PairWeights {
     pub physical: Physical,
     /// Controlling instead of being controlled.
     pub role: Role,
+    /// The second opinion on them.
+    pub second_opinion: SecondOpinion,
     /// Communities.
     pub community: Community,
 }
@@ -206,6 +208,14 @@ pub struct Physical {
 pub struct Role {
     /// Either mostly controls others.
     pub controller: f64,
+}
+
+/// Groups by density.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SecondOpinion {
+    /// Natural log-odds by which a distance falls to 1/e.
+    pub scale: f64,
 }
 
 /// Communities and their stability.

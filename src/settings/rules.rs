@@ -24,6 +24,10 @@ pub struct Rules {
     pub session_gap_seconds: u32,
     /// See above.
     pub session_pause_ratio: u32,
+    /// Share of the time of a session during which who controls must be controlled himself, for his machine to be a stepping stone.
+    pub stone_share: f64,
+    /// Days within which two tools are two at once.
+    pub two_tools_days: u32,
     /// From so many minutes a day on, sessions are long.
     pub session_long_minutes_per_day: u32,
     /// Fewest active days for working hours.
@@ -58,6 +62,8 @@ pub struct Rules {
     pub cover: [f64; 3],
     /// Organisations at which the levels of `tenants` begin.
     pub tenants: [usize; 3],
+    /// Countries from which controllers come where machines look let to customers.
+    pub customers_countries: usize,
     /// Declared homes at which the levels of `assignees` begin.
     pub assignees: [usize; 2],
     /// IP KVMs at which the levels of `kvm` begin.
@@ -236,6 +242,10 @@ pub struct Tunnel {
     pub nested_tls_several: f64,
     /// Of streams that are encrypted from their first octet.
     pub encrypted_start: f64,
+    /// Of HTTP whose bodies are like chance.
+    pub http_little: f64,
+    /// Of much of it, or of answers that wait.
+    pub http_much: f64,
     /// Of questions of types that hosts do not ask for.
     pub dns_types: i32,
     /// Of names with octets that no host name has.
@@ -288,6 +298,7 @@ impl Rules {
             ("rules.usual_place_share", self.usual_place_share),
             ("rules.prevalent_share", self.prevalent_share),
             ("rules.most_share", self.most_share),
+            ("rules.stone_share", self.stone_share),
             ("rules.working_day.least_share", self.working_day.least_share),
             ("rules.findings.place.lasting", self.findings.place.lasting),
         ]

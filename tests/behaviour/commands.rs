@@ -1,14 +1,20 @@
 //! The commands beside `analyze`: what they write, where, and what they leave alone.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::UdpSocket;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::program::{Run, farmhawk, finish, fixture, run};
+
+/// A capture of some size.
+const FARM: &str = "demo/farm.pcapng";
 
 /// Writes a scenario of a few machines as `file` in `folder`.
 fn lab(folder: &Path, file: &str, more: &[&str]) -> Run {
@@ -239,4 +245,63 @@ fn an_interrupted_sensor_takes_what_the_kernel_holds() {
     assert_eq!(child.wait().unwrap().code(), Some(130));
     let summary: Value = serde_json::from_str(records.lines().last().unwrap()).unwrap();
     assert_eq!(summary["packets"]["read"], many);
+}
+
+#[test]
+fn a_pipe_that_keeps_silent_is_left_when_it_is_asked_for() {
+    let path = fixture(FARM);
+    let capture = fs::read(&path).unwrap();
+    assert!(capture.len() > 1 << 17, "more than a pipe holds");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_farmhawk"))
+        .args(["analyze", "-q", "-j", "1", "--format", "jsonl", "-"])
+        .env_remove("FARMHAWK_GEOIP")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut pipe = child.stdin.take().unwrap();
+    // What a pipe does not hold was taken by the program: it reads, and knows what to do about signals.
+    pipe.write_all(&capture).unwrap();
+    thread::sleep(Duration::from_millis(300));
+    let killed = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
+    assert!(killed.unwrap().success());
+    let (done, is_done) = mpsc::channel();
+    // The pipe stays open for as long as anybody would wait.
+    let rescue = thread::spawn(move || {
+        let waited_in_vain = is_done.recv_timeout(Duration::from_secs(40)).is_err();
+        drop(pipe);
+        waited_in_vain
+    });
+    let mut records = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut records).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    // Nobody listens any more where it was in vain.
+    let _ = done.send(());
+    assert!(!rescue.join().unwrap(), "it waited for the pipe");
+    let summary: Value = serde_json::from_str(records.lines().last().unwrap()).unwrap();
+    assert_eq!(summary["packets"]["damaged"], json!({}));
+}
+
+#[test]
+fn a_span_of_time_without_packets_is_no_short_capture() {
+    let said = run([
+        "analyze",
+        "--since",
+        "2040-01-01T00:00:00Z",
+        fixture(FARM).to_str().unwrap(),
+    ])
+    .stdout;
+    assert!(
+        said.contains("passes the filter or lies in the span of time"),
+        "{said}"
+    );
+    assert!(!said.contains("0 s of traffic"), "{said}");
+}
+
+#[test]
+fn a_variable_that_is_set_to_nothing_is_not_set() {
+    let run = finish(farmhawk().args(["geoip", "status"]).env("FARMHAWK_GEOIP", ""));
+    assert_eq!(run.code, 0, "{}", run.stderr);
 }

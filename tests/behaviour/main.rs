@@ -78,6 +78,8 @@ mod real;
 #[cfg(test)]
 mod renewal;
 #[cfg(test)]
+mod rented;
+#[cfg(test)]
 mod rhythm;
 #[cfg(test)]
 mod scenes;

@@ -147,6 +147,7 @@ mod tests {
         let scale = Scale {
             weights: &weights,
             rarity: &rarity,
+            tenants: &crate::cluster::tenants::Tenants::default(),
         };
         let said = |[one, other]: [HostProfile; 2]| log_odds(&one, &other, &scale).map(|term| term.nats);
         // Twelve half hours with five minutes each carry no judgement, however they fall, nor do forty with ten minutes at a stretch: whole

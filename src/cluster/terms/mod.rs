@@ -8,7 +8,7 @@ mod physical;
 pub(super) mod place;
 mod role;
 mod schedule;
-mod tenancy;
+pub(super) mod tenancy;
 mod tool;
 
 use crate::model::group::Term;

@@ -69,6 +69,12 @@ fn log_odds(one: &HostProfile, other: &HostProfile, scale: &Scale<'_>) -> Option
             }
         }
     }
+    if scale.tenants.are_two(one, other) && !shared_days.is_empty() {
+        return Some(Term {
+            nats: line.offset,
+            what: "in networks of two organisations, as tenants of one building have them".to_owned(),
+        });
+    }
     let fewest = one.days.len().min(other.days.len());
     if !comparable || fewest == 0 {
         return None;

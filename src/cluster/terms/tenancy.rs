@@ -37,6 +37,16 @@ fn log_odds(one: &HostProfile, other: &HostProfile, scale: &Scale<'_>) -> Option
         if related(Relation::Open).is_some() || is_labelled(&mine) != is_labelled(&yours) {
             return None;
         }
+        if scale.tenants.are_two(one, other) {
+            return Some(Term {
+                nats: 0.0,
+                what: format!(
+                    "different organisations, each with a network of its own: {} and {}",
+                    written(&mine),
+                    written(&yours)
+                ),
+            });
+        }
         return Some(Term {
             nats: weights.different,
             what: format!(
@@ -68,7 +78,7 @@ fn log_odds(one: &HostProfile, other: &HostProfile, scale: &Scale<'_>) -> Option
 
 /// Whose machine it is: the inventory's word where it has one, else what services showed day by day. A machine that organisations use
 /// in turn is none's.
-fn organisations(profile: &HostProfile) -> Vec<Organisation<'_>> {
+pub(in crate::cluster) fn organisations(profile: &HostProfile) -> Vec<Organisation<'_>> {
     let employer = profile
         .asset
         .seen()

@@ -1,18 +1,14 @@
 //! When a tool's own connections had more to say than usual: a session is offered and answered through them (JSEP, RFC 8829), with
 //! descriptions and candidates of kilobytes each way, before its picture goes another way. An agent that waits says the same few words again and again.
 
+use crate::detect::thresholds::{Pictures, THRESHOLDS};
 use crate::model::flow::{BIN, FlowRecord};
-use crate::model::time::{Nanoseconds, SECOND, Timestamp};
+use crate::model::time::{SECOND, Timestamp};
 
-/// Between offer and picture: candidates are gathered and checked in seconds, a person may have to allow it (RFC 8445, 14: checks go on for some
-/// ten seconds).
-const BEFORE: Nanoseconds = 30 * SECOND;
-/// Candidates that are found late are told behind the picture's beginning.
-const AFTER: Nanoseconds = 10 * SECOND;
-/// Octets of an offer and its answer, at the least: each holds credentials, a fingerprint and candidates of some hundred octets.
-const OFFER: u64 = 2_000;
-/// How many times what is usual.
-const UNUSUAL: u64 = 2;
+/// What is judgement here.
+fn own() -> &'static Pictures {
+    &THRESHOLDS.media
+}
 
 /// How many moments were taken, and how many there was no room for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +50,10 @@ impl Signalling {
 
 /// Whether a picture that begins then was agreed on through these connections.
 pub(super) fn begins(signalling: &[&Signalling], picture: Timestamp) -> bool {
-    let (from, until) = (picture.plus(-BEFORE), picture.plus(AFTER));
+    let (from, until) = (
+        picture.plus(-own().before_seconds.saturating_mul(SECOND)),
+        picture.plus(own().after_seconds.saturating_mul(SECOND)),
+    );
     let mut near = 0_u64;
     // Stretches as long as that around the picture, by their number from there.
     let mut others: std::collections::BTreeMap<i64, u64> = std::collections::BTreeMap::new();
@@ -62,7 +61,9 @@ pub(super) fn begins(signalling: &[&Signalling], picture: Timestamp) -> bool {
         let sum = if *at >= from && *at < until {
             &mut near
         } else {
-            let stretch = at.since(from).div_euclid(BEFORE + AFTER);
+            let stretch = at.since(from).div_euclid(
+                own().before_seconds.saturating_mul(SECOND) + own().after_seconds.saturating_mul(SECOND),
+            );
             others.entry(stretch).or_default()
         };
         *sum = sum.saturating_add(*octets);
@@ -70,7 +71,7 @@ pub(super) fn begins(signalling: &[&Signalling], picture: Timestamp) -> bool {
     let mut usual: Vec<u64> = others.into_values().filter(|octets| *octets > 0).collect();
     usual.sort_unstable();
     let usual = usual.get(usual.len() / 2).copied().unwrap_or(0);
-    near >= OFFER && near >= usual.saturating_mul(UNUSUAL)
+    near >= own().offer_octets && near >= usual.saturating_mul(own().unusual)
 }
 
 #[cfg(test)]

@@ -42,8 +42,11 @@ const fn words(kind: NetworkKind) -> Option<(&'static str, &'static str)> {
     })
 }
 
+/// An own public address and where it is.
+type Sight<'a> = (&'a OwnAddress, Arc<Place>);
+
 fn of_host(host: &HostView, knowledge: &Knowledge<'_>) -> Vec<Finding> {
-    let mut list: Vec<(NetworkKind, Vec<(&OwnAddress, Arc<Place>)>)> = Vec::new();
+    let mut list: Vec<(NetworkKind, Vec<Sight<'_>>)> = Vec::new();
     // A server at a hoster has its address from there.
     for own in host.public.iter().filter(|own| own.how != "own") {
         let Some(place) = knowledge.place_of(own.address) else {
@@ -69,7 +72,7 @@ fn of_host(host: &HostView, knowledge: &Knowledge<'_>) -> Vec<Finding> {
 fn finding(
     host: &HostView,
     kind: NetworkKind,
-    sights: &[(&OwnAddress, Arc<Place>)],
+    sights: &[Sight<'_>],
     knowledge: &Knowledge<'_>,
 ) -> Option<Finding> {
     let (network, measure) = words(kind)?;

@@ -18,11 +18,11 @@ use crate::detect::watcher::{Ended, Watcher};
 use crate::detect::{Concluded, HostView, Knowledge};
 use crate::geo::Place;
 use crate::geo::kinds::NetworkKind;
+use crate::model::address::MacAddress;
 use crate::model::egress::OwnAddress;
 use crate::model::evidence::{Decibans, Evidence, Family};
 use crate::model::finding::{Confidence, Finding, FindingKind, Role, Routing};
 use crate::model::frame::FrameRef;
-use crate::model::address::MacAddress;
 use crate::model::identity::ContentId;
 use crate::model::observation::{LocalIndex, Observation};
 use crate::model::quantity::counted;
@@ -183,7 +183,10 @@ impl Tunnels {
             else {
                 continue;
             };
-            let own = host.mac.filter(|_| host.is_router).and_then(|mac| by_link.get(&mac));
+            let own = host
+                .mac
+                .filter(|_| host.is_router)
+                .and_then(|mac| by_link.get(&mac));
             let own: &[&HostView] = own.map_or(&[], Vec::as_slice);
             let devices = concluded.devices.get(&host.id);
             if own.is_empty() && devices.is_none() {

@@ -11,11 +11,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::zone::Zones;
+use crate::detect::thresholds::THRESHOLDS;
 use crate::model::organisation::{may_be_one, service};
 use crate::model::tenancy::Tenant;
-
-/// Tenths of a name's days on a machine on which another stands beside it (DETECTION 4.2: 60 %).
-const TOGETHER_TENTHS: usize = 6;
 
 /// The shared ones among the names that machines use.
 #[must_use]
@@ -65,7 +63,11 @@ fn is_shared(name: &str, users: &[(&Tenant, &[Tenant])], zones: &Zones) -> bool 
 /// Whether another name is used on the days of one.
 fn stands_beside(tenant: &Tenant, other: &Tenant) -> bool {
     let together = tenant.days.iter().filter(|day| other.days.contains(day)).count();
-    together.saturating_mul(10) >= tenant.days.len().saturating_mul(TOGETHER_TENTHS)
+    together.saturating_mul(10)
+        >= tenant
+            .days
+            .len()
+            .saturating_mul(THRESHOLDS.tenants.together_tenths)
 }
 
 #[cfg(test)]

@@ -10,11 +10,9 @@ use crate::model::observable::Observable;
 use crate::model::profile::{HostProfile, RemoteSession};
 use crate::model::time::{Nanoseconds, SECOND, Timestamp};
 use crate::model::vantage::Vantage;
+use crate::settings::rules::Rules;
 
 use super::{Cue, Reading};
-
-/// Two tools this near each other are two at once (DETECTION 4.1.5).
-const TOGETHER: Nanoseconds = 30 * 24 * 3_600 * SECOND;
 
 pub(super) const CUE: Cue = Cue {
     id: "auth",
@@ -52,7 +50,7 @@ fn value(subject: &Subject<'_>) -> Reading {
     let findings = session_findings(&controlled);
     if unlisted
         .iter()
-        .any(|one| is_of_two_tools(unlisted_sessions(subject, one)))
+        .any(|one| is_of_two_tools(unlisted_sessions(subject, one), together(subject.rules)))
     {
         let what = format!(
             "two or more tools on one machine that no policy or inventory sanctions: {}",
@@ -94,8 +92,13 @@ fn unlisted_tools<'a>(subject: &Subject<'_>, profile: &'a HostProfile) -> BTreeS
         .collect()
 }
 
+/// How near two tools are to each other that are two at once.
+fn together(rules: &Rules) -> Nanoseconds {
+    i64::from(rules.two_tools_days).saturating_mul(86_400 * SECOND)
+}
+
 /// Whether a machine was shown through two tools within thirty days (DETECTION 4.1.5): whoever changed his tool in spring has one.
-fn is_of_two_tools<'a>(sessions: impl Iterator<Item = &'a RemoteSession>) -> bool {
+fn is_of_two_tools<'a>(sessions: impl Iterator<Item = &'a RemoteSession>, together: Nanoseconds) -> bool {
     let mut shown: Vec<(Timestamp, Timestamp, &str)> = sessions
         .flat_map(|session| {
             let live = |activity: Activity| matches!(activity, Activity::Viewed | Activity::Driven);
@@ -110,7 +113,7 @@ fn is_of_two_tools<'a>(sessions: impl Iterator<Item = &'a RemoteSession>) -> boo
     shown.into_iter().any(|(start, end, tool)| {
         let is_second = last
             .iter()
-            .any(|(other, ended)| *other != tool && start.since(*ended) <= TOGETHER);
+            .any(|(other, ended)| *other != tool && start.since(*ended) <= together);
         let ended = last.entry(tool).or_insert(end);
         *ended = end.max(*ended);
         is_second
@@ -123,7 +126,7 @@ mod tests {
 
     #[test]
     fn two_tools_months_apart_are_one_after_the_other() {
-        let day = |day: i64| Timestamp(day * TOGETHER / 30);
+        let day = |day: i64| Timestamp(day * 86_400 * SECOND);
         let session = |tool: &str, days: &[i64]| RemoteSession {
             tool: tool.to_owned(),
             sanctioned: Some(false),
@@ -133,7 +136,8 @@ mod tests {
                 .collect(),
             ..RemoteSession::default()
         };
-        let second = |sessions: Vec<RemoteSession>| is_of_two_tools(sessions.iter());
+        let second =
+            |sessions: Vec<RemoteSession>| is_of_two_tools(sessions.iter(), together(Rules::shipped()));
         assert!(second(vec![session("anydesk", &[1]), session("rustdesk", &[20])]));
         assert!(second(vec![
             session("anydesk", &[1, 90]),

@@ -9,11 +9,12 @@ use crate::explain::subject::{Subject, control_findings, identifiers};
 use crate::model::profile::HostProfile;
 use crate::model::quantity::counted;
 
+use super::customers::customers;
 use super::{Cue, Reading, is_under};
 
 pub(super) const CUE: Cue = Cue {
     id: "ctrl_conc",
-    levels: &["1:1", "many:few"],
+    levels: &["1:1", "1:1 scattered", "many:few"],
     value,
 };
 
@@ -65,6 +66,13 @@ fn value(subject: &Subject<'_>) -> Reading {
         );
         return Reading::observed("many:few", what).shown_by(reached, control_findings(&known));
     }
-    Reading::observed("1:1", "each machine has a controller of its own".to_owned())
-        .shown_by(identifiers(&known), control_findings(&known))
+    let own = "each machine has a controller of its own";
+    let reading = match customers(subject) {
+        Some(found) => {
+            let what = format!("{own}; {}", found.described(subject.controlled().len()));
+            Reading::observed("1:1 scattered", what)
+        }
+        None => Reading::observed("1:1", own.to_owned()),
+    };
+    reading.shown_by(identifiers(&known), control_findings(&known))
 }

@@ -6,6 +6,9 @@ use crate::model::profile::{ControllerPlaceKind, HostProfile};
 
 use super::{Cue, Reading, without_sessions};
 
+/// Why a country says nothing by itself.
+const UNCLAIMED: &str = "nothing says in which country the person was on the days of the sessions";
+
 pub(super) const CUE: Cue = Cue {
     id: "ctrl_geo",
     levels: &[
@@ -45,7 +48,10 @@ fn value(subject: &Subject<'_>) -> Reading {
         .filter_map(|one| {
             let controllers = one.sessions_at_it().flat_map(|session| &session.controllers);
             let mut addresses = controllers.filter(|controller| controller.address.is_some());
-            addresses.find_map(|controller| controller.place.reason())
+            addresses.find_map(|controller| match controller.place.seen() {
+                Some(place) if place.kind == ControllerPlaceKind::Unclaimed => Some(UNCLAIMED),
+                _ => controller.place.reason(),
+            })
         })
         .collect();
     let best = best.filter(|(level, hosts)| *level != "relay-only" || hosts.len() > unplaced.len());

@@ -8,6 +8,7 @@ mod auth;
 mod cover;
 mod ctrl_conc;
 mod ctrl_geo;
+mod customers;
 mod dev_vpn;
 mod focus;
 mod hours;

@@ -20,19 +20,11 @@ pub(super) const CUE: Cue = Cue {
 };
 
 fn value(subject: &Subject<'_>) -> Reading {
-    let rules = &subject.rules.servers;
     let controlled = subject.controlled();
     if controlled.is_empty() {
         return uncontrolled(subject);
     }
-    let own: BTreeSet<Address> = (subject.members.iter())
-        .flat_map(|member| member.ips.iter().copied())
-        .collect();
-    let serving: Vec<&HostProfile> = controlled
-        .iter()
-        .copied()
-        .filter(|one| serves(one, &own, rules))
-        .collect();
+    let serving = serving(subject);
     if serving.is_empty() {
         return Reading::hidden(
             "what machines offer to others of their segment does not pass every capture point",
@@ -57,6 +49,17 @@ fn value(subject: &Subject<'_>) -> Reading {
     };
     let what = format!("{who} {are} for others: {}", services.join(", "));
     Reading::observed(level, what).shown_by(identifiers(&serving), Vec::new())
+}
+
+/// The controlled machines that are servers.
+pub(super) fn serving<'a>(subject: &Subject<'a>) -> Vec<&'a HostProfile> {
+    let rules = &subject.rules.servers;
+    let own: BTreeSet<Address> = (subject.members.iter())
+        .flat_map(|member| member.ips.iter().copied())
+        .collect();
+    let mut controlled = subject.controlled();
+    controlled.retain(|one| serves(one, &own, rules));
+    controlled
 }
 
 /// Whether a machine answers several others than those it is grouped with.

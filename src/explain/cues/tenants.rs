@@ -2,7 +2,9 @@
 //!
 //! What is counted is what was seen, and what cannot be told is no smaller number: where the fewest and the most organisations that the
 //! names can stand for are of different levels, the cue is not observable and says why. Machines that several organisations use in turn
-//! have a level of their own: a farm's laptops belong to one employer each, hot desks, pools and hosted machines do not.
+//! have a level of their own: a farm's laptops belong to one employer each, hot desks, pools and hosted machines do not. So have those that
+//! look let to customers ([`super::customers`]): tables know no dependence between cues, and of what stands in offices hardly anything
+//! has several organisations but what is let, of which a good part has such controllers.
 
 mod count;
 
@@ -15,22 +17,48 @@ use crate::model::quantity::counted;
 use crate::model::tenancy::{Belonging, Organisation};
 use crate::model::vantage::Vantage;
 
+use super::customers::customers;
 use super::{Cue, Reading, is_over, is_under, level_of};
 use count::Count;
 
 /// The level of machines that several organisations use in turn.
 const IN_TURN: &str = "in turn";
 
+/// The level of machines that look let to customers, each to another.
+const CUSTOMERS: &str = "customers";
+
 /// Names that a sentence shows of those that do not count, and machines that it describes.
 const MOST_SHOWN: usize = 4;
 
 pub(super) const CUE: Cue = Cue {
     id: "tenants",
-    levels: &["0-1", "2", "3-4", "5+", IN_TURN],
+    levels: &["0-1", "2", "3-4", "5+", IN_TURN, CUSTOMERS],
     value,
 };
 
 fn value(subject: &Subject<'_>) -> Reading {
+    let reading = by_names(subject);
+    // One organisation whose people sit in several countries lets nothing.
+    if matches!(reading.level, Some("0-1" | IN_TURN)) {
+        return reading;
+    }
+    let Some(found) = customers(subject) else {
+        return reading;
+    };
+    let machines = subject.controlled();
+    let beside = match reading.level {
+        Some(_) => reading.what,
+        None => "whose they are, no names tell".to_owned(),
+    };
+    let what = format!(
+        "{}, as customers come to what they rent; {beside}",
+        found.described(machines.len())
+    );
+    Reading::observed(CUSTOMERS, what).shown_by(identifiers(&machines), Vec::new())
+}
+
+/// For how many organisations the machines work, by the names that they use.
+fn by_names(subject: &Subject<'_>) -> Reading {
     if subject.vantage == Vantage::Employer {
         return Reading::inapplicable("at an employer every machine belongs to one organisation");
     }

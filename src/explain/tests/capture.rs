@@ -192,6 +192,7 @@ fn place_controllers(profile: &mut HostProfile, kind: ControllerPlaceKind, is_de
                 kind,
                 country: Some("ZZ".to_owned()),
                 organisation: None,
+                hides_origin: false,
                 source: "test".to_owned(),
                 is_default_database_only,
             });
@@ -524,4 +525,5 @@ mod kvm;
 mod little;
 mod local;
 mod place;
+mod rounds;
 mod watched;

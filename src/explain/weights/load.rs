@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 
 use crate::model::evidence::Family;
 use crate::settings::pair_weights::PairWeights;
 
+use super::files;
 use super::{Bands, CueTable, Hold, Incident, Level, Rules, TwoKey, Weights, WeightsError, WhatIf, Words};
 use crate::explain::cues;
 use crate::explain::damage::DamageRule;
@@ -105,7 +105,7 @@ impl Weights {
         };
         let weights = Self {
             version: raw.version,
-            hash: format!("{:x}", Hex(&Sha256::digest(text.as_bytes()))),
+            hash: files::hash(text),
             lambda: raw.lambda,
             smoothing: raw.smoothing,
             home: prior("home", &raw.priors.home)?,
@@ -184,15 +184,6 @@ impl Weights {
             found.level(level).ok_or_else(|| unknown("level", level))?;
         }
         Ok(())
-    }
-}
-
-/// Bytes in hexadecimal.
-struct Hex<'a>(&'a [u8]);
-
-impl std::fmt::LowerHex for Hex<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 

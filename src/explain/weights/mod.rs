@@ -1,5 +1,6 @@
 //! The model's weights: loaded from `weights.toml`, checked, and known by their hash in every report.
 
+mod files;
 mod load;
 
 use std::collections::BTreeMap;
@@ -84,7 +85,7 @@ pub enum WeightsError {
 pub struct Weights {
     /// Version as the file says.
     pub version: String,
-    /// SHA-256 of the file, in hexadecimal.
+    /// SHA-256 of all of the model's data files ([`files`]), in hexadecimal.
     pub hash: String,
     /// How much each further cue of a family counts (5.2).
     pub lambda: f64,
@@ -175,6 +176,9 @@ pub struct Hold {
     pub levels: Vec<String>,
     /// Why, in words.
     pub because: String,
+    /// What settles it, asked before anything else; none where a cue's question does.
+    #[serde(default)]
+    pub ask: Option<String>,
 }
 
 impl TwoKey {
