@@ -21,6 +21,7 @@ mod group;
 pub mod hidden_leg;
 mod http_tunnel;
 mod icmp_tunnel;
+mod instance;
 mod known_server;
 mod kvm_pairing;
 mod kvm_watch;
