@@ -1,7 +1,10 @@
 //! RFB, the protocol of VNC (RFC 6143): versions, security types, and the desktop's name where it stays readable.
 //!
 //! The RFB server speaks first; it is not always who was called, because a listening viewer is called by the server
-//! (`vnc.reverse`). Versions beyond the RFC: 3.889 of Apple, 4.x and 5.x of RealVNC, 0.0 of UltraVNC's repeater.
+//! (`vnc.reverse`). Versions beyond the RFC: 3.889 of Apple, 4.x and 5.x of RealVNC, 0.0 of UltraVNC's repeater. A dialect: management
+//! controllers of servers with a console made by ATEN (Supermicro, ASRock Rack) offer security type 16 alone, which is TightVNC's otherwise, send 24 octets
+//! without meaning, and get name and password, or twice the session's number, in 24 octets each (kelleyk/noVNC bmc-support,
+//! thefloweringash/chicken-aten-ikvm; read 2026-11-22). Only that both stand there is said.
 
 use super::cursor::Cursor;
 use super::{Dissection, Dissector, Head, Input, Next, Probe};
@@ -22,6 +25,8 @@ pub const RESULT: Field = Field::of_flow("vnc.result");
 pub const DESKTOP: Field = Field::of_flow("vnc.desktop");
 /// The RFB server opened the connection to a listening viewer.
 pub const REVERSE: Field = Field::of_flow("vnc.reverse");
+/// A maker's own way through RFB: `aten`.
+pub const DIALECT: Field = Field::of_flow("vnc.dialect");
 /// Identifier for a repeater: a number, or an address with its display.
 pub const REPEATER_ID: Field = Field::of_flow("vnc.repeater_id");
 
@@ -31,6 +36,10 @@ const REPEATER_LENGTH: usize = 250;
 const LONGEST_NAME: u32 = 4 << 10;
 const NO_AUTHENTICATION: u32 = 1;
 const VNC_AUTHENTICATION: u32 = 2;
+const TIGHT: u8 = 16;
+
+/// What ATEN's server says first of its log-in, and each half of the answer.
+const ATEN_LENGTH: usize = 24;
 
 /// Recognises RFB.
 pub struct Rfb;
@@ -49,6 +58,7 @@ impl Dissector for Rfb {
             &RESULT,
             &DESKTOP,
             &REVERSE,
+            &DIALECT,
             &REPEATER_ID,
         ]
     }
@@ -83,6 +93,7 @@ impl Dissector for Rfb {
             server: None,
             is_old: false,
             has_result: false,
+            is_tight_alone: false,
         })
     }
 }
@@ -108,6 +119,16 @@ fn repeater_id(bytes: &[u8]) -> Option<&[u8]> {
         .then_some(number)
 }
 
+/// Whether these are a text and zeros.
+fn is_padded(half: &[u8]) -> bool {
+    let length = half.iter().position(|octet| *octet == 0).unwrap_or(half.len());
+    let (text, padding) = half.split_at_checked(length).unwrap_or_default();
+    !text.is_empty()
+        && !padding.is_empty()
+        && text.iter().all(u8::is_ascii_graphic)
+        && padding.iter().all(|octet| *octet == 0)
+}
+
 /// What comes next.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Step {
@@ -117,6 +138,8 @@ enum Step {
     Choice,
     Challenge,
     Response,
+    AtenServer,
+    AtenClient,
     Result,
     ClientInit,
     ServerInit,
@@ -127,7 +150,12 @@ impl Step {
     const fn is_from_server(self) -> bool {
         matches!(
             self,
-            Self::ServerVersion | Self::Offer | Self::Challenge | Self::Result | Self::ServerInit
+            Self::ServerVersion
+                | Self::Offer
+                | Self::Challenge
+                | Self::AtenServer
+                | Self::Result
+                | Self::ServerInit
         )
     }
 }
@@ -140,6 +168,8 @@ struct Handshake {
     is_old: bool,
     /// Whether a result follows: always but for no authentication before version 3.8 (RFC 6143, 7.1.3).
     has_result: bool,
+    /// Whether the server offered security type 16 and no other.
+    is_tight_alone: bool,
 }
 
 impl Dissection for Handshake {
@@ -212,6 +242,7 @@ impl Handshake {
                 let types = cursor.prefixed_u8()?;
                 let text: Vec<String> = types.iter().map(u8::to_string).collect();
                 facts.text(&SECURITY_TYPES, text.join(",").as_bytes());
+                self.is_tight_alone = types == [TIGHT];
                 if types.is_empty() {
                     Step::Finished
                 } else {
@@ -228,6 +259,22 @@ impl Handshake {
             }
             Step::Response => {
                 cursor.skip(16)?;
+                Step::Result
+            }
+            Step::AtenServer => {
+                cursor.skip(ATEN_LENGTH)?;
+                Step::AtenClient
+            }
+            Step::AtenClient => {
+                // TightVNC's viewer chooses by a number of four octets, of which the first is zero.
+                if !cursor.rest().first()?.is_ascii_graphic() {
+                    return Some(Step::Finished);
+                }
+                let halves = [cursor.take(ATEN_LENGTH)?, cursor.take(ATEN_LENGTH)?];
+                if halves.iter().any(|half| !is_padded(half)) {
+                    return Some(Step::Finished);
+                }
+                facts.text(&DIALECT, b"aten");
                 Step::Result
             }
             Step::Result => {
@@ -264,6 +311,7 @@ impl Handshake {
             NO_AUTHENTICATION if self.has_result => Step::Result,
             NO_AUTHENTICATION => Step::ClientInit,
             VNC_AUTHENTICATION => Step::Challenge,
+            kind if kind == u32::from(TIGHT) && self.is_tight_alone => Step::AtenServer,
             _ => Step::Finished,
         }
     }
@@ -305,6 +353,50 @@ mod tests {
         assert_eq!(trial.said("vnc.desktop"), ["bench (:1)"]);
         assert_eq!(trial.next, Some(Next::Done));
         survives_every_truncation(&Rfb, Layer::Tcp, &session);
+    }
+
+    #[test]
+    fn the_console_of_a_management_controller_is_told_by_its_log_in() {
+        let login = |first: &str, second: &str| -> Vec<u8> {
+            let half = |text: &str| [text.as_bytes(), &vec![0; 24 - text.len()]].concat();
+            [half(first), half(second)].concat()
+        };
+        let told = |types: &[u8], filler: &[u8], answer: &[u8]| {
+            let init = server_init("console");
+            let offer = [&[u8::try_from(types.len()).unwrap()][..], types].concat();
+            let session: [(Side, &[u8]); 9] = [
+                (Side::Server, b"RFB 003.008\n"),
+                (Side::Client, b"RFB 003.008\n"),
+                (Side::Server, &offer),
+                (Side::Client, &[16]),
+                (Side::Server, filler),
+                (Side::Client, answer),
+                (Side::Server, &[0, 0, 0, 0]),
+                (Side::Client, &[1]),
+                (Side::Server, &init),
+            ];
+            let mut trial = Trial::new(&[&Rfb], Layer::Tcp, (40_000, 5_900));
+            for (side, bytes) in session {
+                trial.payload(side, bytes);
+            }
+            survives_every_truncation(&Rfb, Layer::Tcp, &session);
+            [trial.said("vnc.dialect"), trial.said("vnc.desktop")].concat()
+        };
+        let filler = [
+            0xaf, 0xf9, 0x0f, 0xb0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0,
+        ];
+        assert_eq!(
+            told(&[16], &filler, &login("name", "secret")),
+            ["aten", "console"]
+        );
+        // TightVNC's own: no tunnels, one way to log in, and its number as answer; other types beside; no text.
+        let tight = [
+            0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2, b'S', b'T', b'D', b'V', b'V', b'N', b'C', b'A', b'U', b'T',
+            b'H', b'_',
+        ];
+        assert!(told(&[16], &tight, &[0, 0, 0, 2]).is_empty());
+        assert!(told(&[2, 16], &filler, &login("name", "secret")).is_empty());
+        assert!(told(&[16], &filler, &[b'a'; 48]).is_empty());
     }
 
     #[test]

@@ -10,7 +10,7 @@ use farmhawk::signatures::payload::Transport;
 use super::link;
 use super::samples;
 use super::tls;
-use super::wire::{End, ROUTER, Side, Words, announcement, datagram, stream};
+use super::wire::{End, ROUTER, Side, Words, announcement, chance, datagram, stream};
 
 /// Fields of names that stand in one group: each is proven in these, which are enough to show that it is asked about.
 const NAMES: [&str; 3] = ["tls.sni", "dns.query", "http.host"];
@@ -176,6 +176,23 @@ fn frames(field: &str, pattern: &Pattern, host: End, server: End) -> Option<(IpA
                 vec![(Side::Server, greeting.clone()), (Side::Client, greeting)],
             )
         }
+        // RFC 6143, 7.1, with security type 16 alone, then 24 octets and name and password in 24 each (kelleyk/noVNC bmc-support).
+        "vnc.dialect" => {
+            let half = |text: &[u8]| [text, &vec![0; 24 - text.len()]].concat();
+            let greeting = b"RFB 003.008\n".to_vec();
+            tcp(
+                5900,
+                vec![
+                    (Side::Server, greeting.clone()),
+                    (Side::Client, greeting),
+                    (Side::Server, vec![1, 16]),
+                    (Side::Client, vec![16]),
+                    (Side::Server, chance(5, 24)),
+                    (Side::Client, [half(b"name"), half(b"secret")].concat()),
+                    (Side::Server, vec![0; 4]),
+                ],
+            )
+        }
         "stun.software" => Some(vec![datagram(host, at(3478), &binding(&pattern.example()))]),
         "payload.to_server" | "payload.to_client" => {
             let Pattern::Bytes(bytes) = pattern else {
@@ -231,6 +248,7 @@ fn web(field: &str, pattern: &Pattern) -> Option<Words> {
             answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".to_owned()),
         ],
         "http.path" => vec![ask(&path(pattern), "Host: 192.0.2.1\r\n")],
+        "http.upgrade" => vec![ask("/", &format!("Upgrade: {}\r\n", value(pattern)))],
         "http.method" => {
             let head = format!("{} / HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n", value(pattern));
             vec![(Side::Client, head.into_bytes())]
