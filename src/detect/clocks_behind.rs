@@ -134,7 +134,7 @@ pub(super) fn clocks(points: &[Point]) -> Clocks {
             });
         }
     }
-    lines.retain(|line| line.points.len() >= own().least_on_line as usize);
+    lines.retain(|line| line.points.len() >= own().least_on_line);
     let spans = lines
         .iter()
         .filter_map(|line| Some((line.points.first()?.0, line.points.last()?.0)));

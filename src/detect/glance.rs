@@ -114,7 +114,7 @@ fn at_rest(mut judged: Judgement, starts: &[Timestamp]) -> Judgement {
             Some((_, before, same))
                 if *same == state && start.since(*before) <= own().apart_seconds.saturating_mul(SECOND) =>
             {
-                *before = end
+                *before = end;
             }
             _ => intervals.push((start, end, state)),
         }
