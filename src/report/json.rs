@@ -307,7 +307,10 @@ mod tests {
         let (mut own, mut flattened) = (Vec::new(), Vec::new());
         append(&mut own, "host", &record).unwrap();
         write_value(&mut flattened, &event("host", &record)).unwrap();
-        assert_eq!(String::from_utf8(own).unwrap(), String::from_utf8(flattened).unwrap());
+        assert_eq!(
+            String::from_utf8(own).unwrap(),
+            String::from_utf8(flattened).unwrap()
+        );
         let mut own = Vec::new();
         append(&mut own, "host", &Nothing {}).unwrap();
         assert_eq!(own, br#"{"event_type":"host"}"#);

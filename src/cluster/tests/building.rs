@@ -3,7 +3,7 @@
 use super::*;
 
 /// Machines of organisations in VLANs of one device, all under one tool.
-fn building(networks: &[(u32, &str, u8)]) -> Vec<HostProfile> {
+pub(super) fn building(networks: &[(u32, &str, u8)]) -> Vec<HostProfile> {
     let mut number = 0;
     let mut all = Vec::new();
     for (vlan, tenant, machines) in networks {
