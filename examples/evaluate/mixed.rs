@@ -90,9 +90,6 @@ pub(crate) fn run(analyst: &Analyst, seed: u64, folder: &Path) -> anyhow::Result
 /// Machines by the group that they are in.
 type Pieces<'a> = BTreeMap<Option<usize>, Vec<&'a str>>;
 
-/// Machines by the group that they were put into.
-type Pieces<'a> = BTreeMap<Option<usize>, Vec<&'a str>>;
-
 /// Farms whose machines are not all in one group, and benign machines that are in any.
 fn pieces(captures: &[PathBuf], site: usize, hosts: &[HostOutcome], truth: &Truth) -> Vec<String> {
     let name = captures.get(site).and_then(|path| path.file_stem());

@@ -24,7 +24,7 @@ pub(super) fn building(networks: &[(u32, &str, u8)]) -> Vec<HostProfile> {
     all
 }
 
-fn sizes(all: &[HostProfile]) -> Vec<usize> {
+pub(super) fn sizes(all: &[HostProfile]) -> Vec<usize> {
     let found = cluster(all, 0, &weights());
     let mut sizes: Vec<usize> = found.groups.iter().map(|group| group.members.len()).collect();
     sizes.sort_unstable();
