@@ -59,20 +59,17 @@ impl Tenants {
                 continue;
             }
             for gateway in node.gateways.list().iter().filter(|one| !one.router.is_virtual()) {
-                match networks.get_mut(&gateway.router) {
-                    Some(network) => {
-                        network.machines = network.machines.saturating_add(1);
-                        network.is_mixed |= !is_any(Relation::Same, &network.organisations, &own);
-                    }
-                    None => {
-                        let network = Network {
-                            organisations: own.clone(),
-                            machines: 1,
-                            is_mixed: false,
-                        };
-                        networks.insert(gateway.router, network);
-                    }
+                if let Some(network) = networks.get_mut(&gateway.router) {
+                    network.machines = network.machines.saturating_add(1);
+                    network.is_mixed |= !is_any(Relation::Same, &network.organisations, &own);
+                    continue;
                 }
+                let network = Network {
+                    organisations: own.clone(),
+                    machines: 1,
+                    is_mixed: false,
+                };
+                networks.insert(gateway.router, network);
             }
         }
         let mut owners: BTreeMap<MacAddress, Vec<Vec<Organisation<'_>>>> = BTreeMap::new();
