@@ -204,7 +204,10 @@ mod tests {
         assert_eq!(trial.probed, Probe::Wait);
         trial.payload(Side::Client, &datagram(1, 3));
         assert_eq!(trial.names, ["esp"]);
-        let mut elsewhere = Trial::new(&[&Esp], Layer::Udp, (40_000, 4_777));
+        let mut gateway = Trial::new(&[&Esp], Layer::Udp, (40_000, GLOBALPROTECT_PORT));
+        gateway.payload(Side::Client, &datagram(1, 1));
+        assert_eq!(gateway.probed, Probe::Wait);
+        let mut elsewhere = Trial::new(&[&Esp], Layer::Udp, (40_000, 4_503));
         elsewhere.payload(Side::Client, &datagram(1, 1));
         assert_eq!(elsewhere.probed, Probe::No);
     }
