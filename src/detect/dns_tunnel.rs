@@ -228,7 +228,7 @@ pub(super) fn watch(limits: &Limits) -> Box<dyn Watcher> {
 
 impl Watcher for Questions {
     fn wants(&self, field: FieldId) -> bool {
-        matches!(field, DNS_QUERY | DNS_QTYPE)
+        matches!(field, DNS_QUERY | DNS_QTYPE | DNS_ANSWER)
     }
 
     fn fact(&mut self, about: LocalIndex, header: &EventHeader, fact: &Fact<'_>, _: &Catalogue) {

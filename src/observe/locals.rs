@@ -84,8 +84,8 @@ pub struct Locals {
     tallies: Vec<Tally>,
     most: usize,
     refused: u64,
-    /// What was placed last, where its address has one holder: a packet's sender is asked for several times.
-    latest: Option<(AddressSpace, Address, MacAddress, LocalIndex)>,
+    /// What was placed last, where its address has one holder: a packet's sender and receiver are asked for several times.
+    latest: [Option<(AddressSpace, Address, MacAddress, LocalIndex)>; 2],
 }
 
 /// Where an address stands in the table: with its one holder, or with several.
@@ -119,7 +119,7 @@ impl Locals {
             tallies: Vec::new(),
             most,
             refused: 0,
-            latest: None,
+            latest: [None; 2],
         }
     }
 
@@ -146,10 +146,10 @@ impl Locals {
         mac: MacAddress,
         at: Timestamp,
     ) -> Option<LocalIndex> {
-        if let Some((known_space, known, carrier, index)) = self.latest
-            && (known, carrier, known_space) == (address, mac, space)
-        {
-            return Some(index);
+        for (known_space, known, carrier, index) in self.latest.into_iter().flatten() {
+            if (known, carrier, known_space) == (address, mac, space) {
+                return Some(index);
+            }
         }
         let is_local = self.is_local(address);
         if !is_local && !self.has_others || space.is_strangers() {
@@ -158,7 +158,8 @@ impl Locals {
         if let Some(slot) = self.index.get(&(space.0, number(address))).copied() {
             let index = self.held(slot, mac, at)?;
             if slot.shared == ALONE && index == slot.first {
-                self.latest = Some((space, address, mac, index));
+                let [before, _] = self.latest;
+                self.latest = [Some((space, address, mac, index)), before];
             }
             return Some(index);
         }
@@ -269,7 +270,7 @@ impl Locals {
         let entry = self.entries.get(slot.first.0 as usize)?;
         let carrier = self.tallies.get(slot.first.0 as usize)?.carrier;
         let known = self.index.get_mut(&(entry.space.0, number(entry.address)))?;
-        self.latest = None;
+        self.latest = [None; 2];
         known.shared = place;
         self.shared.push(Holders::new(carrier, slot.first, entry.claimed));
         Some(place)

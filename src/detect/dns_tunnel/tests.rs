@@ -2,9 +2,12 @@
 
 use super::zone::MOST_DISTINCT;
 use super::*;
+use crate::detect::Detectors;
 use crate::geo::Geo;
+use crate::model::fact::{FactLog, Field, Stamp};
 use crate::model::finding::Confidence;
-use crate::settings::policy::Policy;
+use crate::model::threads::Threads;
+use crate::settings::policy::{Heuristics, Policy};
 use crate::signatures::Catalogue;
 
 const LOCAL: LocalIndex = LocalIndex(1);
@@ -262,4 +265,47 @@ proptest::proptest! {
             let _ = (zone.reasons(weights), zone.domain(b"example"));
         }
     }
+}
+
+#[test]
+fn detection_hands_on_questions_their_types_and_answers() {
+    let (catalogue, geo, policy) = (Catalogue::embedded().unwrap(), Geo::embedded(), Policy::default());
+    let knowledge = Knowledge {
+        catalogue: &catalogue,
+        geo: &geo,
+        policy: &policy,
+        rules: crate::settings::rules::Rules::shipped(),
+        reverse_names: None,
+        at: None,
+    };
+    let found = |address: [u8; 4]| {
+        let mut detectors = Detectors::new(&catalogue, &Limits::default(), Heuristics::default());
+        let mut log = FactLog::default();
+        for name in data(250, "list.example") {
+            let text = Value::Text {
+                bytes: name.as_bytes(),
+                cut: false,
+            };
+            let answer = Value::Answer {
+                name: name.as_bytes(),
+                address: Address::from_v4(address),
+                lifetime: 60,
+            };
+            log.push(&Field::of_event("dns.query"), Stamp::default(), &text);
+            log.push(&Field::of_event("dns.qtype"), Stamp::default(), &Value::Number(A));
+            log.push(&Field::of_event("dns.answer"), Stamp::default(), &answer);
+        }
+        let mut header = EventHeader::default();
+        header.from.port = 40_000;
+        for fact in &log {
+            detectors.event(Some(LOCAL), &header, &fact, &catalogue);
+        }
+        let host = HostView {
+            locals: vec![LOCAL],
+            ..HostView::default()
+        };
+        let concluded = detectors.conclude(&[host], &knowledge, Threads::default());
+        concluded.findings.len()
+    };
+    assert_eq!([found([127, 0, 0, 2]), found([203, 0, 113, 9])], [0, 1]);
 }
