@@ -39,11 +39,13 @@ pub(super) fn adopt(
             && finding.peer.as_ref() == Some(&address)
             && finding.peer_port.is_some_and(|port| ports.contains(&port))
     };
-    let mut known = (0..).zip(&mut concluded.findings).filter_map(|(place, finding)| {
-        let tool = knowledge.catalogue.tool(&finding.tool);
-        let tool = tool.filter(|tool| tool.is_opened_by_both && is_it(finding))?;
-        Some((place, finding, tool))
-    });
+    let known = (0..).zip(&mut concluded.findings);
+    let mut known = known
+        .filter(|(_, finding)| is_it(finding))
+        .filter_map(|(place, finding)| {
+            let tool = knowledge.catalogue.tool(&finding.tool)?;
+            tool.is_opened_by_both.then_some((place, finding, tool))
+        });
     let (Some((place, finding, tool)), None) = (known.next(), known.next()) else {
         return false;
     };
