@@ -129,6 +129,9 @@
 //! * Whose a machine is is told from the days on which it uses each organisation ([`model::tenancy`]), where the design took the most used name:
 //!   a pool's machine has several in turn, an operator with three jobs has three at once, and a number that the names do not give is not
 //!   observable. Names that stand beside different customers join nothing, also where no table has them.
+//! * The numbers of the model lie in data files beside the stages that use them (`thresholds.toml`, the tables), because a stage imports no other
+//!   stage's; one hash covers them all ([`explain::weights`]). What stays in code are bounds, facts of protocols and of physics, and steps of algorithms.
+//! * Who goes from one machine of a group to others and back has not plainly finished at the first: no session of his is called short for that.
 //! * The default database of places is unpacked by the build script: decompressing it at every start cost more than
 //!   the analysis of most captures.
 

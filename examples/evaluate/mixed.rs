@@ -87,18 +87,21 @@ pub(crate) fn run(analyst: &Analyst, seed: u64, folder: &Path) -> anyhow::Result
     })
 }
 
+/// Machines by the group that they are in.
+type Pieces<'a> = BTreeMap<Option<usize>, Vec<&'a str>>;
+
 /// Farms whose machines are not all in one group, and benign machines that are in any.
 fn pieces(captures: &[PathBuf], site: usize, hosts: &[HostOutcome], truth: &Truth) -> Vec<String> {
     let name = captures.get(site).and_then(|path| path.file_stem());
     let name = name.and_then(std::ffi::OsStr::to_str).unwrap_or_default();
-    let mut farms: BTreeMap<(&str, bool), BTreeMap<Option<usize>, Vec<&str>>> = BTreeMap::new();
+    let mut farms: BTreeMap<(&str, bool), Pieces<'_>> = BTreeMap::new();
     for (address, host) in truth.hosts.iter().zip(hosts) {
         if host.is_farm || host.cluster.is_some() {
             let groups = farms.entry((&host.place, host.is_farm)).or_default();
             groups.entry(host.cluster).or_default().push(address);
         }
     }
-    let is_whole = |(farm, groups): &(_, BTreeMap<Option<usize>, Vec<&str>>)| {
+    let is_whole = |(farm, groups): &(_, Pieces<'_>)| {
         let (_, is_farm): (&str, bool) = *farm;
         is_farm && groups.len() == 1 && !groups.contains_key(&None)
     };

@@ -40,8 +40,9 @@ pub struct Loaded {
 /// Loads everything that the options name.
 pub fn load(common: &Common) -> anyhow::Result<Loaded> {
     let (mut lost, mut remarks) = (Vec::new(), Vec::new());
-    let catalogue =
-        Catalogue::with_overlays(&common.signatures).map_err(|faults| Usage(faults.to_string()))?;
+    let (geo, refused) = places(&common.geoip)?;
+    let catalogue = Catalogue::with_overlays_and(&common.signatures, &geo.tor_lists())
+        .map_err(|faults| Usage(faults.to_string()))?;
     let tools: Vec<&str> = catalogue.ids().collect();
     let policy = match &common.policy {
         Some(path) => Policy::read(path, &tools).map_err(|faults| Usage(faults.to_string()))?,
@@ -73,7 +74,6 @@ pub fn load(common: &Common) -> anyhow::Result<Loaded> {
         }
         None => None,
     };
-    let (geo, refused) = places(&common.geoip)?;
     lost.extend(refused.iter().map(|error| format!("database refused: {error}")));
     let weights = Weights::embedded().context("the built-in weights")?;
     let mut limits = Limits::default();

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use ipnet::IpNet;
 
 use super::analysis;
 use super::arguments::{Arguments, Sensor};
@@ -19,6 +20,9 @@ use crate::signatures::renewal::Renewal;
 
 /// Pause between two looks for a signal.
 const LOOK: Duration = Duration::from_millis(100);
+
+/// The user's lists of Tor's relays, each with its name and day.
+type Relays = Vec<(String, Vec<IpNet>)>;
 
 /// Runs the command until Ctrl-C or the end of `--duration`: what the kernel holds by then is still taken.
 pub fn run(sensor: &Sensor, arguments: &Arguments) -> anyhow::Result<Outcome> {
@@ -39,7 +43,8 @@ pub fn run(sensor: &Sensor, arguments: &Arguments) -> anyhow::Result<Outcome> {
     })?;
     // Without files of the user's own there is nothing to read again, and the signal means what it always does.
     if !sensor.common.signatures.is_empty() {
-        loaded.renewal = Some(read_again_on_signal(sensor.common.signatures.clone())?);
+        let relays = loaded.geo.tor_lists();
+        loaded.renewal = Some(read_again_on_signal(sensor.common.signatures.clone(), relays)?);
     }
     tracing::info!(interface = sensor.interface, "capturing");
     let watch = progress::watch(arguments.quiet);
@@ -55,7 +60,7 @@ pub fn run(sensor: &Sensor, arguments: &Arguments) -> anyhow::Result<Outcome> {
 }
 
 /// Reads the user's signature files again on each SIGHUP, for as long as the process lives.
-fn read_again_on_signal(paths: Vec<PathBuf>) -> anyhow::Result<Arc<Renewal>> {
+fn read_again_on_signal(paths: Vec<PathBuf>, relays: Relays) -> anyhow::Result<Arc<Renewal>> {
     let asked = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register(signal_hook::consts::SIGHUP, Arc::clone(&asked))
         .context("cannot watch for signals")?;
@@ -70,7 +75,7 @@ fn read_again_on_signal(paths: Vec<PathBuf>) -> anyhow::Result<Arc<Renewal>> {
         loop {
             std::thread::sleep(LOOK);
             if asked.swap(false, Ordering::Relaxed) {
-                tell(&paths, read_again(&paths, &offered));
+                tell(&paths, read_again(&paths, &relays, &offered));
             }
         }
     });
@@ -78,8 +83,12 @@ fn read_again_on_signal(paths: Vec<PathBuf>) -> anyhow::Result<Arc<Renewal>> {
 }
 
 /// Offers what the files hold now, if nothing is wrong with any of them; says how many tools that makes.
-fn read_again(paths: &[PathBuf], renewal: &Renewal) -> Result<usize, Faults> {
-    let catalogue = Catalogue::with_overlays(paths)?;
+fn read_again(
+    paths: &[PathBuf],
+    relays: &[(String, Vec<IpNet>)],
+    renewal: &Renewal,
+) -> Result<usize, Faults> {
+    let catalogue = Catalogue::with_overlays_and(paths, relays)?;
     let tools = catalogue.tools().len();
     renewal.offer(catalogue);
     Ok(tools)
@@ -117,17 +126,17 @@ mod tests {
             )
         };
         std::fs::write(&file, entry(300)).unwrap();
-        let faults = read_again(&paths, &renewal).unwrap_err();
+        let faults = read_again(&paths, &[], &renewal).unwrap_err();
         assert!(
             faults.to_string().contains("own.toml:8: indicator.weight"),
             "{faults}"
         );
         assert!(renewal.take().is_none(), "a wrong file is not offered");
         std::fs::write(&file, entry(30)).unwrap();
-        read_again(&paths, &renewal).unwrap();
+        read_again(&paths, &[], &renewal).unwrap();
         assert!(renewal.take().unwrap().tool("own-tool").is_some());
         std::fs::remove_file(&file).unwrap();
-        read_again(&paths, &renewal).unwrap_err();
+        read_again(&paths, &[], &renewal).unwrap_err();
         assert!(renewal.take().is_none());
     }
 }

@@ -9,6 +9,7 @@ pub mod community;
 pub mod graph;
 pub mod operations;
 pub mod pairs;
+mod places;
 pub mod second_opinion;
 pub mod stability;
 mod succession;
@@ -104,6 +105,9 @@ pub fn cluster(profiles: &[HostProfile], others: usize, weights: &PairWeights) -
     tell_apart(&mut found.groups);
     found.groups.sort_by_key(|group| group.id);
     operations::join(&mut found.groups, &nodes, &rarity, weights.operation);
+    found
+        .remarks
+        .extend(places::remarks(&nodes, &found.groups, &scale));
     found
 }
 

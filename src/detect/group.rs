@@ -140,6 +140,8 @@ pub(super) struct Group {
     /// What connections of SSH are used for.
     pub(super) ssh: Uses,
     pub(super) windows: Windows,
+    /// Payload that the host sent, and that came to it.
+    pub(super) payload: [u64; 2],
     /// Round trips to the host and to its peers, and the loops of both, the host's first.
     pub(super) latency: Option<Box<Latency>>,
     pub(super) peers: Few<Address, PeerSeen>,
@@ -218,6 +220,9 @@ impl Group {
         for (number, window) in other.windows {
             self.windows.entry(number).or_default().add(window);
         }
+        for (sum, more) in self.payload.iter_mut().zip(other.payload) {
+            *sum = sum.saturating_add(more);
+        }
         if let Some(more) = other.latency {
             match &mut self.latency {
                 Some(known) => known.merge(*more),
@@ -229,6 +234,18 @@ impl Group {
         self.parties.extend(other.parties);
         self.proto = self.proto.take().or(other.proto);
         self.community_id = self.community_id.take().or(other.community_id);
+    }
+
+    /// Adds a flow's payload, the client's first.
+    pub(super) fn carry(&mut self, [from_client, from_server]: [u64; 2], local_is_client: bool) {
+        let own = if local_is_client {
+            [from_client, from_server]
+        } else {
+            [from_server, from_client]
+        };
+        for (sum, more) in self.payload.iter_mut().zip(own) {
+            *sum = sum.saturating_add(more);
+        }
     }
 
     /// Sum over what says different things: that a name was asked for and that it was called is one thing.

@@ -4,7 +4,7 @@
 //! its own, often only the agent's says what it is; the other one has the form of remote control and the same server and port. Then it is that
 //! tool's: the machine is controlled through it, and there is one finding and not two.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::activity_state;
 use super::group::MOST_FLOW_IDS;
@@ -14,15 +14,45 @@ use super::{Concluded, HostView, Knowledge, session_finding};
 use crate::model::address::Address;
 use crate::model::evidence::Decibans;
 use crate::model::finding::{Activity, Confidence, Finding, FindingKind, Role};
+use crate::model::identity::ContentId;
 use crate::model::thresholds::THRESHOLDS;
 use crate::model::time::Timestamp;
 use crate::signatures::entry::Tool;
+
+/// Findings of agents that call a server which their tool's sessions go through, too: places in the list, by host and server.
+pub(super) type Servers = BTreeMap<(ContentId, String), Vec<usize>>;
+
+/// Where such findings stand.
+pub(super) fn servers(concluded: &Concluded, knowledge: &Knowledge<'_>) -> Servers {
+    let is_agent = |finding: &Finding| {
+        finding.kind == FindingKind::RemoteAccess
+            && matches!(finding.role, Role::Agent | Role::Unknown)
+            && finding.confidence >= Confidence::Medium
+            && tool_of(finding, knowledge).is_some()
+    };
+    let mut servers = Servers::new();
+    for (place, finding) in concluded.findings.iter().enumerate() {
+        if let Some(peer) = finding.peer.as_ref().filter(|_| is_agent(finding)) {
+            servers
+                .entry((finding.host, peer.clone()))
+                .or_default()
+                .push(place);
+        }
+    }
+    servers
+}
+
+fn tool_of<'k>(finding: &Finding, knowledge: &'k Knowledge<'_>) -> Option<&'k Tool> {
+    let tool = knowledge.catalogue.tool(&finding.tool);
+    tool.filter(|tool| tool.is_opened_by_both)
+}
 
 /// Adds the connections of a host with a peer to the finding of the tool whose server that is; false where there is none, or more than one.
 pub(super) fn adopt(
     host: &HostView,
     peer: Address,
     list: &[Candidate],
+    servers: &Servers,
     knowledge: &Knowledge<'_>,
     concluded: &mut Concluded,
 ) -> bool {
@@ -30,23 +60,20 @@ pub(super) fn adopt(
     if list.iter().any(|one| !one.is_opened_by_host) || ports.len() != 1 {
         return false;
     }
-    let address = peer.to_string();
-    let is_it = |finding: &Finding| {
-        finding.host == host.id
-            && finding.kind == FindingKind::RemoteAccess
-            && matches!(finding.role, Role::Agent | Role::Unknown)
-            && finding.confidence >= Confidence::Medium
-            && finding.peer.as_ref() == Some(&address)
-            && finding.peer_port.is_some_and(|port| ports.contains(&port))
+    let places = servers.get(&(host.id, peer.to_string()));
+    let is_on_port = |place: &&usize| {
+        let finding = concluded.findings.get(**place);
+        let port = finding.and_then(|finding| finding.peer_port);
+        port.is_some_and(|port| ports.contains(&port))
     };
-    let known = (0..).zip(&mut concluded.findings);
-    let mut known = known
-        .filter(|(_, finding)| is_it(finding))
-        .filter_map(|(place, finding)| {
-            let tool = knowledge.catalogue.tool(&finding.tool)?;
-            tool.is_opened_by_both.then_some((place, finding, tool))
-        });
-    let (Some((place, finding, tool)), None) = (known.next(), known.next()) else {
+    let mut known = places.into_iter().flatten().filter(is_on_port);
+    let (Some(&place), None) = (known.next(), known.next()) else {
+        return false;
+    };
+    let Some(finding) = concluded.findings.get_mut(place) else {
+        return false;
+    };
+    let Some(tool) = tool_of(finding, knowledge) else {
         return false;
     };
     let session = concluded

@@ -96,6 +96,11 @@ impl Leads {
         }
     }
 
+    /// Drops what `keep` does not want, which may change the sums of the rest.
+    pub(super) fn retain(&mut self, keep: impl FnMut(&(LocalIndex, Address, u16), &mut Gathered) -> bool) {
+        self.seen.retain(keep);
+    }
+
     /// How many pairs of host and server there are.
     #[cfg(test)]
     pub(super) fn pairs(&self) -> usize {

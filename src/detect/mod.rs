@@ -21,6 +21,7 @@ mod group;
 pub mod hidden_leg;
 mod http_tunnel;
 mod icmp_tunnel;
+mod instance;
 mod known_server;
 mod kvm_pairing;
 mod kvm_watch;
@@ -41,6 +42,7 @@ mod shape_against;
 mod ssh_tunnel;
 pub mod tenants;
 pub mod thresholds;
+mod tor_names;
 mod tunnel_use;
 pub mod unknown_interactive;
 mod unseen;
@@ -85,6 +87,8 @@ pub use watcher::{Conclusion, Ended, Watcher};
 use watcher::{Detector, Running};
 
 const DNS_QUERY: FieldId = FieldId::of("dns.query");
+/// An address that a resolver answers.
+const DNS_ANSWER: FieldId = FieldId::of("dns.answer");
 const DNS_CNAME: FieldId = FieldId::of("dns.cname");
 
 /// A machine as detectors see it, resolved at the end of the input.
@@ -305,6 +309,7 @@ static DETECTORS: &[Detector] = &[
     Detector::WhereWanted(|heuristics| heuristics.nested_tls, nested_tls::watch),
     Detector::Watching(icmp_tunnel::watch),
     Detector::Watching(http_tunnel::watch),
+    Detector::Watching(tor_names::watch),
     Detector::Watching(kvm_watch::watch),
     Detector::Watching(tenants::watch),
     Detector::Watching(devices_behind::watch),
@@ -328,7 +333,7 @@ pub struct Detectors {
 /// Whether a fact is about who gets the packet, not about who sends it: what a resolver answers.
 #[must_use]
 pub fn is_answer(fact: &Fact<'_>) -> bool {
-    fact.field == DNS_CNAME
+    matches!(fact.field, DNS_CNAME | DNS_ANSWER)
 }
 
 /// The catalogue's fields that are looked up here beside the facts of flows, which all are.

@@ -161,6 +161,7 @@ pub static OWN_FIELDS: &[&str] = &[
     "app_proto",
     "dns.query",
     "ip.address",
+    "ip.server",
     "port.tcp",
     "port.udp",
     "tunnel",
@@ -181,6 +182,7 @@ struct OwnFields {
     protocol: Field,
     query: Field,
     address: Field,
+    server: Field,
     tcp: Field,
     udp: Field,
     tunnel: Field,
@@ -232,7 +234,7 @@ fn group(field: &str) -> &'static str {
         "payload.to_client" | "websocket.to_client" => "first bytes of the server",
         "app_proto" | "tunnel" => PROTOCOL,
         "tls.alpn" => "alpn",
-        "ip.address" => "address",
+        "ip.address" | "ip.server" => "address",
         field if field.starts_with("tls.certificate") || field.starts_with("tls.client_certificate") => {
             "certificate"
         }
@@ -290,6 +292,7 @@ impl Recogniser {
                 protocol: Field::of(catalogue, "app_proto"),
                 query: Field::of(catalogue, "dns.query"),
                 address: Field::of(catalogue, "ip.address"),
+                server: Field::of(catalogue, "ip.server"),
                 tcp: Field::of(catalogue, "port.tcp"),
                 udp: Field::of(catalogue, "port.udp"),
                 tunnel: Field::of(catalogue, "tunnel"),
@@ -369,6 +372,14 @@ impl Recogniser {
             for found in self.own.address.matches(catalogue, &end.0) {
                 let (field, shown) = (&self.own.address, Shown::Address(end));
                 gathered.add(&found, field, shown, flow.frames.first, Some(flow.start));
+            }
+        }
+        // A machine has other services: time by UDP, pages in the clear.
+        let (end, own) = (flow.server.address, &self.own.server);
+        if own.place.is_some() && flow.layer == Layer::Tcp && matches!(flow.app_proto, None | Some("tls")) {
+            for found in own.matches(catalogue, &end.0) {
+                let shown = Shown::Address(end);
+                gathered.add(&found, own, shown, flow.frames.first, Some(flow.start));
             }
         }
         if gathered.0.is_empty() {

@@ -71,6 +71,8 @@ pub struct Session {
     pub is_one_sided: bool,
     /// Ten-second windows.
     pub windows: Windows,
+    /// Payload that the host sent, and that came to it.
+    pub payload: [u64; 2],
     /// By how many milliseconds the loop is longer than the path to the relay; why that is not known.
     pub control_excess_ms: Result<f64, &'static str>,
     /// Median round trip to the peer or relay in milliseconds.
@@ -261,6 +263,7 @@ impl Sessions {
         group.first = Some(group.first.map_or(flow.start, |first| first.min(flow.start)));
         group.last = group.last.max(flow.end);
         group.flows = group.flows.saturating_add(1);
+        group.carry(flow.payload_bytes, local_is_client);
         if serves {
             group.serve(flow, other.address, local_is_client);
             group.community_id.get_or_insert_with(|| community_id.into());

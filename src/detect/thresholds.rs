@@ -373,6 +373,10 @@ pub struct DnsTunnel {
     pub shortest_name: usize,
     /// Octets of data before the zone.
     pub shortest_data: usize,
+    /// Octets of data in questions of types whose answers have room for more.
+    pub least_data: usize,
+    /// Octets that differ from name to name, on average, where answers have no room.
+    pub least_each: u64,
     /// Longest label of ordinary names.
     pub longest_label: usize,
     /// Different names of one zone from which there may be a finding.

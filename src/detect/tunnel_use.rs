@@ -15,7 +15,7 @@ use super::activity_state::Windows;
 use super::recognise::Recognised;
 use super::session_finding::kind_of;
 use crate::model::address::Address;
-use crate::model::finding::{FindingKind, Routing, TunnelUse};
+use crate::model::finding::{Finding, FindingKind, Routing, TunnelUse};
 use crate::model::flow::{BIN, bin_of};
 use crate::model::identity::ContentId;
 use crate::model::observation::{LocalIndex, Observation};
@@ -138,6 +138,19 @@ impl Outside {
     }
 }
 
+/// What a tunnel was used for whose conversations were too short to have windows: what they carried, from their first packet to their last.
+fn briefly(finding: &Finding, payload: [u64; 2]) -> Option<TunnelUse> {
+    let [bytes_out, bytes_in] = payload;
+    let carried = bytes_out > 0 || bytes_in > 0;
+    let seconds = finding.last_seen.since(finding.timestamp).max(0) / SECOND;
+    (is_tunnel(finding.kind) && carried).then(|| TunnelUse {
+        seconds: u32::try_from(seconds).unwrap_or(u32::MAX),
+        bytes_out,
+        bytes_in,
+        ..TunnelUse::default()
+    })
+}
+
 /// Watches when hosts speak with the outside.
 pub(super) fn watch(_: &Limits) -> Box<dyn Watcher> {
     Box::<Outside>::default()
@@ -155,6 +168,7 @@ impl Watcher for Outside {
             let finding = concluded.findings.get_mut(session.finding);
             if let (Some(host), Some(finding)) = (by_id.get(&session.host), finding) {
                 let during = self.during(finding.kind, &session.windows, &host.locals);
+                let during = during.or_else(|| briefly(finding, session.payload));
                 finding.tunnel = during.map(Box::new);
             }
         }
@@ -255,6 +269,23 @@ mod tests {
         outside.add(&placed(&short, [Some(LOCAL), None]), &[]);
         let used = during(&outside);
         assert_eq!((used.routing, used.minutes_beside), (Routing::Split, 1));
+    }
+
+    #[test]
+    fn conversations_too_short_for_windows_say_what_they_carried() {
+        let mut finding = Finding {
+            kind: FindingKind::Vpn,
+            last_seen: crate::model::time::Timestamp(3 * SECOND),
+            ..Finding::default()
+        };
+        let used = briefly(&finding, [40, 60]).unwrap();
+        assert_eq!(
+            (used.seconds, used.bytes_out, used.bytes_in, used.routing),
+            (3, 40, 60, Routing::Unknown)
+        );
+        assert_eq!(briefly(&finding, [0, 0]), None, "only asked for");
+        finding.kind = FindingKind::RemoteAccess;
+        assert_eq!(briefly(&finding, [40, 60]), None);
     }
 
     #[test]

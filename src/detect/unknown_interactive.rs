@@ -242,12 +242,13 @@ impl Unknown {
                 callers.entry((*host, one.port)).or_default().insert(*peer);
             }
         }
+        let servers = known_server::servers(concluded, knowledge);
         let mut findings = Vec::new();
         for ((id, peer), (host, mut list)) in found {
             list.retain(|one| {
                 one.is_opened_by_host || callers.get(&(id, one.port)).is_some_and(|peers| peers.len() == 1)
             });
-            if !known_server::adopt(host, peer, &list, knowledge, concluded) {
+            if !known_server::adopt(host, peer, &list, &servers, knowledge, concluded) {
                 findings.extend(finding(host, peer, &list, knowledge));
             }
         }

@@ -15,6 +15,8 @@ pub const AH_SPI: Field = Field::of_flow("ah.spi");
 
 /// Port of ESP and IKE in UDP (RFC 3948).
 pub const NAT_TRAVERSAL_PORT: u16 = 4_500;
+/// Port on which GlobalProtect's gateways take the same (Palo Alto Networks, reference of port numbers).
+const GLOBALPROTECT_PORT: u16 = 4_501;
 const PROTOCOL_ESP: u8 = 50;
 const PROTOCOL_AH: u8 = 51;
 /// Indices up to here are reserved (RFC 4303, 2.1).
@@ -44,7 +46,9 @@ impl Dissector for Esp {
     }
 
     fn probe(&self, head: &Head<'_>) -> Probe {
-        if head.layer == Layer::Udp && head.has_port(NAT_TRAVERSAL_PORT) {
+        if head.layer == Layer::Udp
+            && (head.has_port(NAT_TRAVERSAL_PORT) || head.has_port(GLOBALPROTECT_PORT))
+        {
             probe_in_udp(head)
         } else {
             Probe::when(head.layer == Layer::OtherIp && head.protocol == PROTOCOL_ESP)
@@ -200,7 +204,10 @@ mod tests {
         assert_eq!(trial.probed, Probe::Wait);
         trial.payload(Side::Client, &datagram(1, 3));
         assert_eq!(trial.names, ["esp"]);
-        let mut elsewhere = Trial::new(&[&Esp], Layer::Udp, (40_000, 4_501));
+        let mut gateway = Trial::new(&[&Esp], Layer::Udp, (40_000, GLOBALPROTECT_PORT));
+        gateway.payload(Side::Client, &datagram(1, 1));
+        assert_eq!(gateway.probed, Probe::Wait);
+        let mut elsewhere = Trial::new(&[&Esp], Layer::Udp, (40_000, 4_503));
         elsewhere.payload(Side::Client, &datagram(1, 1));
         assert_eq!(elsewhere.probed, Probe::No);
     }

@@ -59,7 +59,9 @@ impl Dissector for L2tp {
             }
             None => {}
         }
-        Probe::when(is_home && (is_data(bytes) || is_session_data(bytes)))
+        Probe::when(
+            is_home && is_data(bytes) || is_session_data(bytes) && (is_home || carries_ethernet(bytes)),
+        )
     }
 
     fn start(&self) -> Box<dyn Dissection> {
@@ -118,6 +120,35 @@ fn is_session_data(bytes: &[u8]) -> bool {
         Some(([0, 3, 0, 0, session @ ..], _)) => *session != [0; 4],
         _ => false,
     }
+}
+
+/// Whether a message of version 3 holds a frame of Ethernet with ARP, or with an IPv4 packet whose header adds up (RFC 3931, 4.1; RFC 4719, 2): tunnels that
+/// administrators set up on ports of their own have no control messages. Cookie and sublayer are as long as both ends agreed.
+fn carries_ethernet(bytes: &[u8]) -> bool {
+    const COOKIES_AND_SUBLAYERS: [usize; 5] = [0, 4, 8, 12, 16];
+    let header_adds_up = |beyond: usize| {
+        let mut cursor = Cursor::new(bytes);
+        cursor.skip(8)?;
+        cursor.skip(beyond)?;
+        cursor.skip(12)?;
+        let kind = cursor.u16()?;
+        let header = cursor.array::<20>()?;
+        if kind == 0x0806 {
+            // Of Ethernet and IPv4, a question or an answer (RFC 826).
+            return Some(matches!(header, [0, 1, 8, 0, 6, 4, 0, 1 | 2, ..]));
+        }
+        let (words, _) = header.as_chunks::<2>();
+        let sum: u32 = words
+            .iter()
+            .map(|word| u32::from(u16::from_be_bytes(*word)))
+            .sum();
+        // The carries of ten words fit into one more addition (RFC 1071).
+        let folded = (sum & 0xffff).wrapping_add(sum >> 16);
+        Some(kind == 0x0800 && header.first() == Some(&0x45) && folded == 0xffff)
+    };
+    COOKIES_AND_SUBLAYERS
+        .iter()
+        .any(|beyond| header_adds_up(*beyond) == Some(true))
 }
 
 struct Avp<'a> {
@@ -210,6 +241,38 @@ mod tests {
         assert_eq!(trial.said("l2tp.host_name"), ["home-router", "concentrator"]);
         assert_eq!(trial.said("l2tp.vendor"), ["maker", "maker"]);
         assert_eq!(trial.next, Some(Next::Done));
+    }
+
+    #[test]
+    fn a_frame_of_ethernet_behind_the_header_of_version_3_tells_it_on_any_port() {
+        let ip = [
+            0x45, 0, 0, 84, 0x36, 0x64, 0, 0, 64, 1, 0, 0, 10, 10, 10, 1, 10, 10, 10, 2,
+        ];
+        let sum: u32 = ip
+            .chunks(2)
+            .map(|pair| u32::from(pair[0]) << 8 | u32::from(pair[1]))
+            .sum();
+        let checksum = !u16::try_from((sum & 0xffff) + (sum >> 16)).unwrap();
+        for beyond in [0, 4, 8, 12, 16] {
+            let mut frame = [
+                &[0, 3, 0, 0, 0, 0, 0, 7][..],
+                &vec![0xab; beyond],
+                &[2; 12],
+                &[8, 0],
+                &ip,
+            ]
+            .concat();
+            let at = frame.len() - 10;
+            frame[at..at + 2].copy_from_slice(&checksum.to_be_bytes());
+            let probed = |bytes: &[u8]| {
+                let mut trial = Trial::new(&[&L2tp], Layer::Udp, (1_234, 1_234));
+                trial.payload(Side::Client, bytes);
+                trial.probed
+            };
+            assert_eq!(probed(&frame), Probe::Yes, "{beyond}");
+            frame[at] ^= 1;
+            assert_eq!(probed(&frame), Probe::No, "{beyond}: it does not add up");
+        }
     }
 
     #[test]

@@ -39,6 +39,10 @@ impl Dissector for HttpConnect {
             };
         }
         let target = head.to_server.get(METHOD.len()..).unwrap_or_default();
+        // Who asks for a path is a client of AnyConnect, and asks the server itself (draft-mavrogiannopoulos-openconnect-04, 2.2).
+        if target.starts_with(b"/") {
+            return Probe::No;
+        }
         let line = target.split(|&octet| octet == b'\n').next().unwrap_or_default();
         let is_version = |version: &[u8]| line.trim_ascii_end().ends_with(version);
         if is_version(b" HTTP/1.1") || is_version(b" HTTP/1.0") {

@@ -103,7 +103,8 @@ pub struct KnownNetwork {
     pub confidence: &'static str,
     /// Where the row comes from.
     pub source: &'static str,
-    /// When it was taken from there, `YYYY-MM-DD`.
+    /// When this was so, `YYYY-MM-DD`: the day on which the source checked the row where it says one, else the day on which the row was
+    /// looked up there, because most lists date none of theirs.
     pub read: &'static str,
 }
 
@@ -113,6 +114,13 @@ pub fn known_network(asn: u32) -> Option<&'static KnownNetwork> {
     let table = table();
     let position = table.binary_search_by_key(&asn, |row| row.asn).ok()?;
     table.get(position)
+}
+
+/// How many rows of the table have a day that `is_old`, how many there are, and the oldest such day.
+pub(super) fn rows_where(is_old: impl Fn(&str) -> bool) -> (usize, usize, Option<&'static str>) {
+    let days = || table().iter().map(|row| row.read).filter(|read| is_old(read));
+    // Days of this form are in the order of their letters.
+    (days().count(), table().len(), days().min())
 }
 
 fn table() -> &'static [KnownNetwork] {

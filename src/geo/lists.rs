@@ -31,6 +31,8 @@ pub(super) struct List {
     pub(super) description: Arc<DatabaseDescription>,
     pub(super) kind: NetworkKind,
     ranges: RangeTable<()>,
+    /// The networks as they were written, of lists of Tor's relays.
+    pub(super) networks: Vec<IpNet>,
 }
 
 impl List {
@@ -109,9 +111,11 @@ pub(super) fn read(path: &Path, bytes: &[u8]) -> Result<List, GeoError> {
         is_default: false,
         build_epoch,
     };
+    let is_tor = kind == NetworkKind::Tor;
     Ok(List {
         description: Arc::new(description),
         kind,
+        networks: if is_tor { networks.clone() } else { Vec::new() },
         ranges: table(networks).map_err(|what| fault(0, what))?,
     })
 }

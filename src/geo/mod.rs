@@ -334,6 +334,21 @@ impl Geo {
             .chain(default)
     }
 
+    /// The user's lists of kind `tor`: what each is called and its day, and its networks. Whoever is called there, or calls from there, is a relay.
+    #[must_use]
+    pub fn tor_lists(&self) -> Vec<(String, Vec<ipnet::IpNet>)> {
+        let lists = self.lists.iter().filter(|list| !list.networks.is_empty());
+        lists
+            .map(|list| {
+                let named = &list.description;
+                (
+                    format!("{} {}", named.name, named.build_date),
+                    list.networks.clone(),
+                )
+            })
+            .collect()
+    }
+
     /// Whether nothing but the embedded default is in use.
     #[must_use]
     pub const fn has_default_only(&self) -> bool {

@@ -5,8 +5,9 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
+use super::build::epoch_of;
 use super::embedded;
-use super::{DatabaseDescription, Geo, Place, ranges};
+use super::{DatabaseDescription, Geo, Place, kinds, ranges};
 use crate::model::time::{SECOND, Timestamp};
 
 /// Days after which a database is called old: addresses change hands, and vendors publish monthly.
@@ -55,30 +56,46 @@ pub(super) fn default_attribution() -> String {
     thanks.join("; ")
 }
 
+/// Whole days from an epoch in seconds to `now`; none where it lies ahead.
+fn days_since(epoch: u64, now: Timestamp) -> u64 {
+    let seconds = u64::try_from(now.0 / SECOND).unwrap_or_default();
+    seconds.saturating_sub(epoch) / 86_400
+}
+
 impl DatabaseDescription {
     /// Whole days between its build and `now`.
     #[must_use]
     pub fn age_days(&self, now: Timestamp) -> u64 {
-        let seconds = u64::try_from(now.0 / SECOND).unwrap_or_default();
-        seconds.saturating_sub(self.build_epoch) / 86_400
+        days_since(self.build_epoch, now)
     }
 }
 
-/// What a summary says of the user's databases and lists that are old for a capture that ends at `last`.
+/// What a summary says of databases and lists, the shipped ones among them, that are old for a capture that ends at `last`.
 #[must_use]
 pub fn old_at(geo: &Geo, last: Timestamp) -> Vec<String> {
     let old = geo
         .databases()
-        .filter(|database| !database.is_default && database.age_days(last) > OLD_DAYS);
-    old.map(|database| {
-        format!(
-            "{} of {} is {} days older than the capture: addresses change hands",
-            database.name,
-            database.build_date,
-            database.age_days(last)
-        )
-    })
-    .collect()
+        .filter(|database| database.age_days(last) > OLD_DAYS);
+    let mut remarks: Vec<String> = old
+        .map(|database| {
+            let whose = if database.is_default {
+                "the shipped database"
+            } else {
+                &database.name
+            };
+            let (date, days) = (&database.build_date, database.age_days(last));
+            format!("{whose} of {date} is {days} days older than the capture: addresses change hands")
+        })
+        .collect();
+    let is_old = |read: &str| epoch_of(read).is_some_and(|epoch| days_since(epoch, last) > OLD_DAYS);
+    let (old, all, oldest) = kinds::rows_where(is_old);
+    if let Some(oldest) = oldest {
+        remarks.push(format!(
+            "{old} of {all} rows of the shipped table of networks are more than {OLD_DAYS} days older than the capture, the oldest of \
+             {oldest}: networks change hands"
+        ));
+    }
+    remarks
 }
 
 /// The text of `geoip status`. `now` is the caller's clock: this stage reads none.

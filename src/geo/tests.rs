@@ -397,11 +397,23 @@ fn a_list_of_ranges_says_the_kind_before_any_database_and_is_called_old() {
     assert_eq!(beside.kind, Some(NetworkKind::Residential));
     assert_ne!(geo.position(ip("203.0.113.9")), geo.position(ip("203.0.113.99")));
     let at = |date: &str| Timestamp::from_parts(i64::try_from(build::epoch_of(date).unwrap()).unwrap(), 0);
+    let old = |date: &str| status::old_at(&geo, at(date));
     assert_eq!(
-        status::old_at(&geo, at("2026-11-20")),
-        ["Example exits of 2026-06-01 is 172 days older than the capture: addresses change hands"]
+        old("2026-10-20"),
+        ["Example exits of 2026-06-01 is 141 days older than the capture: addresses change hands"]
     );
-    assert!(status::old_at(&geo, at("2026-07-01")).is_empty());
+    assert!(old("2026-07-01").is_empty());
+    let later = old("2027-12-01");
+    let is_shipped =
+        |remark: &String| remark.contains("rows of the shipped table of networks are more than 120 days");
+    assert!(later.iter().any(is_shipped), "{later:?}");
+    let with_default = status::old_at(&Geo::embedded(), at("2027-12-01"));
+    assert!(
+        with_default
+            .iter()
+            .any(|remark| remark.starts_with("the shipped database of 2026-")),
+        "{with_default:?}"
+    );
     fs::write(folder.path().join("exits.cidr"), "198.51.100.0/24\n").unwrap();
     let (_, errors) = Geo::open(&[folder.path().join("exits.cidr")]);
     assert!(

@@ -4,7 +4,7 @@
 //! Which link address an address belongs to is judged at the end (`observe::owners`); the addresses behind a router stay hosts
 //! of their own.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use super::locals::{Locals, Sighting};
 use super::owners::Owners;
@@ -38,7 +38,7 @@ pub(super) struct Station {
     /// Local addresses that it carried or claims, with how sure that is.
     pub(super) locals: Few<LocalIndex, Claim>,
     /// Foreign networks (/24, /48) whose packets it carried.
-    pub(super) foreign: BTreeSet<[u8; 16]>,
+    pub(super) foreign: Vec<[u8; 16]>,
     /// Names that it gave itself.
     names: BTreeMap<(&'static str, String), Sighting>,
     /// What it announced of itself, by field.
@@ -48,11 +48,19 @@ pub(super) struct Station {
     leased: BTreeMap<Address, Sightings>,
 }
 
+/// Where a link address stands.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    entry: usize,
+    /// Enough foreign networks are known of it: nothing more is to be learnt from what else it carries.
+    is_router: bool,
+}
+
 /// The link addresses.
 #[derive(Debug)]
 pub struct Identity {
     /// Where each link address stands in `entries`: looked up for every flow.
-    index: HashMap<MacAddress, usize, rapidhash::fast::RandomState>,
+    index: HashMap<MacAddress, Place, rapidhash::fast::RandomState>,
     entries: Vec<(MacAddress, Station)>,
     /// A link address of which enough foreign networks are known: nearly all foreign packets come from one router.
     known_router: MacAddress,
@@ -96,12 +104,16 @@ impl Identity {
 
     fn station(&mut self, mac: MacAddress) -> Option<&mut Station> {
         if let Some(place) = self.index.get(&mac) {
-            return self.entries.get_mut(*place).map(|(_, station)| station);
+            return self.entries.get_mut(place.entry).map(|(_, station)| station);
         }
         if !mac.is_present() || mac.is_group() || self.entries.len() >= self.most {
             return None;
         }
-        self.index.insert(mac, self.entries.len());
+        let place = Place {
+            entry: self.entries.len(),
+            is_router: false,
+        };
+        self.index.insert(mac, place);
         self.entries.push((mac, Station::default()));
         self.entries.last_mut().map(|(_, station)| station)
     }
@@ -116,8 +128,14 @@ impl Identity {
 
     /// A frame from this link address carried a packet from this address.
     pub fn carried(&mut self, mac: MacAddress, local: Option<LocalIndex>, address: Address) {
-        if local.is_none() && mac == self.known_router {
-            return;
+        if local.is_none() {
+            if mac == self.known_router {
+                return;
+            }
+            if self.index.get(&mac).is_some_and(|place| place.is_router) {
+                self.known_router = mac;
+                return;
+            }
         }
         let Some(station) = self.station(mac) else { return };
         if let Some(local) = local {
@@ -129,11 +147,11 @@ impl Identity {
             let mut network = address.0;
             let kept = if address.is_v4() { 15 } else { 6 };
             network.iter_mut().skip(kept).for_each(|octet| *octet = 0);
-            if network != [0; 16] {
-                station.foreign.insert(network);
+            if network != [0; 16] && !station.foreign.contains(&network) {
+                station.foreign.push(network);
             }
-        } else {
-            self.known_router = mac;
+        } else if let Some(place) = self.index.get_mut(&mac) {
+            place.is_router = true;
         }
     }
 
@@ -153,7 +171,7 @@ impl Identity {
 
     fn get(&self, mac: MacAddress) -> Option<&Station> {
         let place = self.index.get(&mac)?;
-        self.entries.get(*place).map(|(_, station)| station)
+        self.entries.get(place.entry).map(|(_, station)| station)
     }
 
     /// This link address says that it has this local address (ARP).

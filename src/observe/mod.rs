@@ -11,6 +11,7 @@
 mod holders;
 pub mod identity;
 pub mod learn;
+mod local_address;
 pub mod locals;
 pub mod names;
 mod on_link;

@@ -5,7 +5,7 @@
 //! concentrator (DETECTION 2.1, 2.2). Neither how many machines there are nor what the inventory says of them tells the two
 //! apart: a farm has many, and its inventory has them live far from each other.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::detect::HostView;
 use crate::model::address::Address;
@@ -16,6 +16,7 @@ use crate::model::summary::VantageRecord;
 use crate::model::thresholds::THRESHOLDS;
 use crate::model::vantage::Vantage;
 use crate::observe::Observers;
+use crate::observe::locals::LocalAddress;
 
 /// From which lines machines went out.
 type Exits = BTreeMap<ContentId, BTreeSet<Address>>;
@@ -49,9 +50,27 @@ pub(super) fn judge(given: Option<Vantage>, views: &[HostView], observers: &Obse
     }
     let mut routers: BTreeMap<(Router, u32), Exits> = BTreeMap::new();
     let goes_out = |view: &&HostView| view.public.iter().any(|own| own.how != "own");
+    let behind = |view: &HostView| {
+        let locals: Vec<&LocalAddress> = (view.locals.iter())
+            .filter_map(|index| observers.local(*index))
+            .collect();
+        locals.into_iter().flat_map(|local| local.gateways.iter())
+    };
+    // Nearly all routers have fewer behind them than tell anything.
+    let mut machines: HashMap<Router, usize, rapidhash::fast::RandomState> = HashMap::default();
     for view in views.iter().filter(goes_out) {
-        let locals = view.locals.iter().filter_map(|index| observers.local(*index));
-        for (router, days) in locals.flat_map(|local| local.gateways.iter()) {
+        for (router, _) in behind(view) {
+            let count = machines.entry(*router).or_default();
+            *count = count.saturating_add(1);
+        }
+    }
+    let is_telling = |router: &Router| {
+        machines
+            .get(router)
+            .is_some_and(|count| *count >= THRESHOLDS.vantage.lines)
+    };
+    for view in views.iter().filter(goes_out) {
+        for (router, days) in behind(view).filter(|(router, _)| is_telling(router)) {
             for own in view.public.iter().filter(|own| own.how != "own") {
                 for day in own.seen.days.keys().filter(|day| days.contains(day)) {
                     let exits = routers.entry((*router, *day)).or_default();

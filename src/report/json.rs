@@ -25,7 +25,11 @@ struct SafeFormatter;
 impl Formatter for SafeFormatter {
     fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
         // The serializer itself escapes what is below U+0020; delete and most of ASCII's successors are left to us.
-        if fragment.bytes().all(|byte| byte.is_ascii() && byte != 0x7f) {
+        // Without leaving early, so that it is done for many octets at once.
+        let unsafe_ones = fragment
+            .bytes()
+            .fold(0, |sum, byte| sum | byte & 0x80 | u8::from(byte == 0x7f));
+        if unsafe_ones == 0 {
             return writer.write_all(fragment.as_bytes());
         }
         let mut units = [0; 2];
@@ -212,6 +216,25 @@ fn array<'a, T: Serialize + Sync + 'a>(
     to.write_all(b"]")
 }
 
+/// Appends a record with its kind, as [`Event`] is written: serde writes what it flattens member by member through a table of its own.
+fn append<T: Serialize>(bytes: &mut Vec<u8>, event_type: &'static str, record: &T) -> io::Result<()> {
+    bytes.extend_from_slice(b"{\"event_type\":\"");
+    bytes.extend_from_slice(event_type.as_bytes());
+    bytes.push(b'"');
+    let open = bytes.len();
+    write_value(bytes, record)?;
+    // The record's own brace is where the comma belongs; a record without members has none.
+    match bytes.get_mut(open..) {
+        Some([b'{', b'}']) => {
+            bytes.truncate(open);
+            bytes.push(b'}');
+        }
+        Some([brace, ..]) => *brace = b',',
+        _ => {}
+    }
+    Ok(())
+}
+
 /// Writes records, a line each: without `comma` ended, with one begun by a line end and all but the first by the comma. Threads make
 /// the bytes of several portions at once.
 fn records<'a, T: Serialize + Sync + 'a>(
@@ -225,11 +248,13 @@ fn records<'a, T: Serialize + Sync + 'a>(
     // Into a vector: each of a record's hundred small pieces is a copy there, and a call through a table elsewhere.
     let one = |bytes: &mut Vec<u8>, place: usize, record: &T| -> io::Result<()> {
         if comma.is_empty() {
-            return write_line(bytes, &event(event_type, record));
+            append(bytes, event_type, record)?;
+            bytes.push(b'\n');
+            return Ok(());
         }
         bytes.extend_from_slice(if place == 0 { b"" } else { comma });
         bytes.push(b'\n');
-        write_value(bytes, &event(event_type, record))
+        append(bytes, event_type, record)
     };
     if threads.is_one() {
         let mut bytes = Vec::new();
@@ -260,4 +285,34 @@ fn records<'a, T: Serialize + Sync + 'a>(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_with_its_kind_is_what_serde_flattens() {
+        #[derive(Serialize)]
+        struct Nothing {}
+        #[derive(Serialize)]
+        struct Some<'a> {
+            text: &'a str,
+            number: u32,
+        }
+        let record = Some {
+            text: "a \u{202e} \u{7f} \u{fc} \" b",
+            number: 7,
+        };
+        let (mut own, mut flattened) = (Vec::new(), Vec::new());
+        append(&mut own, "host", &record).unwrap();
+        write_value(&mut flattened, &event("host", &record)).unwrap();
+        assert_eq!(
+            String::from_utf8(own).unwrap(),
+            String::from_utf8(flattened).unwrap()
+        );
+        let mut own = Vec::new();
+        append(&mut own, "host", &Nothing {}).unwrap();
+        assert_eq!(own, br#"{"event_type":"host"}"#);
+    }
 }

@@ -248,6 +248,8 @@ pub struct Tunnel {
     pub http_much: f64,
     /// Of questions of types that hosts do not ask for.
     pub dns_types: i32,
+    /// Of questions of types whose answers have room for data.
+    pub dns_roomy: i32,
     /// Of names with octets that no host name has.
     pub dns_octets: i32,
     /// Of some different long names below one zone.
@@ -256,6 +258,12 @@ pub struct Tunnel {
     pub dns_many: i32,
     /// Of names as random as chance.
     pub dns_entropy: i32,
+    /// Of several names in hellos that nobody asked for, such as Tor makes up.
+    pub tor_names: f64,
+    /// Of a hello of Tor's beside such a name.
+    pub tor_hello: f64,
+    /// Of a relay's usual port beside either.
+    pub tor_port: f64,
 }
 
 impl Rules {

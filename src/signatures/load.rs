@@ -29,7 +29,7 @@ const HEAVIEST_SHARED: i64 = 10;
 const HEAVIEST_BELOW_SHARED: i64 = 30;
 
 /// Shortest prefix of a network that an indicator may name.
-const WIDEST_NETWORK: u8 = 8;
+pub(super) const WIDEST_NETWORK: u8 = 8;
 
 /// Shortest piece that `prefix` and `contains` may look for.
 const SHORTEST_PIECE: usize = 3;

@@ -16,6 +16,7 @@ pub mod load;
 mod networks;
 mod overlay;
 pub mod payload;
+mod relays;
 pub mod renewal;
 mod sequence;
 pub mod shape;
@@ -27,6 +28,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
+use ipnet::IpNet;
 use sha2::{Digest, Sha256};
 
 use crate::document::{Fault, Faults, did_you_mean};
@@ -177,6 +179,11 @@ impl Catalogue {
 
     /// The embedded catalogue with the user's files and folders on top, in their order.
     pub fn with_overlays(paths: &[PathBuf]) -> Result<Self, Faults> {
+        Self::with_overlays_and(paths, &[])
+    }
+
+    /// The same, with what the user knows of relays of Tor on top: lists of their networks, each with the words for where it comes from.
+    pub fn with_overlays_and(paths: &[PathBuf], relays: &[(String, Vec<IpNet>)]) -> Result<Self, Faults> {
         let vocabulary = Vocabulary::parse(Path::new(VOCABULARY.0), VOCABULARY.1)?;
         let layer = |(path, text): &(&str, &str)| Layer {
             path: PathBuf::from(path),
@@ -185,6 +192,7 @@ impl Catalogue {
         let mut layers: Vec<Layer> = EMBEDDED.iter().map(layer).collect();
         let (own, unreadable) = overlay::read(paths);
         layers.extend(own);
+        layers.extend(relays::layer(relays));
         Self::of_layers(&layers, &vocabulary, unreadable)
     }
 

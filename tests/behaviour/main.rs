@@ -40,6 +40,7 @@ mod explain;
 #[cfg(test)]
 mod formats;
 #[cfg(test)]
+mod gateways;
 mod hands;
 #[cfg(test)]
 mod hellos;

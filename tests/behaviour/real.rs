@@ -169,6 +169,7 @@ fn every_tunnel_says_its_side_how_long_how_much_and_whether_all_goes_through_it(
         "nebula",
         "tinc",
         "icmp-tunnel",
+        "dns-tunnel",
         "tor",
     ] {
         assert!(tools.contains(tool), "{tool} is not among {tools:?}");

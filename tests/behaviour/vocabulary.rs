@@ -13,9 +13,10 @@ use farmhawk::signatures::Catalogue;
 use crate::source;
 
 /// What detection makes up itself: no dissector says these.
-const MADE_UP: [&str; 6] = [
+const MADE_UP: [&str; 7] = [
     "app_proto",
     "ip.address",
+    "ip.server",
     "port.tcp",
     "port.udp",
     "mac.oui",

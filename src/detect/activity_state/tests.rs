@@ -57,6 +57,28 @@ fn intervals_join_over_short_pauses_and_break_over_long_ones() {
     assert_eq!(judge(&windows, "", None).intervals.len(), 2);
 }
 
+#[test]
+fn a_hand_as_steady_as_a_viewer_drives_all_the_same() {
+    // Two or three pictures in ten seconds, each behind three keys and before one receipt: four small packets a turn, never fewer.
+    let windows: Windows = (0..12_u32)
+        .map(|number| {
+            let pictures = 2 + number % 2;
+            let mut window = window(
+                u64::from(pictures) * 5_500,
+                u64::from(pictures) * 320,
+                0,
+                pictures * 4,
+            );
+            window.inward.turns = pictures;
+            window.out.packets = pictures * 4;
+            (number, window)
+        })
+        .collect();
+    let judged = judge(&windows, "screenconnect", Some(Role::Controlled));
+    let states: Vec<Activity> = judged.intervals.iter().map(|(_, _, state)| *state).collect();
+    assert_eq!(states, [Activity::Driven]);
+}
+
 /// Updates of a screen, each asked for by so many packets, and a hand's packets beside them.
 fn watched(updates: u32, octets: u64, requests: u32, hand: u32) -> Window {
     let small = updates.saturating_mul(requests).saturating_add(hand);

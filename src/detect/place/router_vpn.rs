@@ -127,8 +127,20 @@ impl Watcher for Tunnels {
                 routers.entry(mac).or_insert(host);
             }
         }
+        let comes_out = |own: &OwnAddress| {
+            let place = ended.knowledge.place_of(own.address);
+            tells(own) && place.and_then(|place| place.kind).is_some_and(is_exit)
+        };
+        let hidden_hosts = ended
+            .hosts
+            .iter()
+            .filter(|host| host.public.iter().any(comes_out));
+        let through: BTreeSet<Router> = hidden_hosts
+            .flat_map(|host| host.routers.iter().map(|(router, _)| *router))
+            .collect();
         let hidden: Vec<(Finding, Vec<ContentId>, RouterVpn)> = behind
             .iter()
+            .filter(|(router, _)| through.contains(router))
             .filter_map(|(router, hosts)| {
                 let network = Network {
                     router,
@@ -253,6 +265,11 @@ const fn is_exit(kind: NetworkKind) -> bool {
     kind.hides_origin() && !matches!(kind, NetworkKind::PrivacyRelay | NetworkKind::EnterpriseGateway)
 }
 
+/// Whether an own address says where its machine comes out, beyond the capture point.
+fn tells(own: &OwnAddress) -> bool {
+    !matches!(own.how, "own" | "tunnel" | "dhcp")
+}
+
 impl<'a> Network<'a> {
     /// The finding that all machines come out of a VPN, whom it is about, and what it is.
     fn vpn(
@@ -351,11 +368,7 @@ impl<'a> Network<'a> {
             let at_router = |day: &u32| {
                 (host.routers.iter()).any(|(router, days)| router == self.router && days.contains(day))
             };
-            let owned = host
-                .public
-                .iter()
-                .filter(|own| !matches!(own.how, "own" | "tunnel" | "dhcp"));
-            let owned: Vec<&OwnAddress> = owned.collect();
+            let owned: Vec<&OwnAddress> = host.public.iter().filter(|own| tells(own)).collect();
             if owned.is_empty() || with_tunnel.contains(&host.id) {
                 continue;
             }

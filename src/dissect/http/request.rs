@@ -145,7 +145,7 @@ fn is_for_own_address(headers: &[httparse::Header<'_>]) -> bool {
 
 fn say_line(method: &str, target: &str, facts: &mut Facts<'_>) {
     facts.text(&METHOD, method.as_bytes());
-    if method == "CONNECT" {
+    if method == "CONNECT" && !target.starts_with('/') {
         facts.text(&PROXY_TARGET, &secret::without_userinfo(target.as_bytes()));
         return;
     }

@@ -95,17 +95,33 @@ fn probe_five(to_server: &[u8], to_client: &[u8]) -> Probe {
     if count == 0 || count > MOST_METHODS {
         return Probe::No;
     }
-    let methods = to_server.get(2..).unwrap_or_default();
-    let methods = methods.get(..count).unwrap_or(methods);
+    let behind = to_server.get(2..).unwrap_or_default();
+    let (methods, behind) = behind.split_at_checked(count).unwrap_or((behind, &[]));
     if !methods.iter().copied().all(is_method) {
         return Probe::No;
     }
     match to_client {
         [] | [5] => Probe::Wait,
-        [5, method, ..] if methods.len() == count && (methods.contains(method) || *method == REFUSED) => {
-            Probe::Yes
+        [5, method, answer @ ..] if methods.len() == count => {
+            let is_chosen = methods.contains(method) || *method == REFUSED;
+            Probe::when(is_chosen && goes_on(*method, behind, answer))
         }
         _ => Probe::No,
+    }
+}
+
+/// Whether what both sides say behind a method, as far as it is there, is what that method is followed by: a request and its reply
+/// (RFC 1928, 4 and 6), or name and password and their reply (RFC 1929, 2).
+const fn goes_on(method: u8, behind: &[u8], answer: &[u8]) -> bool {
+    match method {
+        0 => {
+            matches!(
+                behind,
+                [] | [5] | [5, 1..=3] | [5, 1..=3, 0] | [5, 1..=3, 0, 1 | 3 | 4, ..]
+            ) && matches!(answer, [] | [5] | [5, 0..=8] | [5, 0..=8, 0, ..])
+        }
+        2 => matches!(behind, [] | [1, ..]) && matches!(answer, [] | [1, ..]),
+        _ => true,
     }
 }
 

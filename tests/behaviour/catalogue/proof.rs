@@ -248,6 +248,7 @@ fn web(field: &str, pattern: &Pattern) -> Option<Words> {
             answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".to_owned()),
         ],
         "http.path" => vec![ask(&path(pattern), "Host: 192.0.2.1\r\n")],
+        "http.upgrade" => vec![ask("/", &format!("Upgrade: {}\r\n", value(pattern)))],
         "http.method" => {
             let head = format!("{} / HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n", value(pattern));
             vec![(Side::Client, head.into_bytes())]
