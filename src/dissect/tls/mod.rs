@@ -34,7 +34,7 @@ use crate::model::segment::Layer;
 const PATIENCE: u8 = 16;
 
 /// The same where the client's first frames are waited for: a dozen records of the server come between.
-const PATIENCE_FOR_FRAMES: u8 = 48;
+const PATIENCE_FOR_FRAMES: u8 = 24;
 
 /// TLS over TCP.
 #[derive(Debug)]
@@ -119,6 +119,10 @@ impl TlsDissection {
                 self.frames = None;
                 break;
             };
+            if header.length > mesh_agent::LONGEST {
+                self.frames = None;
+                break;
+            }
             let length = record::HEADER.saturating_add(usize::from(header.length));
             if rest.len() < length {
                 break;
