@@ -69,3 +69,24 @@ fn tenants_of_a_building_are_groups_of_their_own_and_laptops_with_a_network_each
     }
     assert_eq!(sizes(&driven), [4]);
 }
+
+#[test]
+fn a_place_whose_machines_are_no_one_group_says_how_many_there_are_and_why() {
+    let remarks = |all: &[HostProfile]| cluster(all, 0, &weights()).remarks;
+    let apart = building(&[(10, "firm", 4), (20, "other", 3), (30, "third", 1)]);
+    let [remark] = &remarks(&apart)[..] else {
+        panic!("one place")
+    };
+    for said in [
+        "behind router 02:00:00:00:00:01 8 machines of 3 organisations are under remote control, in 2 groups, 1 in none",
+        "where 1.0 is needed",
+        "tool +1.0",
+        "-2.5 before anything is known",
+    ] {
+        assert!(remark.contains(said), "{said}: {remark}");
+    }
+    // One group says it itself, and machines of one organisation, or two machines, are no news.
+    assert!(remarks(&building(&[(10, "firm", 2), (10, "other", 2)])).is_empty());
+    assert!(remarks(&building(&[(10, "firm", 2), (11, "firm", 2)])).is_empty());
+    assert!(remarks(&building(&[(10, "firm", 1), (11, "firm", 1)])).is_empty());
+}
