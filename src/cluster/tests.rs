@@ -13,7 +13,6 @@ use crate::model::profile::{
 use crate::model::tenancy::Tenant;
 use crate::model::time::{SECOND, Timestamp};
 use crate::model::watched::Stretches;
-use building::building;
 
 fn weights() -> PairWeights {
     PairWeights::from_toml(include_str!("../explain/weights.toml")).unwrap()
