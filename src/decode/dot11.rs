@@ -5,12 +5,14 @@
 
 use super::stretch::{Stretch, array, u8_at};
 use super::{Packet, Step};
+use crate::model::address::MacAddress;
 
 /// Bits of the second octet of the frame control field (9.2.4.1).
 mod flag {
     pub(super) const TO_DISTRIBUTION: u8 = 0x01;
     pub(super) const FROM_DISTRIBUTION: u8 = 0x02;
     pub(super) const MORE_FRAGMENTS: u8 = 0x04;
+    pub(super) const RETRY: u8 = 0x08;
     pub(super) const PROTECTED: u8 = 0x40;
     pub(super) const HIGH_THROUGHPUT_CONTROL: u8 = 0x80;
 }
@@ -46,7 +48,7 @@ fn with_padding(packet: &mut Packet<'_>, frame: Stretch, padded: bool) -> Step {
         flags & flag::FROM_DISTRIBUTION != 0,
     );
     let view = packet.view(frame);
-    let (Some(first), Some(second), Some(third), Some([sequence, _])) = (
+    let (Some(first), Some(second), Some(third), Some(sequence)) = (
         array::<6>(view, 4),
         array::<6>(view, 10),
         array::<6>(view, 16),
@@ -63,7 +65,9 @@ fn with_padding(packet: &mut Packet<'_>, frame: Stretch, padded: bool) -> Step {
     };
     let mut length = if to_and_from == (true, true) { 30 } else { 24 };
     let mut is_aggregate = false;
+    let mut traffic = None;
     if subtype & QUALITY_OF_SERVICE != 0 {
+        traffic = u8_at(view, length).map(|octet| octet & 0x0f);
         is_aggregate = u8_at(view, length).is_some_and(|octet| octet & 0x80 != 0);
         length = length.saturating_add(2);
         if flags & flag::HIGH_THROUGHPUT_CONTROL != 0 {
@@ -73,8 +77,20 @@ fn with_padding(packet: &mut Packet<'_>, frame: Stretch, padded: bool) -> Step {
     if padded {
         length = length.next_multiple_of(4);
     }
-    if sequence & 0x0f != 0 || flags & flag::MORE_FRAGMENTS != 0 {
+    let [low, _] = sequence;
+    if low & 0x0f != 0 || flags & flag::MORE_FRAGMENTS != 0 {
         return packet.give_up("802.11 data frames that are fragments");
+    }
+    let stream = (
+        packet.base.source.capture,
+        MacAddress(first),
+        MacAddress(second),
+        traffic,
+    );
+    let (control, is_retry) = (u16::from_le_bytes(sequence), flags & flag::RETRY != 0);
+    if packet.state.retries.is_repeated(stream, control, is_retry) {
+        packet.state.counters.duplicates = packet.state.counters.duplicates.saturating_add(1);
+        return Step::Done;
     }
     packet.set_macs(source, destination);
     match u32::try_from(length).ok().and_then(|length| frame.after(length)) {

@@ -26,6 +26,7 @@ mod link;
 mod link_name;
 mod network;
 mod offset;
+mod retries;
 mod serial;
 mod strangers;
 mod stretch;
@@ -50,6 +51,7 @@ use crate::model::tunnel_end::TunnelEnd;
 use crate::settings::limits::Limits;
 use duplicate::Duplicates;
 use fragment::{Fragments, Unfinished};
+use retries::Retries;
 use strangers::Strangers;
 use stretch::Stretch;
 use tunnel::ends::{Ends, Outside};
@@ -66,7 +68,7 @@ const MOST_SUBFRAMES: usize = 64;
 pub struct Counters {
     /// Frames that were decoded, understood or not.
     pub frames: u64,
-    /// Packets left out because a mirror port had copied them twice.
+    /// Packets left out because a mirror port had copied them twice, or a station had sent them again.
     pub duplicates: u64,
     /// Frames that gave nothing: no conversation, no copy, no fragment.
     pub without_result: u64,
@@ -91,6 +93,7 @@ struct State {
     counters: Counters,
     fragments: Fragments,
     duplicates: Duplicates,
+    retries: Retries,
     tunnel_ends: Ends,
     strangers: Strangers,
 }
@@ -113,6 +116,7 @@ impl Decoder {
                 counters: Counters::default(),
                 fragments: Fragments::new(limits),
                 duplicates: Duplicates::new(limits.duplicate_window),
+                retries: Retries::default(),
                 strangers: Strangers::new(LocalNetworks::new(&[]), limits.tunnels),
                 tunnel_ends: Ends::default(),
             },

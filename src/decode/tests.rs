@@ -236,6 +236,24 @@ fn an_aggregate_gives_each_of_its_subframes() {
 }
 
 #[test]
+fn a_wireless_frame_that_is_sent_again_counts_once() {
+    let frame = |flags: u8, number: u16| {
+        join(&[
+            &[0x08, flags, 0, 0],
+            &DESTINATION,
+            &SOURCE,
+            &STATION,
+            &(number << 4).to_le_bytes(),
+            &SNAP_IP,
+            &tcp_v4(b"hello"),
+        ])
+    };
+    let retry = 0x08;
+    let sent = [frame(0, 7), frame(retry, 7), frame(0, 8), frame(retry, 9)];
+    assert_eq!(decode(105, &sent).segments.len(), 3);
+}
+
+#[test]
 fn encrypted_wireless_frames_are_counted() {
     let frame = join(&[&[0x08, 0x41, 0, 0], &[2; 18], &[0, 0], &[0x55; 40]]);
     let decoded = decode(105, &[frame]);
