@@ -85,7 +85,7 @@ pub enum WeightsError {
 pub struct Weights {
     /// Version as the file says.
     pub version: String,
-    /// SHA-256 of all of the model's data files ([`files`]), in hexadecimal.
+    /// SHA-256 of all of the model's data files (`files`), in hexadecimal.
     pub hash: String,
     /// How much each further cue of a family counts (5.2).
     pub lambda: f64,
