@@ -82,7 +82,7 @@ fn remark(
         "they are no one group because the"
     };
     Some(format!(
-        "behind router {device} {} of {organisations} organisations are under remote control, {in_groups}: {why} \
+        "behind router {device} {} of {organisations} organisations have traffic consistent with remote control, {in_groups}: {why} \
          closest two of them come to {:.1} where {:.1} is needed ({}; {:+.1} before anything is known)",
         counted(machines.len(), "machine"),
         closest.total,

@@ -78,7 +78,7 @@ fn a_place_whose_machines_are_no_one_group_says_how_many_there_are_and_why() {
         panic!("one place")
     };
     for said in [
-        "behind router 02:00:00:00:00:01 8 machines of 3 organisations are under remote control, in 2 groups, 1 in none",
+        "behind router 02:00:00:00:00:01 8 machines of 3 organisations have traffic consistent with remote control, in 2 groups, 1 in none",
         "where 1.0 is needed",
         "tool +1.0",
         "-2.5 before anything is known",
