@@ -16,7 +16,7 @@ use crate::model::identity::ContentId;
 pub type WeightedEdge = (usize, usize, f64);
 
 /// Orders of nodes that are tried.
-const STARTS: u64 = 4;
+const STARTS: u64 = 8;
 
 /// Levels and rounds after which a partition is taken as it is.
 const MOST_ROUNDS: usize = 64;
