@@ -97,6 +97,14 @@ impl std::fmt::Debug for Speaker {
 }
 
 impl Inspection {
+    fn add(&mut self, number: u8, dissection: Box<dyn Dissection>) {
+        // Nearly all flows have one, and as many are held as questions are without an answer.
+        if self.speakers.is_empty() {
+            self.speakers.reserve_exact(1);
+        }
+        self.speakers.push(Speaker { number, dissection });
+    }
+
     /// Forgets the flow; what was allocated stays for the next one.
     pub fn clear(&mut self) {
         self.speakers.clear();
@@ -206,10 +214,7 @@ impl Engine {
     /// Takes up a flow that rested, in a cleared inspection.
     pub fn resume(inspection: &mut Inspection, number: u8) {
         if let Some(dissector) = dissector(number) {
-            inspection.speakers.push(Speaker {
-                number,
-                dissection: dissector.resume(),
-            });
+            inspection.add(number, dissector.resume());
         }
     }
 
@@ -315,10 +320,10 @@ impl Engine {
             match dissection.feed(input, facts) {
                 Next::Reject => named(Named::TakenBack(number)),
                 Next::More(_) => {
-                    inspection.speakers.push(Speaker { number, dissection });
+                    inspection.add(number, dissection);
                     return;
                 }
-                Next::Release => inspection.speakers.push(Speaker { number, dissection }),
+                Next::Release => inspection.add(number, dissection),
                 Next::Done | Next::Become(..) => {
                     if !dissector.is_carrier() {
                         inspection.open = 0;
@@ -461,10 +466,7 @@ impl Engine {
                         let Some(dissector) = dissector(next) else {
                             return Interest::Nothing;
                         };
-                        inspection.speakers.push(Speaker {
-                            number: next,
-                            dissection: self.start(dissector),
-                        });
+                        inspection.add(next, self.start(dissector));
                         named(Named::Speaks(next));
                         sides = [Side::Client, Side::Server];
                         fed_other = true;
@@ -507,10 +509,7 @@ impl Engine {
         );
         if let Verdict::Claimed(number) = verdict {
             if let Some(dissector) = dissector(number) {
-                inspection.speakers.push(Speaker {
-                    number,
-                    dissection: self.start(dissector),
-                });
+                inspection.add(number, self.start(dissector));
                 named(Named::Speaks(number));
             }
         } else {
