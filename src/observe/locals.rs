@@ -1,6 +1,6 @@
 //! The local addresses: which ones are ours, and what each of them did.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -9,6 +9,7 @@ use super::holders::{Found, Holders, Stay};
 pub use super::local_address::{LocalAddress, Sighting};
 use super::on_link::OnLink;
 use crate::model::address::{Address, AddressSpace, MacAddress};
+use crate::model::few::Few;
 use crate::model::latency::Near;
 use crate::model::local_networks::LocalNetworks;
 use crate::model::observation::LocalIndex;
@@ -349,9 +350,9 @@ impl Locals {
             && (entry.gateways.len() < 8 || entry.gateways.contains_key(&gateway))
         {
             tally.last_through = through;
-            let days = entry.gateways.or_insert_with(gateway, BTreeSet::new);
+            let days = entry.gateways.or_insert_with(gateway, Few::default);
             if days.len() < 4_096 {
-                days.insert(day);
+                days.or_insert_with(day, || ());
             }
         }
     }

@@ -62,12 +62,14 @@ pub struct TimeOuts {
     /// TCP with an incomplete handshake (RFC 5382: 4 minutes transitory).
     pub tcp_opening: Nanoseconds,
     /// TCP after FIN from both sides or RST: late copies still belong to it. RFC 9293, 3.4.2, waits for two maximum segment
-    /// lifetimes of two minutes; systems wait 60 s (`TCP_TIMEWAIT_LEN` of Linux), and so do their late copies.
+    /// lifetimes of two minutes, because another connection must not take an old one's data. Nothing is mistaken here by a new flow for
+    /// what comes later than that, so it is enough that the first four repetitions of a FIN (1, 2, 4 and 8 s after each other, RFC 6298)
+    /// find theirs. Zeek waits for 5 s (`tcp_close_delay`), Suricata for 10 s.
     pub tcp_closed: Nanoseconds,
     /// UDP (RFC 4787, REQ-5: 5 minutes recommended).
     pub udp: Nanoseconds,
     /// UDP whose questions were all answered (DNS). Zeek ends these after 10 s (`dns_session_timeout`); resolvers ask again
-    /// within 15 s at most when an answer was lost (unbound, BIND).
+    /// within 15 s at most when an answer was lost (unbound, BIND). A third of the flows of a mirror port are such.
     pub udp_answered: Nanoseconds,
     /// ICMP queries (RFC 5508, REQ-1: 60 s).
     pub icmp: Nanoseconds,
@@ -109,9 +111,9 @@ impl Default for TimeOuts {
             tcp_established: 7_440 * SECOND,
             tcp_session: 72 * 3_600 * SECOND,
             tcp_opening: 240 * SECOND,
-            tcp_closed: 60 * SECOND,
+            tcp_closed: 15 * SECOND,
             udp: 300 * SECOND,
-            udp_answered: 30 * SECOND,
+            udp_answered: 15 * SECOND,
             icmp: 60 * SECOND,
             other: 300 * SECOND,
         }
