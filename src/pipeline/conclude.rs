@@ -456,6 +456,9 @@ fn sight(
                 // A reverse name is a lead, as the embedded database is: neither weighs by itself.
                 let place = knowledge.place_of(address);
                 let kind = place.as_ref().and_then(|place| place.kind).and_then(network_kind);
+                let is_relay = place
+                    .as_ref()
+                    .is_some_and(|place| place.kind == Some(GeoKind::PrivacyRelay));
                 let says = place.as_deref().map(place_record);
                 let source = says.and_then(|place| place.source.or(place.kind_source));
                 let known = knowledge.geo.place(address.to_ip());
@@ -466,7 +469,8 @@ fn sight(
                 EgressSight {
                     address,
                     days: days.into_iter().collect(),
-                    is_declared: place::is_shared_by_declaration(view, address, knowledge),
+                    // Its operator says of a relay's address that strangers share it.
+                    is_declared: is_relay || place::is_shared_by_declaration(view, address, knowledge),
                     kind,
                     source,
                     is_default_database_only: is_default,
@@ -515,7 +519,8 @@ const fn kind_of(site: SiteKind) -> Option<NetworkKind> {
 
 pub(super) fn network_kind(kind: GeoKind) -> Option<NetworkKind> {
     Some(match kind.name() {
-        "vpn" | "tor" | "privacy-relay" => NetworkKind::Vpn,
+        // A relay of an operating system is neither: it keeps the country, and says nothing of the line behind it.
+        "vpn" | "tor" => NetworkKind::Vpn,
         "hosting" => NetworkKind::Hosting,
         "residential" => NetworkKind::Residential,
         "business" => NetworkKind::Business,

@@ -11,7 +11,8 @@ pub struct Limits {
     pub flows: usize,
     /// Bytes of one direction of a stream that dissectors may see: a certificate chain of 16 KiB fits four times.
     pub head_bytes_per_side: usize,
-    /// Whether TLS is read on behind its handshake, by the lengths of its records: only where the policy asks for it.
+    /// Whether TLS is read on behind its handshake, by the lengths of its records, and streams that nobody knows by those of their
+    /// packets: only where the policy asks for it.
     pub reads_closely: bool,
     /// Bytes held by all unfinished heads together.
     pub head_bytes: usize,
