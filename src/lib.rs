@@ -136,6 +136,8 @@
 //!   addresses that does not say which conversations it means is refused.
 //! * OpenVPN inside what hides it is looked for by the lengths of packets only where the policy asks ([`dissect::openvpn::lengths`]): streams that
 //!   nobody knows are let go at once otherwise.
+//! * libpcap compiles capture filters, and a machine of ours runs them ([`capture`]): through the crate that calls it, libpcap's own one knows
+//!   of one length of a packet only, and of one system's address families.
 //! * The default database of places is unpacked by the build script: decompressing it at every start cost more than
 //!   the analysis of most captures.
 

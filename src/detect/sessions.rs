@@ -133,6 +133,8 @@ pub struct Sessions {
     most: usize,
     /// Groups beyond the bound.
     pub refused: u64,
+    /// Connections of sessions that were busy for longer than windows of activity are kept.
+    pub unwindowed: u64,
 }
 
 impl Sessions {
@@ -143,6 +145,7 @@ impl Sessions {
             groups: HashMap::default(),
             most,
             refused: 0,
+            unwindowed: 0,
         }
     }
 
@@ -288,7 +291,8 @@ impl Sessions {
         if group.flow_ids.len() < MOST_FLOW_IDS {
             group.flow_ids.push(flow.id);
         }
-        if group.windows.len() < MOST_WINDOWS {
+        let has_room = group.windows.len() < MOST_WINDOWS;
+        if has_room {
             activity_state::add(&mut group.windows, &flow.activity, flow.start, local_is_client);
         }
         if let Some(measured) = delay::of_flow(flow, local_is_client) {
@@ -317,6 +321,9 @@ impl Sessions {
         }
         group.proto = group.proto.or_else(|| flow.transport_name());
         group.community_id.get_or_insert_with(|| community_id.into());
+        if !has_room && !flow.activity.is_empty() {
+            self.unwindowed = self.unwindowed.saturating_add(1);
+        }
     }
 
     /// Takes a name that a host asked its resolver for, or was told to be meant by one.

@@ -4,16 +4,11 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-/// The file.
-const FILE: &str = include_str!("thresholds.toml");
+use crate::model::embedded;
 
 /// All of them.
-#[expect(
-    clippy::expect_used,
-    reason = "the file is part of the program, and a test reads it"
-)]
 pub static THRESHOLDS: LazyLock<Thresholds> =
-    LazyLock::new(|| toml::from_str(FILE).expect("thresholds.toml is sound"));
+    LazyLock::new(|| embedded::read("detect/thresholds.toml", include_str!("thresholds.toml")));
 
 /// One table each.
 #[derive(Clone, Debug, Deserialize)]

@@ -8,6 +8,7 @@ pub mod authority;
 pub mod block;
 pub mod case;
 pub mod egress;
+pub mod embedded;
 pub mod evidence;
 pub mod fact;
 pub mod farm;

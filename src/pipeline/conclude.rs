@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::controllers::session_sights;
 use super::host_record::{names, record};
-use super::{declared, quiet, received};
+use super::{declared, quiet, received, translated};
 use crate::cluster;
 use crate::detect::place;
 use crate::detect::{Concluded, Detectors, HostView, Knowledge, place_record};
@@ -199,6 +199,7 @@ fn conclude_keeping(
     case.summary.vantage = is_placed.then_some(vantage);
     case.summary.remarks.extend(clusters.remarks);
     case.summary.remarks.extend(observers.remarks());
+    case.summary.remarks.extend(translated::remarks(&case.findings));
     let outsiders = observers.outsiders();
     say_what_is_missing(&mut case, &concluded, &circumstances, outsiders, &ending.received);
     let grounds = Grounds {

@@ -18,6 +18,7 @@ pub mod received;
 pub mod rows;
 pub mod schedule;
 pub mod shard;
+mod translated;
 mod vantage;
 
 use front::{Drain, Reader};

@@ -405,6 +405,11 @@ fn a_sensor_sees_what_passes_its_interface() {
     assert_eq!(output.status.code(), Some(0), "{said}");
     let port = other.local_addr().unwrap().port();
     let records = String::from_utf8(output.stdout).unwrap();
+    let summary: serde_json::Value = serde_json::from_str(records.lines().last().unwrap()).unwrap();
+    assert!(
+        summary["captures"][0]["kernel_dropped"].is_u64(),
+        "how many packets the kernel dropped is said, also when it is none: {summary}"
+    );
     let flow = records
         .lines()
         .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())

@@ -61,6 +61,8 @@ mod layering;
 #[cfg(test)]
 mod legs;
 #[cfg(test)]
+mod licences;
+#[cfg(test)]
 mod look_alikes;
 #[cfg(test)]
 mod loss;
