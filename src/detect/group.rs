@@ -137,6 +137,8 @@ pub(super) struct Group {
     pub(super) is_answered: bool,
     /// Whether both ends of one of its flows spoke a tunnel's protocol.
     pub(super) is_tunnel: bool,
+    /// Whether a program that is no browser called one of its servers: its TLS offered no ALPN.
+    pub(super) has_program: bool,
     /// What connections of SSH are used for.
     pub(super) ssh: Uses,
     pub(super) windows: Windows,
@@ -216,6 +218,7 @@ impl Group {
         self.told = self.told.saturating_add(other.told);
         self.is_answered |= other.is_answered;
         self.is_tunnel |= other.is_tunnel;
+        self.has_program |= other.has_program;
         self.ssh.merge(other.ssh);
         for (number, window) in other.windows {
             self.windows.entry(number).or_default().add(window);

@@ -4,14 +4,17 @@
 //! that said yes, and follows it when it hands over (STARTTLS, CONNECT) or shares the flow (STUN beside DTLS).
 //! All bounds (how many datagrams, how many hand-overs) are here.
 
+mod inspection;
 mod probing;
 
 use std::mem::size_of_val;
 
 use super::registry::DISSECTORS;
-use super::{Dissection, Dissector, Head, Input, Next, Seen};
+use super::{Dissection, Dissector, Head, Input, Next};
 use crate::model::fact::{Facts, Field, Side};
 use crate::model::segment::Layer;
+pub use inspection::Inspection;
+use inspection::Speaker;
 use probing::{Verdict, ask, remember, say_payload};
 
 /// First payload of the client of a flow that no dissector claimed at once: for signatures on bytes.
@@ -19,8 +22,11 @@ pub static PAYLOAD_TO_SERVER: Field = Field::of_flow("payload.to_server");
 /// Likewise of the server.
 pub static PAYLOAD_TO_CLIENT: Field = Field::of_flow("payload.to_client");
 
+/// Lengths of the first payloads of such a flow with who sent each ([`crate::model::lengths`]), where a signature asks for them.
+pub static PAYLOAD_LENGTHS: Field = Field::of_flow("payload.lengths");
+
 /// The engine's own fields.
-pub static FIELDS: &[&Field] = &[&PAYLOAD_TO_SERVER, &PAYLOAD_TO_CLIENT];
+pub static FIELDS: &[&Field] = &[&PAYLOAD_TO_SERVER, &PAYLOAD_TO_CLIENT, &PAYLOAD_LENGTHS];
 
 /// Protocols that may speak in one flow of datagrams at once.
 const MOST_SPEAKERS: usize = 3;
@@ -38,6 +44,8 @@ pub struct Engine {
     by_layer: [u64; 7],
     /// Whether streams are read closely ([`Dissector::start_closely`]).
     is_close: bool,
+    /// Whether the lengths of payloads that nobody claims are counted.
+    counts: bool,
 }
 
 /// What the caller has to note about a flow.
@@ -72,43 +80,6 @@ pub trait Window {
     fn take_gap(&mut self) -> bool;
 }
 
-struct Speaker {
-    number: u8,
-    dissection: Box<dyn Dissection>,
-}
-
-/// What the engine remembers of a flow while its payloads are wanted.
-#[derive(Debug, Default)]
-pub struct Inspection {
-    /// Dissectors that may still claim it.
-    open: u64,
-    speakers: Vec<Speaker>,
-    earlier: Vec<Seen>,
-    /// Datagrams so far, without those that a carrier took.
-    datagrams: u16,
-    hops: u8,
-    said_payload: [bool; 2],
-}
-
-impl std::fmt::Debug for Speaker {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(dissector(self.number).map_or("?", Dissector::name))
-    }
-}
-
-impl Inspection {
-    /// Forgets the flow; what was allocated stays for the next one.
-    pub fn clear(&mut self) {
-        self.speakers.clear();
-        self.earlier.clear();
-        *self = Self {
-            speakers: std::mem::take(&mut self.speakers),
-            earlier: std::mem::take(&mut self.earlier),
-            ..Self::default()
-        };
-    }
-}
-
 /// What the engine must know of the flow itself.
 #[derive(Clone, Copy, Debug)]
 pub struct FlowView {
@@ -135,6 +106,7 @@ impl Default for Engine {
         Self {
             by_layer,
             is_close: false,
+            counts: false,
         }
     }
 }
@@ -177,6 +149,20 @@ impl Engine {
     #[must_use]
     pub const fn closely(self, is_close: bool) -> Self {
         Self { is_close, ..self }
+    }
+
+    /// Counts the lengths of payloads that nobody claims, where a signature asks for them.
+    #[must_use]
+    pub const fn counting(self, counts: bool) -> Self {
+        Self { counts, ..self }
+    }
+
+    /// Says what only the end of a flow can say: nothing more is brought of it.
+    pub fn conclude(inspection: &mut Inspection, facts: &mut Facts<'_>) {
+        for speaker in &mut inspection.speakers {
+            speaker.dissection.end(facts);
+        }
+        inspection.say_lengths(facts);
     }
 
     /// Starts a dissection of a stream.
@@ -259,7 +245,11 @@ impl Engine {
         if !is_taken && inspection.speakers.len() < MOST_SPEAKERS && inspection.open != 0 {
             Self::probe_datagram(inspection, view, input, facts, named);
         }
-        Self::interest_after_datagram(inspection, most)
+        let counts = self.counts && inspection.counts_on(view.layer);
+        if counts {
+            inspection.count_datagram(input);
+        }
+        Self::interest_after_datagram(inspection, most, counts)
     }
 
     fn probe_datagram(
@@ -309,6 +299,7 @@ impl Engine {
                 return;
             };
             inspection.open &= !(1u64 << number);
+            inspection.is_claimed = true;
             inspection.earlier.clear();
             named(Named::Speaks(number));
             let mut dissection = dissector.start();
@@ -329,7 +320,7 @@ impl Engine {
         }
     }
 
-    fn interest_after_datagram(inspection: &mut Inspection, most: u16) -> Interest {
+    fn interest_after_datagram(inspection: &mut Inspection, most: u16, counts: bool) -> Interest {
         if let [speaker] = inspection.speakers.as_slice()
             && let Some(dissector) = dissector(speaker.number)
             && dissector.follows()
@@ -361,7 +352,8 @@ impl Engine {
         if inspection.speakers.is_empty() && inspection.open == 0 {
             let [there, back] = inspection.said_payload;
             let waits_for_other_side = there ^ back && inspection.datagrams < MOST_PROBED;
-            if !waits_for_other_side {
+            let counts_on = counts && inspection.datagrams < MOST_PROBED;
+            if !waits_for_other_side && !counts_on {
                 return Interest::Nothing;
             }
         }
@@ -387,7 +379,7 @@ impl Engine {
                     Verdict::Waiting => return Interest::More,
                     Verdict::Nobody => {
                         let said_one_side = inspection.said_payload.contains(&false);
-                        return if said_one_side {
+                        return if said_one_side || self.counts && inspection.counts_on(view.layer) {
                             Interest::More
                         } else {
                             Interest::Nothing
@@ -506,6 +498,7 @@ impl Engine {
             false,
         );
         if let Verdict::Claimed(number) = verdict {
+            inspection.is_claimed = true;
             if let Some(dissector) = dissector(number) {
                 inspection.speakers.push(Speaker {
                     number,
@@ -514,6 +507,9 @@ impl Engine {
                 named(Named::Speaks(number));
             }
         } else {
+            if self.counts && inspection.counts_on(view.layer) {
+                inspection.count_stream(newest, length_on_wire);
+            }
             say_payload(
                 inspection,
                 &Input {

@@ -1,8 +1,10 @@
 //! The catalogue: what names a tool alone is proven by traffic, every entry has its sources, and the README says what
 //! is known.
 
+mod consoles;
 mod conversations;
 mod innocent;
+mod lengths;
 mod link;
 mod look_alike;
 mod media;
