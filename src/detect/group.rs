@@ -139,6 +139,8 @@ pub(super) struct Group {
     pub(super) is_refused: bool,
     /// Whether both ends of one of its flows spoke a tunnel's protocol.
     pub(super) is_tunnel: bool,
+    /// Whether a program that is no browser called one of its servers: its TLS offered no ALPN.
+    pub(super) has_program: bool,
     /// What connections of SSH are used for.
     pub(super) ssh: Uses,
     pub(super) windows: Windows,
@@ -219,6 +221,7 @@ impl Group {
         self.is_answered |= other.is_answered;
         self.is_refused |= other.is_refused;
         self.is_tunnel |= other.is_tunnel;
+        self.has_program |= other.has_program;
         self.ssh.merge(other.ssh);
         for (number, window) in other.windows {
             self.windows.entry(number).or_default().add(window);

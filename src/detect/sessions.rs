@@ -29,6 +29,8 @@ use crate::signatures::conversation::is_answered;
 use crate::signatures::entry::{RoleHint, Tool};
 
 const WIREGUARD_HANDSHAKE: FieldId = FieldId::of("wireguard.handshake");
+const JA4: FieldId = FieldId::of("tls.ja4");
+const ALPN: FieldId = FieldId::of("tls.alpn");
 const RUSTDESK_CONTROLLER: FieldId = FieldId::of("rustdesk.controller");
 
 /// What the client of a rendezvous or relay says it is: such a connection goes to a server, wherever that stands.
@@ -288,6 +290,7 @@ impl Sessions {
         group.is_refused |= is_refused;
         group.is_answered |= is_answered;
         group.is_tunnel |= is_tunnel && is_answered;
+        group.has_program |= local_is_client && is_no_browser(flow);
         if group.flow_ids.len() < MOST_FLOW_IDS {
             group.flow_ids.push(flow.id);
         }
@@ -449,6 +452,12 @@ fn names_relay(recognised: &Recognised<'_>) -> bool {
     recognised.seen.iter().any(|seen| {
         seen.group == "name" || seen.group != "port" && seen.indicator.role == Some(RoleHint::Agent)
     })
+}
+
+/// Whether a program called that is no browser: it offers no protocol to speak in TLS, which every browser has done for years (RFC 7301;
+/// HTTP/2 is agreed upon in no other way: RFC 9113, 3.2).
+fn is_no_browser(flow: &FlowRecord) -> bool {
+    flow.facts.find(JA4).is_some() && flow.facts.find(ALPN).is_none()
 }
 
 /// Whether a connection is one with a server of the tool by what is said on it.

@@ -21,6 +21,7 @@ pub mod host;
 pub mod hours;
 pub mod identity;
 pub mod latency;
+pub mod lengths;
 pub mod local_networks;
 pub mod loss;
 pub mod minutes;

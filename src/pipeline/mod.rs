@@ -9,6 +9,7 @@ pub mod clock;
 pub mod conclude;
 mod controllers;
 mod declared;
+mod ending;
 pub mod front;
 mod heads;
 mod host_record;

@@ -14,6 +14,8 @@ pub struct Limits {
     /// Whether TLS is read on behind its handshake, by the lengths of its records, and streams that nobody knows by those of their
     /// packets: only where the policy asks for it.
     pub reads_closely: bool,
+    /// Whether the lengths of payloads that no dissector claims are counted: only where a signature asks for them, or may come to.
+    pub counts_lengths: bool,
     /// Bytes held by all unfinished heads together.
     pub head_bytes: usize,
     /// Bytes of facts that one flow may keep.
@@ -84,6 +86,7 @@ impl Default for Limits {
             flows: 3_000_000,
             head_bytes_per_side: 64 << 10,
             reads_closely: false,
+            counts_lengths: false,
             head_bytes: 256 << 20,
             fact_bytes_per_flow: 16 << 10,
             datagrams_per_flow: 24,
