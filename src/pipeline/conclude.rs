@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::controllers::session_sights;
 use super::host_record::{names, record};
-use super::{declared, quiet, received};
+use super::{declared, hidden_sessions, quiet, received};
 use crate::cluster;
 use crate::detect::place;
 use crate::detect::{Concluded, Detectors, HostView, Knowledge, place_record};
@@ -183,7 +183,8 @@ pub fn conclude_with_grounds(
     case.summary.remarks.extend(clusters.remarks);
     case.summary.remarks.extend(observers.remarks());
     let outsiders = observers.outsiders();
-    say_what_is_missing(&mut case, &concluded, &circumstances, outsiders, &ending.received);
+    let causes = hidden_sessions::causes(&concluded, &sights, &profiles, rules);
+    say_what_is_missing(&mut case, causes, &circumstances, outsiders, &ending.received);
     let grounds = Grounds {
         profiles,
         groups: clusters.groups,
@@ -193,38 +194,27 @@ pub fn conclude_with_grounds(
     (case, grounds)
 }
 
-/// Says in the summary what the captures lack, and what that hides.
+/// Says in the summary what the captures lack, and what that hides: `hidden` are the ways in which sessions may have stayed unseen.
 fn say_what_is_missing(
     case: &mut Case,
-    concluded: &Concluded,
+    hidden: Vec<String>,
     circumstances: &Circumstances,
     outsiders: &Outsiders,
     received: &Received,
 ) {
-    let begun_before = begun_before(concluded);
     let nobodys = outsiders
         .hide_nearly_all()
         .then(|| "no packet had a local address".to_owned());
-    let little = [circumstances.little.clone(), nobodys, begun_before.clone()];
-    let little: Vec<String> = little.into_iter().flatten().collect();
+    let mut little: Vec<String> = circumstances.little.clone().into_iter().chain(nobodys).collect();
+    little.extend(hidden.iter().cloned());
     case.summary.little = (!little.is_empty()).then(|| little.join(" and "));
     let remarks = &mut case.summary.remarks;
     remarks.extend(outsiders.remark());
     remarks.extend(little::remark(received));
-    remarks.extend(begun_before);
+    remarks.extend(hidden);
     if let Some(damage) = &circumstances.damage {
         remarks.push(format!("no verdict goes beyond review: {damage}"));
     }
-}
-
-/// What is to be said of connections that were joined in their middle and may be sessions.
-fn begun_before(concluded: &Concluded) -> Option<String> {
-    let hidden = concluded.unseen.values().map(|unseen| unseen.begun_before);
-    let counts = hidden.filter(|connections| *connections > 0);
-    let (connections, machines) = counts.fold((0_u64, 0_u64), |(sum, machines), one| {
-        (sum.saturating_add(one), machines.saturating_add(1))
-    });
-    little::begun_before(connections, machines)
 }
 
 /// The circumstances, with what the captures and the connections in them are known to lack.

@@ -11,6 +11,7 @@ mod controllers;
 mod declared;
 pub mod front;
 mod heads;
+mod hidden_sessions;
 mod host_record;
 pub mod places;
 pub mod quiet;
