@@ -72,6 +72,8 @@ pub struct Unseeable {
     pub screen_windows: usize,
     /// Whole minutes of a tunnel.
     pub whole_minutes: u32,
+    /// Octets that a tunnel and a connection inside of it put around each packet.
+    pub wrapping_octets: u64,
 }
 
 /// Naming a tool.

@@ -389,11 +389,7 @@ impl Engine {
                         let more = said_one_side
                             || self.is_close && inspection.listens_on(windows)
                             || self.counts && inspection.counts_on(view.layer);
-                        return if more {
-                            Interest::More
-                        } else {
-                            Interest::Nothing
-                        };
+                        return if more { Interest::More } else { Interest::Nothing };
                     }
                 }
                 // What the other side said before the newest payload waited until now; it goes first.

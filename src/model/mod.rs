@@ -7,6 +7,7 @@ pub mod address;
 pub mod authority;
 pub mod block;
 pub mod case;
+pub mod common_employer;
 pub mod egress;
 pub mod embedded;
 pub mod evidence;

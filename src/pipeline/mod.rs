@@ -12,6 +12,7 @@ mod declared;
 mod ending;
 pub mod front;
 mod heads;
+mod hidden_sessions;
 mod host_record;
 pub mod places;
 pub mod quiet;

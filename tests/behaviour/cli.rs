@@ -55,6 +55,7 @@ fn a_wrong_command_line_is_2_and_a_missing_file_1() {
             "is later than --until",
         ),
         (&["analyze", "-j", "0", "x.pcap"], 2, "--threads"),
+        (&["analyze", "-j", "99999999999", "x.pcap"], 2, "from 1 to 1024"),
         (&["analyze", "-f", "tcp prot 80", &session()], 2, "tcp prot 80"),
         (&["signatures", "show", "anydesl"], 2, "anydesk"),
         (&["geoip", "lookup", "nowhere"], 2, "nowhere"),

@@ -95,8 +95,9 @@ mod states;
 #[cfg(test)]
 mod survey;
 #[cfg(test)]
-mod unknown;
+mod tunnelled;
 #[cfg(test)]
+mod unknown;
 mod unseen;
 #[cfg(test)]
 mod vocabulary;
