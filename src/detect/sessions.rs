@@ -306,15 +306,8 @@ impl Sessions {
         }
         if group.peers.len() < MOST_PEERS || group.peers.contains_key(&other.address) {
             let seen = group.peers.or_insert_with(other.address, PeerSeen::default);
-            seen.flows = seen.flows.saturating_add(1);
-            seen.bytes = seen.bytes.saturating_add(flow.bytes.iter().sum());
-            seen.calls(local_is_client, flow.client.port, flow.server.port);
-            if local_is_client
-                && let Some(name) = &observation.server_name
-                && seen.name.as_deref() != Some(&*name.name)
-            {
-                seen.name = Some(Arc::clone(&name.name));
-            }
+            let name = observation.server_name.as_ref().filter(|_| local_is_client);
+            seen.take(flow, local_is_client, name.map(|name| &name.name));
         }
         note_controllers(group, flow, other.address, local_is_client);
         for fact in flow.facts.iter().filter(|fact| fact.field == RUSTDESK_ROLE) {

@@ -165,10 +165,7 @@ fn conclude_keeping(
         .into_iter()
         .map(|explanation| (explanation.host, explanation))
         .collect();
-    let mut by_owner: BTreeMap<ContentId, Vec<&Finding>> = BTreeMap::new();
-    for finding in &concluded.findings {
-        by_owner.entry(finding.host).or_default().push(finding);
-    }
+    let by_owner = by_owner(&concluded.findings);
     let notable = notable.into_iter().map(|one| (one, by_host.remove(&one.0.id)));
     let mut records: Vec<HostRecord> = threads.map(notable.collect(), |((host, view), explanation)| {
         let own = by_owner.get(&host.id).map(Vec::as_slice).unwrap_or_default();
@@ -210,6 +207,15 @@ fn conclude_keeping(
         circumstances,
     };
     (case, grounds)
+}
+
+/// Findings by the host that they are about, each host's in their order.
+fn by_owner(findings: &[Finding]) -> BTreeMap<ContentId, Vec<&Finding>> {
+    let mut by_owner: BTreeMap<ContentId, Vec<&Finding>> = BTreeMap::new();
+    for finding in findings {
+        by_owner.entry(finding.host).or_default().push(finding);
+    }
+    by_owner
 }
 
 /// Says in the summary what the captures lack, and what that hides: `hidden` are the ways in which sessions may have stayed unseen.
