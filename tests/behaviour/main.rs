@@ -98,6 +98,7 @@ mod survey;
 mod tunnelled;
 #[cfg(test)]
 mod unknown;
+#[cfg(test)]
 mod unseen;
 #[cfg(test)]
 mod vocabulary;
