@@ -377,7 +377,7 @@ impl Engine {
         let mut sides = [newest, newest.other()];
         let mut fed_other = false;
         if self.is_close && inspection.speakers.is_empty() {
-            inspection.listening.take(windows, newest, facts);
+            inspection.listen(windows, newest, facts);
         }
         loop {
             if inspection.speakers.is_empty() {
@@ -501,8 +501,7 @@ impl Engine {
             false,
         );
         if let Verdict::Claimed(number) = verdict {
-            inspection.listening.end();
-            inspection.is_claimed = true;
+            inspection.claimed();
             if let Some(dissector) = dissector(number) {
                 inspection.add(number, self.start(dissector));
                 named(Named::Speaks(number));

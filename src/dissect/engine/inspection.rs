@@ -32,12 +32,18 @@ pub struct Inspection {
     pub(super) said_payload: [bool; 2],
     /// Whether somebody has ever claimed it.
     pub(super) is_claimed: bool,
-    /// What the lengths say of what is inside, where the run reads closely.
-    pub(super) listening: Listening,
+    /// What the lengths say of what is inside, where the run reads closely. Apart, as what follows, because nearly all runs do without.
+    listening: Option<Box<Listening>>,
     /// Lengths of its payloads until then, if they are counted.
+    counted: Option<Box<Counted>>,
+}
+
+/// Lengths of a flow's payloads.
+#[derive(Debug, Default)]
+struct Counted {
     lengths: Lengths,
     /// Octets of each side of a stream that were counted.
-    counted: [u32; 2],
+    octets: [u32; 2],
 }
 
 impl Inspection {
@@ -51,8 +57,23 @@ impl Inspection {
 
     /// Whether it is listened on to a stream that nobody claims; its octets are consumed then.
     pub(super) fn listens_on<W: Window>(&mut self, windows: &mut [W; 2]) -> bool {
-        self.counted = [0; 2];
-        self.listening.goes_on(windows)
+        if let Some(counted) = &mut self.counted {
+            counted.octets = [0; 2];
+        }
+        self.listening.get_or_insert_default().goes_on(windows)
+    }
+
+    /// Listens to what is new of a stream that nobody has claimed.
+    pub(super) fn listen<W: Window>(&mut self, windows: &[W; 2], newest: Side, facts: &mut Facts<'_>) {
+        self.listening.get_or_insert_default().take(windows, newest, facts);
+    }
+
+    /// Somebody claimed the stream: its lengths are of no interest.
+    pub(super) fn claimed(&mut self) {
+        self.is_claimed = true;
+        if let Some(listening) = &mut self.listening {
+            listening.end();
+        }
     }
 
     /// Forgets the flow; what was allocated stays for the next one.
@@ -70,30 +91,37 @@ impl Inspection {
     pub(super) fn counts_on(&self, layer: Layer) -> bool {
         matches!(layer, Layer::Tcp | Layer::Udp)
             && !self.is_claimed
-            && self.lengths.count() < lengths::MOST_PAYLOADS
+            && self.lengths().is_none_or(|lengths| lengths.count() < lengths::MOST_PAYLOADS)
     }
 
     /// Counts a datagram.
     pub(super) fn count_datagram(&mut self, input: &Input<'_>) {
-        self.lengths.push(input.side, input.length_on_wire);
+        let counted = self.counted.get_or_insert_default();
+        counted.lengths.push(input.side, input.length_on_wire);
     }
 
     /// Counts what is new of a side's stream, of which all octets so far are shown because nobody consumes them.
     pub(super) fn count_stream(&mut self, side: Side, shown: u32) {
-        let Some(before) = self.counted.get_mut(side.index()) else {
+        let counted = self.counted.get_or_insert_default();
+        let Some(before) = counted.octets.get_mut(side.index()) else {
             return;
         };
         let new = shown.saturating_sub(*before);
         *before = shown;
         if new > 0 {
-            self.lengths.push(side, new);
+            counted.lengths.push(side, new);
         }
     }
 
     /// Says the lengths of payloads that nobody claimed.
     pub(super) fn say_lengths(&self, facts: &mut Facts<'_>) {
-        if !self.is_claimed && self.lengths.count() >= lengths::LEAST {
-            facts.bytes(&PAYLOAD_LENGTHS, self.lengths.octets());
+        let lengths = self.lengths().filter(|_| !self.is_claimed);
+        if let Some(lengths) = lengths.filter(|lengths| lengths.count() >= lengths::LEAST) {
+            facts.bytes(&PAYLOAD_LENGTHS, lengths.octets());
         }
+    }
+
+    fn lengths(&self) -> Option<&Lengths> {
+        self.counted.as_ref().map(|counted| &counted.lengths)
     }
 }
