@@ -88,6 +88,9 @@
 //!   ([`decode`]).
 //! * A handshake inside TLS (Trojan, VLESS and the like) is looked for only where the policy asks: the lengths of records behind the
 //!   handshake are octets that every other TLS connection may let go ([`dissect::Dissector::start_closely`]).
+//! * Lengths of payloads that no dissector claims are counted only where a signature asks for them, and those of TLS records only of clients that
+//!   offer no ALPN and end their ciphers as OpenSSL does ([`model::lengths`]): everybody else's heads end where they ended before. What is known at the end
+//!   of a head alone is said there ([`dissect::Dissection::end`]).
 //! * Beside the answers to the screen, the opening of a connection shows a leg behind a relay ([`flow::opening`], `detect::opening_answers`): clients
 //!   of SSH and of RDP without frame acknowledgements answer nothing later on.
 //! * A farm says what clustering by density (HDBSCAN) sees where it does not see the same group (`second_opinion`), and a reason's weight
@@ -136,6 +139,8 @@
 //!   addresses that does not say which conversations it means is refused.
 //! * OpenVPN inside what hides it is looked for by the lengths of packets only where the policy asks ([`dissect::openvpn::lengths`]): streams that
 //!   nobody knows are let go at once otherwise.
+//! * libpcap compiles capture filters, and a machine of ours runs them ([`capture`]): through the crate that calls it, libpcap's own one knows
+//!   of one length of a packet only, and of one system's address families.
 //! * The default database of places is unpacked by the build script: decompressing it at every start cost more than
 //!   the analysis of most captures.
 

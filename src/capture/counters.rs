@@ -12,7 +12,7 @@ use crate::model::time::Timestamp;
 
 /// Places of damage that are named for one capture; further ones are only counted.
 pub const MOST_DAMAGE: usize = 64;
-/// Comments on packets that are kept for one capture.
+/// Comments that are kept for one capture.
 pub const MOST_COMMENTS: usize = 4_096;
 /// Longest comment that is kept, in bytes.
 pub const LONGEST_COMMENT: usize = 1_024;
@@ -79,7 +79,9 @@ pub struct CaptureCounters {
     pub links: BTreeMap<LinkType, u64>,
     /// Its interfaces; one for classic pcap.
     pub interfaces: Vec<Interface>,
-    /// Comments on packets: number of the frame and text.
+    /// Frames without a time of their own (simple packet blocks).
+    pub untimed: u64,
+    /// Comments: number of the frame, 0 where one is about the whole capture or an interface, and text.
     pub comments: Vec<(u64, String)>,
     /// Comments that were not kept.
     pub comments_not_kept: u64,
@@ -127,7 +129,7 @@ impl CaptureCounters {
         *counter = counter.saturating_add(many);
     }
 
-    /// Keeps a comment on a frame, within bounds.
+    /// Keeps a comment, within bounds.
     pub(super) fn comment(&mut self, number: u64, text: &[u8]) {
         if self.comments.len() >= MOST_COMMENTS {
             self.comments_not_kept = self.comments_not_kept.saturating_add(1);

@@ -1,12 +1,12 @@
 //! Capture filters (BPF) for any source: one program for each link type that occurs.
 //!
-//! libpcap compiles and runs the programs. They see the captured bytes only: `len`, `greater` and `less` mean the
-//! captured length.
+//! libpcap compiles the programs, [`super::bpf`] runs them.
 
 use std::collections::BTreeMap;
 
-use pcap::{BpfProgram, Capture, Linktype};
+use pcap::{Capture, Linktype};
 
+use super::bpf::{Machine, Seen};
 use super::counters::CaptureCounters;
 use super::{CaptureError, Damage, Progress, Source};
 use crate::model::block::Block;
@@ -15,6 +15,20 @@ use crate::model::loss::Losses;
 
 /// Cause under which frames that do not match are counted.
 pub const NOT_MATCHING: &str = "not matched by the filter";
+
+/// What libpcap says of an expression that is sound and can be true of no packet.
+const REJECTS_ALL: &str = "expression rejects all packets";
+
+/// `AF_INET6` as libpcap's programs have it here.
+const LOCAL_IPV6: u32 = if cfg!(target_os = "linux") {
+    10
+} else if cfg!(target_vendor = "apple") {
+    30
+} else if cfg!(target_os = "freebsd") {
+    28
+} else {
+    24
+};
 
 /// Link types for which a filter is tried before reading: one that fits none of them is a mistake.
 const TRIED: [LinkType; 4] = [
@@ -25,7 +39,8 @@ const TRIED: [LinkType; 4] = [
 ];
 
 /// The number by which libpcap knows a link type, where it is not the registry's.
-pub(super) const fn to_dlt(link: LinkType) -> i32 {
+#[must_use]
+pub const fn to_dlt(link: LinkType) -> i32 {
     match link.0 {
         100 => 11,
         101 => 12,
@@ -45,7 +60,7 @@ pub(super) fn from_dlt(number: i32) -> LinkType {
 /// A filter compiled for the link types met so far.
 pub struct Programs {
     text: String,
-    compiled: BTreeMap<LinkType, BpfProgram>,
+    compiled: BTreeMap<LinkType, Machine>,
 }
 
 impl Programs {
@@ -80,27 +95,59 @@ impl Programs {
             if self.compiled.contains_key(&frame.link) {
                 continue;
             }
-            let program = compile(&self.text, frame.link).map_err(|cause| CaptureError::FilterForLink {
-                filter: self.text.clone(),
-                link: frame.link,
-                cause,
-            })?;
+            let program = match compile(&self.text, frame.link) {
+                Ok(program) => program,
+                // Sound, but true of nothing there: IPv6 where every packet is IPv4.
+                Err(cause) if cause == REJECTS_ALL => Machine::default(),
+                Err(cause) => {
+                    return Err(CaptureError::FilterForLink {
+                        filter: self.text.clone(),
+                        link: frame.link,
+                        cause,
+                    });
+                }
+            };
             self.compiled.insert(frame.link, program);
         }
         Ok(())
     }
 
-    fn matches(&self, link: LinkType, bytes: &[u8]) -> bool {
+    fn matches(&self, frame: &FrameHeader, bytes: &[u8]) -> bool {
+        let seen = Seen {
+            bytes,
+            length_on_wire: frame.length_on_wire,
+            first_word: loopback_family(frame.link, bytes),
+        };
         self.compiled
-            .get(&link)
-            .is_some_and(|program| program.filter(bytes))
+            .get(&frame.link)
+            .is_some_and(|program| program.passes(seen))
     }
 }
 
-fn compile(text: &str, link: LinkType) -> Result<BpfProgram, String> {
-    Capture::dead(Linktype(to_dlt(link)))
+fn compile(text: &str, link: LinkType) -> Result<Machine, String> {
+    let program = Capture::dead(Linktype(to_dlt(link)))
         .and_then(|handle| handle.compile(text, true))
-        .map_err(|error| complaint(&error))
+        .map_err(|error| complaint(&error))?;
+    Machine::of(&program).ok_or_else(|| "libpcap compiles it to something unknown".to_owned())
+}
+
+/// The address family of a loopback frame as programs of this system compare it: the capture may be of another system, which has
+/// another byte order and numbers IPv6 otherwise.
+fn loopback_family(link: LinkType, bytes: &[u8]) -> Option<u32> {
+    if link != LinkType::NULL && link != LinkType::LOOP {
+        return None;
+    }
+    let octets = *bytes.first_chunk::<4>()?;
+    let (little, big) = (u32::from_le_bytes(octets), u32::from_be_bytes(octets));
+    let family = match little.min(big) {
+        10 | 23 | 24 | 28 | 30 => LOCAL_IPV6,
+        other => other,
+    };
+    Some(if link == LinkType::NULL {
+        u32::from_be_bytes(family.to_ne_bytes())
+    } else {
+        family
+    })
 }
 
 /// What libpcap says, without the crate's prefix.
@@ -137,7 +184,7 @@ impl Source for Filter {
         self.programs.prepare(&block.frames)?;
         let before = block.frames.len();
         let mut frames = std::mem::take(&mut block.frames);
-        frames.retain(|frame| self.programs.matches(frame.link, block.frame_bytes(frame)));
+        frames.retain(|frame| self.programs.matches(frame, block.frame_bytes(frame)));
         block.frames = frames;
         let removed = before.saturating_sub(block.frames.len()) as u64;
         self.removed = self.removed.saturating_add(removed);

@@ -6,6 +6,7 @@
 //! An input of a new kind is one file with a [`Source`] and one arm where sources are opened.
 #![warn(clippy::arithmetic_side_effects)]
 
+mod bpf;
 mod classic;
 pub mod compression;
 pub mod counters;

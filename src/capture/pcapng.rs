@@ -230,6 +230,8 @@ impl Pcapng {
             };
             self.big = big;
             self.taps.clear();
+            let body = bytes.get(8..length.saturating_sub(4)).unwrap_or_default();
+            self.comments(body.get(16..).unwrap_or_default(), counters);
             return Extent::Whole(length);
         }
         let length = match self.extent(bytes, position, self.big, at_end) {
@@ -322,6 +324,7 @@ impl Pcapng {
                 _ => {}
             }
         }
+        self.comments(body.get(8..).unwrap_or_default(), counters);
         self.taps.push(tap);
         counters.interfaces.push(Interface {
             name,
@@ -329,6 +332,13 @@ impl Pcapng {
             snap_length,
             ..Interface::default()
         });
+    }
+
+    /// Keeps the comments of a section or an interface, which are about no frame.
+    fn comments(&self, options: &[u8], counters: &mut CaptureCounters) {
+        for (_, text) in Options::new(options, self.big).filter(|(code, _)| *code == 1) {
+            counters.comment(0, text);
+        }
     }
 
     fn statistics(&self, body: &[u8], counters: &mut CaptureCounters) {
@@ -369,6 +379,7 @@ impl Pcapng {
             .ok_or("a packet of an interface that nothing describes")?;
         let there = u32::try_from(body.len().saturating_sub(start)).unwrap_or(u32::MAX);
         let (at, captured, on_wire) = if kind == SIMPLE_PACKET {
+            counters.untimed = counters.untimed.saturating_add(1);
             let on_wire = word(0)?;
             let snap_length = if tap.snap_length == 0 {
                 u32::MAX

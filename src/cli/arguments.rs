@@ -177,8 +177,8 @@ pub struct Common {
     #[arg(long, value_name = "PATH", env = "FARMHAWK_GEOIP", value_parser = path())]
     pub geoip: Vec<PathBuf>,
 
-    /// Worker threads; all cores by default
-    #[arg(short = 'j', long, value_name = "N")]
+    /// Worker threads, 1 to 1024; all cores by default
+    #[arg(short = 'j', long, value_name = "N", value_parser = threads)]
     pub threads: Option<std::num::NonZeroUsize>,
 
     /// Exit with 3 when a farm or host of this verdict or worse stands
@@ -376,6 +376,16 @@ fn time(text: &str) -> Result<jiff::Timestamp, String> {
 }
 
 /// A network, or one address as the network of itself.
+/// Threads that a system surely starts; more than there are cores gains nothing.
+const MOST_THREADS: usize = 1_024;
+
+fn threads(text: &str) -> Result<std::num::NonZeroUsize, String> {
+    text.parse()
+        .ok()
+        .filter(|many: &std::num::NonZeroUsize| many.get() <= MOST_THREADS)
+        .ok_or_else(|| format!("not a number of threads from 1 to {MOST_THREADS}"))
+}
+
 fn network(text: &str) -> Result<ipnet::IpNet, String> {
     let address = || text.parse::<std::net::IpAddr>().map(ipnet::IpNet::from);
     text.parse::<ipnet::IpNet>()

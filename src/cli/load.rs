@@ -81,6 +81,7 @@ pub fn load(common: &Common) -> anyhow::Result<Loaded> {
         limits.flows = most.get();
     }
     limits.reads_closely = policy.heuristics.nested_tls || policy.heuristics.openvpn_inside;
+    limits.counts_lengths = catalogue.field("payload.lengths").is_some();
     Ok(Loaded {
         catalogue,
         renewal: None,

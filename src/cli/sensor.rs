@@ -43,6 +43,8 @@ pub fn run(sensor: &Sensor, arguments: &Arguments) -> anyhow::Result<Outcome> {
     })?;
     // Without files of the user's own there is nothing to read again, and the signal means what it always does.
     if !sensor.common.signatures.is_empty() {
+        // What is read later may ask for lengths, too.
+        loaded.limits.counts_lengths = true;
         let relays = loaded.geo.tor_lists();
         loaded.renewal = Some(read_again_on_signal(sensor.common.signatures.clone(), relays)?);
     }

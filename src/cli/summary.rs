@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use super::load::Loaded;
+use crate::capture::filter::to_dlt;
 use crate::capture::watching;
 use crate::model::case::Case;
 use crate::model::loss::Losses;
-use crate::model::summary::{CaptureRecord, DamageRecord, DatabaseRecord, PacketCounts, Summary};
+use crate::model::summary::{
+    CaptureRecord, CommentRecord, DamageRecord, DatabaseRecord, PacketCounts, Summary,
+};
 use crate::model::time::Timestamp;
 use crate::pipeline::FlowCounters;
 use crate::pipeline::front::Reader;
@@ -60,11 +63,20 @@ pub fn fill(
         .iter()
         .filter(|capture| capture.packets == 0 && capture.damage.is_empty());
     remarks.extend(whole_and_empty.map(|capture| format!("{}: a capture without packets", capture.path)));
+    remarks.extend(sources.iter().filter(|counted| counted.untimed > 0).map(|counted| {
+        format!(
+            "{}: {} packets have no time (simple packet blocks): they stand at that of the packet before, or at the beginning of 1970",
+            counted.path.display(),
+            counted.untimed
+        )
+    }));
     if let Some((_, last)) = reader.span {
         remarks.extend(crate::geo::status::old_at(&loaded.geo, last));
     }
+    let of_captures = || captures.iter().filter_map(|capture| capture.last).max();
+    let last = reader.span.map(|(_, last)| last).or_else(of_captures);
     case.summary = Summary {
-        timestamp: reader.span.map(|(_, last)| last),
+        timestamp: last.unwrap_or_default(),
         captures,
         captures_unread: 0,
         packets: PacketCounts {
@@ -131,11 +143,20 @@ fn captures(reader: &Reader) -> Vec<CaptureRecord> {
                     cause: damage.cause.to_owned(),
                 })
                 .collect(),
+            comments: counted.comments.iter().map(comment).collect(),
+            comments_not_kept: counted.comments_not_kept,
             kernel_dropped: received::dropped(counted),
             clock: reader.clocks.record(index),
             clock_offset: reader.clock_offset(index),
         })
         .collect()
+}
+
+fn comment((frame, text): &(u64, String)) -> CommentRecord {
+    CommentRecord {
+        frame: (*frame != 0).then_some(*frame),
+        text: text.clone(),
+    }
 }
 
 /// Lower-case hexadecimal digits.
@@ -149,7 +170,7 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 
 /// Name of a link type as libpcap knows it, or its number.
 fn link_type(link: crate::model::frame::LinkType) -> String {
-    pcap::Linktype(i32::from(link.0))
+    pcap::Linktype(to_dlt(link))
         .get_name()
         .unwrap_or_else(|_| link.0.to_string())
 }

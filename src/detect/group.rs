@@ -104,8 +104,20 @@ impl SamePort {
 }
 
 impl PeerSeen {
+    /// Takes a flow with it, and its name where it was called by one.
+    pub(super) fn take(&mut self, flow: &FlowRecord, local_is_client: bool, name: Option<&Arc<str>>) {
+        self.flows = self.flows.saturating_add(1);
+        self.bytes = self.bytes.saturating_add(flow.bytes.iter().sum());
+        self.calls(local_is_client, flow.client.port, flow.server.port);
+        if let Some(name) = name
+            && self.name.as_ref() != Some(name)
+        {
+            self.name = Some(Arc::clone(name));
+        }
+    }
+
     /// Takes the ports of a flow.
-    pub(super) fn calls(&mut self, local_is_client: bool, client: u16, server: u16) {
+    fn calls(&mut self, local_is_client: bool, client: u16, server: u16) {
         let (own, other) = if local_is_client {
             (client, server)
         } else {
@@ -118,6 +130,10 @@ impl PeerSeen {
 
 /// All flows of one tool between one pair.
 #[derive(Clone, Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each answers a question of its own about the flows, and they exclude none of each other"
+)]
 pub(super) struct Group {
     /// By group of fields.
     pub(super) items: Few<&'static str, Item>,
@@ -139,6 +155,8 @@ pub(super) struct Group {
     pub(super) is_refused: bool,
     /// Whether both ends of one of its flows spoke a tunnel's protocol.
     pub(super) is_tunnel: bool,
+    /// Whether a program that is no browser called one of its servers: its TLS offered no ALPN.
+    pub(super) has_program: bool,
     /// What connections of SSH are used for.
     pub(super) ssh: Uses,
     pub(super) windows: Windows,
@@ -219,6 +237,7 @@ impl Group {
         self.is_answered |= other.is_answered;
         self.is_refused |= other.is_refused;
         self.is_tunnel |= other.is_tunnel;
+        self.has_program |= other.has_program;
         self.ssh.merge(other.ssh);
         for (number, window) in other.windows {
             self.windows.entry(number).or_default().add(window);

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::activity_state;
 use super::group::MOST_FLOW_IDS;
-use super::sentence::{Told, sentence};
+use super::sentence::{By, Told, sentence};
 use super::unknown_interactive::{self, Candidate};
 use super::{Concluded, HostView, Knowledge, session_finding};
 use crate::model::address::Address;
@@ -148,7 +148,8 @@ fn summary(host: &HostView, tool: &Tool, finding: &Finding) -> String {
         tool: &tool.name,
         role: finding.role,
         activity: finding.activity,
-        is_named_only: false,
+        by: By::Any,
+        has_screen: tool.class.has_screen,
         driven: lasting(Activity::Driven),
         viewed: lasting(Activity::Viewed),
         flows: finding.flow_count,

@@ -468,6 +468,10 @@ impl Detectors {
         };
         let mut losses = Losses::default();
         losses.add("sessions beyond the bound on groups", self.sessions.refused);
+        losses.add(
+            "connections whose activity is beyond what is kept of one session",
+            self.sessions.unwindowed,
+        );
         let (findings, sessions) = self.sessions.conclude(&ended.by_local, knowledge, threads);
         let mut concluded = Concluded {
             findings,

@@ -15,6 +15,7 @@ use crate::model::fact::{FieldId, Value};
 use crate::model::flow::FlowRecord;
 use crate::model::frame::FrameRef;
 use crate::model::identity::ContentId;
+use crate::model::lengths;
 use crate::model::observation::{NameSource, ServerName};
 use crate::model::segment::{Encapsulation, Layer};
 use crate::model::thresholds;
@@ -27,6 +28,9 @@ use crate::signatures::{Catalogue, FieldPlace, Match, PayloadContext};
 /// The form in which a request names what it asks for, and whom it names in the form that proxies are asked in.
 const TARGET_FORM: FieldId = FieldId::of("http.target_form");
 const PROXY_TARGET: FieldId = FieldId::of("http.proxy_target");
+
+/// Whose octets are lengths and no first bytes.
+const LENGTHS: [FieldId; 2] = [FieldId::of("tls.lengths"), FieldId::of("payload.lengths")];
 
 /// What gave a tool away, borrowed; put into words only when a finding needs them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +45,8 @@ pub enum Shown<'a> {
     Text(&'a str),
     /// First bytes of a side.
     Bytes(&'a [u8]),
+    /// Lengths one behind the other, as [`lengths`] writes them.
+    Lengths(&'a [u8]),
     /// A name that the host had resolved; long before, where its lifetime had passed.
     Resolved(&'a ServerName),
     /// The address of one of the two ends.
@@ -80,7 +86,7 @@ impl Seen<'_> {
             Shown::Protocol(text) | Shown::Text(text) | Shown::Tunnel(text) => text_value(text),
             Shown::Number(number) => number,
             // First bytes of a message hold numbers that differ each time: it is the pattern that was seen.
-            Shown::Bytes(_) => 0,
+            Shown::Bytes(_) | Shown::Lengths(_) => 0,
             Shown::Resolved(name) => text_value(&name.name),
             Shown::Address(address) => ContentId::of(&[&address.0]).0,
             Shown::Port(port) => u64::from(port),
@@ -99,6 +105,7 @@ impl Seen<'_> {
                 let shown: Vec<String> = bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
                 format!("{} {}", self.group, shown.join(" "))
             }
+            Shown::Lengths(octets) => format!("{}: {}", self.group, lengths::words(octets)),
             Shown::Resolved(name) if name.source == NameSource::Dns => {
                 format!("server resolved before as {}", name.name)
             }
@@ -225,6 +232,15 @@ pub const PROTOCOL: &str = "protocol";
 /// The groups of what either side said first.
 pub const FIRST_BYTES: [&str; 2] = ["first bytes of the client", "first bytes of the server"];
 
+/// What carries a flow's payloads, as byte and length patterns say it.
+fn transport_of(flow: &FlowRecord) -> Transport {
+    if flow.layer == Layer::Tcp {
+        Transport::Tcp
+    } else {
+        Transport::Udp
+    }
+}
+
 /// Groups of fields that say the same thing: the server's name by DNS and by SNI is one name.
 fn group(field: &str) -> &'static str {
     match field {
@@ -234,6 +250,8 @@ fn group(field: &str) -> &'static str {
         "payload.to_server" | "websocket.to_server" => "first bytes of the client",
         "payload.to_client" | "websocket.to_client" => "first bytes of the server",
         "app_proto" | "tunnel" => PROTOCOL,
+        "payload.lengths" => "lengths of the first payloads",
+        "tls.lengths" => "lengths of the client's first records",
         "tls.alpn" => "alpn",
         "ip.address" | "ip.server" => "address",
         field if field.starts_with("tls.certificate") || field.starts_with("tls.client_certificate") => {
@@ -435,13 +453,18 @@ impl Recogniser {
                         }
                     }
                 }
+                Value::Bytes { bytes, .. } if LENGTHS.contains(&fact.field) => {
+                    let context = PayloadContext {
+                        transport: Some(transport_of(flow)),
+                        length_on_wire: None,
+                    };
+                    for found in field.payload_matches(catalogue, bytes, context) {
+                        gathered.add(&found, field, Shown::Lengths(bytes), fact.source, Some(fact.at));
+                    }
+                }
                 Value::Bytes { bytes, on_wire } => {
                     let context = PayloadContext {
-                        transport: Some(if flow.layer == Layer::Tcp {
-                            Transport::Tcp
-                        } else {
-                            Transport::Udp
-                        }),
+                        transport: Some(transport_of(flow)),
                         length_on_wire: usize::try_from(on_wire).ok(),
                     };
                     for found in field.payload_matches(catalogue, bytes, context) {

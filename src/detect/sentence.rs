@@ -12,6 +12,17 @@ pub(super) const NO_SESSION: &str = "; no session was seen";
 /// What is said where nothing but names was called.
 const NO_USE: &str = "; nothing of its use was seen";
 
+/// What gave a tool away, as far as the sentence depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum By {
+    /// Its protocol, or whatever else.
+    Any,
+    /// Nothing but names: its servers were called, and whether a tunnel of it carries anything was not seen.
+    NamesAlone,
+    /// Names that its agents call, and its console in a browser, too.
+    SharedNames,
+}
+
 /// What the sentence is made of.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Told<'a> {
@@ -23,8 +34,10 @@ pub(super) struct Told<'a> {
     pub(super) role: Role,
     /// What went on at the end.
     pub(super) activity: Activity,
-    /// Nothing but names gave it away: its servers were called, and whether a tunnel of it carries anything was not seen.
-    pub(super) is_named_only: bool,
+    /// What gave the tool away.
+    pub(super) by: By,
+    /// Whether such a tool shows a screen: a shell does not.
+    pub(super) has_screen: bool,
     /// How long somebody was at the controls.
     pub(super) driven: Nanoseconds,
     /// How long the screen was sent without input.
@@ -78,27 +91,32 @@ fn doing(told: &Told<'_>) -> String {
             String::new()
         }
     };
+    let [shows, on_it, watching] = if told.has_screen {
+        ["showing its screen", " on its screen", "watching"]
+    } else {
+        ["showing its output", "", "reading the output of"]
+    };
     match (told.role, told.activity) {
         (Role::Controlled, Activity::Driven) => format!(
             "traffic consistent with {tool} controlling it for {driven_for}{}",
-            and_viewed("showing its screen")
+            and_viewed(shows)
         ),
         (Role::Controlled, Activity::Viewed) => {
-            format!("traffic consistent with {tool} showing its screen for {viewed_for}, without input")
+            format!("traffic consistent with {tool} {shows} for {viewed_for}, without input")
         }
         (Role::Controlled, Activity::Bulk) => {
-            format!("traffic consistent with {tool} moving files, without a session on its screen")
+            format!("traffic consistent with {tool} moving files, without a session{on_it}")
         }
         (Role::Controlled, Activity::Idle) => {
-            format!("traffic consistent with offering {tool}; nothing of a session on its screen was seen")
+            format!("traffic consistent with offering {tool}; nothing of a session{on_it} was seen")
         }
         (Role::Controlled, Activity::Unknown) => format!("traffic consistent with offering {tool}"),
         (Role::Controller, Activity::Driven) => format!(
             "traffic consistent with controlling another machine through {tool} for {driven_for}{}",
-            and_viewed("watching it")
+            and_viewed(&format!("{watching} it"))
         ),
         (Role::Controller, Activity::Viewed) => {
-            format!("traffic consistent with watching another machine through {tool} for {viewed_for}")
+            format!("traffic consistent with {watching} another machine through {tool} for {viewed_for}")
         }
         (Role::Controller, Activity::Bulk) => {
             format!("traffic consistent with moving files from or to another machine through {tool}")
@@ -109,7 +127,7 @@ fn doing(told: &Told<'_>) -> String {
         (Role::Agent, _) => {
             format!("traffic consistent with an installed {tool} that reports to its servers{NO_SESSION}")
         }
-        (Role::Client, _) if told.is_named_only => {
+        (Role::Client, _) if told.by != By::Any => {
             format!(
                 "called servers of {tool} by name, which is consistent with its program and with a visit to its pages{NO_USE}"
             )
@@ -120,6 +138,13 @@ fn doing(told: &Told<'_>) -> String {
             "traffic consistent with a session of {tool} for {}; which side is controlled could not be told",
             span(driven.saturating_add(*viewed))
         ),
+        (Role::Unknown, Activity::Idle | Activity::Bulk | Activity::Unknown)
+            if told.by == By::SharedNames =>
+        {
+            format!(
+                "traffic consistent with {tool}: an installed agent, or its web console in a browser, which calls the same servers{NO_SESSION}"
+            )
+        }
         (Role::Unknown, Activity::Idle | Activity::Bulk | Activity::Unknown) => {
             format!("traffic consistent with {tool}")
         }
@@ -137,7 +162,8 @@ mod tests {
             tool: "AnyDesk",
             role,
             activity,
-            is_named_only: false,
+            by: By::Any,
+            has_screen: true,
             driven: 520 * SECOND,
             viewed: 0,
             flows: 1,
@@ -170,6 +196,50 @@ mod tests {
     }
 
     #[test]
+    fn a_shell_has_no_screen() {
+        for role in [Role::Controlled, Role::Controller] {
+            for activity in [
+                Activity::Idle,
+                Activity::Viewed,
+                Activity::Driven,
+                Activity::Bulk,
+                Activity::Unknown,
+            ] {
+                let shell = sentence(&Told {
+                    tool: "SSH",
+                    has_screen: false,
+                    viewed: 30 * SECOND,
+                    ..told(role, activity)
+                });
+                assert!(!shell.contains("screen") && !shell.contains("watch"), "{shell}");
+            }
+        }
+        let idle = Told {
+            tool: "SSH",
+            has_screen: false,
+            ..told(Role::Controlled, Activity::Idle)
+        };
+        assert_eq!(
+            sentence(&idle),
+            "192.0.2.5 (LT-1): traffic consistent with offering SSH; nothing of a session was seen; \
+             1 flow with relay.example (198.51.100.9)"
+        );
+    }
+
+    #[test]
+    fn an_agent_and_a_console_at_the_same_servers_are_not_told_apart_in_words_either() {
+        let shared = Told {
+            by: By::SharedNames,
+            ..told(Role::Unknown, Activity::Idle)
+        };
+        assert_eq!(
+            sentence(&shared),
+            "192.0.2.5 (LT-1): traffic consistent with AnyDesk: an installed agent, or its web console in a browser, which calls the \
+             same servers; no session was seen; 1 flow with relay.example (198.51.100.9)"
+        );
+    }
+
+    #[test]
     fn what_nobody_answered_and_what_was_only_asked_for_is_said() {
         let unanswered = Told {
             is_answered: false,
@@ -190,7 +260,7 @@ mod tests {
                 .contains("used from here; it was refused, as who tries many servers is; 1 flow")
         );
         let called = Told {
-            is_named_only: true,
+            by: By::NamesAlone,
             ..told(Role::Client, Activity::Unknown)
         };
         assert_eq!(

@@ -7,7 +7,7 @@ use super::delay::{self, Shown};
 use super::glance;
 use super::group::{ASKED, Group, PeerSeen};
 use super::instance::{instance, sanctioned};
-use super::sentence::{Told, sentence};
+use super::sentence::{By, Told, sentence};
 use super::sessions::{Joined, Session};
 use super::{HostView, Knowledge, shape_against, unknown_interactive};
 use crate::model::address::Address;
@@ -171,7 +171,13 @@ fn judged(
         Activity::Viewed | Activity::Driven => false,
     };
     if judged.role == Role::Unknown && is_at_rest {
-        if group.has_hint(RoleHint::Agent) || group.flows == 0 || group.says.is_registered {
+        let is_shared = group.has_hint(RoleHint::Shared);
+        let is_asked_alone = group.flows == 0 && !is_shared;
+        if group.has_hint(RoleHint::Agent)
+            || is_asked_alone
+            || is_shared && group.has_program
+            || group.says.is_registered
+        {
             judged.role = Role::Agent;
         } else if group.is_of_controllers() && group.score() >= rules.medium {
             judged.role = Role::Controller;
@@ -209,7 +215,7 @@ pub(super) fn finding(joined: Joined<'_>, knowledge: &Knowledge<'_>) -> Option<(
     let is_session = group.has_hint(RoleHint::Session) && group.is_answered && group.flows > 0;
     let is_in_use = is_session || group.is_tunnel;
     let is_one_sided = group.is_one_sided();
-    let is_named_only = is_named_only(&group);
+    let by = by(&group);
     let mut confidence = confidence(&group, rules);
     let mut score = group.score();
     let mut evidence = evidence(tool, &mut group, is_remote);
@@ -275,7 +281,7 @@ pub(super) fn finding(joined: Joined<'_>, knowledge: &Knowledge<'_>) -> Option<(
         latency: delays.record.map(Box::new),
         ..Finding::default()
     };
-    finding.summary = summary(host, tool, &finding, &group, is_named_only);
+    finding.summary = summary(host, tool, &finding, &group, by);
     let session = Session {
         host: host.id,
         finding: 0,
@@ -363,10 +369,16 @@ fn took_place(judged: &Judgement, peer: &PeerSeen, group: &Group) -> bool {
     sent && came || group.is_one_sided() && (sent || came)
 }
 
-/// Whether nothing but names of servers gave the tool away, none of which is asked for in its use alone.
-fn is_named_only(group: &Group) -> bool {
+/// Whether nothing but names of servers gave the tool away, none of which is asked for in its use alone, or one that is a console's, too.
+fn by(group: &Group) -> By {
     let is_name = |group: &str| matches!(group, "name" | ASKED | "port");
-    group.items.iter().all(|(name, _)| is_name(name)) && !group.has_hint(RoleHint::Session)
+    if group.has_hint(RoleHint::Shared) {
+        By::SharedNames
+    } else if group.items.iter().all(|(name, _)| is_name(name)) && !group.has_hint(RoleHint::Session) {
+        By::NamesAlone
+    } else {
+        By::Any
+    }
 }
 
 /// Who controls a controlled host, where it can be told. `peer` is the other end of a session that goes straight between the two.
@@ -395,7 +407,7 @@ fn controller(
     })
 }
 
-fn summary(host: &HostView, tool: &Tool, finding: &Finding, group: &Group, is_named_only: bool) -> String {
+fn summary(host: &HostView, tool: &Tool, finding: &Finding, group: &Group, by: By) -> String {
     let peer = match (&finding.peer_name, &finding.peer) {
         (Some(name), Some(address)) => Some(format!("{name} ({address})")),
         (None, Some(address)) => Some(address.clone()),
@@ -414,7 +426,8 @@ fn summary(host: &HostView, tool: &Tool, finding: &Finding, group: &Group, is_na
         tool: &tool.name,
         role: finding.role,
         activity: finding.activity,
-        is_named_only,
+        by,
+        has_screen: tool.class.has_screen,
         driven: lasting(Activity::Driven),
         viewed: lasting(Activity::Viewed),
         flows: group.flows,

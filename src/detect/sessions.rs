@@ -29,6 +29,8 @@ use crate::signatures::conversation::is_answered;
 use crate::signatures::entry::{RoleHint, Tool};
 
 const WIREGUARD_HANDSHAKE: FieldId = FieldId::of("wireguard.handshake");
+const JA4: FieldId = FieldId::of("tls.ja4");
+const ALPN: FieldId = FieldId::of("tls.alpn");
 const RUSTDESK_CONTROLLER: FieldId = FieldId::of("rustdesk.controller");
 
 /// What the client of a rendezvous or relay says it is: such a connection goes to a server, wherever that stands.
@@ -133,6 +135,8 @@ pub struct Sessions {
     most: usize,
     /// Groups beyond the bound.
     pub refused: u64,
+    /// Connections of sessions that were busy for longer than windows of activity are kept.
+    pub unwindowed: u64,
 }
 
 impl Sessions {
@@ -143,6 +147,7 @@ impl Sessions {
             groups: HashMap::default(),
             most,
             refused: 0,
+            unwindowed: 0,
         }
     }
 
@@ -285,10 +290,12 @@ impl Sessions {
         group.is_refused |= is_refused;
         group.is_answered |= is_answered;
         group.is_tunnel |= is_tunnel && is_answered;
+        group.has_program |= local_is_client && is_no_browser(flow);
         if group.flow_ids.len() < MOST_FLOW_IDS {
             group.flow_ids.push(flow.id);
         }
-        if group.windows.len() < MOST_WINDOWS {
+        let has_room = group.windows.len() < MOST_WINDOWS;
+        if has_room {
             activity_state::add(&mut group.windows, &flow.activity, flow.start, local_is_client);
         }
         if let Some(measured) = delay::of_flow(flow, local_is_client) {
@@ -299,15 +306,8 @@ impl Sessions {
         }
         if group.peers.len() < MOST_PEERS || group.peers.contains_key(&other.address) {
             let seen = group.peers.or_insert_with(other.address, PeerSeen::default);
-            seen.flows = seen.flows.saturating_add(1);
-            seen.bytes = seen.bytes.saturating_add(flow.bytes.iter().sum());
-            seen.calls(local_is_client, flow.client.port, flow.server.port);
-            if local_is_client
-                && let Some(name) = &observation.server_name
-                && seen.name.as_deref() != Some(&*name.name)
-            {
-                seen.name = Some(Arc::clone(&name.name));
-            }
+            let name = observation.server_name.as_ref().filter(|_| local_is_client);
+            seen.take(flow, local_is_client, name.map(|name| &name.name));
         }
         note_controllers(group, flow, other.address, local_is_client);
         for fact in flow.facts.iter().filter(|fact| fact.field == RUSTDESK_ROLE) {
@@ -317,6 +317,9 @@ impl Sessions {
         }
         group.proto = group.proto.or_else(|| flow.transport_name());
         group.community_id.get_or_insert_with(|| community_id.into());
+        if !has_room && !flow.activity.is_empty() {
+            self.unwindowed = self.unwindowed.saturating_add(1);
+        }
     }
 
     /// Takes a name that a host asked its resolver for, or was told to be meant by one.
@@ -442,6 +445,12 @@ fn names_relay(recognised: &Recognised<'_>) -> bool {
     recognised.seen.iter().any(|seen| {
         seen.group == "name" || seen.group != "port" && seen.indicator.role == Some(RoleHint::Agent)
     })
+}
+
+/// Whether a program called that is no browser: it offers no protocol to speak in TLS, which every browser has done for years (RFC 7301;
+/// HTTP/2 is agreed upon in no other way: RFC 9113, 3.2).
+fn is_no_browser(flow: &FlowRecord) -> bool {
+    flow.facts.find(JA4).is_some() && flow.facts.find(ALPN).is_none()
 }
 
 /// Whether a connection is one with a server of the tool by what is said on it.

@@ -4,16 +4,11 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-/// The file.
-const FILE: &str = include_str!("thresholds.toml");
+use crate::model::embedded;
 
 /// All of them.
-#[expect(
-    clippy::expect_used,
-    reason = "the file is part of the program, and a test reads it"
-)]
 pub static THRESHOLDS: LazyLock<Thresholds> =
-    LazyLock::new(|| toml::from_str(FILE).expect("thresholds.toml is sound"));
+    LazyLock::new(|| embedded::read("detect/thresholds.toml", include_str!("thresholds.toml")));
 
 /// One table each.
 #[derive(Clone, Debug, Deserialize)]
@@ -77,6 +72,8 @@ pub struct Unseeable {
     pub screen_windows: usize,
     /// Whole minutes of a tunnel.
     pub whole_minutes: u32,
+    /// Octets that a tunnel and a connection inside of it put around each packet.
+    pub wrapping_octets: u64,
 }
 
 /// Naming a tool.

@@ -50,6 +50,8 @@ struct TorNames {
     leads: Leads,
     asked: BTreeSet<(LocalIndex, u64)>,
     servers: BTreeMap<(LocalIndex, Address, u16), Called>,
+    /// Connections with a made-up name to servers beyond the bound.
+    refused: u64,
 }
 
 /// Watches for names that are made up.
@@ -104,6 +106,7 @@ impl TorNames {
             return;
         }
         if self.servers.len() >= MOST && !self.servers.contains_key(&key) {
+            self.refused = self.refused.saturating_add(1);
             return;
         }
         let hash = hash_of(name);
@@ -155,6 +158,10 @@ impl Watcher for TorNames {
     }
 
     fn conclude(&mut self, ended: &Ended<'_>, concluded: &mut Concluded) {
+        concluded.losses.add(
+            "connections under made-up names beyond what is remembered",
+            self.refused,
+        );
         let catalogue = ended.knowledge.catalogue;
         let weights = &ended.knowledge.rules.findings.tunnel;
         let is_tors = |hello: &String| {

@@ -35,8 +35,8 @@ pub(super) struct Outside {
     /// By index of the local address, each in order of arrival.
     minutes: Vec<Vec<u32>>,
     held: usize,
-    /// Whether some were beyond the bound: then nobody is said to send nothing.
-    is_full: bool,
+    /// Those beyond the bound: where there is one, nobody is said to send nothing.
+    refused: u64,
 }
 
 /// Whether findings of this kind carry what a host sends.
@@ -95,7 +95,7 @@ impl Outside {
                 continue;
             }
             if self.held >= MOST {
-                self.is_full = true;
+                self.refused = self.refused.saturating_add(1);
                 return;
             }
             minutes.push(minute);
@@ -131,7 +131,7 @@ impl Outside {
         let routing = match (minutes, beside) {
             (_, 1..) => Routing::Split,
             (few, _) if few < THRESHOLDS.unseen.whole_minutes => Routing::Unknown,
-            _ if self.is_full => Routing::Unknown,
+            _ if self.refused > 0 => Routing::Unknown,
             _ => Routing::Full,
         };
         Some(TunnelUse {
@@ -173,6 +173,10 @@ impl Watcher for Outside {
 
     /// Says of the sessions of tunnels what they were used for.
     fn conclude(&mut self, ended: &Ended<'_>, concluded: &mut Concluded) {
+        concluded.losses.add(
+            "minutes of traffic beside tunnels beyond what is remembered",
+            self.refused,
+        );
         let by_id: BTreeMap<ContentId, &HostView> = ended.hosts.iter().map(|host| (host.id, host)).collect();
         for session in &concluded.sessions {
             let finding = concluded.findings.get_mut(session.finding);

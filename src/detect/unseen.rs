@@ -12,12 +12,16 @@
 //! more than it is sent, as a screen does, it may be a session of a tool that nobody can name any more; whoever says that there is none
 //! says more than he saw.
 //!
+//! Datagrams that nothing names and what goes through a tunnel are no finding by their form, since a meeting in which a screen is shown has it
+//! too (`unknown_interactive`). But who says that nobody drives the machine says more than he saw there as well: the minutes in which something
+//! with that form moved are kept, and whether they are most of what is done at the machine is judged where its activity is known.
+//!
 //! Looked at are connections with payload in at least a minute's windows, when they end; minutes of tunnels come from their sessions.
 
 use std::collections::BTreeMap;
 
 use super::Concluded;
-use super::activity_state::{Window, Windows};
+use super::activity_state::{Way, Window, Windows};
 use super::recognise::Recognised;
 use super::thresholds::{THRESHOLDS, Unseeable};
 use super::tunnel_use::{BINS, is_group, is_tunnel};
@@ -29,6 +33,7 @@ use crate::model::observation::{LocalIndex, Observation};
 use crate::model::profile::Minutes;
 use crate::model::segment::Layer;
 use crate::model::time::SECOND;
+use crate::model::unseen::DATAGRAMS;
 use crate::settings::limits::Limits;
 
 /// What is judgement here.
@@ -38,6 +43,9 @@ fn own() -> &'static Unseeable {
 
 /// Protocols inside which anything may be.
 const OPAQUE: [&str; 4] = ["tls", "websocket", "dtls", "quic"];
+
+/// Protocols of datagrams that open the way for something else, which nothing names then (RFC 8445).
+const OPENING: [&str; 1] = ["stun"];
 
 /// Minutes that are remembered of all machines together.
 const MOST: usize = 2_000_000;
@@ -54,6 +62,8 @@ struct OfOne {
     hand: Minutes,
     /// Connections that may be sessions.
     begun_before: u64,
+    /// Minutes in which datagrams have the form of a hand that drives the machine.
+    formed: Minutes,
 }
 
 /// The watcher.
@@ -136,6 +146,55 @@ fn of_hand(flow: &FlowRecord, is_client: bool) -> Minutes {
     minutes
 }
 
+/// The minutes in which something with the form of a session moved: windows as the machine that is driven sees them.
+fn of_form(windows: &Windows) -> Minutes {
+    let Some(shape) = unknown_interactive::shape(windows) else {
+        return Minutes::new();
+    };
+    let moving = windows.iter().filter(|(_, window)| shape.has_input(window));
+    let mut minutes: Minutes = moving.map(|(number, _)| number / BINS).collect();
+    minutes.dedup();
+    minutes
+}
+
+/// The minutes in which datagrams have the form of a session in which the machine is driven, whatever they are.
+fn of_datagrams(observation: &Observation<'_>, is_client: bool, recognised: &[Recognised<'_>]) -> Minutes {
+    let flow = observation.flow;
+    let opens = flow.app_proto.is_some_and(|name| OPENING.contains(&name));
+    let is_nameless = recognised.is_empty() && observation.server_name.is_none();
+    if flow.layer != Layer::Udp
+        || !is_nameless
+        || !(opens || is_unnamed(observation, recognised))
+        || !may_have_hand(&flow.activity, usize::from(is_client))
+    {
+        return Minutes::new();
+    }
+    of_form(&unknown_interactive::windows(
+        &flow.activity,
+        flow.start,
+        is_client,
+    ))
+}
+
+/// What a tunnel carries, without what it and the connections inside of it put around it.
+fn without_wrapping(windows: &Windows) -> Windows {
+    let bare = |way: Way| Way {
+        bytes: way
+            .bytes
+            .saturating_sub(u64::from(way.packets).saturating_mul(own().wrapping_octets)),
+        ..way
+    };
+    let inner = |(number, window): (&u32, &Window)| {
+        let window = Window {
+            out: bare(window.out),
+            inward: bare(window.inward),
+            is_opening: window.is_opening,
+        };
+        (*number, window)
+    };
+    windows.iter().map(inner).collect()
+}
+
 /// Whether a connection whose beginning was not captured may be a session in which the machine is controlled: it lasts, and shows
 /// something by its form or at least by its direction. What the form tells by itself is a finding (`unknown_interactive`).
 fn may_be_session(flow: &FlowRecord, is_client: bool) -> bool {
@@ -216,6 +275,10 @@ impl Watcher for Unseen {
         if flow.layer == Layer::Tcp {
             self.add_hand(local, is_client, flow);
         }
+        let formed = of_datagrams(observation, is_client, recognised);
+        if !formed.is_empty() && self.has_room(formed.len()) {
+            self.by_local.entry(local).or_default().formed.extend(formed);
+        }
         if is_unnamed(observation, recognised) {
             self.add_unnamed(local, flow);
             if may_be_session(flow, is_client) && self.has_room(1) {
@@ -248,6 +311,12 @@ impl Watcher for Unseen {
                 own.minutes.extend(minutes);
                 own.carriers.push(finding.tool.clone());
             }
+            let formed = of_form(&without_wrapping(&session.windows));
+            if !formed.is_empty() {
+                let own = concluded.unseen.entry(session.host).or_default();
+                own.formed.extend(formed);
+                own.formed_by.push(finding.tool.clone());
+            }
         }
         for (local, seen) in std::mem::take(&mut self.by_local) {
             let Some(host) = ended.by_local.get(&local) else {
@@ -256,17 +325,21 @@ impl Watcher for Unseen {
             let own = concluded.unseen.entry(host.id).or_default();
             own.hand.extend(seen.hand);
             own.begun_before = own.begun_before.saturating_add(seen.begun_before);
+            if !seen.formed.is_empty() {
+                own.formed.extend(seen.formed);
+                own.formed_by.push(DATAGRAMS.to_owned());
+            }
             if !seen.opaque.is_empty() {
                 own.minutes.extend(seen.opaque);
                 own.carriers.push(UNNAMED.to_owned());
             }
         }
         for own in concluded.unseen.values_mut() {
-            for minutes in [&mut own.minutes, &mut own.hand] {
+            for minutes in [&mut own.minutes, &mut own.hand, &mut own.formed] {
                 minutes.sort_unstable();
                 minutes.dedup();
             }
-            for names in [&mut own.carriers, &mut own.one_sided] {
+            for names in [&mut own.carriers, &mut own.one_sided, &mut own.formed_by] {
                 names.sort_unstable();
                 names.dedup();
             }

@@ -1,7 +1,8 @@
 //! Feeds a dissection as the engine does, for the tests of this folder.
 
 use super::{Dissection, Dissector, Input, Next};
-use crate::model::fact::{FactLog, Facts, FieldId, Side, Stamp};
+use crate::model::fact::{FactLog, Facts, FieldId, Side, Stamp, Value};
+use crate::model::lengths;
 
 /// One flow.
 pub(crate) struct Drive {
@@ -39,6 +40,28 @@ impl Drive {
     /// Feeds one datagram.
     pub(crate) fn datagram(&mut self, side: Side, bytes: &[u8]) -> Option<Next> {
         self.feed(side, bytes)
+    }
+
+    /// The flow has ended, or nothing more of it is wanted.
+    pub(crate) fn end(&mut self) {
+        let mut facts = Facts {
+            flow: &mut self.log,
+            events: &mut FactLog::default(),
+            stamp: Stamp::default(),
+        };
+        self.dissection.end(&mut facts);
+    }
+
+    /// The lengths that a field carries, in words.
+    pub(crate) fn lengths(&self, name: &str) -> Vec<String> {
+        let id = FieldId::of(name);
+        let facts = self.log.iter().filter(|fact| fact.field == id);
+        facts
+            .filter_map(|fact| match fact.value {
+                Value::Bytes { bytes, .. } => Some(lengths::words(bytes)),
+                Value::Text { .. } | Value::Number(_) | Value::Endpoint(..) | Value::Answer { .. } => None,
+            })
+            .collect()
     }
 
     fn feed(&mut self, side: Side, bytes: &[u8]) -> Option<Next> {

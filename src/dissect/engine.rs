@@ -4,6 +4,7 @@
 //! that said yes, and follows it when it hands over (STARTTLS, CONNECT) or shares the flow (STUN beside DTLS).
 //! All bounds (how many datagrams, how many hand-overs) are here.
 
+mod inspection;
 mod listening;
 mod probing;
 
@@ -11,10 +12,11 @@ use std::mem::size_of_val;
 
 use super::openvpn::lengths;
 use super::registry::DISSECTORS;
-use super::{Dissection, Dissector, Head, Input, Next, Seen};
+use super::{Dissection, Dissector, Head, Input, Next};
 use crate::model::fact::{Facts, Field, Side};
 use crate::model::segment::Layer;
-use listening::Listening;
+pub use inspection::Inspection;
+use inspection::Speaker;
 use probing::{Verdict, ask, remember, say_payload};
 
 /// First payload of the client of a flow that no dissector claimed at once: for signatures on bytes.
@@ -22,8 +24,16 @@ pub static PAYLOAD_TO_SERVER: Field = Field::of_flow("payload.to_server");
 /// Likewise of the server.
 pub static PAYLOAD_TO_CLIENT: Field = Field::of_flow("payload.to_client");
 
+/// Lengths of the first payloads of such a flow with who sent each ([`crate::model::lengths`]), where a signature asks for them.
+pub static PAYLOAD_LENGTHS: Field = Field::of_flow("payload.lengths");
+
 /// The engine's own fields.
-pub static FIELDS: &[&Field] = &[&PAYLOAD_TO_SERVER, &PAYLOAD_TO_CLIENT, &lengths::INSIDE];
+pub static FIELDS: &[&Field] = &[
+    &PAYLOAD_TO_SERVER,
+    &PAYLOAD_TO_CLIENT,
+    &PAYLOAD_LENGTHS,
+    &lengths::INSIDE,
+];
 
 /// Protocols that may speak in one flow of datagrams at once.
 const MOST_SPEAKERS: usize = 3;
@@ -41,6 +51,8 @@ pub struct Engine {
     by_layer: [u64; 7],
     /// Whether streams are read closely ([`Dissector::start_closely`]).
     is_close: bool,
+    /// Whether the lengths of payloads that nobody claims are counted.
+    counts: bool,
 }
 
 /// What the caller has to note about a flow.
@@ -75,44 +87,6 @@ pub trait Window {
     fn take_gap(&mut self) -> bool;
 }
 
-struct Speaker {
-    number: u8,
-    dissection: Box<dyn Dissection>,
-}
-
-/// What the engine remembers of a flow while its payloads are wanted.
-#[derive(Debug, Default)]
-pub struct Inspection {
-    /// Dissectors that may still claim it.
-    open: u64,
-    speakers: Vec<Speaker>,
-    earlier: Vec<Seen>,
-    /// Datagrams so far, without those that a carrier took.
-    datagrams: u16,
-    hops: u8,
-    said_payload: [bool; 2],
-    listening: Listening,
-}
-
-impl std::fmt::Debug for Speaker {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(dissector(self.number).map_or("?", Dissector::name))
-    }
-}
-
-impl Inspection {
-    /// Forgets the flow; what was allocated stays for the next one.
-    pub fn clear(&mut self) {
-        self.speakers.clear();
-        self.earlier.clear();
-        *self = Self {
-            speakers: std::mem::take(&mut self.speakers),
-            earlier: std::mem::take(&mut self.earlier),
-            ..Self::default()
-        };
-    }
-}
-
 /// What the engine must know of the flow itself.
 #[derive(Clone, Copy, Debug)]
 pub struct FlowView {
@@ -139,6 +113,7 @@ impl Default for Engine {
         Self {
             by_layer,
             is_close: false,
+            counts: false,
         }
     }
 }
@@ -183,6 +158,20 @@ impl Engine {
         Self { is_close, ..self }
     }
 
+    /// Counts the lengths of payloads that nobody claims, where a signature asks for them.
+    #[must_use]
+    pub const fn counting(self, counts: bool) -> Self {
+        Self { counts, ..self }
+    }
+
+    /// Says what only the end of a flow can say: nothing more is brought of it.
+    pub fn conclude(inspection: &mut Inspection, facts: &mut Facts<'_>) {
+        for speaker in &mut inspection.speakers {
+            speaker.dissection.end(facts);
+        }
+        inspection.say_lengths(facts);
+    }
+
     /// Starts a dissection of a stream.
     fn start(self, dissector: &dyn Dissector) -> Box<dyn Dissection> {
         if self.is_close {
@@ -210,10 +199,7 @@ impl Engine {
     /// Takes up a flow that rested, in a cleared inspection.
     pub fn resume(inspection: &mut Inspection, number: u8) {
         if let Some(dissector) = dissector(number) {
-            inspection.speakers.push(Speaker {
-                number,
-                dissection: dissector.resume(),
-            });
+            inspection.add(number, dissector.resume());
         }
     }
 
@@ -263,7 +249,11 @@ impl Engine {
         if !is_taken && inspection.speakers.len() < MOST_SPEAKERS && inspection.open != 0 {
             Self::probe_datagram(inspection, view, input, facts, named);
         }
-        Self::interest_after_datagram(inspection, most)
+        let counts = self.counts && inspection.counts_on(view.layer);
+        if counts {
+            inspection.count_datagram(input);
+        }
+        Self::interest_after_datagram(inspection, most, counts)
     }
 
     fn probe_datagram(
@@ -313,16 +303,17 @@ impl Engine {
                 return;
             };
             inspection.open &= !(1u64 << number);
+            inspection.is_claimed = true;
             inspection.earlier.clear();
             named(Named::Speaks(number));
             let mut dissection = dissector.start();
             match dissection.feed(input, facts) {
                 Next::Reject => named(Named::TakenBack(number)),
                 Next::More(_) => {
-                    inspection.speakers.push(Speaker { number, dissection });
+                    inspection.add(number, dissection);
                     return;
                 }
-                Next::Release => inspection.speakers.push(Speaker { number, dissection }),
+                Next::Release => inspection.add(number, dissection),
                 Next::Done | Next::Become(..) => {
                     if !dissector.is_carrier() {
                         inspection.open = 0;
@@ -333,7 +324,7 @@ impl Engine {
         }
     }
 
-    fn interest_after_datagram(inspection: &mut Inspection, most: u16) -> Interest {
+    fn interest_after_datagram(inspection: &mut Inspection, most: u16, counts: bool) -> Interest {
         if let [speaker] = inspection.speakers.as_slice()
             && let Some(dissector) = dissector(speaker.number)
             && dissector.follows()
@@ -365,7 +356,8 @@ impl Engine {
         if inspection.speakers.is_empty() && inspection.open == 0 {
             let [there, back] = inspection.said_payload;
             let waits_for_other_side = there ^ back && inspection.datagrams < MOST_PROBED;
-            if !waits_for_other_side {
+            let counts_on = counts && inspection.datagrams < MOST_PROBED;
+            if !waits_for_other_side && !counts_on {
                 return Interest::Nothing;
             }
         }
@@ -394,11 +386,10 @@ impl Engine {
                     Verdict::Waiting => return Interest::More,
                     Verdict::Nobody => {
                         let said_one_side = inspection.said_payload.contains(&false);
-                        return if said_one_side || self.is_close && inspection.listening.goes_on(windows) {
-                            Interest::More
-                        } else {
-                            Interest::Nothing
-                        };
+                        let more = said_one_side
+                            || self.is_close && inspection.listens_on(windows)
+                            || self.counts && inspection.counts_on(view.layer);
+                        return if more { Interest::More } else { Interest::Nothing };
                     }
                 }
                 // What the other side said before the newest payload waited until now; it goes first.
@@ -468,10 +459,7 @@ impl Engine {
                         let Some(dissector) = dissector(next) else {
                             return Interest::Nothing;
                         };
-                        inspection.speakers.push(Speaker {
-                            number: next,
-                            dissection: self.start(dissector),
-                        });
+                        inspection.add(next, self.start(dissector));
                         named(Named::Speaks(next));
                         sides = [Side::Client, Side::Server];
                         fed_other = true;
@@ -514,14 +502,15 @@ impl Engine {
         );
         if let Verdict::Claimed(number) = verdict {
             inspection.listening.end();
+            inspection.is_claimed = true;
             if let Some(dissector) = dissector(number) {
-                inspection.speakers.push(Speaker {
-                    number,
-                    dissection: self.start(dissector),
-                });
+                inspection.add(number, self.start(dissector));
                 named(Named::Speaks(number));
             }
         } else {
+            if self.counts && inspection.counts_on(view.layer) {
+                inspection.count_stream(newest, length_on_wire);
+            }
             say_payload(
                 inspection,
                 &Input {

@@ -235,4 +235,7 @@ pub trait Dissection: Send {
     fn may_rest(&self) -> bool {
         false
     }
+
+    /// Says what only the end can say: no payload of the flow comes any more, or none is wanted. Asked once of whoever reads a stream.
+    fn end(&mut self, _facts: &mut Facts<'_>) {}
 }

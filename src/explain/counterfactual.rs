@@ -1,6 +1,7 @@
 //! Counterfactuals: what the verdict would be if one thing were otherwise (DETECTION 5.2).
 
 use crate::model::farm::Counterfactual;
+use crate::model::host::Verdict;
 
 use super::hypothesis::{Hypothesis, rounded};
 use super::posterior::Levels;
@@ -12,7 +13,8 @@ use super::verdict::{Bench, judge};
 #[must_use]
 pub fn counterfactuals(bench: &Bench<'_>, levels: &Levels) -> Vec<Counterfactual> {
     let weights = bench.weights;
-    let now = bench.claim.probability(&judge(bench, levels).posterior);
+    let judged_now = judge(bench, levels);
+    let now = bench.claim.probability(&judged_now.posterior);
     let mut found: Vec<(f64, Counterfactual)> = Vec::new();
     for change in &weights.what_if {
         let mut then = levels.clone();
@@ -26,6 +28,10 @@ pub fn counterfactuals(bench: &Bench<'_>, levels: &Levels) -> Vec<Counterfactual
             continue;
         }
         let judged = judge(bench, &then);
+        // Who is below suspicion either way learns nothing from it.
+        if judged_now.verdict == Verdict::None && judged.verdict == Verdict::None {
+            continue;
+        }
         let difference = (bench.claim.probability(&judged.posterior) - now).abs();
         found.push((
             difference,

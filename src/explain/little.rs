@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::damage::{DamageRule, Received};
 use crate::model::quantity::{counted, span};
 use crate::model::time::{Nanoseconds, SECOND};
-use crate::model::unseen::began_before;
+use crate::model::unseen::{began_before, listed};
 
 /// When captures hold too little: `[little]` of the model.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -68,6 +68,19 @@ pub fn begun_before(connections: u64, machines: u64) -> Option<String> {
     (connections > 0).then(|| {
         let what = began_before(connections);
         what.replacen(" began", &format!("{on} began"), 1)
+    })
+}
+
+/// What a summary remarks of machines whose tunnels or unnamed datagrams look like sessions; `carriers` are what carries them.
+#[must_use]
+pub fn formed(machines: u64, carriers: &[String]) -> Option<String> {
+    let them = if machines == 1 { "it" } else { "them" };
+    (machines > 0).then(|| {
+        format!(
+            "the traffic of {} on {} has the form of a session in which somebody drives {them}: what that is cannot be told",
+            listed(carriers),
+            counted(machines, "machine")
+        )
     })
 }
 
@@ -153,6 +166,18 @@ mod tests {
         assert_eq!(
             begun_before(14, 12).as_deref(),
             Some("14 connections on 12 machines began before the capture: what they are cannot be told")
+        );
+    }
+
+    #[test]
+    fn machines_whose_tunnels_look_like_sessions_are_counted() {
+        assert_eq!(formed(0, &[]), None);
+        assert_eq!(
+            formed(2, &["openvpn".to_owned(), "wireguard".to_owned()]).as_deref(),
+            Some(
+                "the traffic of openvpn and wireguard on 2 machines has the form of a session in which somebody drives them: what that is \
+                 cannot be told"
+            )
         );
     }
 }

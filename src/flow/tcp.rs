@@ -4,51 +4,51 @@
 //! both directions, or the beginning, were captured. Sequence numbers are compared modulo 2^32 (RFC 9293, 3.4).
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
+mod holes;
+
+use holes::{Hole, Holes};
+
 use crate::model::fact::Side;
 use crate::model::flow::{TcpRecord, TcpSide, TcpState};
 use crate::model::segment::{Segment, tcp_flag};
 use crate::model::time::{Nanoseconds, Timestamp};
 
-/// Holes that are remembered for one direction; further ones count as gaps at once.
-const MOST_HOLES: usize = 4;
-
 /// A jump of the sequence number beyond this is another connection's segment or damage, not a hole.
 const BELIEVABLE_JUMP: u32 = 1 << 30;
 
-/// Missing stretch of a direction's sequence space: first missing octet, and the one behind the last.
-#[derive(Clone, Copy, Debug, Default)]
-struct Hole {
-    start: u32,
-    end: u32,
-    /// The other side acknowledged all of it: it got there, and the capture alone did not see it.
-    is_acknowledged: bool,
-}
-
-/// The holes of both directions, and how many each has.
-#[derive(Clone, Debug, Default)]
-struct Holes {
-    list: [[Hole; MOST_HOLES]; 2],
-    count: [u8; 2],
-}
-
-impl Holes {
-    /// Those of one direction.
-    fn open(&self, index: usize) -> impl Iterator<Item = &Hole> {
-        let count = self.count.get(index).copied().unwrap_or(0);
-        let list = self.list.get(index).into_iter().flatten();
-        list.take(usize::from(count))
-    }
-}
+/// How far from the next octet of its sender a reset may stand to be believed: the largest window without scaling (RFC 9293, 3.1).
+/// Receivers are stricter (RFC 5961, 3.2: that octet and no other), but they know what arrived, and a capture may have lost something.
+const BELIEVABLE_RESET: u32 = 65_535;
 
 /// What the few connections with loss or disorder have, both directions.
 #[derive(Clone, Debug, Default)]
 struct Trouble {
-    /// Apart, because most of them only have something repeated: a SYN that nobody answers.
-    holes: Option<Box<Holes>>,
+    /// Of each direction. Apart, because most of them only have something repeated: a SYN that nobody answers.
+    holes: Option<Box<[Holes; 2]>>,
+    /// Initial sequence number of a SYN that does not belong to the connection, and who sent it.
+    challenger: Option<(u32, Side)>,
     retransmissions: [u32; 2],
     out_of_order: [u32; 2],
     gaps: [u32; 2],
     gap_bytes: [u32; 2],
+    /// Of them, octets that the receiver acknowledged.
+    unseen_bytes: [u32; 2],
+}
+
+impl Trouble {
+    /// The holes of one direction.
+    fn holes_mut(&mut self, side: Side) -> Option<&mut Holes> {
+        self.holes.as_mut()?.get_mut(side.index())
+    }
+
+    /// Counts a hole that nothing will fill.
+    fn count_gap(&mut self, side: Side, hole: Hole) {
+        count(&mut self.gaps, side, 1);
+        count(&mut self.gap_bytes, side, hole.length());
+        if hole.is_acknowledged {
+            count(&mut self.unseen_bytes, side, hole.length());
+        }
+    }
 }
 
 /// Live state of one direction. Packed, so that a connection takes one cache line.
@@ -79,6 +79,9 @@ const SYN_ACK_SEEN: u8 = 2;
 /// Handshake: something was repeated behind the SYN-ACK.
 const SYN_ACK_REPEATED: u8 = 4;
 
+/// Handshake: a SYN of another connection came on the same ports, and nobody answered it yet.
+const CHALLENGED: u8 = 8;
+
 /// Live state of a connection: one cache line.
 #[derive(Clone, Debug, Default)]
 #[repr(align(64))]
@@ -106,13 +109,19 @@ impl TcpFlow {
         self.state
     }
 
-    /// Whether a SYN from `side` opens another connection on the same ports: the old one is over, or the initial
-    /// sequence number differs from the one that is known.
+    /// Whether with this segment another connection begins on the same ports: a SYN with another initial sequence number than is
+    /// known. While the connection is alive and both its ends were seen, anybody can send such a SYN (RFC 5961, section 4): it
+    /// replaces nothing before it is answered, or its sender goes on with its numbers.
     #[must_use]
     pub fn is_replaced_by(&self, segment: &Segment, side: Side) -> bool {
         if !segment.has_tcp(tcp_flag::SYN) || segment.has_tcp(tcp_flag::ACK) {
-            return false;
+            return self.handshake & CHALLENGED != 0 && self.accepts_challenger(segment, side);
         }
+        self.is_foreign_syn(segment, side) && !self.is_guarded()
+    }
+
+    /// Whether a SYN belongs to another connection.
+    fn is_foreign_syn(&self, segment: &Segment, side: Side) -> bool {
         let [client, server] = &self.sides;
         let known = match side {
             Side::Client => client,
@@ -125,10 +134,59 @@ impl TcpFlow {
         known.seen & SEEN_ANY != 0 || matches!(self.state, TcpState::Closed | TcpState::Reset)
     }
 
+    /// Whether an end that was seen would refuse another connection.
+    fn is_guarded(&self) -> bool {
+        let [client, server] = &self.sides;
+        client.seen & server.seen & SEEN_ANY != 0
+            && matches!(
+                self.state,
+                TcpState::Established | TcpState::Midstream | TcpState::Closing
+            )
+    }
+
+    /// Whether a segment answers the challenger, or continues it.
+    fn accepts_challenger(&self, segment: &Segment, side: Side) -> bool {
+        let challenger = self.trouble.as_ref().and_then(|trouble| trouble.challenger);
+        challenger.is_some_and(|(initial, sender)| {
+            let next = initial.wrapping_add(1);
+            if segment.has_tcp(tcp_flag::RST) || !segment.has_tcp(tcp_flag::ACK) {
+                false
+            } else if side == sender {
+                segment.sequence == next
+            } else {
+                segment.has_tcp(tcp_flag::SYN) && segment.acknowledgement == next
+            }
+        })
+    }
+
+    /// Whether a reset may be of the one who seems to send it (RFC 5961, section 3).
+    fn believes_reset(&self, segment: &Segment, side: Side) -> bool {
+        let [client, server] = &self.sides;
+        let sender = match side {
+            Side::Client => client,
+            Side::Server => server,
+        };
+        let ahead = segment.sequence.wrapping_sub(sender.next);
+        sender.seen & SEEN_ANY == 0
+            || ahead <= BELIEVABLE_RESET
+            || ahead.wrapping_neg() <= BELIEVABLE_RESET
+            // Nothing is established that could be torn down: a SYN that is refused, or a host that knows of no connection.
+            || matches!(self.state, TcpState::SynSent | TcpState::SynReceived)
+    }
+
     /// Follows one segment. `options` are the bytes of the header's options.
     pub fn follow(&mut self, segment: &Segment, side: Side, options: &[u8]) {
         let is_syn = segment.has_tcp(tcp_flag::SYN);
         let is_fin = segment.has_tcp(tcp_flag::FIN);
+        if is_syn
+            && !segment.has_tcp(tcp_flag::ACK)
+            && self.is_guarded()
+            && self.is_foreign_syn(segment, side)
+        {
+            self.trouble.get_or_insert_default().challenger = Some((segment.sequence, side));
+            self.handshake |= CHALLENGED;
+            return;
+        }
         let length = segment
             .payload_on_wire
             .saturating_add(u32::from(is_syn))
@@ -163,8 +221,9 @@ impl TcpFlow {
         if let Some(trouble) = &mut self.trouble
             && segment.has_tcp(tcp_flag::ACK)
             && !segment.has_tcp(tcp_flag::RST)
+            && let Some(holes) = trouble.holes_mut(side.other())
         {
-            acknowledge(trouble, side.other(), segment.acknowledgement);
+            holes.acknowledge(segment.acknowledgement);
         }
         self.change_state(segment, side, is_syn, is_fin);
     }
@@ -208,11 +267,7 @@ impl TcpFlow {
                 is_acknowledged: false,
             };
             direction.next = end;
-            let trouble = trouble.get_or_insert_default();
-            if !remember(trouble, side, hole) {
-                count(&mut trouble.gaps, side, 1);
-                count(&mut trouble.gap_bytes, side, ahead);
-            }
+            remember(trouble.get_or_insert_default(), side, hole);
         } else {
             let behind = direction.next.wrapping_sub(start);
             if behind > BELIEVABLE_JUMP {
@@ -238,7 +293,9 @@ impl TcpFlow {
 
     fn change_state(&mut self, segment: &Segment, side: Side, is_syn: bool, is_fin: bool) {
         if segment.has_tcp(tcp_flag::RST) {
-            self.state = TcpState::Reset;
+            if self.believes_reset(segment, side) {
+                self.state = TcpState::Reset;
+            }
             return;
         }
         if is_fin {
@@ -289,9 +346,11 @@ impl TcpFlow {
                 record.out_of_order = of(&trouble.out_of_order);
                 record.gaps = of(&trouble.gaps);
                 record.gap_bytes = u64::from(of(&trouble.gap_bytes));
-                for hole in trouble.holes.iter().flat_map(|holes| holes.open(index)) {
+                record.unseen_bytes = u64::from(of(&trouble.unseen_bytes));
+                let holes = trouble.holes.as_ref().and_then(|holes| holes.get(index));
+                for hole in holes.into_iter().flat_map(Holes::open) {
                     record.gaps = record.gaps.saturating_add(1);
-                    let length = u64::from(hole.end.wrapping_sub(hole.start));
+                    let length = u64::from(hole.length());
                     record.gap_bytes = record.gap_bytes.saturating_add(length);
                     if hole.is_acknowledged {
                         record.unseen_bytes = record.unseen_bytes.saturating_add(length);
@@ -332,88 +391,26 @@ fn count(counters: &mut [u32; 2], side: Side, more: u32) {
     }
 }
 
-/// Marks the holes that the receiver acknowledged.
-fn acknowledge(trouble: &mut Trouble, sender: Side, acknowledgement: u32) {
-    let Some(holes) = &mut trouble.holes else { return };
-    let index = sender.index();
-    let count = holes.count.get(index).copied().unwrap_or(0);
-    let list = holes.list.get_mut(index).into_iter().flatten();
-    for hole in list.take(usize::from(count)) {
-        hole.is_acknowledged |= acknowledgement.wrapping_sub(hole.end) < BELIEVABLE_JUMP;
+/// Keeps a hole; where there is no room, an older one is a gap from now on.
+fn remember(trouble: &mut Trouble, side: Side, hole: Hole) {
+    let holes = trouble.holes.get_or_insert_default().get_mut(side.index());
+    if let Some(oldest) = holes.and_then(|holes| holes.remember(hole)) {
+        trouble.count_gap(side, oldest);
     }
-}
-
-/// Keeps a hole; `false` when there is no room.
-fn remember(trouble: &mut Trouble, side: Side, hole: Hole) -> bool {
-    let index = side.index();
-    let holes = trouble.holes.get_or_insert_default();
-    let (Some(list), Some(count)) = (holes.list.get_mut(index), holes.count.get_mut(index)) else {
-        return false;
-    };
-    let Some(place) = list.get_mut(usize::from(*count)) else {
-        return false;
-    };
-    *place = hole;
-    *count = count.saturating_add(1);
-    true
 }
 
 /// Takes `[start, end)` out of the holes; whether it touched one.
 fn fill(trouble: &mut Trouble, side: Side, start: u32, end: u32) -> bool {
-    let index = side.index();
-    let Some(holes) = &mut trouble.holes else {
+    let Some(holes) = trouble.holes_mut(side) else {
         return false;
     };
-    let (Some(list), Some(count)) = (holes.list.get_mut(index), holes.count.get_mut(index)) else {
-        return false;
-    };
-    let mut kept = [Hole::default(); MOST_HOLES];
-    let mut kept_count: u8 = 0;
-    let mut touched = false;
-    let mut keep = |hole: Hole| {
-        if let Some(place) = kept.get_mut(usize::from(kept_count)) {
-            *place = hole;
-            kept_count = kept_count.saturating_add(1);
-        }
-    };
-    for hole in list.iter().take(usize::from(*count)) {
-        let length = hole.end.wrapping_sub(hole.start);
-        // Relative to the hole's start, as signed distances, because sequence numbers wrap.
-        let from = start
-            .wrapping_sub(hole.start)
-            .cast_signed()
-            .max(0)
-            .cast_unsigned();
-        let to = end
-            .wrapping_sub(hole.start)
-            .cast_signed()
-            .max(0)
-            .cast_unsigned()
-            .min(length);
-        if from >= length || to <= from {
-            keep(*hole);
-            continue;
-        }
-        touched = true;
-        if from > 0 {
-            keep(Hole {
-                end: hole.start.wrapping_add(from),
-                ..*hole
-            });
-        }
-        if to < length {
-            keep(Hole {
-                start: hole.start.wrapping_add(to),
-                ..*hole
-            });
-        }
+    let (touched, given_up) = holes.fill(start, end);
+    if let Some(hole) = given_up {
+        trouble.count_gap(side, hole);
     }
-    *list = kept;
-    *count = kept_count;
     touched
 }
 
-/// Reads the options of a SYN (RFC 9293, 3.2; RFC 7323, 2.2).
 /// Value of the time stamp in a SYN's options (RFC 7323, 3.2); zero without one.
 pub(super) fn timestamp(options: &[u8]) -> u32 {
     let mut rest = options;
@@ -437,6 +434,7 @@ pub(super) fn timestamp(options: &[u8]) -> u32 {
     0
 }
 
+/// Reads the options of a SYN (RFC 9293, 3.2; RFC 7323, 2.2).
 fn read_options(direction: &mut Direction, options: &[u8]) {
     let mut rest = options;
     while let Some((&kind, after)) = rest.split_first() {

@@ -1,17 +1,20 @@
 //! Which networks are ours.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
-use ipnet::{IpNet, Ipv4Net};
+use ipnet::IpNet;
 
 use super::address::Address;
 
 /// Networks that count as ours.
 #[derive(Clone, Debug)]
 pub struct LocalNetworks {
-    networks: Vec<IpNet>,
-    /// The networks as masks over the sixteen octets: asked twice a flow.
+    /// The networks as masks over the sixteen octets: asked several times a flow.
     masks: Vec<Mask>,
+    /// Whether an IPv4 address, or another one, that begins with this octet can stand in any: most do not.
+    begins: [[bool; 256]; 2],
+    /// Broadcast addresses of configured networks that are one subnet (a /16 or larger is many).
+    broadcasts: Vec<Ipv4Addr>,
 }
 
 /// A network over [`Address`]es.
@@ -35,6 +38,26 @@ impl Mask {
     const fn contains(self, address: u128) -> bool {
         address & self.mask == self.network
     }
+
+    /// Whether any address of a kind with this first octet is in it; the kinds are those of [`beginning`].
+    fn has_any(self, kind: usize, first: u8) -> bool {
+        let (beginning, known) = if kind == 0 {
+            (MAPPED | u128::from(first) << 24, u128::MAX << 24)
+        } else {
+            (u128::from(first) << 120, u128::MAX << 120)
+        };
+        let both = self.mask & known;
+        beginning & both == self.network & both
+    }
+}
+
+/// What IPv4 addresses begin with in their mapped form (RFC 4291, 2.5.5.2).
+const MAPPED: u128 = 0xffff << 32;
+
+/// Whether an address is of IPv4 (0) or another (1), and its first octet.
+fn beginning(address: Address) -> (usize, u8) {
+    let [first, .., of_v4, _, _, _] = address.0;
+    if address.is_v4() { (0, of_v4) } else { (1, first) }
 }
 
 /// An address as a number, most significant octet first.
@@ -69,39 +92,52 @@ impl LocalNetworks {
         } else {
             networks.to_vec()
         };
+        let masks: Vec<Mask> = networks.iter().map(Mask::of).collect();
+        let mut begins = [[false; 256]; 2];
+        for (kind, table) in begins.iter_mut().enumerate() {
+            for (first, may) in (0..=u8::MAX).zip(table.iter_mut()) {
+                *may = masks.iter().any(|mask| mask.has_any(kind, first));
+            }
+        }
+        let subnet = |network: &IpNet| match network {
+            IpNet::V4(network) if (17..31).contains(&network.prefix_len()) => Some(network.broadcast()),
+            IpNet::V4(_) | IpNet::V6(_) => None,
+        };
         Self {
-            masks: networks.iter().map(Mask::of).collect(),
-            networks,
+            masks,
+            begins,
+            broadcasts: networks.iter().filter_map(subnet).collect(),
         }
     }
 
     /// Whether an address stands in one of them.
     #[must_use]
     pub fn contains(&self, address: Address) -> bool {
+        let (kind, first) = beginning(address);
+        let may = self
+            .begins
+            .get(kind)
+            .and_then(|table| table.get(usize::from(first)));
         let as_number = number(address);
-        self.masks.iter().any(|mask| mask.contains(as_number))
+        may == Some(&true) && self.masks.iter().any(|mask| mask.contains(as_number))
     }
 
-    /// The broadcast address of a configured network that is one subnet (a /16 or larger is many).
+    /// Whether it is the broadcast address of a configured network that is one subnet.
     #[must_use]
     pub fn is_directed_broadcast(&self, ip: IpAddr) -> bool {
-        let IpAddr::V4(ip) = ip else { return false };
-        let is_of = |network: &Ipv4Net| (17..31).contains(&network.prefix_len()) && network.broadcast() == ip;
-        self.networks
-            .iter()
-            .any(|network| matches!(network, IpNet::V4(network) if is_of(network)))
+        matches!(ip, IpAddr::V4(ip) if self.broadcasts.contains(&ip))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ipnet::Ipv6Net;
+    use ipnet::{Ipv4Net, Ipv6Net};
 
     proptest::proptest! {
         #[test]
         fn masks_say_what_the_networks_say(octets: [u8; 16], bits in 0u8..=128, near: bool, as_v4: bool) {
-            use std::net::{Ipv4Addr, Ipv6Addr};
+            use std::net::Ipv6Addr;
             let [a, b, c, d, ..] = octets;
             let network: IpNet = if as_v4 {
                 Ipv4Net::new(Ipv4Addr::new(a, b, c, d), bits % 33).unwrap().into()
@@ -112,8 +148,8 @@ mod tests {
             // An IPv6 network of mapped addresses is IPv4's, which is not what is meant here.
             let is_mapped = matches!(network, IpNet::V6(network) if network.addr().to_ipv4_mapped().is_some() || network.prefix_len() < 97);
             proptest::prop_assume!(!(is_mapped && asked.is_ipv4()));
-            let mask = Mask::of(&network);
-            proptest::prop_assert_eq!(mask.contains(number(Address::from(asked))), network.contains(&asked));
+            let local = LocalNetworks::new(&[network]);
+            proptest::prop_assert_eq!(local.contains(Address::from(asked)), network.contains(&asked));
         }
     }
 }

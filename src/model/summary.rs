@@ -31,6 +31,12 @@ pub struct CaptureRecord {
     /// What was lost and where.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub damage: Vec<DamageRecord>,
+    /// What those who captured or looked at it wrote into it (pcapng).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub comments: Vec<CommentRecord>,
+    /// Further comments, of which only the number was kept.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub comments_not_kept: u64,
     /// Packets that the capturing kernel dropped, where it said so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kernel_dropped: Option<u64>,
@@ -40,6 +46,21 @@ pub struct CaptureRecord {
     /// By how much its clock differs from that of another capture which saw the same packets.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clock_offset: Option<ClockOffsetRecord>,
+}
+
+/// A comment in a capture: bytes from outside, like everything in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct CommentRecord {
+    /// Number of the frame that it is about; absent where it is about the capture, or about an interface.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frame: Option<u64>,
+    /// What it says.
+    pub text: String,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// The clock of a capture against that of another, from packets that both saw.
@@ -94,9 +115,9 @@ pub struct DatabaseRecord {
 /// What an analysis did.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Summary {
-    /// Time of the last packet, so that two runs over the same input print the same bytes; absent where there was none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub timestamp: Option<Timestamp>,
+    /// Time of the last packet, so that two runs over the same input print the same bytes. Where none passed the filter, of the
+    /// last that was read; where none was read, the beginning of 1970: every record has a time, and `time_span` has none then.
+    pub timestamp: Timestamp,
     /// Captures in canonical order; evidence refers to them by index.
     pub captures: Vec<CaptureRecord>,
     /// Files and folders in the folders that were named which should have been read and could not be; the remarks name them.

@@ -4,16 +4,11 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-/// The file.
-const FILE: &str = include_str!("thresholds.toml");
+use super::embedded;
 
 /// All of them.
-#[expect(
-    clippy::expect_used,
-    reason = "the file is part of the program, and a test reads it"
-)]
 pub static THRESHOLDS: LazyLock<Thresholds> =
-    LazyLock::new(|| toml::from_str(FILE).expect("thresholds.toml is sound"));
+    LazyLock::new(|| embedded::read("model/thresholds.toml", include_str!("thresholds.toml")));
 
 /// One table each.
 #[derive(Clone, Debug, Deserialize)]
@@ -125,6 +120,6 @@ mod tests {
 
     #[test]
     fn the_file_is_sound() {
-        assert!(toml::from_str::<Thresholds>(FILE).is_ok());
+        LazyLock::force(&THRESHOLDS);
     }
 }

@@ -14,6 +14,7 @@ use crate::model::egress::Sightings;
 use crate::model::few::Few;
 use crate::model::identity::ContentId;
 use crate::model::observation::LocalIndex;
+use crate::model::pieces::Pieces;
 
 /// Local addresses that are remembered because a link address merely carried their packets.
 const MOST_CARRIED: usize = 64;
@@ -68,7 +69,7 @@ struct Place {
 pub struct Identity {
     /// Where each link address stands in `entries`: looked up for every flow.
     index: HashMap<MacAddress, Place, rapidhash::fast::RandomState>,
-    entries: Vec<(MacAddress, Station)>,
+    entries: Pieces<(MacAddress, Station)>,
     /// A link address of which enough foreign networks are known: nearly all foreign packets come from one router.
     known_router: MacAddress,
     most: usize,
@@ -103,7 +104,7 @@ impl Identity {
     pub fn new(most: usize) -> Self {
         Self {
             index: HashMap::default(),
-            entries: Vec::new(),
+            entries: Pieces::default(),
             known_router: MacAddress::ABSENT,
             most,
         }

@@ -14,6 +14,7 @@ use super::thresholds::THRESHOLDS;
 use crate::model::address::{Address, AddressSpace};
 use crate::model::frame::FrameRef;
 use crate::model::observation::{NameSource, ServerName};
+use crate::model::pieces::Pieces;
 use crate::model::reverse_name::ReverseNames;
 use crate::model::time::{SECOND, Timestamp};
 
@@ -51,7 +52,7 @@ struct Generation {
     names: HashTable<u32>,
     /// The latest answer of each asker and address.
     latest: HashTable<u32>,
-    answers: Vec<Answer>,
+    answers: Pieces<Answer>,
     hashed: Hashed,
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::controllers::session_sights;
 use super::host_record::{names, record};
-use super::{declared, quiet, received};
+use super::{declared, hidden_sessions, quiet, received, translated};
 use crate::cluster;
 use crate::detect::place;
 use crate::detect::{Concluded, Detectors, HostView, Knowledge, place_record};
@@ -145,6 +145,7 @@ fn conclude_keeping(
     };
     let rules = &ending.weights.rules;
     let mut profiles = profile::build(&sights, &concluded.findings, sessions, &watched, rules);
+    let causes = hidden_sessions::causes(&concluded, &sights, &profiles, rules);
     drop(sights);
     let clusters = cluster::cluster(&profiles, others, &ending.weights.pairs);
     let circumstances = circumstances(observers, &vantage, ending);
@@ -164,10 +165,7 @@ fn conclude_keeping(
         .into_iter()
         .map(|explanation| (explanation.host, explanation))
         .collect();
-    let mut by_owner: BTreeMap<ContentId, Vec<&Finding>> = BTreeMap::new();
-    for finding in &concluded.findings {
-        by_owner.entry(finding.host).or_default().push(finding);
-    }
+    let by_owner = by_owner(&concluded.findings);
     let notable = notable.into_iter().map(|one| (one, by_host.remove(&one.0.id)));
     let mut records: Vec<HostRecord> = threads.map(notable.collect(), |((host, view), explanation)| {
         let own = by_owner.get(&host.id).map(Vec::as_slice).unwrap_or_default();
@@ -199,8 +197,9 @@ fn conclude_keeping(
     case.summary.vantage = is_placed.then_some(vantage);
     case.summary.remarks.extend(clusters.remarks);
     case.summary.remarks.extend(observers.remarks());
+    case.summary.remarks.extend(translated::remarks(&case.findings));
     let outsiders = observers.outsiders();
-    say_what_is_missing(&mut case, &concluded, &circumstances, outsiders, &ending.received);
+    say_what_is_missing(&mut case, causes, &circumstances, outsiders, &ending.received);
     let grounds = Grounds {
         profiles,
         groups: clusters.groups,
@@ -210,38 +209,36 @@ fn conclude_keeping(
     (case, grounds)
 }
 
-/// Says in the summary what the captures lack, and what that hides.
+/// Findings by the host that they are about, each host's in their order.
+fn by_owner(findings: &[Finding]) -> BTreeMap<ContentId, Vec<&Finding>> {
+    let mut by_owner: BTreeMap<ContentId, Vec<&Finding>> = BTreeMap::new();
+    for finding in findings {
+        by_owner.entry(finding.host).or_default().push(finding);
+    }
+    by_owner
+}
+
+/// Says in the summary what the captures lack, and what that hides: `hidden` are the ways in which sessions may have stayed unseen.
 fn say_what_is_missing(
     case: &mut Case,
-    concluded: &Concluded,
+    hidden: Vec<String>,
     circumstances: &Circumstances,
     outsiders: &Outsiders,
     received: &Received,
 ) {
-    let begun_before = begun_before(concluded);
     let nobodys = outsiders
         .hide_nearly_all()
         .then(|| "no packet had a local address".to_owned());
-    let little = [circumstances.little.clone(), nobodys, begun_before.clone()];
-    let little: Vec<String> = little.into_iter().flatten().collect();
+    let mut little: Vec<String> = circumstances.little.clone().into_iter().chain(nobodys).collect();
+    little.extend(hidden.iter().cloned());
     case.summary.little = (!little.is_empty()).then(|| little.join(" and "));
     let remarks = &mut case.summary.remarks;
     remarks.extend(outsiders.remark());
     remarks.extend(little::remark(received));
-    remarks.extend(begun_before);
+    remarks.extend(hidden);
     if let Some(damage) = &circumstances.damage {
         remarks.push(format!("no verdict goes beyond review: {damage}"));
     }
-}
-
-/// What is to be said of connections that were joined in their middle and may be sessions.
-fn begun_before(concluded: &Concluded) -> Option<String> {
-    let hidden = concluded.unseen.values().map(|unseen| unseen.begun_before);
-    let counts = hidden.filter(|connections| *connections > 0);
-    let (connections, machines) = counts.fold((0_u64, 0_u64), |(sum, machines), one| {
-        (sum.saturating_add(one), machines.saturating_add(1))
-    });
-    little::begun_before(connections, machines)
 }
 
 /// The circumstances, with what the captures and the connections in them are known to lack.

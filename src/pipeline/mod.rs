@@ -9,8 +9,10 @@ pub mod clock;
 pub mod conclude;
 mod controllers;
 mod declared;
+mod ending;
 pub mod front;
 mod heads;
+mod hidden_sessions;
 mod host_record;
 pub mod places;
 pub mod quiet;
@@ -18,6 +20,7 @@ pub mod received;
 pub mod rows;
 pub mod schedule;
 pub mod shard;
+mod translated;
 mod vantage;
 
 use front::{Drain, Reader};

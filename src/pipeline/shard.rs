@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::ending::Finish;
 use super::heads::{FOLLOWED, FRESH, Head, Heads, RESTING, StreamWindow};
 use crate::dissect::engine::{Engine, FlowView, Interest, Named};
 use crate::dissect::registry::{self, DISSECTORS, NAMES};
@@ -9,7 +10,7 @@ use crate::dissect::{Dissection, Input, Next};
 use crate::flow::reassembly::{Offer, Stream};
 use crate::flow::table::HashedKey;
 use crate::flow::timing::Wish;
-use crate::flow::{BATCH, Ending, Flows, NOTHING};
+use crate::flow::{BATCH, Flows, NOTHING};
 use crate::model::address::Endpoint;
 use crate::model::block::Block;
 use crate::model::fact::{FactLog, Facts, Side, Stamp};
@@ -60,81 +61,6 @@ pub struct Shard {
     links: BTreeMap<u16, (u8, Box<dyn Dissection>)>,
 }
 
-/// Collects what ends, and reads what waited behind holes that nothing will fill now.
-struct Finish<'a> {
-    heads: &'a mut Heads,
-    engine: Engine,
-    output: &'a mut Output,
-}
-
-impl Ending for Finish<'_> {
-    fn ended(&mut self, attachment: u32, mut record: FlowRecord) {
-        if attachment < RESTING {
-            if let Some(head) = self.heads.get_mut(attachment)
-                && head.streams.iter().any(Stream::waits)
-            {
-                read_behind_holes(self.engine, head, &mut record);
-            }
-            self.heads.free(attachment);
-        }
-        self.output.flows.push(record);
-    }
-}
-
-/// Reads what waits behind holes that nothing will fill now.
-fn read_behind_holes(engine: Engine, head: &mut Head, record: &mut FlowRecord) {
-    for side in [Side::Client, Side::Server] {
-        let Some(stream) = head.streams.get_mut(side.index()) else {
-            continue;
-        };
-        if stream.give_up_hole() != Offer::Kept {
-            continue;
-        }
-        let view = FlowView {
-            layer: record.layer,
-            protocol: record.protocol,
-            client_port: record.client.port,
-            server_port: record.server.port,
-        };
-        let source = record
-            .frames
-            .first_payload
-            .get(side.index())
-            .copied()
-            .flatten()
-            .unwrap_or(record.frames.first);
-        let mut facts = Facts {
-            flow: &mut record.facts,
-            events: &mut FactLog::default(),
-            stamp: Stamp {
-                at: record.end,
-                source,
-                side,
-            },
-        };
-        let protocols = &mut record.protocols;
-        let app_proto = &mut record.app_proto;
-        let [client, server] = &mut head.streams;
-        let mut windows = [StreamWindow::kept(client), StreamWindow::kept(server)];
-        engine.stream(
-            &mut head.inspection,
-            view,
-            &mut windows,
-            side,
-            &mut facts,
-            &mut |named| {
-                if let Named::Speaks(number) = named {
-                    let name = NAMES.get(usize::from(number)).copied();
-                    if let Some(place) = protocols.iter_mut().find(|place| place.is_none()) {
-                        *place = name;
-                    }
-                    *app_proto = app_proto.or(name);
-                }
-            },
-        );
-    }
-}
-
 impl std::fmt::Debug for Shard {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Shard")
@@ -150,7 +76,9 @@ impl Shard {
         Self {
             flows: Flows::new(limits, partitions, NAMES.as_slice()),
             heads: Heads::default(),
-            engine: Engine::default().closely(limits.reads_closely),
+            engine: Engine::default()
+                .closely(limits.reads_closely)
+                .counting(limits.counts_lengths),
             scratch: FactLog::default(),
             limits: limits.clone(),
             head_bytes: limits.head_bytes.div_ceil(partitions.max(1)),
@@ -240,7 +168,8 @@ impl Shard {
         }
         if segment.payload_captured == 0 {
             if touch.is_closed {
-                self.close(touch.flow, attachment);
+                self.close(segment, touch.flow, touch.side, attachment);
+                self.keep_facts(touch.flow);
             }
             return;
         }
@@ -258,15 +187,10 @@ impl Shard {
         } else {
             self.inspect(segment, payload, touch.flow, touch.side, attachment, output);
             if touch.is_closed {
-                self.close(touch.flow, self.flows.attachment(touch.flow));
+                self.close(segment, touch.flow, touch.side, self.flows.attachment(touch.flow));
             }
         }
-        if !self.scratch.is_empty() {
-            if self.flows.fact_bytes(touch.flow) < self.limits.fact_bytes_per_flow {
-                self.flows.keep_facts(touch.flow, &self.scratch);
-            }
-            self.scratch.clear();
-        }
+        self.keep_facts(touch.flow);
         if output.log.len() > from {
             let protocol = self.flows.app_proto(touch.flow);
             output
@@ -275,13 +199,31 @@ impl Shard {
         }
     }
 
+    /// Hands what was said of a flow to it.
+    fn keep_facts(&mut self, flow: u32) {
+        if !self.scratch.is_empty() {
+            if self.flows.fact_bytes(flow) < self.limits.fact_bytes_per_flow {
+                self.flows.keep_facts(flow, &self.scratch);
+            }
+            self.scratch.clear();
+        }
+    }
+
     /// A connection closed: nothing new comes, so its head goes at once, unless something waits behind a hole that
     /// a late segment may fill.
-    fn close(&mut self, flow: u32, attachment: u32) {
+    fn close(&mut self, segment: &Segment, flow: u32, side: Side, attachment: u32) {
         if attachment < RESTING
             && let Some(head) = self.heads.get_mut(attachment)
             && !head.streams.iter().any(Stream::waits)
         {
+            Engine::conclude(
+                &mut head.inspection,
+                &mut Facts {
+                    flow: &mut self.scratch,
+                    events: &mut FactLog::default(),
+                    stamp: stamp(segment, side),
+                },
+            );
             self.heads.free(attachment);
             self.flows.attach(flow, NOTHING);
         }
@@ -366,6 +308,9 @@ impl Shard {
             .iter()
             .any(|stream| stream.delivered() as usize > self.limits.head_bytes_per_side);
         let after = head.held();
+        if interest == Interest::Nothing || interest == Interest::More && is_exhausted {
+            Engine::conclude(&mut head.inspection, &mut facts);
+        }
         self.heads.bytes = self.heads.bytes.saturating_sub(before).saturating_add(after);
         let next = match interest {
             Interest::More if !is_exhausted => place,

@@ -202,7 +202,7 @@ fn profile(
         stands_in: sight.stands_in,
         role: main_role(own),
         hours: hours(&driven_minutes),
-        sessions: sessions(controlled, sight),
+        sessions: sessions(controlled, sight, rules),
         installed,
         driven_minutes,
         viewed_minutes,
@@ -227,9 +227,22 @@ fn profile(
     }
 }
 
+/// Whether what a machine's tunnels and unnamed datagrams show may well be a session in which it is controlled.
+#[must_use]
+pub fn is_mostly_formed(sight: &Sight, rules: &ActivityRules) -> bool {
+    let active = with_hand(&sight.active, &sight.unseen.hand);
+    sight
+        .unseen
+        .is_mostly_formed(&active.minutes, rules.least_minutes)
+}
+
 /// Sessions in which the machine is controlled; where none was seen to be live and one may be, nothing is absent.
-fn sessions(controlled: Vec<RemoteSession>, sight: &Sight) -> Observable<Vec<RemoteSession>> {
-    let why = sight.unseen.hides_sessions();
+fn sessions(
+    controlled: Vec<RemoteSession>,
+    sight: &Sight,
+    rules: &ActivityRules,
+) -> Observable<Vec<RemoteSession>> {
+    let why = sight.unseen.hides_sessions(is_mostly_formed(sight, rules));
     let why = why.or_else(|| sight.is_entered.then(|| NOT_LOCAL.to_owned()));
     if !controlled.iter().any(RemoteSession::is_live)
         && let Some(why) = why

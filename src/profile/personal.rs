@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::MINUTES_A_DAY;
 use crate::model::observable::Observable;
 use crate::model::profile::{Coverage, LocalUse, Minutes, PersonalMinutes};
-use crate::model::unseen::Unseen;
+use crate::model::unseen::{Unseen, listed};
 use crate::model::watched::{Stretches, WorkingDay};
 use crate::settings::rules::ActivityRules;
 
@@ -91,15 +91,6 @@ fn dark(active: &[u32], shown: &Shown<'_>, rules: &ActivityRules) -> usize {
     };
     let minutes = shown.unseen.minutes.iter();
     minutes.filter(|minute| !is_told(**minute)).count()
-}
-
-/// "a", "a and b", "a, b and c".
-fn listed(names: &[String]) -> String {
-    match names {
-        [] => "tunnels".to_owned(),
-        [one] => one.clone(),
-        [most @ .., last] => format!("{} and {last}", most.join(", ")),
-    }
 }
 
 /// Compares the minutes of activity with those in which somebody elsewhere was there. Of coverage, days count that were `watched`, by the

@@ -58,8 +58,7 @@ struct Tool<'a> {
 #[derive(Serialize)]
 pub(super) struct Manifest<'a> {
     event_type: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    timestamp: Option<Timestamp>,
+    timestamp: Timestamp,
     tool: Tool<'a>,
     signatures: &'a str,
     weights: &'a str,

@@ -120,7 +120,7 @@ impl Bundle {
         let mut bundle = Self {
             objects: BTreeMap::new(),
             maker,
-            made: milliseconds(case.summary.timestamp.unwrap_or_default()),
+            made: milliseconds(case.summary.timestamp),
             organisations: Organisations::of(case),
         };
         let id = bundle.maker.clone();

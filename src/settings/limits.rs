@@ -14,6 +14,8 @@ pub struct Limits {
     /// Whether TLS is read on behind its handshake, by the lengths of its records, and streams that nobody knows by those of their
     /// packets: only where the policy asks for it.
     pub reads_closely: bool,
+    /// Whether the lengths of payloads that no dissector claims are counted: only where a signature asks for them, or may come to.
+    pub counts_lengths: bool,
     /// Bytes held by all unfinished heads together.
     pub head_bytes: usize,
     /// Bytes of facts that one flow may keep.
@@ -59,7 +61,8 @@ pub struct TimeOuts {
     pub tcp_established: Nanoseconds,
     /// The same, of a connection that a person may sit behind: over a weekend, from Friday's evening to Monday's morning.
     pub tcp_session: Nanoseconds,
-    /// TCP with an incomplete handshake (RFC 5382: 4 minutes transitory).
+    /// TCP with an incomplete handshake. Systems send a SYN again after 1, 2, 4, 8, 16 and 32 s (RFC 6298), so that all of an attempt are one
+    /// flow; RFC 5382 has NATs wait for 4 minutes, Suricata waits for 60 s, Zeek for 5 s.
     pub tcp_opening: Nanoseconds,
     /// TCP after FIN from both sides or RST: late copies still belong to it. RFC 9293, 3.4.2, waits for two maximum segment
     /// lifetimes of two minutes, because another connection must not take an old one's data. Nothing is mistaken here by a new flow for
@@ -83,6 +86,7 @@ impl Default for Limits {
             flows: 3_000_000,
             head_bytes_per_side: 64 << 10,
             reads_closely: false,
+            counts_lengths: false,
             head_bytes: 256 << 20,
             fact_bytes_per_flow: 16 << 10,
             datagrams_per_flow: 24,
@@ -110,7 +114,7 @@ impl Default for TimeOuts {
         Self {
             tcp_established: 7_440 * SECOND,
             tcp_session: 72 * 3_600 * SECOND,
-            tcp_opening: 240 * SECOND,
+            tcp_opening: 60 * SECOND,
             tcp_closed: 15 * SECOND,
             udp: 300 * SECOND,
             udp_answered: 15 * SECOND,

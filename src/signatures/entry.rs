@@ -8,6 +8,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use super::conversation::Conversation;
+use super::lengths::LengthPattern;
 use super::payload::BytePattern;
 use super::shape::Shape;
 
@@ -23,6 +24,8 @@ pub struct Class {
     pub finding: Option<String>,
     /// How much such a tool says by itself.
     pub suspicion: Suspicion,
+    /// Whether such a tool shows a screen; a shell or a shared keyboard does not.
+    pub has_screen: bool,
     /// What innocently explains such a tool.
     pub benign: String,
 }
@@ -49,6 +52,8 @@ pub enum FieldKind {
     Caseless,
     /// First bytes of a side.
     Payload,
+    /// Lengths of the first payloads, or of the first records inside.
+    Lengths,
     /// Port numbers.
     Port,
     /// Network addresses.
@@ -81,17 +86,20 @@ pub enum RoleHint {
     Server,
     /// A visit to the vendor's pages or a download looks the same.
     Website,
+    /// Installed agents call it, and so does a browser in which somebody has the tool's console open.
+    Shared,
 }
 
 impl RoleHint {
     /// Every hint.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Agent,
         Self::Session,
         Self::Controller,
         Self::Controlled,
         Self::Server,
         Self::Website,
+        Self::Shared,
     ];
 
     /// Its word in entries and records.
@@ -104,6 +112,7 @@ impl RoleHint {
             Self::Controlled => "controlled",
             Self::Server => "server",
             Self::Website => "website",
+            Self::Shared => "shared",
         }
     }
 }
@@ -127,6 +136,8 @@ pub enum Pattern {
     Attribute(String),
     /// Bytes of a payload.
     Bytes(BytePattern),
+    /// Lengths one behind the other.
+    Lengths(LengthPattern),
     /// A port, both ends included.
     Ports(u16, u16),
     /// An address in this network.
@@ -147,6 +158,7 @@ impl Pattern {
             Self::Label(text) => text.replace('*', "1a2b").into_bytes(),
             Self::Shape(shape) => shape.example(),
             Self::Bytes(pattern) => pattern.example(),
+            Self::Lengths(pattern) => pattern.example(),
             Self::Ports(first, _) => first.to_string().into_bytes(),
             Self::Network(network) => {
                 let first = network.hosts().next().unwrap_or(network.addr());
@@ -167,6 +179,7 @@ impl fmt::Display for Pattern {
             Self::Attribute(text) => write!(f, "attribute {text}"),
             Self::Shape(shape) => shape.fmt(f),
             Self::Bytes(pattern) => pattern.fmt(f),
+            Self::Lengths(pattern) => pattern.fmt(f),
             Self::Ports(first, last) if first == last => write!(f, "{first}"),
             Self::Ports(first, last) => write!(f, "{first}-{last}"),
             Self::Network(network) => network.fmt(f),

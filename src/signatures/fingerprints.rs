@@ -8,8 +8,10 @@ use std::collections::BTreeMap;
 use aho_corasick::{AhoCorasick, BuildError};
 use rapidhash::RapidHashMap;
 
+use super::lengths::LengthPattern;
 use super::payload::{Anchor, BytePattern, Transport};
 use super::shape::Shape;
+use crate::model::lengths;
 
 /// What must hold around a piece that was found.
 #[derive(Clone, Debug)]
@@ -24,6 +26,8 @@ enum Check {
     Shape(Box<Shape>),
     /// It stands where its pattern wants it, and the pattern holds.
     Bytes(Box<BytePattern>, usize, usize),
+    /// It is a run of lengths, and their pattern holds.
+    Lengths(Box<LengthPattern>),
 }
 
 /// What is known of a payload besides its first bytes.
@@ -100,6 +104,15 @@ impl ValueIndexBuilder {
         );
     }
 
+    pub(super) fn add_lengths(&mut self, pattern: &LengthPattern, entry: u32) {
+        self.index.window = usize::MAX;
+        self.add_piece(
+            &pattern.literal(),
+            Check::Lengths(Box::new(pattern.clone())),
+            entry,
+        );
+    }
+
     fn add_piece(&mut self, piece: &[u8], check: Check, entry: u32) {
         self.pieces
             .entry(piece.to_vec())
@@ -163,6 +176,12 @@ fn holds(check: &Check, start: usize, end: usize, value: &[u8], context: Payload
                     .transport
                     .is_none_or(|transport| transport == pattern.transport)
                 && pattern.matches(value, context.length_on_wire.unwrap_or(value.len()))
+        }
+        Check::Lengths(pattern) => {
+            let fits = |(have, wanted)| have == wanted;
+            start.is_multiple_of(lengths::WIDTH)
+                && context.transport.zip(pattern.transport).is_none_or(fits)
+                && pattern.matches(value)
         }
     }
 }

@@ -14,6 +14,7 @@ use super::entry::{
 };
 use super::exception;
 use super::extension::{self, Extension};
+use super::lengths::LengthPattern;
 use super::payload::BytePattern;
 use super::shape::Shape;
 use super::values;
@@ -28,6 +29,9 @@ const HEAVIEST_SHARED: i64 = 10;
 
 /// Largest weight of a customer's own name below one that many products share: whose it is can change with the next bill.
 const HEAVIEST_BELOW_SHARED: i64 = 30;
+
+/// Largest weight of lengths: what is encrypted has some length, so that they alone make a finding probable and, with a port, never sure.
+const HEAVIEST_LENGTHS: i64 = 25;
 
 /// Shortest prefix of a network that an indicator may name.
 pub(super) const WIDEST_NETWORK: u8 = 8;
@@ -128,6 +132,7 @@ fn tool(path: &Path, table: &Table<'_>, vocabulary: &Vocabulary) -> Tool {
                 id: String::new(),
                 finding: None,
                 suspicion: Suspicion::Normal,
+                has_screen: true,
                 benign: String::new(),
             })
         }),
@@ -286,6 +291,7 @@ fn weight(
     }
     let (most, reason) = match (kind, vocabulary.shared_by(patterns)) {
         (Some(FieldKind::Port), _) => (HEAVIEST_SHARED, "a port".to_owned()),
+        (Some(FieldKind::Lengths), _) => (HEAVIEST_LENGTHS, "a pattern of lengths".to_owned()),
         (_, Some(Shared::Itself(name))) => (HEAVIEST_SHARED, format!("{name:?}, which many products share,")),
         (_, Some(Shared::Below(name))) => (
             HEAVIEST_BELOW_SHARED,
@@ -303,7 +309,7 @@ fn weight(
 }
 
 /// The ways to match, and which kinds of field know them.
-const WAYS: [(&str, &[FieldKind]); 10] = [
+const WAYS: [(&str, &[FieldKind]); 11] = [
     (
         "exact",
         &[FieldKind::Domain, FieldKind::Text, FieldKind::Caseless],
@@ -315,6 +321,7 @@ const WAYS: [(&str, &[FieldKind]); 10] = [
     ("attribute", &[FieldKind::Text, FieldKind::Caseless]),
     ("shape", &[FieldKind::Text, FieldKind::Caseless]),
     ("bytes", &[FieldKind::Payload]),
+    ("lengths", &[FieldKind::Lengths]),
     ("port", &[FieldKind::Port]),
     ("network", &[FieldKind::Address]),
 ];
@@ -340,7 +347,7 @@ fn patterns(table: &Table<'_>, kind: Option<FieldKind>) -> Vec<Pattern> {
     if patterns.is_empty() && !WAYS.iter().any(|(way, _)| table.has(way)) {
         table.fault(
             "",
-            "nothing to match: exact, suffix, label, prefix, contains, attribute, shape, bytes, port or network is missing",
+            "nothing to match: exact, suffix, label, prefix, contains, attribute, shape, bytes, lengths, port or network is missing",
         );
     }
     patterns
@@ -372,6 +379,7 @@ fn pattern(way: &str, text: String, kind: Option<FieldKind>) -> Result<Pattern, 
         "shape" => Shape::parse(&text).map(Pattern::Shape),
         "network" => network(&text),
         "bytes" => BytePattern::parse(&text).map(Pattern::Bytes),
+        "lengths" => LengthPattern::parse(&text).map(Pattern::Lengths),
         _ => ports(&text),
     }
 }

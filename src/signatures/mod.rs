@@ -13,6 +13,7 @@ pub mod entry;
 mod exception;
 pub mod extension;
 mod fingerprints;
+pub mod lengths;
 pub mod load;
 mod networks;
 mod overlay;
@@ -398,6 +399,7 @@ impl FieldIndexBuilder {
             Pattern::Attribute(text) => values.add_attribute(text.as_bytes(), entry),
             Pattern::Shape(shape) => values.add_shape(shape, entry),
             Pattern::Bytes(pattern) => values.add_bytes(pattern, entry),
+            Pattern::Lengths(pattern) => values.add_lengths(pattern, entry),
             Pattern::Ports(first, last) => values.add_ports(*first, *last, entry),
             Pattern::Network(network) => networks.add(*network, entry),
         }
@@ -412,9 +414,12 @@ fn comparable(value: &[u8], kind: FieldKind) -> Cow<'_, [u8]> {
             let name = host_of(value);
             name.strip_suffix(b".").unwrap_or(name)
         }
-        FieldKind::Text | FieldKind::Caseless | FieldKind::Payload | FieldKind::Port | FieldKind::Address => {
-            value
-        }
+        FieldKind::Text
+        | FieldKind::Caseless
+        | FieldKind::Payload
+        | FieldKind::Lengths
+        | FieldKind::Port
+        | FieldKind::Address => value,
     };
     let is_caseless = matches!(kind, FieldKind::Domain | FieldKind::Caseless);
     if is_caseless && value.iter().any(u8::is_ascii_uppercase) {

@@ -6,6 +6,7 @@
 
 use std::fmt;
 
+use super::lengths::{Length, number};
 use super::sequence::{Element, Sequence};
 
 /// Most bytes that one pattern may span, windows included.
@@ -18,13 +19,6 @@ pub enum Transport {
     Tcp,
     /// A datagram.
     Udp,
-}
-
-/// Which lengths fit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Length {
-    Range(usize, usize),
-    Steps(usize, usize),
 }
 
 /// A sequence and the window in which it begins.
@@ -78,7 +72,7 @@ impl BytePattern {
                 .split_once('=')
                 .ok_or_else(|| format!("{clause:?} is no clause"))?;
             match key.trim() {
-                "len" if pattern.length.is_none() => pattern.length = Some(length(value.trim())?),
+                "len" if pattern.length.is_none() => pattern.length = Some(Length::parse(value.trim())?),
                 at if at.starts_with('@') => pattern.parts.push(part(at, value)?),
                 other => return Err(format!("{other:?} is neither @OFFSET nor len")),
             }
@@ -121,14 +115,9 @@ impl BytePattern {
                 *place = byte;
             }
         }
-        let length = match self.length {
-            None => bytes.len(),
-            Some(Length::Range(least, _)) => least.max(bytes.len()),
-            Some(Length::Steps(least, step)) => {
-                let more = bytes.len().saturating_sub(least).div_ceil(step.max(1));
-                least.saturating_add(more.saturating_mul(step))
-            }
-        };
+        let length = self
+            .length
+            .map_or(bytes.len(), |length| length.at_least(bytes.len()));
         bytes.resize(length, 0);
         bytes
     }
@@ -136,13 +125,7 @@ impl BytePattern {
     /// Whether the payload, of which `bytes` were captured and which was `length` bytes on the wire, looks so.
     #[must_use]
     pub fn matches(&self, bytes: &[u8], length: usize) -> bool {
-        let fits = match self.length {
-            None => true,
-            Some(Length::Range(least, most)) => (least..=most).contains(&length),
-            Some(Length::Steps(least, step)) => length
-                .checked_sub(least)
-                .is_some_and(|more| more.checked_rem(step) == Some(0)),
-        };
+        let fits = self.length.is_none_or(|wanted| wanted.fits(length));
         fits && self.parts.iter().all(|part| {
             let last = part.last.min(bytes.len());
             (part.first..=last).any(|start| bytes.get(start..).is_some_and(|from| part.sequence.begins(from)))
@@ -154,34 +137,6 @@ impl fmt::Display for BytePattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
-}
-
-fn number(text: &str) -> Result<usize, String> {
-    let number = text
-        .trim()
-        .parse()
-        .map_err(|_| format!("{text:?} is no number"))?;
-    if number > 65_535 {
-        Err(format!("{number} is beyond 65535"))
-    } else {
-        Ok(number)
-    }
-}
-
-fn length(text: &str) -> Result<Length, String> {
-    if let Some((least, step)) = text.strip_suffix('k').and_then(|text| text.split_once('+')) {
-        let step = number(step)?;
-        if step == 0 {
-            return Err("steps of no length".to_owned());
-        }
-        return Ok(Length::Steps(number(least)?, step));
-    }
-    let (least, most) = text.split_once('-').unwrap_or((text, text));
-    let (least, most) = (number(least)?, number(most)?);
-    if least > most {
-        return Err(format!("the range {text} ends before it begins"));
-    }
-    Ok(Length::Range(least, most))
 }
 
 fn part(at: &str, bytes: &str) -> Result<Part, String> {

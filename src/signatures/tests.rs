@@ -121,6 +121,34 @@ fn no_port_and_no_visit_to_a_web_site_names_a_tool_alone() {
 }
 
 #[test]
+fn where_a_browser_goes_too_no_agent_is_said_to_be() {
+    let catalogue = catalogue();
+    // Of tunnels nothing is said of agents.
+    let is_remote = |tool: &&Tool| tool.class.finding.as_deref() == Some("remote_access");
+    for tool in catalogue.tools().iter().filter(is_remote) {
+        for indicator in &tool.indicators {
+            let note = indicator.note.as_deref().unwrap_or_default();
+            let place = format!("{} line {}: {note}", tool.id, indicator.line);
+            let denies = [
+                "a browser has no reason",
+                "browsers do not",
+                "not asked for by the web interface",
+            ];
+            let says = ["browser", "console", "log-in of technicians", "web client"];
+            let goes_there =
+                says.iter().any(|word| note.contains(word)) && !denies.iter().any(|word| note.contains(word));
+            if indicator.role == Some(entry::RoleHint::Agent) {
+                assert!(!goes_there, "{place}");
+            }
+            // Lighter than a name that agents alone ask for, so that one of those decides where both were called.
+            if indicator.role == Some(entry::RoleHint::Shared) {
+                assert!(indicator.weight <= 25, "{place}");
+            }
+        }
+    }
+}
+
+#[test]
 fn every_class_leads_to_a_kind_of_finding_that_records_know() {
     let kinds = ["remote_access", "ip_kvm", "vpn", "proxy", "reverse_tunnel", "tor"];
     let vocabulary = Vocabulary::parse(Path::new(VOCABULARY.0), VOCABULARY.1).unwrap();
@@ -369,6 +397,86 @@ fn wrong_overlays_are_refused_whole_with_all_their_faults() {
         .unwrap_err()
         .to_string();
     assert!(error.starts_with("/nonexistent/x.toml: "), "{error}");
+}
+
+#[test]
+fn lengths_are_found_by_direction_transport_and_record() {
+    let catalogue = catalogue();
+    let frames = [69, 178, 19, 21, 44, 19, 21, 55, 19, 21, 115, 300];
+    let told = |lengths: &[u32]| {
+        let mut told = crate::model::lengths::Lengths::default();
+        for length in lengths {
+            told.push(crate::model::fact::Side::Client, *length);
+        }
+        found(&catalogue, "tls.lengths", told.octets())
+    };
+    assert_eq!(told(&frames), ["meshcentral+ 25"]);
+    assert_eq!(told(&frames[1..]), ["meshcentral+ 25"]);
+    assert!(told(&frames[..10]).is_empty());
+    assert!(told(&frames[8..]).is_empty(), "no frame before it");
+    // Of ChaCha20 in TLS 1.2, and what encryption adds must not change on the way.
+    assert_eq!(told(&[177, 18, 20, 40, 18, 20, 114]), ["meshcentral+ 25"]);
+    assert!(told(&[177, 18, 20, 40, 19, 21, 115]).is_empty());
+    assert_eq!(told(&[69, 28, 1045, 1045, 531, 1559]), ["tor+ 25"]);
+    assert!(told(&[69, 28, 1045, 1045, 532, 1559]).is_empty());
+}
+
+#[test]
+fn lengths_never_make_sure_and_say_of_what_they_are() {
+    let entry = |field: &str, lengths: &str, weight: u32| {
+        let text = format!(
+            "[[tool]]\nid = \"x\"\nclass = \"vpn\"\n[[tool.indicator]]\nfield = \"{field}\"\nlengths = \"{lengths}\"\nweight = {weight}\nalone = true\nsource = \"s\"\n"
+        );
+        let read = Catalogue::of_file(&PathBuf::from("my.toml"), &text);
+        read.map_or_else(|faults| faults.to_string(), |_| String::new())
+    };
+    assert_eq!(entry("payload.lengths", "udp >148 <92 >32+16k", 25), "");
+    assert_eq!(
+        entry("payload.lengths", "udp >148 <92 >32+16k", 26),
+        "my.toml:7: indicator.weight: a pattern of lengths is worth 25 decibans at most"
+    );
+    for (field, lengths, fault) in [
+        ("payload.lengths", "tls >19 >21 >115", "begins with tcp or udp"),
+        ("tls.lengths", "tcp >19 >21 >115", "begins with tls"),
+        ("payload.to_server", "tcp >19 >21 >115", "not matched in that way"),
+        ("tls.lengths", "tls >19", "fewer than 3"),
+    ] {
+        let faults = entry(field, lengths, 25);
+        assert!(
+            faults.contains("my.toml:6: indicator.lengths: ") && faults.contains(fault),
+            "{faults}"
+        );
+    }
+}
+
+#[test]
+fn ten_thousand_patterns_of_lengths_are_found_as_one_is() {
+    let mut text = String::new();
+    for number in 0..10_000 {
+        let _ = write!(
+            text,
+            "[[tool]]\nid = \"t{number}\"\nclass = \"vpn\"\n[[tool.indicator]]\nfield = \"payload.lengths\"\n\
+             lengths = \"udp >{} <{} ??*1-3 >7\"\nweight = 10\nsource = \"s\"\n",
+            number / 100 + 1,
+            number % 100 + 1,
+        );
+    }
+    let catalogue = Catalogue::of_file(&PathBuf::from("many.toml"), &text).unwrap();
+    let mut lengths = crate::model::lengths::Lengths::default();
+    for (side, length) in [(0, 100), (1, 100), (1, 1_200), (0, 7)] {
+        let side = [crate::model::fact::Side::Client, crate::model::fact::Side::Server][side];
+        lengths.push(side, length);
+    }
+    let of = |transport: Transport| {
+        let context = PayloadContext {
+            transport: Some(transport),
+            length_on_wire: None,
+        };
+        let found = catalogue.payload_matches("payload.lengths", lengths.octets(), context);
+        found.map(|found| found.tool.id.as_str()).collect::<Vec<_>>()
+    };
+    assert_eq!(of(Transport::Udp), ["t9999"]);
+    assert!(of(Transport::Tcp).is_empty());
 }
 
 #[test]

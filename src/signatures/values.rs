@@ -29,6 +29,14 @@ pub(super) fn malformed(field: &str, patterns: &[Pattern]) -> Option<(&'static s
                 ("prefix", what)
             })
         }
+        ("tls.lengths", Pattern::Lengths(pattern)) if pattern.transport.is_some() => Some((
+            "lengths",
+            format!("\"{pattern}\": of records inside TLS, so it begins with tls"),
+        )),
+        ("payload.lengths", Pattern::Lengths(pattern)) if pattern.transport.is_none() => Some((
+            "lengths",
+            format!("\"{pattern}\": of payloads, so it begins with tcp or udp"),
+        )),
         _ => None,
     })
 }

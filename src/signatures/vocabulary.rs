@@ -39,6 +39,7 @@ impl Vocabulary {
                         Suspicion::Normal
                     }
                 },
+                has_screen: table.flag("screen").unwrap_or(true),
                 benign: table.required_text("benign").unwrap_or_default().to_owned(),
             };
             table.refuse_unknown();
@@ -56,12 +57,13 @@ impl Vocabulary {
                 Some("text") | None => FieldKind::Text,
                 Some("caseless") => FieldKind::Caseless,
                 Some("payload") => FieldKind::Payload,
+                Some("lengths") => FieldKind::Lengths,
                 Some("port") => FieldKind::Port,
                 Some("address") => FieldKind::Address,
                 Some(_) => {
                     table.fault(
                         "kind",
-                        "expected domain, text, caseless, payload, port or address",
+                        "expected domain, text, caseless, payload, lengths, port or address",
                     );
                     FieldKind::Text
                 }
@@ -126,6 +128,7 @@ impl Vocabulary {
                 | Pattern::Shape(_)
                 | Pattern::Attribute(_)
                 | Pattern::Bytes(_)
+                | Pattern::Lengths(_)
                 | Pattern::Ports(..)
                 | Pattern::Network(_) => return None,
             };

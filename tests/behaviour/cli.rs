@@ -55,6 +55,7 @@ fn a_wrong_command_line_is_2_and_a_missing_file_1() {
             "is later than --until",
         ),
         (&["analyze", "-j", "0", "x.pcap"], 2, "--threads"),
+        (&["analyze", "-j", "99999999999", "x.pcap"], 2, "from 1 to 1024"),
         (&["analyze", "-f", "tcp prot 80", &session()], 2, "tcp prot 80"),
         (&["signatures", "show", "anydesl"], 2, "anydesk"),
         (&["geoip", "lookup", "nowhere"], 2, "nowhere"),
@@ -405,6 +406,11 @@ fn a_sensor_sees_what_passes_its_interface() {
     assert_eq!(output.status.code(), Some(0), "{said}");
     let port = other.local_addr().unwrap().port();
     let records = String::from_utf8(output.stdout).unwrap();
+    let summary: serde_json::Value = serde_json::from_str(records.lines().last().unwrap()).unwrap();
+    assert!(
+        summary["captures"][0]["kernel_dropped"].is_u64(),
+        "how many packets the kernel dropped is said, also when it is none: {summary}"
+    );
     let flow = records
         .lines()
         .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())

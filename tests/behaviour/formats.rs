@@ -3,9 +3,9 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::program::{Run, every_record, every_record_of, farmhawk, finish, fixture, run, two_at_a_time};
 
@@ -276,4 +276,79 @@ fn a_filter_and_a_span_choose_packets() {
         ]),
         [(53, 1), (80, 2)]
     );
+}
+
+#[test]
+fn comments_of_a_capture_stand_in_the_summary() {
+    let capture = fixture("formats/pcapng-rich.pcapng");
+    let summary = run([Path::new("analyze"), Path::new("--format=jsonl"), &capture]).summary();
+    assert_eq!(
+        summary["captures"][0]["comments"],
+        json!([
+            {"text": "made by make_formats.py"},
+            {"frame": 1, "text": "comment on a packet"},
+            {"frame": 6, "text": "comment on a packet"},
+        ])
+    );
+    let text = run([Path::new("analyze"), &capture]).stdout;
+    assert!(text.contains("frame 6: comment on a packet"), "{text}");
+}
+
+#[test]
+fn packets_without_a_time_are_told() {
+    for (file, is_told) in [("pcapng-simple", true), ("pcapng-le", false)] {
+        let capture = fixture(&format!("formats/{file}.pcapng"));
+        let summary = run([Path::new("analyze"), Path::new("--format=jsonl"), &capture]).summary();
+        let said = summary["remarks"].to_string().contains("13 packets have no time");
+        assert_eq!(said, is_told, "{summary}");
+    }
+}
+
+#[test]
+fn link_types_are_named_as_others_name_them() {
+    for (file, name) in [
+        ("link-raw", "RAW"),
+        ("link-linux-sll2", "LINUX_SLL2"),
+        ("link-loop", "LOOP"),
+    ] {
+        let capture = fixture(&format!("formats/{file}.pcap"));
+        let summary = run([Path::new("analyze"), Path::new("--format=jsonl"), &capture]).summary();
+        assert_eq!(summary["captures"][0]["link_types"][0], name, "{file}");
+    }
+}
+
+#[test]
+fn a_filter_means_on_every_link_type_what_it_means_on_an_interface() {
+    // Files, filters, and how many of 13 (or twice 13) packets pass.
+    for (file, filter, passed) in [
+        ("link-null-le.pcap", "udp port 53", 2),
+        ("link-null-be.pcap", "udp port 53", 2),
+        ("link-null-ipv6.pcap", "ip6 and udp port 53", 2),
+        ("link-loop.pcap", "udp port 53", 2),
+        ("link-ppp-ether.pcap", "udp port 53", 2),
+        ("link-linux-sll2.pcap", "tcp", 11),
+        ("link-radiotap-fcs.pcap", "tcp port 80", 11),
+        // Sound, but true of no packet there.
+        ("link-ipv4.pcap", "ip6", 0),
+        ("link-raw-both.pcap", "ip6", 13),
+        // The length on the wire, not what the snap length left of it.
+        ("pcap-snaplen-96.pcap", "greater 200", 2),
+        ("compressed.pcap.xz", "udp", 2),
+        ("compressed.pcapng.gz", "vlan and udp", 0),
+    ] {
+        let capture = fixture(&format!("formats/{file}"));
+        let run = finish(
+            farmhawk()
+                .args(["analyze", "--quiet", "--format", "jsonl", "--filter", filter])
+                .arg(&capture),
+        );
+        assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{file}: {filter}");
+        let packets = run.summary()["packets"].clone();
+        let count = |name: &str| packets[name].as_u64().unwrap();
+        assert_eq!(
+            count("read") - count("filtered"),
+            passed,
+            "{file}: {filter}: {packets}"
+        );
+    }
 }

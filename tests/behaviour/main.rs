@@ -61,6 +61,8 @@ mod layering;
 #[cfg(test)]
 mod legs;
 #[cfg(test)]
+mod licences;
+#[cfg(test)]
 mod look_alikes;
 #[cfg(test)]
 mod loss;
@@ -92,6 +94,8 @@ mod source;
 mod states;
 #[cfg(test)]
 mod survey;
+#[cfg(test)]
+mod tunnelled;
 #[cfg(test)]
 mod unknown;
 #[cfg(test)]

@@ -25,7 +25,7 @@ fn word(block: &[u8], from: usize) -> u32 {
 }
 
 /// Ticks since 1970, and how many of them are a second: micro- or nanoseconds, by their size.
-fn time(block: &[u8]) -> (u64, u64) {
+pub(crate) fn time(block: &[u8]) -> (u64, u64) {
     let ticks = u64::from(word(block, TIME)) << 32 | u64::from(word(block, TIME + 4));
     let unit = if ticks > 100_000_000_000_000_000 {
         1_000_000_000
@@ -35,7 +35,7 @@ fn time(block: &[u8]) -> (u64, u64) {
     (ticks, unit)
 }
 
-fn frame(block: &[u8]) -> &[u8] {
+pub(crate) fn frame(block: &[u8]) -> &[u8] {
     let length = usize::try_from(word(block, CAPTURED)).unwrap();
     &block[BYTES..BYTES + length]
 }
@@ -59,7 +59,7 @@ fn block(like: &[u8], ticks: u64, bytes: &[u8]) -> Vec<u8> {
 }
 
 /// The addresses of a frame, if it carries IPv4.
-fn ends(frame: &[u8]) -> Option<[Ipv4Addr; 2]> {
+pub(crate) fn ends(frame: &[u8]) -> Option<[Ipv4Addr; 2]> {
     let at = |from: usize| Ipv4Addr::from(<[u8; 4]>::try_from(&frame[from..from + 4]).unwrap());
     (frame.get(12..14) == Some(&[8, 0]) && frame.len() >= 34).then(|| [at(SOURCE), at(DESTINATION)])
 }
@@ -79,19 +79,19 @@ fn with_sum(mut header: Vec<u8>) -> Vec<u8> {
 }
 
 /// A farm of the laboratory.
-struct World {
+pub(crate) struct World {
     /// Kept until the end, when it goes.
     _folder: tempfile::TempDir,
     path: PathBuf,
     head: Vec<u8>,
-    frames: Vec<Vec<u8>>,
+    pub(crate) frames: Vec<Vec<u8>>,
     /// Addresses of the machines.
-    farm: Vec<Ipv4Addr>,
+    pub(crate) farm: Vec<Ipv4Addr>,
 }
 
 impl World {
     /// What the laboratory writes of a scenario.
-    fn new(name: &str, seed: u64) -> Self {
+    pub(crate) fn new(name: &str, seed: u64) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let scenario = scenarios().find(|one| one.name == name).unwrap();
         let (path, _, truth) = write(scenario, seed, folder.path()).unwrap();
@@ -107,7 +107,7 @@ impl World {
     }
 
     /// The first midnight of the capture, in ticks.
-    fn midnight(&self) -> u64 {
+    pub(crate) fn midnight(&self) -> u64 {
         let (ticks, unit) = time(&self.frames[0]);
         ticks - ticks % (86_400 * unit)
     }
@@ -124,7 +124,7 @@ impl World {
     }
 
     /// Adds frames of a laptop: its own (or what comes to it), seconds since the first midnight, protocol and payload of IPv4.
-    fn add(&mut self, laptop: Ipv4Addr, server: Ipv4Addr, packets: &[(f64, bool, u8, Vec<u8>)]) {
+    pub(crate) fn add(&mut self, laptop: Ipv4Addr, server: Ipv4Addr, packets: &[(f64, bool, u8, Vec<u8>)]) {
         let headers = self.headers(laptop);
         let (_, unit) = time(&self.frames[0]);
         let midnight = self.midnight();
@@ -152,7 +152,7 @@ impl World {
     }
 
     /// Writes the capture and analyses it.
-    fn run(&mut self) -> Run {
+    pub(crate) fn run(&mut self) -> Run {
         self.frames.sort_by_key(|one| time(one).0);
         save(&self.path, &self.head, &self.frames);
         let run = finish(every_record().arg(&self.path));
@@ -161,7 +161,7 @@ impl World {
     }
 
     /// The first lines of the text.
-    fn headline(&self) -> String {
+    pub(crate) fn headline(&self) -> String {
         let text = finish(crate::program::farmhawk().args(["analyze", "-q"]).arg(&self.path)).stdout;
         let head = text.split("\n\n").next().unwrap_or_default();
         head.split_whitespace().collect::<Vec<_>>().join(" ")
@@ -169,7 +169,7 @@ impl World {
 }
 
 /// What records say that a cue shows, or why it shows nothing.
-fn told(records: &[Value], cue: &str) -> Vec<String> {
+pub(crate) fn told(records: &[Value], cue: &str) -> Vec<String> {
     let mut told = Vec::new();
     for record in records {
         let reasons = record["reasons"].as_array().into_iter().flatten();
@@ -182,14 +182,14 @@ fn told(records: &[Value], cue: &str) -> Vec<String> {
     told
 }
 
-fn udp(from: u16, to: u16, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn udp(from: u16, to: u16, payload: &[u8]) -> Vec<u8> {
     let length = u16::try_from(8 + payload.len()).unwrap();
     let head = [from, to, length, 0].map(u16::to_be_bytes).concat();
     [head.as_slice(), payload].concat()
 }
 
 /// A message of data of `WireGuard` with so many octets inside.
-fn wireguard(receiver: u8, counter: u64, inside: usize) -> Vec<u8> {
+pub(crate) fn wireguard(receiver: u8, counter: u64, inside: usize) -> Vec<u8> {
     let mut message = vec![4, 0, 0, 0, receiver, 7, 7, 7];
     message.extend(counter.to_le_bytes());
     message.extend((0..inside + 16).map(|place| u8::try_from((place * 37 + 11) % 251).unwrap()));

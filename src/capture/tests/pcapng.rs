@@ -105,6 +105,22 @@ fn simple_and_obsolete_packet_blocks_are_read_and_other_blocks_passed_over() {
 }
 
 #[test]
+fn comments_on_a_section_and_an_interface_are_about_no_frame() {
+    let mut header = LITTLE.u32s(&[0x1a2b_3c4d, 1, u32::MAX, u32::MAX]);
+    header.extend(LITTLE.option(1, b"whole capture"));
+    let mut bytes = LITTLE.block(0x0a0d_0d0a, &header);
+    bytes.extend(LITTLE.interface(1, 0, &LITTLE.option(1, b"mirror port")));
+    bytes.extend(LITTLE.enhanced(0, 1, b"abcde", &LITTLE.option(1, b"a frame")));
+    let outcome = read(&bytes);
+    let kept = [(0, "whole capture"), (0, "mirror port"), (1, "a frame")];
+    assert_eq!(
+        outcome.captures[0].comments,
+        kept.map(|(frame, text)| (frame, text.to_owned()))
+    );
+    assert_eq!(outcome.payloads(), [&b"abcde"[..]]);
+}
+
+#[test]
 fn comments_and_drop_counters_are_kept() {
     let mut bytes = LITTLE.section();
     bytes.extend(LITTLE.interface(1, 0, &[]));

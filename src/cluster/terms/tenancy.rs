@@ -1,6 +1,7 @@
 //! Tenancy: machines of different organisations at one place, or colleagues who should live apart.
 
 use crate::cluster::pairs::Scale;
+use crate::model::evidence::State;
 use crate::model::group::Term;
 use crate::model::organisation::is_label;
 use crate::model::profile::{Asset, HostProfile};
@@ -47,6 +48,17 @@ fn log_odds(one: &HostProfile, other: &HostProfile, scale: &Scale<'_>) -> Option
                 ),
             });
         }
+        if is_beside(one, other) || is_beside(other, one) {
+            return Some(Term {
+                nats: 0.0,
+                what: format!(
+                    "different organisations, of which one's machine is under remote control and somebody works at the other's, which is not: \
+                     {} and {}",
+                    written(&mine),
+                    written(&yours)
+                ),
+            });
+        }
         return Some(Term {
             nats: weights.different,
             what: format!(
@@ -74,6 +86,16 @@ fn log_odds(one: &HostProfile, other: &HostProfile, scale: &Scale<'_>) -> Option
         nats: 0.0,
         what: format!("one organisation: {shared}"),
     })
+}
+
+/// Whether a machine is under remote control and the other is one that somebody works at himself. What speaks for a farm is that machines of several
+/// organisations are driven at one place; an office, a flat or a shop around them is no part of it, whoever its people work for. Where an IP
+/// KVM stands beside them, who works at a machine may be anywhere.
+fn is_beside(one: &HostProfile, other: &HostProfile) -> bool {
+    one.controlled() == State::Observed
+        && other.controlled() == State::Absent
+        && !other.active_minutes.list().is_empty()
+        && other.kvm.on_gateway.list().is_empty()
 }
 
 /// Whose machine it is: the inventory's word where it has one, else what services showed day by day. A machine that organisations use

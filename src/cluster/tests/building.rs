@@ -90,3 +90,40 @@ fn a_place_whose_machines_are_no_one_group_says_how_many_there_are_and_why() {
     assert!(remarks(&building(&[(10, "firm", 2), (11, "firm", 2)])).is_empty());
     assert!(remarks(&building(&[(10, "firm", 1), (11, "firm", 1)])).is_empty());
 }
+
+#[test]
+fn whose_office_a_farm_stands_in_is_no_part_of_it() {
+    let of = |one: &HostProfile, other: &HostProfile| {
+        let lines = total(one, other).lines;
+        lines
+            .iter()
+            .find(|line| line.term == "tenancy")
+            .unwrap()
+            .said
+            .nats
+    };
+    let (one, other) = (machine(1, "a", "c"), machine(2, "b", "c"));
+    let different = weights().tenancy.different;
+    assert!((of(&one, &other) - different).abs() < 1e-9, "both are controlled");
+    let mut clerk = machine(3, "b", "c");
+    clerk.sessions = Observable::Absent;
+    assert!(
+        (of(&one, &clerk) - different).abs() < 1e-9,
+        "nobody was seen to work at it"
+    );
+    clerk.active_minutes = Observable::Observed(vec![DAY * 1_440 + 600]);
+    assert!(of(&one, &clerk).abs() < 1e-9, "somebody works at it");
+    assert!(of(&clerk, &one).abs() < 1e-9);
+    let kvm = KvmSeen::default();
+    clerk.kvm.on_gateway = Observable::Observed(vec![kvm].into());
+    assert!(
+        (of(&one, &clerk) - different).abs() < 1e-9,
+        "he may work through the KVM"
+    );
+    clerk.kvm.on_gateway = Observable::Absent;
+    clerk.sessions = Observable::NotObservable("joined".to_owned());
+    assert!(
+        (of(&one, &clerk) - different).abs() < 1e-9,
+        "he may be controlled"
+    );
+}

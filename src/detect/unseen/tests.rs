@@ -170,3 +170,85 @@ fn what_was_joined_in_its_middle_and_shows_something_may_be_a_session() {
     told.activity.truncate(60);
     assert!(of(&told), "a lead alone");
 }
+
+/// The minutes that datagrams have with the form of a session in which the machine is driven.
+fn formed(flow: &FlowRecord, server_name: Option<ServerName>) -> usize {
+    let mut unseen = Unseen::default();
+    let observation = Observation {
+        flow,
+        locals: [Some(LOCAL), None],
+        server_name,
+    };
+    unseen.flow(&observation, &[]);
+    unseen.by_local.remove(&LOCAL).map_or(0, |one| one.formed.len())
+}
+
+#[test]
+fn datagrams_without_a_name_that_look_like_a_session_are_kept() {
+    let mut datagrams = driven(60, false);
+    datagrams.layer = Layer::Udp;
+    for protocol in [None, Some("quic"), Some("stun")] {
+        datagrams.app_proto = protocol;
+        assert_eq!(formed(&datagrams, None), 10, "{protocol:?}");
+    }
+    let named = ServerName {
+        name: "meet.example.com".into(),
+        source: crate::model::observation::NameSource::Sni,
+        frame: crate::model::frame::FrameRef::default(),
+        at: crate::model::time::Timestamp::default(),
+        lifetime: None,
+    };
+    assert_eq!(formed(&datagrams, Some(named)), 0, "somebody's service");
+    datagrams.app_proto = Some("dns");
+    assert_eq!(formed(&datagrams, None), 0, "what it speaks is known");
+    let mut driving = driven(60, true);
+    driving.layer = Layer::Udp;
+    driving.app_proto = None;
+    assert_eq!(formed(&driving, None), 0, "the machine drives something");
+    assert_eq!(
+        formed(&driven(60, false), None),
+        0,
+        "connections have a finding of their own"
+    );
+}
+
+#[test]
+fn a_session_inside_a_tunnel_shows_by_its_form_once_what_wraps_it_is_gone() {
+    let bare = unknown_interactive::windows(
+        &driven(60, false).activity,
+        crate::model::time::Timestamp(0),
+        true,
+    );
+    let wrap = |way: Way| Way {
+        bytes: way.bytes + u64::from(way.packets) * own().wrapping_octets,
+        ..way
+    };
+    let wrapped: Windows = bare
+        .iter()
+        .map(|(number, window)| {
+            let window = Window {
+                out: wrap(window.out),
+                inward: wrap(window.inward),
+                ..*window
+            };
+            (*number, window)
+        })
+        .collect();
+    assert!(of_form(&wrapped).is_empty(), "the wrapping hides the form");
+    assert_eq!(without_wrapping(&wrapped), bare);
+    assert_eq!(of_form(&without_wrapping(&wrapped)).len(), 10);
+    let upload: Windows = wrapped
+        .iter()
+        .map(|(number, window)| {
+            let out = Way {
+                bytes: window.out.bytes * 200,
+                ..window.out
+            };
+            (*number, Window { out, ..*window })
+        })
+        .collect();
+    assert!(
+        of_form(&without_wrapping(&upload)).is_empty(),
+        "receipts of an upload"
+    );
+}

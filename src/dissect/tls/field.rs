@@ -36,8 +36,8 @@ pub static EARLY_DATA: Field = Field::of_flow("tls.early_data");
 /// Version of the handshake that seems to take place inside, by the lengths of records: only where that is asked for.
 pub static INNER_HANDSHAKE: Field = Field::of_flow("tls.inner_handshake");
 
-/// What speaks inside, by the lengths of its first records: `meshcentral-agent`.
-pub static INSIDE: Field = Field::of_flow("tls.inside");
+/// Lengths of the first encrypted records of a client that is read on ([`super::client_records`]), as [`crate::model::lengths`] has them.
+pub static LENGTHS: Field = Field::of_flow("tls.lengths");
 
 /// Subject of the server's certificate in the form of RFC 4514.
 pub static SUBJECT: Field = Field::of_flow("tls.certificate.subject");
@@ -91,7 +91,7 @@ pub static ALL: &[&Field] = &[
     &EARLY_DATA,
     &INNER_HANDSHAKE,
     &lengths::INSIDE,
-    &INSIDE,
+    &LENGTHS,
     &SUBJECT,
     &ISSUER,
     &NAME,

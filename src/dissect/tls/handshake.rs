@@ -5,7 +5,7 @@
 
 use super::certificate::{self, Owner};
 use super::hello::{ClientHello, ServerHello, extension, is_grease};
-use super::{field, hex, ja3, ja4, mesh_agent, names};
+use super::{client_records, field, hex, ja3, ja4, names};
 use crate::model::fact::{Facts, Side};
 
 /// Kinds of handshake messages that are read (RFC 8446, B.3).
@@ -69,7 +69,7 @@ pub struct Handshake {
     /// Who sent the ServerHello; the opener of the flow may have been guessed wrong.
     server_side: Side,
     session: ([u8; 32], u8),
-    may_be_mesh_agent: bool,
+    reads_client: bool,
 }
 
 impl Handshake {
@@ -84,7 +84,7 @@ impl Handshake {
             certificates_said: [false; 2],
             server_side: Side::Server,
             session: ([0; 32], 0),
-            may_be_mesh_agent: false,
+            reads_client: false,
         }
     }
 
@@ -94,10 +94,10 @@ impl Handshake {
         self.server_side.other()
     }
 
-    /// Whether the hello is one that the agent of MeshCentral may have sent, as other programs do.
+    /// Whether the client's records behind its hello are read.
     #[must_use]
-    pub const fn may_be_mesh_agent(&self) -> bool {
-        self.may_be_mesh_agent
+    pub const fn reads_client(&self) -> bool {
+        self.reads_client
     }
 
     /// Whether a whole ClientHello was read.
@@ -181,7 +181,7 @@ impl Handshake {
         if std::mem::replace(&mut self.client_was_heard, true) {
             return;
         }
-        self.may_be_mesh_agent = mesh_agent::may_send(hello);
+        self.reads_client = client_records::are_read(hello);
         for protocol in hello.protocols().take(MOST_OFFERS) {
             facts.text(&field::ALPN, protocol);
         }

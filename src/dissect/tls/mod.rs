@@ -6,6 +6,7 @@
 #[cfg(test)]
 mod agreement;
 pub mod certificate;
+mod client_records;
 pub mod dtls;
 pub mod field;
 pub mod handshake;
@@ -15,7 +16,6 @@ pub mod inner_handshake;
 pub mod ja3;
 pub mod ja4;
 pub mod line_protocol;
-mod mesh_agent;
 pub mod names;
 mod nested;
 pub mod record;
@@ -24,6 +24,7 @@ pub(crate) mod sample;
 pub mod sslv2;
 pub mod starttls;
 
+use self::client_records::ClientRecords;
 use self::handshake::{After, Carrier, Defragmenter, Handshake};
 use self::record::Header;
 use super::{Dissection, Dissector, Head, Input, Next, Probe};
@@ -33,8 +34,8 @@ use crate::model::segment::Layer;
 /// Payloads of a side that has ended which may pass before the other side is no longer waited for.
 const PATIENCE: u8 = 16;
 
-/// The same where the client's first frames are waited for: a dozen records of the server come between.
-const PATIENCE_FOR_FRAMES: u8 = 24;
+/// The same where the client's first records are waited for: a dozen of the server's come between.
+const PATIENCE_FOR_RECORDS: u8 = 24;
 
 /// TLS over TCP.
 #[derive(Debug)]
@@ -93,8 +94,10 @@ struct TlsDissection {
     handshake: Handshake,
     directions: [Direction; 2],
     waited: u8,
-    /// The lengths of the client's records behind its handshake, where they may be those of a tool.
-    frames: Option<mesh_agent::Frames>,
+    /// The client's records behind its handshake, where they are read.
+    records: Option<ClientRecords>,
+    /// They are read no further.
+    has_records: bool,
 }
 
 impl TlsDissection {
@@ -103,39 +106,35 @@ impl TlsDissection {
             handshake: Handshake::new(Carrier::Stream),
             directions: Default::default(),
             waited: 0,
-            frames: None,
+            records: None,
+            has_records: false,
         }
     }
 
+    /// Whether more of the client's records is wanted.
+    const fn reads_on(&self) -> bool {
+        self.records.is_some() && !self.has_records
+    }
+
     /// Reads the headers of the client's records behind its handshake, from the front of `bytes`: how many octets it consumed.
-    fn encrypted(&mut self, bytes: &[u8], facts: &mut Facts<'_>) -> usize {
+    fn encrypted(&mut self, bytes: &[u8]) -> usize {
         let mut consumed: usize = 0;
-        while let Some(frames) = &mut self.frames {
+        while let Some(records) = self.records.as_mut().filter(|_| !self.has_records) {
             let rest = bytes.get(consumed..).unwrap_or_default();
             if rest.len() < record::HEADER {
                 break;
             }
-            let Some(header) = Header::read(rest) else {
-                self.frames = None;
+            let header = Header::read(rest).filter(|header| !ClientRecords::is_beyond(*header));
+            let Some(header) = header else {
+                self.has_records = true;
                 break;
             };
-            if header.length > mesh_agent::LONGEST {
-                self.frames = None;
-                break;
-            }
             let length = record::HEADER.saturating_add(usize::from(header.length));
             if rest.len() < length {
                 break;
             }
             consumed = consumed.saturating_add(length);
-            match frames.push(header) {
-                mesh_agent::Reading::GoesOn => {}
-                mesh_agent::Reading::IsAgent => {
-                    facts.text(&field::INSIDE, mesh_agent::NAME);
-                    self.frames = None;
-                }
-                mesh_agent::Reading::IsOther => self.frames = None,
-            }
+            self.has_records = !records.push(header);
         }
         consumed
     }
@@ -187,8 +186,8 @@ impl TlsDissection {
                 after = handshake.message(kind, message, input.side, facts);
                 after == After::Clear
             });
-            if !had_client && handshake.may_be_mesh_agent() {
-                self.frames = Some(mesh_agent::Frames::default());
+            if !had_client && handshake.reads_client() {
+                self.records = Some(ClientRecords::default());
             }
             if let Some(beginning) = direction.defragmenter.unfinished_client_hello() {
                 handshake.beginning(beginning, facts);
@@ -209,8 +208,8 @@ impl TlsDissection {
     /// Consumes octets of a side that has nothing to say any more; not without end.
     fn wait(&mut self, consumed: usize) -> Next {
         self.waited = self.waited.saturating_add(1);
-        let most = if self.frames.is_some() {
-            PATIENCE_FOR_FRAMES
+        let most = if self.reads_on() {
+            PATIENCE_FOR_RECORDS
         } else {
             PATIENCE
         };
@@ -233,7 +232,7 @@ impl Dissection for TlsDissection {
             && let Some(direction) = self.directions.get_mut(input.side.index())
         {
             // What was being put together is lost; records may go on if the gap ended with one.
-            self.frames = None;
+            self.has_records = true;
             direction.defragmenter = Defragmenter::default();
             direction.was_recognised = true;
         }
@@ -245,14 +244,14 @@ impl Dissection for TlsDissection {
             };
             consumed = consumed.saturating_add(length);
         }
-        if self.frames.is_some() && self.has_ended(input) && input.side == self.handshake.client_side() {
+        if self.reads_on() && self.has_ended(input) && input.side == self.handshake.client_side() {
             let behind = input.bytes.get(consumed..).unwrap_or_default();
-            consumed = consumed.saturating_add(self.encrypted(behind, facts));
-            if self.frames.is_some() {
+            consumed = consumed.saturating_add(self.encrypted(behind));
+            if self.reads_on() {
                 return self.wait(consumed);
             }
         }
-        if self.frames.is_none() && self.directions.iter().all(|direction| direction.has_ended) {
+        if !self.reads_on() && self.directions.iter().all(|direction| direction.has_ended) {
             return if self.directions.iter().any(|direction| direction.was_recognised) {
                 Next::Done
             } else {
@@ -263,6 +262,18 @@ impl Dissection for TlsDissection {
             return self.wait(input.bytes.len());
         }
         Next::More(consumed)
+    }
+
+    fn end(&mut self, facts: &mut Facts<'_>) {
+        let Some(records) = self.records.take() else {
+            return;
+        };
+        if let Some(lengths) = records.told() {
+            let stamp = facts.stamp;
+            facts.stamp.side = self.handshake.client_side();
+            facts.bytes(&field::LENGTHS, lengths);
+            facts.stamp = stamp;
+        }
     }
 }
 

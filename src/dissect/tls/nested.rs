@@ -134,6 +134,7 @@ impl Dissection for Closely {
         if let Some(handshake) = &mut self.handshake {
             next = handshake.feed(input, facts);
             if next == Next::Done {
+                handshake.end(facts);
                 self.handshake = None;
                 next = Next::More(input.bytes.len());
             }
@@ -150,6 +151,12 @@ impl Dissection for Closely {
             *walked = input.bytes.len().saturating_sub(consumed);
         }
         next
+    }
+
+    fn end(&mut self, facts: &mut Facts<'_>) {
+        if let Some(handshake) = &mut self.handshake {
+            handshake.end(facts);
+        }
     }
 }
 

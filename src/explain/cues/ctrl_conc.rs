@@ -10,7 +10,7 @@ use crate::model::profile::HostProfile;
 use crate::model::quantity::counted;
 
 use super::customers::customers;
-use super::{Cue, Reading, is_under};
+use super::{Cue, Reading, fewer_than_two, is_under};
 
 pub(super) const CUE: Cue = Cue {
     id: "ctrl_conc",
@@ -21,7 +21,7 @@ pub(super) const CUE: Cue = Cue {
 fn value(subject: &Subject<'_>) -> Reading {
     let controlled = subject.controlled();
     if controlled.len() < 2 {
-        return Reading::inapplicable("fewer than two machines are under remote control");
+        return fewer_than_two(subject);
     }
     let mut by_controller: BTreeMap<&str, Vec<&HostProfile>> = BTreeMap::new();
     let mut known: Vec<&HostProfile> = Vec::new();

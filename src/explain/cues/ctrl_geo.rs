@@ -75,12 +75,11 @@ fn value(subject: &Subject<'_>) -> Reading {
         .flat_map(|one| places(one))
         .filter(|place| !place.is_default_database_only)
         .map(|place| {
-            let whose = place
-                .organisation
-                .as_deref()
-                .or(place.country.as_deref())
-                .unwrap_or("unnamed");
-            format!("{whose} ({})", place.source)
+            let whose = place.organisation.as_deref().or(place.country.as_deref());
+            whose.map_or_else(
+                || place.source.clone(),
+                |whose| format!("{whose} ({})", place.source),
+            )
         })
         .collect();
     named.sort_unstable();

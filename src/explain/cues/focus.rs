@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use crate::explain::subject::{Subject, identifiers};
 use crate::model::quantity::counted;
 
-use super::{Cue, Reading, is_over};
+use super::{Cue, Reading, fewer_than_two, is_over};
 
 pub(super) const CUE: Cue = Cue {
     id: "focus",
@@ -21,7 +21,7 @@ const TERM: &str = "focus";
 fn value(subject: &Subject<'_>) -> Reading {
     let controlled = subject.controlled();
     if controlled.len() < 2 {
-        return Reading::inapplicable("fewer than two machines are under remote control");
+        return fewer_than_two(subject);
     }
     let is_controlled = |host| controlled.iter().any(|one| one.host == host);
     let rules = subject.rules;

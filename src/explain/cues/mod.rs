@@ -127,6 +127,14 @@ fn uncontrolled(subject: &Subject<'_>) -> Reading {
         None => Reading::inapplicable("no machine is under remote control"),
     }
 }
+/// What is asked about several machines under remote control has no sense of fewer; where more may be, that is all that can be said.
+fn fewer_than_two(subject: &Subject<'_>) -> Reading {
+    match subject.blind() {
+        Some(_) => uncontrolled(subject),
+        None => Reading::inapplicable("fewer than two machines are under remote control"),
+    }
+}
+
 /// What joins two levels of a table in the name of a level that leaves open which of them it is.
 pub const EITHER: &str = " or ";
 

@@ -11,10 +11,11 @@ mod count;
 use std::collections::BTreeSet;
 
 use crate::explain::subject::{Subject, identifiers};
+use crate::model::common_employer::in_common;
 use crate::model::observable::Observable;
 use crate::model::profile::HostProfile;
 use crate::model::quantity::counted;
-use crate::model::tenancy::{Belonging, Organisation};
+use crate::model::tenancy::{Belonging, Organisation, Tenant};
 use crate::model::vantage::Vantage;
 
 use super::customers::customers;
@@ -110,6 +111,17 @@ fn by_names(subject: &Subject<'_>) -> Reading {
     if level(sure.least) != level(all.most) {
         return Reading::hidden(&unsettled_reason(&sure, &all, &unsettled, machines.len()));
     }
+    let used: Vec<&[Tenant]> = hosts.iter().map(|one| one.tenants.list()).collect();
+    let common = in_common(&used);
+    if !common.is_empty() && level(all.most) != level(1) && hosts.iter().all(|one| employer(one).is_none()) {
+        return Reading::hidden(&format!(
+            "between 1 and {} organisations: day by day all {} also use {}, whose machines they may all be, and the others its customers: {}",
+            all.most,
+            counted(hosts.len(), "machine"),
+            common.join("/"),
+            all.names.join(", ")
+        ));
+    }
     if all.most == 0 {
         return Reading::absent("0-1", "no organisation's services are used");
     }
@@ -174,7 +186,7 @@ fn described(machines: &[&(&HostProfile, Belonging<'_>)]) -> String {
 
 /// Names that machines use and that are nobody's or not those of most days.
 fn not_counted(known: &[(&HostProfile, Belonging<'_>)]) -> String {
-    let mut names: BTreeSet<&str> = BTreeSet::new();
+    let (mut shared, mut rare): (BTreeSet<&str>, BTreeSet<&str>) = Default::default();
     for (profile, whose) in known {
         let of_it = whose.organisations();
         let is_of_it = |name: &str| {
@@ -183,23 +195,25 @@ fn not_counted(known: &[(&HostProfile, Belonging<'_>)]) -> String {
                 .any(|one| one.names.contains(&name) || one.beside.contains(&name))
         };
         let is_written = employer(profile).is_some();
-        names.extend(
-            profile
-                .tenants
-                .list()
-                .iter()
-                .map(|tenant| tenant.name.as_str())
-                .filter(|name| !is_written && !is_of_it(name)),
-        );
+        for tenant in profile.tenants.list() {
+            let name = tenant.name.as_str();
+            if is_written || is_of_it(name) {
+                continue;
+            }
+            if tenant.is_shared {
+                shared.insert(name);
+            } else {
+                rare.insert(name);
+            }
+        }
     }
-    if names.is_empty() {
-        return String::new();
-    }
-    let names = names.into_iter().map(str::to_owned).collect();
-    format!(
-        "; not counted, as used on few days or beside several of these: {}",
-        shortened(names, ", ")
-    )
+    let said = |why: &str, names: BTreeSet<&str>| {
+        let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
+        let is_any = !names.is_empty();
+        is_any.then(|| format!("; not counted, as used {why}: {}", shortened(names, ", ")))
+    };
+    let texts = [said("beside several of these", shared), said("on few days", rare)];
+    texts.into_iter().flatten().collect()
 }
 
 /// The first few of a list.

@@ -148,3 +148,85 @@ proptest::proptest! {
     }
 }
 use proptest::strategy::Strategy as _;
+
+/// A connection that both ends opened: 10 is the client's next octet, 100 the server's.
+fn established() -> TcpFlow {
+    let mut flow = TcpFlow::default();
+    flow.follow(&segment(0, SYN, 9, 0, 0), Side::Client, &[]);
+    flow.follow(&segment(1, SYN | ACK, 99, 10, 0), Side::Server, &[]);
+    flow.follow(&segment(2, ACK, 10, 100, 0), Side::Client, &[]);
+    flow
+}
+
+#[test]
+fn a_syn_that_nobody_answers_replaces_no_living_connection() {
+    let mut flow = established();
+    let blind = segment(3, SYN, 5_000_000, 0, 0);
+    assert!(!flow.is_replaced_by(&blind, Side::Client));
+    flow.follow(&blind, Side::Client, &[]);
+    // The challenge that its alleged sender gets, and what goes on as before (RFC 5961, section 4.2).
+    for (side, sequence, acknowledgement, length) in [
+        (Side::Server, 100, 10, 0),
+        (Side::Client, 10, 100, 20),
+        (Side::Server, 100, 30, 50),
+    ] {
+        let next = segment(4, ACK, sequence, acknowledgement, length);
+        assert!(!flow.is_replaced_by(&next, side));
+        flow.follow(&next, side, &[]);
+    }
+    let record = flow.record();
+    assert_eq!(record.state, TcpState::Established);
+    assert_eq!((record.sides[0].gaps, record.sides[0].retransmissions), (0, 0));
+    assert_eq!(flow.stream_start(Side::Client), Some(10));
+}
+
+#[test]
+fn a_syn_that_is_answered_replaces_a_connection_whose_end_was_missed() {
+    let mut flow = established();
+    flow.follow(&segment(3, SYN, 5_000_000, 0, 0), Side::Client, &[]);
+    assert!(flow.is_replaced_by(&segment(4, SYN | ACK, 7_000, 5_000_001, 0), Side::Server));
+    // The answer may have been missed, too.
+    assert!(flow.is_replaced_by(&segment(4, ACK, 5_000_001, 7_001, 0), Side::Client));
+    assert!(!flow.is_replaced_by(&segment(4, SYN | ACK, 7_000, 4_999, 0), Side::Server));
+}
+
+#[test]
+fn where_one_side_alone_is_captured_a_syn_replaces_at_once() {
+    let mut flow = TcpFlow::default();
+    flow.follow(&segment(0, SYN, 9, 0, 0), Side::Client, &[]);
+    flow.follow(&segment(1, ACK, 10, 100, 30), Side::Client, &[]);
+    assert_eq!(flow.state(), TcpState::Established);
+    assert!(flow.is_replaced_by(&segment(2, SYN, 5_000_000, 0, 0), Side::Client));
+}
+
+#[test]
+fn a_reset_is_believed_near_the_senders_numbers_only() {
+    let mut flow = established();
+    flow.follow(&segment(3, RST, 3_000_000, 0, 0), Side::Client, &[]);
+    flow.follow(&segment(3, RST, 4_000_000_000, 0, 0), Side::Server, &[]);
+    flow.follow(&segment(4, ACK, 10, 100, 20), Side::Client, &[]);
+    assert_eq!(flow.state(), TcpState::Established);
+    flow.follow(&segment(5, RST, 30, 0, 0), Side::Client, &[]);
+    assert_eq!(flow.state(), TcpState::Reset);
+
+    let mut refused = TcpFlow::default();
+    refused.follow(&segment(0, SYN, 9, 0, 0), Side::Client, &[]);
+    refused.follow(&segment(1, RST | ACK, 0, 10, 0), Side::Server, &[]);
+    assert_eq!(refused.state(), TcpState::Reset);
+}
+
+#[test]
+fn ten_holes_that_are_filled_later_leave_no_gap() {
+    let mut flow = established();
+    for number in 1..=10 {
+        flow.follow(&segment(3, ACK, 10 + number * 20, 100, 10), Side::Client, &[]);
+    }
+    assert_eq!(flow.record().sides[0].gaps, 10);
+    for number in 0..10 {
+        flow.follow(&segment(4, ACK, 20 + number * 20, 100, 10), Side::Client, &[]);
+    }
+    let side = flow.record().sides[0];
+    // Its first ten octets never came.
+    assert_eq!((side.gaps, side.gap_bytes), (1, 10));
+    assert_eq!((side.out_of_order, side.retransmissions), (10, 0));
+}

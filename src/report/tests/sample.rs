@@ -14,7 +14,7 @@ use crate::model::host::{
 };
 use crate::model::identity::ContentId;
 use crate::model::summary::{
-    CaptureRecord, DamageRecord, DatabaseRecord, PacketCounts, Summary, VantageRecord,
+    CaptureRecord, CommentRecord, DamageRecord, DatabaseRecord, PacketCounts, Summary, VantageRecord,
 };
 use crate::model::time::{SECOND, Timestamp};
 use crate::model::vantage::Vantage;
@@ -299,7 +299,7 @@ fn summary() -> Summary {
     packets.skipped.add("unknown link type", 40);
     packets.damaged.add("cut IPv4 header", 10);
     Summary {
-        timestamp: Some(at(480)),
+        timestamp: at(480),
         captures_unread: 0,
         captures: vec![
             CaptureRecord {
@@ -314,6 +314,17 @@ fn summary() -> Summary {
                     offset: 31_400_000,
                     cause: "the last packet is cut short".to_owned(),
                 }],
+                comments: vec![
+                    CommentRecord {
+                        frame: None,
+                        text: "the house in question".to_owned(),
+                    },
+                    CommentRecord {
+                        frame: Some(17),
+                        text: "first \u{1b}[31mcontact".to_owned(),
+                    },
+                ],
+                comments_not_kept: 3,
                 kernel_dropped: Some(12),
                 clock: None,
                 clock_offset: None,

@@ -4,10 +4,13 @@ use std::io;
 
 use crate::model::case::Case;
 use crate::model::loss::Losses;
-use crate::model::summary::{ClockOffsetRecord, ClockRecord};
+use crate::model::summary::{CaptureRecord, ClockOffsetRecord, ClockRecord};
 
 use super::page::Page;
 use crate::report::words;
+
+/// Comments of one capture that the text shows; the records have all that were kept.
+const MOST_COMMENTS: usize = 5;
 
 pub(super) fn write(page: &mut Page<'_>, case: &Case) -> io::Result<()> {
     let summary = &case.summary;
@@ -31,7 +34,8 @@ pub(super) fn write(page: &mut Page<'_>, case: &Case) -> io::Result<()> {
             .iter()
             .map(|one| format!("at byte {}: {}", one.offset, words::shown(&one.cause)));
         page.rows("damaged", damage)?;
-        let dropped = capture.kernel_dropped.filter(|dropped| *dropped > 0);
+        page.rows("comments", comments(capture))?;
+        let dropped = capture.kernel_dropped;
         page.rows(
             "dropped",
             dropped.map(|dropped| format!("{dropped} packets, by the capturing kernel")),
@@ -101,6 +105,25 @@ pub(super) fn write(page: &mut Page<'_>, case: &Case) -> io::Result<()> {
         "remarks",
         summary.remarks.iter().map(|text| words::sentence(text)),
     )
+}
+
+/// The first comments of a capture, and how many more it has.
+fn comments(capture: &CaptureRecord) -> Vec<String> {
+    let (shown, more) = capture
+        .comments
+        .split_at(capture.comments.len().min(MOST_COMMENTS));
+    let mut lines: Vec<String> = shown
+        .iter()
+        .map(|comment| match comment.frame {
+            Some(frame) => format!("frame {frame}: {}", words::shown(&comment.text)),
+            None => words::shown(&comment.text),
+        })
+        .collect();
+    let more = (more.len() as u64).saturating_add(capture.comments_not_kept);
+    if more > 0 {
+        lines.push(format!("and {more} more"));
+    }
+    lines
 }
 
 fn causes(losses: &Losses) -> impl Iterator<Item = (String, String)> {

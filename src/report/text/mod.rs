@@ -145,12 +145,29 @@ fn worst_of(case: &Case, worst: Verdict) -> String {
         (None, Some(host)) => (words::host(host), &host.explanations),
         (None, None) => return String::new(),
     };
+    let against = group.map_or_else(
+        || host.and_then(|host| most_against(host.reasons.iter().map(|one| (one.weight, one.what.as_str())))),
+        |farm| most_against(farm.reasons.iter().map(|one| (one.weight, one.what.as_str()))),
+    );
     let [best, ..] = words::ranked(explanations);
     format!(
-        "{who} consistent with {} ({}); ",
+        "{who} consistent with {} ({}){}; ",
         best.words,
-        words::probability(best.probability)
+        words::probability(best.probability),
+        against.map_or_else(String::new, |what| format!(", against which speaks that {what}"))
     )
+}
+
+/// Decibans from which on a reason against stands in the first line already: it makes the rest ten times less probable, and who reads no
+/// further must not miss it.
+const TELLING: f64 = -10.0;
+
+/// What speaks most against, if it is that much.
+fn most_against<'a>(reasons: impl Iterator<Item = (Decibans, &'a str)>) -> Option<&'a str> {
+    reasons
+        .filter(|(weight, _)| weight.0 <= TELLING)
+        .min_by(|one, other| one.0.0.total_cmp(&other.0.0))
+        .map(|(_, what)| what)
 }
 
 fn count(number: usize) -> u64 {

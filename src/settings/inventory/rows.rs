@@ -43,8 +43,17 @@ pub(super) fn of_csv(path: &Path, bytes: &[u8]) -> Result<Vec<Result<Row, Faults
         return Err(refusal(path, 1, format!("the header names {column:?} twice")));
     }
     let mut rows = Vec::new();
-    for record in reader.records() {
+    let is_open = memchr::memchr_iter(b'"', bytes).count() % 2 == 1;
+    let mut records = reader.records().peekable();
+    while let Some(record) = records.next() {
+        // What is opened and never closed ends with the file, and so does its row.
+        let is_cut = is_open && records.peek().is_none();
         rows.push(match record {
+            Ok(record) if runs_on(&header, &record, is_cut) => Err(refusal(
+                path,
+                line_of(&record),
+                "a cell goes over several lines: the quotation mark that opens it is not closed where the cell ends",
+            )),
             Ok(record) => csv_row(path, &header, &record),
             Err(cause) => {
                 let line = cause.position().map_or(0, csv::Position::line);
@@ -67,8 +76,19 @@ fn describe(cause: &csv::Error) -> String {
     cause.to_string()
 }
 
+fn line_of(record: &csv::StringRecord) -> usize {
+    usize::try_from(record.position().map_or(0, csv::Position::line)).unwrap_or_default()
+}
+
+/// Whether a quotation mark swallowed rows: nothing that is understood goes over several lines, and a remark of somebody's may, if it ends.
+fn runs_on(header: &[String], record: &csv::StringRecord, is_cut: bool) -> bool {
+    let mut cells = header.iter().zip(record);
+    cells
+        .any(|(column, value)| value.contains(['\n', '\r']) && (is_cut || COLUMNS.contains(&column.as_str())))
+}
+
 fn csv_row(path: &Path, header: &[String], record: &csv::StringRecord) -> Result<Row, Faults> {
-    let line = usize::try_from(record.position().map_or(0, csv::Position::line)).unwrap_or_default();
+    let line = line_of(record);
     if record.len() > header.len() {
         let (found, wanted) = (record.len(), header.len());
         return Err(refusal(

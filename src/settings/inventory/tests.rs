@@ -294,3 +294,35 @@ ip,assignee,valid_from,valid_until,travel
         ]
     );
 }
+
+#[test]
+fn a_quotation_mark_that_swallows_rows_is_named_and_a_remark_of_several_lines_is_none() {
+    let lines = |text: &str| -> (usize, Vec<usize>) {
+        let inventory = parse(text);
+        (
+            inventory.assets().len(),
+            inventory.faults().iter().map(|fault| fault.line).collect(),
+        )
+    };
+    // Never closed.
+    assert_eq!(
+        lines("ip,hostname\n192.0.2.1,a\n192.0.2.2,\"b\n192.0.2.3,c\n"),
+        (1, vec![3])
+    );
+    // Closed by the next one, rows later.
+    assert_eq!(
+        lines("ip,hostname\n192.0.2.1,\"a\n192.0.2.2,b\n192.0.2.3,c\"\n192.0.2.4,d\n"),
+        (1, vec![2])
+    );
+    // In a column of somebody's own: fine while it ends.
+    assert_eq!(
+        lines("ip,remark\n192.0.2.1,\"lent\nout\"\n192.0.2.2,x\n"),
+        (2, vec![])
+    );
+    assert_eq!(lines("ip,remark\n192.0.2.1,\"lent\n192.0.2.2,x\n"), (0, vec![2]));
+    // A screen's size is no quotation.
+    assert_eq!(
+        lines("ip,remark\n192.0.2.1,24\" screen\n192.0.2.2,x\n"),
+        (2, vec![])
+    );
+}

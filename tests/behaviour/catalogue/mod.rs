@@ -2,8 +2,10 @@
 //! is known.
 
 mod addresses;
+mod consoles;
 mod conversations;
 mod innocent;
+mod lengths;
 mod link;
 mod look_alike;
 mod media;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use farmhawk::model::lengths;
 use farmhawk::signatures::Catalogue;
 use farmhawk::signatures::entry::{Indicator, Pattern, RoleHint, Tool};
 use farmhawk::signatures::payload::Transport;
@@ -289,8 +290,11 @@ fn in_tls(field: &str, pattern: &Pattern) -> Option<Words> {
     Some(match field {
         "tls.sni" => vec![hello(Some(name(pattern).as_bytes()), None)],
         "tls.alpn" => vec![hello(None, Some(value(pattern).as_bytes()))],
-        "tls.inside" if text(pattern) == "meshcentral-agent" => {
-            tls::mesh_agent(&tls::certificate("CN=desk.example", "CN=authority.example"))
+        "tls.lengths" => {
+            let lengths = lengths::read(&pattern.example())
+                .map(|(_, length)| usize::from(length))
+                .collect::<Vec<_>>();
+            tls::client_records(&lengths)
         }
         "tls.certificate.subject" | "tls.certificate.issuer" => {
             let flight = tls::server_flight(&certificate(field, pattern));

@@ -47,24 +47,24 @@ fn hello(ciphers: &[u8], extensions: &[u8]) -> Vec<u8> {
     handshake(1, &body)
 }
 
-/// MeshCentral's agent with a server whose certificate says nothing: the end of the handshake, the upgrade, then frames whose head, masking key and
-/// content are records of their own, the third of them the request for authentication (Ylianst/MeshAgent, read 2026-11-22).
-pub(super) fn mesh_agent(certificate: &[u8]) -> Words {
-    // In TLS 1.2 with AES-GCM a record has 24 octets more than what is in it.
-    let record = |length: usize| [&[23, 3, 3][..], &double(length + 24), &chance(7, length + 24)].concat();
-    let frame = |length: usize| [record(2), record(4), record(length)].concat();
+/// A client that offers no ALPN and ends its ciphers as OpenSSL does, with a server whose certificate says nothing; behind the handshake the client's
+/// records have these lengths.
+pub(super) fn client_records(lengths: &[usize]) -> Words {
+    let record = |length: usize| [&[23, 3, 3][..], &double(length), &chance(7, length)].concat();
     let end = [&[20, 3, 3, 0, 1, 1][..], &handshake(20, &chance(9, 40))].concat();
+    let records: Vec<Vec<u8>> = lengths.iter().map(|length| record(*length)).collect();
     vec![
         (Side::Client, hello(&[0xc0, 0x2c, 0xc0, 0x30, 0x00, 0xff], &[])),
-        (Side::Server, server_flight(certificate)),
+        (
+            Side::Server,
+            server_flight(&certificate("CN=desk.example", "CN=authority.example")),
+        ),
         (
             Side::Client,
             [handshake(16, &chance(8, 33)), end.clone()].concat(),
         ),
         (Side::Server, end),
-        (Side::Client, record(161)),
-        (Side::Server, record(129)),
-        (Side::Client, [frame(38), frame(50), frame(98)].concat()),
+        (Side::Client, records.concat()),
         (Side::Server, record(100)),
     ]
 }

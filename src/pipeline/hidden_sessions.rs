@@ -1,0 +1,50 @@
+//! What a summary says of sessions that may have stayed unseen: connections that were joined in their middle, and what has the form of a
+//! session inside of tunnels and datagrams.
+
+use std::collections::BTreeSet;
+
+use crate::detect::Concluded;
+use crate::explain::little;
+use crate::model::evidence::State;
+use crate::model::identity::ContentId;
+use crate::model::profile::HostProfile;
+use crate::profile::{self, Sight};
+use crate::settings::rules::Rules;
+
+/// One sentence for each way, in their order.
+pub(super) fn causes(
+    concluded: &Concluded,
+    sights: &[Sight],
+    profiles: &[HostProfile],
+    rules: &Rules,
+) -> Vec<String> {
+    let all = [begun_before(concluded), formed(sights, profiles, rules)];
+    all.into_iter().flatten().collect()
+}
+
+/// What is to be said of connections that were joined in their middle and may be sessions.
+fn begun_before(concluded: &Concluded) -> Option<String> {
+    let hidden = concluded.unseen.values().map(|unseen| unseen.begun_before);
+    let counts = hidden.filter(|connections| *connections > 0);
+    let (connections, machines) = counts.fold((0_u64, 0_u64), |(sum, machines), one| {
+        (sum.saturating_add(one), machines.saturating_add(1))
+    });
+    little::begun_before(connections, machines)
+}
+
+/// What is to be said of machines whose tunnels or unnamed datagrams may be sessions, and of which no session was seen.
+fn formed(sights: &[Sight], profiles: &[HostProfile], rules: &Rules) -> Option<String> {
+    let hidden: BTreeSet<ContentId> = profiles
+        .iter()
+        .filter(|profile| profile.controlled() == State::NotObservable && !profile.is_kvm())
+        .map(|profile| profile.host)
+        .collect();
+    let (mut machines, mut carriers) = (0_u64, BTreeSet::new());
+    for sight in sights {
+        if hidden.contains(&sight.host) && profile::is_mostly_formed(sight, &rules.activity) {
+            machines = machines.saturating_add(1);
+            carriers.extend(sight.unseen.formed_by.iter().cloned());
+        }
+    }
+    little::formed(machines, &carriers.into_iter().collect::<Vec<_>>())
+}
