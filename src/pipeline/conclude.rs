@@ -34,7 +34,6 @@ use crate::model::watched::Stretches;
 use crate::observe::Observers;
 use crate::observe::identity::Host;
 use crate::observe::locals::RESOLVER;
-use crate::observe::outsiders::Outsiders;
 use crate::profile::{self, EgressSight, RouterVpnSight, Sight, Watched};
 use crate::settings::inventory::Inventory;
 use crate::settings::policy::SiteKind;
@@ -145,6 +144,7 @@ fn conclude_keeping(
     };
     let rules = &ending.weights.rules;
     let mut profiles = profile::build(&sights, &concluded.findings, sessions, &watched, rules);
+    let causes = hidden_sessions::causes(&concluded, &sights, &profiles, rules);
     drop(sights);
     let clusters = cluster::cluster(&profiles, others, &ending.weights.pairs);
     let circumstances = circumstances(observers, &vantage, ending);
@@ -199,9 +199,7 @@ fn conclude_keeping(
     case.summary.vantage = is_placed.then_some(vantage);
     case.summary.remarks.extend(clusters.remarks);
     case.summary.remarks.extend(observers.remarks());
-    let outsiders = observers.outsiders();
-    let causes = hidden_sessions::causes(&concluded, &sights, &profiles, rules);
-    say_what_is_missing(&mut case, causes, &circumstances, outsiders, &ending.received);
+    say_what_is_missing(&mut case, causes, &circumstances, observers, &ending.received);
     let grounds = Grounds {
         profiles,
         groups: clusters.groups,
@@ -216,9 +214,10 @@ fn say_what_is_missing(
     case: &mut Case,
     hidden: Vec<String>,
     circumstances: &Circumstances,
-    outsiders: &Outsiders,
+    observers: &Observers,
     received: &Received,
 ) {
+    let outsiders = observers.outsiders();
     let nobodys = outsiders
         .hide_nearly_all()
         .then(|| "no packet had a local address".to_owned());

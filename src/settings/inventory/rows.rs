@@ -43,7 +43,9 @@ pub(super) fn of_csv(path: &Path, bytes: &[u8]) -> Result<Vec<Result<Row, Faults
         return Err(refusal(path, 1, format!("the header names {column:?} twice")));
     }
     let mut rows = Vec::new();
-    let is_open = bytes.iter().filter(|octet| **octet == b'"').count() % 2 == 1;
+    let is_open = bytes
+        .iter()
+        .fold(false, |is_open, octet| is_open != (*octet == b'"'));
     let mut records = reader.records().peekable();
     while let Some(record) = records.next() {
         // What is opened and never closed ends with the file, and so does its row.
