@@ -2,6 +2,7 @@
 
 mod capture;
 mod figures;
+mod hidden;
 mod scenarios;
 
 use proptest::prelude::*;

@@ -34,7 +34,6 @@ use crate::model::watched::Stretches;
 use crate::observe::Observers;
 use crate::observe::identity::Host;
 use crate::observe::locals::RESOLVER;
-use crate::observe::outsiders::Outsiders;
 use crate::profile::{self, EgressSight, RouterVpnSight, Sight, Watched};
 use crate::settings::inventory::Inventory;
 use crate::settings::policy::SiteKind;
@@ -198,8 +197,7 @@ fn conclude_keeping(
     case.summary.remarks.extend(clusters.remarks);
     case.summary.remarks.extend(observers.remarks());
     case.summary.remarks.extend(translated::remarks(&case.findings));
-    let outsiders = observers.outsiders();
-    say_what_is_missing(&mut case, causes, &circumstances, outsiders, &ending.received);
+    say_what_is_missing(&mut case, causes, &circumstances, observers, &ending.received);
     let grounds = Grounds {
         profiles,
         groups: clusters.groups,
@@ -223,9 +221,10 @@ fn say_what_is_missing(
     case: &mut Case,
     hidden: Vec<String>,
     circumstances: &Circumstances,
-    outsiders: &Outsiders,
+    observers: &Observers,
     received: &Received,
 ) {
+    let outsiders = observers.outsiders();
     let nobodys = outsiders
         .hide_nearly_all()
         .then(|| "no packet had a local address".to_owned());

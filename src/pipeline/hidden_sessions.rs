@@ -1,7 +1,7 @@
 //! What a summary says of sessions that may have stayed unseen: connections that were joined in their middle, and what has the form of a
 //! session inside of tunnels and datagrams.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::detect::Concluded;
 use crate::explain::little;
@@ -11,14 +11,26 @@ use crate::model::profile::HostProfile;
 use crate::profile::{self, Sight};
 use crate::settings::rules::Rules;
 
-/// One sentence for each way, in their order.
+/// What carries the form of a session, by machine.
+type Formed = BTreeMap<ContentId, Vec<String>>;
+
+/// Machines most of whose use goes with something that has the form of a session.
+fn formed(sights: &[Sight], rules: &Rules) -> Formed {
+    sights
+        .iter()
+        .filter(|sight| !sight.unseen.formed.is_empty() && profile::is_mostly_formed(sight, &rules.activity))
+        .map(|sight| (sight.host, sight.unseen.formed_by.clone()))
+        .collect()
+}
+
+/// One sentence for each way in which sessions may have stayed unseen, in their order.
 pub(super) fn causes(
     concluded: &Concluded,
     sights: &[Sight],
     profiles: &[HostProfile],
     rules: &Rules,
 ) -> Vec<String> {
-    let all = [begun_before(concluded), formed(sights, profiles, rules)];
+    let all = [begun_before(concluded), in_form(&formed(sights, rules), profiles)];
     all.into_iter().flatten().collect()
 }
 
@@ -33,18 +45,14 @@ fn begun_before(concluded: &Concluded) -> Option<String> {
 }
 
 /// What is to be said of machines whose tunnels or unnamed datagrams may be sessions, and of which no session was seen.
-fn formed(sights: &[Sight], profiles: &[HostProfile], rules: &Rules) -> Option<String> {
-    let hidden: BTreeSet<ContentId> = profiles
+fn in_form(formed: &Formed, profiles: &[HostProfile]) -> Option<String> {
+    let hidden = profiles
         .iter()
-        .filter(|profile| profile.controlled() == State::NotObservable && !profile.is_kvm())
-        .map(|profile| profile.host)
-        .collect();
+        .filter(|profile| profile.controlled() == State::NotObservable && !profile.is_kvm());
     let (mut machines, mut carriers) = (0_u64, BTreeSet::new());
-    for sight in sights {
-        if hidden.contains(&sight.host) && profile::is_mostly_formed(sight, &rules.activity) {
-            machines = machines.saturating_add(1);
-            carriers.extend(sight.unseen.formed_by.iter().cloned());
-        }
+    for own in hidden.filter_map(|profile| formed.get(&profile.host)) {
+        machines = machines.saturating_add(1);
+        carriers.extend(own.iter().cloned());
     }
     little::formed(machines, &carriers.into_iter().collect::<Vec<_>>())
 }

@@ -5,8 +5,8 @@ use std::net::Ipv4Addr;
 
 use crate::unseen::{World, ends, frame, time, told, udp, wireguard};
 
-/// The laptop of a frame of RDP between the farm and the outside, whether it sent the frame, and the payload of the segment.
-fn rdp<'a>(world: &World, frame: &'a [u8]) -> Option<(Ipv4Addr, bool, &'a [u8])> {
+/// The laptop of a frame of RDP, whether it sent the frame, and how long the segment's payload was before the capture cut it.
+fn rdp(world: &World, frame: &[u8]) -> Option<(Ipv4Addr, bool, usize)> {
     let [source, destination] = ends(frame)?;
     let is_tcp = frame[23] == 6;
     let tcp = frame.get(34..).filter(|tcp| is_tcp && tcp.len() >= 20)?;
@@ -16,9 +16,9 @@ fn rdp<'a>(world: &World, frame: &'a [u8]) -> Option<(Ipv4Addr, bool, &'a [u8])>
         (_, 3_389) => (destination, false),
         _ => return None,
     };
-    let length = usize::from(u16::from_be_bytes([frame[16], frame[17]])) - 20 - usize::from(tcp[12] >> 4) * 4;
-    let payload = frame.len().checked_sub(length).map(|from| &frame[from..])?;
-    world.farm.contains(&laptop).then_some((laptop, is_out, payload))
+    let total = usize::from(u16::from_be_bytes([frame[16], frame[17]]));
+    let headers = 20 + usize::from(tcp[12] >> 4) * 4;
+    (world.farm.contains(&laptop)).then(|| (laptop, is_out, total.saturating_sub(headers)))
 }
 
 /// A farm that is reached by RDP, whose sessions go through what `wrap` makes of a payload's length: ports of the laptop and the other end, and a
@@ -39,13 +39,13 @@ fn through(wrap: impl Fn(u8, u64, usize) -> (u16, u16, Vec<u8>)) -> World {
             let Some((of, is_out, payload)) = rdp(&world, frame(one)) else {
                 continue;
             };
-            if of != laptop || payload.is_empty() {
+            if of != laptop || payload == 0 {
                 continue;
             }
             counter += 1;
             #[expect(clippy::cast_precision_loss, reason = "days")]
             let second = (time(one).0 - midnight) as f64 / unit as f64;
-            let (own, other, message) = wrap(u8::from(is_out), counter, payload.len());
+            let (own, other, message) = wrap(u8::from(is_out), counter, payload);
             let datagram = if is_out {
                 udp(own, other, &message)
             } else {

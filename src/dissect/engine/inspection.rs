@@ -65,7 +65,9 @@ impl Inspection {
 
     /// Listens to what is new of a stream that nobody has claimed.
     pub(super) fn listen<W: Window>(&mut self, windows: &[W; 2], newest: Side, facts: &mut Facts<'_>) {
-        self.listening.get_or_insert_default().take(windows, newest, facts);
+        self.listening
+            .get_or_insert_default()
+            .take(windows, newest, facts);
     }
 
     /// Somebody claimed the stream: its lengths are of no interest.
@@ -91,7 +93,9 @@ impl Inspection {
     pub(super) fn counts_on(&self, layer: Layer) -> bool {
         matches!(layer, Layer::Tcp | Layer::Udp)
             && !self.is_claimed
-            && self.lengths().is_none_or(|lengths| lengths.count() < lengths::MOST_PAYLOADS)
+            && self
+                .lengths()
+                .is_none_or(|lengths| lengths.count() < lengths::MOST_PAYLOADS)
     }
 
     /// Counts a datagram.
