@@ -4,6 +4,7 @@
 //! used for. So an indicator on addresses that may name its tool alone has to say which conversations it means, and the loader refuses
 //! one that does not.
 
+use super::entry::FieldKind;
 use super::payload::Transport;
 use crate::document::Table;
 use crate::model::fact::FieldId;
@@ -27,7 +28,7 @@ pub struct Conversation {
 
 impl Conversation {
     /// Whether an indicator on addresses says nothing of the conversation.
-    pub(super) fn is_any(&self) -> bool {
+    fn is_any(&self) -> bool {
         *self == Self::default()
     }
 
@@ -73,8 +74,27 @@ pub fn is_answered(flow: &FlowRecord) -> bool {
     flow.payload_bytes.iter().all(|bytes| *bytes > 0)
 }
 
-/// Reads `transport`, `answered` and `speaks`.
-pub(super) fn read(table: &Table<'_>) -> Conversation {
+/// Reads `transport`, `answered` and `speaks` of an indicator on these fields.
+pub(super) fn read(
+    table: &Table<'_>,
+    kind: Option<FieldKind>,
+    alone: bool,
+    fields: &[String],
+) -> Conversation {
+    let conversation = conditions(table);
+    let is_of_address = kind == Some(FieldKind::Address);
+    let mut keys = ["transport", "answered", "speaks"].into_iter();
+    if !is_of_address && let Some(key) = keys.find(|key| table.has(key)) {
+        table.fault(key, "only addresses are asked for the conversation");
+    }
+    if alone && is_of_address && conversation.is_any() && fields.iter().any(|field| field == "ip.address") {
+        let what = "an address names a tool alone only with transport, answered or speaks: anybody can be sent a packet";
+        table.fault("alone", what);
+    }
+    conversation
+}
+
+fn conditions(table: &Table<'_>) -> Conversation {
     let transport = table.text("transport").and_then(|word| match word {
         "tcp" => Some(Transport::Tcp),
         "udp" => Some(Transport::Udp),

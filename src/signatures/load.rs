@@ -234,19 +234,7 @@ fn indicator(table: &Table<'_>, vocabulary: &Vocabulary) -> Indicator {
     }
     let alone = table.flag("alone").unwrap_or_default();
     let weight = weight(table, kind, &patterns, alone, vocabulary);
-    let conversation = conversation::read(table);
-    let is_of_address = kind == Some(FieldKind::Address);
-    if !is_of_address
-        && let Some(key) = ["transport", "answered", "speaks"]
-            .into_iter()
-            .find(|key| table.has(key))
-    {
-        table.fault(key, "only addresses are asked for the conversation");
-    }
-    if alone && is_of_address && conversation.is_any() && fields.iter().any(|field| field == "ip.address") {
-        let what = "an address names a tool alone only with transport, answered or speaks: anybody can be sent a packet";
-        table.fault("alone", what);
-    }
+    let conversation = conversation::read(table, kind, alone, &fields);
     let role = table.text("role").and_then(|word| {
         let role = RoleHint::ALL.into_iter().find(|role| role.name() == word);
         if role.is_none() {
