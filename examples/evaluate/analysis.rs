@@ -136,7 +136,7 @@ impl Analyst {
         };
         let mut losses = Losses::default();
         let (case, grounds) =
-            conclude::conclude_with_grounds(&learnt.observers, learnt.detectors, &ending, &mut losses);
+            conclude::conclude_with_grounds(learnt.observers, learnt.detectors, &ending, &mut losses);
         Ok(Analysed {
             case,
             grounds,

@@ -197,7 +197,7 @@ pub fn run(
         lists_all_hosts: common.all || folder.is_some() || common.explain.is_some(),
         shows_cells: common.explain.is_some(),
     };
-    let mut case = conclude::conclude(&analysis.observers, analysis.detectors, &ending, &mut losses);
+    let mut case = conclude::conclude(analysis.observers, analysis.detectors, &ending, &mut losses);
     case.summary.remarks.extend(notes.remarks);
     let alike = summary::alike(&reader);
     for remark in &alike {

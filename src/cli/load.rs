@@ -80,7 +80,7 @@ pub fn load(common: &Common) -> anyhow::Result<Loaded> {
     if let Some(most) = common.max_flows {
         limits.flows = most.get();
     }
-    limits.reads_closely = policy.heuristics.nested_tls;
+    limits.reads_closely = policy.heuristics.nested_tls || policy.heuristics.openvpn_inside;
     Ok(Loaded {
         catalogue,
         renewal: None,

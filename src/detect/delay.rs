@@ -149,8 +149,8 @@ pub(super) fn told(measured: Option<&Latency>, shown: Shown, at: Option<CaptureP
     } else {
         delays.hidden = "the host does not show its screen while it is connected";
     }
-    let [_, input] = &measured.inputs;
-    record.input = InputRecord::of(input).filter(|_| shown.is_controlled);
+    let input = measured.inputs.as_deref().map(|[_, input]| input);
+    record.input = input.and_then(InputRecord::of).filter(|_| shown.is_controlled);
     if let Some(period) = record.input.and_then(|input| input.period_s) {
         let what = format!(
             "packets of the size of input come every {period:.1} s behind silences, more evenly than a hand's"

@@ -135,6 +135,8 @@ pub(super) struct Group {
     /// What the host itself says that it is, to such a server.
     pub(super) says: Says,
     pub(super) is_answered: bool,
+    /// Whether a tunnel that was asked for was refused.
+    pub(super) is_refused: bool,
     /// Whether both ends of one of its flows spoke a tunnel's protocol.
     pub(super) is_tunnel: bool,
     /// What connections of SSH are used for.
@@ -215,6 +217,7 @@ impl Group {
         self.told_led_by_local = self.told_led_by_local.saturating_add(other.told_led_by_local);
         self.told = self.told.saturating_add(other.told);
         self.is_answered |= other.is_answered;
+        self.is_refused |= other.is_refused;
         self.is_tunnel |= other.is_tunnel;
         self.ssh.merge(other.ssh);
         for (number, window) in other.windows {

@@ -153,6 +153,7 @@ fn summary(host: &HostView, tool: &Tool, finding: &Finding) -> String {
         viewed: lasting(Activity::Viewed),
         flows: finding.flow_count,
         is_answered: true,
+        is_refused: false,
         peer: peer.as_deref(),
         peers: 1,
     })

@@ -30,8 +30,10 @@ mod lead;
 mod media;
 mod nested_tls;
 mod opening_answers;
+mod openvpn_inside;
 pub mod place;
 pub mod recognise;
+mod refusal;
 pub mod schedule_mismatch;
 mod segment_size;
 mod sentence;
@@ -307,6 +309,7 @@ static DETECTORS: &[Detector] = &[
     Detector::Watching(place::nested_tunnel::watch),
     Detector::WhereWanted(|heuristics| heuristics.encrypted_start, encrypted_start::watch),
     Detector::WhereWanted(|heuristics| heuristics.nested_tls, nested_tls::watch),
+    Detector::WhereWanted(|heuristics| heuristics.openvpn_inside, openvpn_inside::watch),
     Detector::Watching(icmp_tunnel::watch),
     Detector::Watching(http_tunnel::watch),
     Detector::Watching(tor_names::watch),

@@ -19,6 +19,7 @@ use crate::model::observation::{NameSource, ServerName};
 use crate::model::segment::{Encapsulation, Layer};
 use crate::model::thresholds;
 use crate::model::time::Timestamp;
+use crate::signatures::conversation::is_answered;
 use crate::signatures::entry::{Indicator, Tool};
 use crate::signatures::payload::Transport;
 use crate::signatures::{Catalogue, FieldPlace, Match, PayloadContext};
@@ -368,16 +369,20 @@ impl Recogniser {
                 );
             }
         }
-        for end in [flow.client.address, flow.server.address] {
-            for found in self.own.address.matches(catalogue, &end.0) {
+        for (end, is_called) in [(flow.client.address, false), (flow.server.address, true)] {
+            let matches = self.own.address.matches(catalogue, &end.0);
+            for found in matches.filter(|found| found.indicator.conversation.is(flow, is_called)) {
                 let (field, shown) = (&self.own.address, Shown::Address(end));
                 gathered.add(&found, field, shown, flow.frames.first, Some(flow.start));
             }
         }
-        // A machine has other services: time by UDP, pages in the clear.
+        // A machine has other services: time by UDP, pages in the clear. And anybody can try its ports.
         let (end, own) = (flow.server.address, &self.own.server);
-        if own.place.is_some() && flow.layer == Layer::Tcp && matches!(flow.app_proto, None | Some("tls")) {
-            for found in own.matches(catalogue, &end.0) {
+        let may_be =
+            own.place.is_some() && flow.layer == Layer::Tcp && matches!(flow.app_proto, None | Some("tls"));
+        if may_be && is_answered(flow) {
+            let matches = own.matches(catalogue, &end.0);
+            for found in matches.filter(|found| found.indicator.conversation.is(flow, true)) {
                 let shown = Shown::Address(end);
                 gathered.add(&found, own, shown, flow.frames.first, Some(flow.start));
             }

@@ -33,6 +33,8 @@ pub(super) struct Told<'a> {
     pub(super) flows: u64,
     /// Whether both sides sent data.
     pub(super) is_answered: bool,
+    /// Whether, where not, the other side refused.
+    pub(super) is_refused: bool,
     /// The other end, as far as known.
     pub(super) peer: Option<&'a str>,
     /// Other ends.
@@ -47,7 +49,9 @@ pub(super) fn sentence(told: &Told<'_>) -> String {
         return format!("{who}: asked for names of {tool}'s servers; no connection was seen");
     }
     let mut text = format!("{who}: {}", doing(told));
-    if !told.is_answered {
+    if !told.is_answered && told.is_refused {
+        text.push_str("; it was refused, as who tries many servers is");
+    } else if !told.is_answered {
         text.push_str("; one side alone was seen to send data: an attempt, or a capture of one direction");
     }
     text = format!("{text}; {}", counted(*flows, "flow"));
@@ -138,6 +142,7 @@ mod tests {
             viewed: 0,
             flows: 1,
             is_answered: true,
+            is_refused: false,
             peer: Some("relay.example (198.51.100.9)"),
             peers: 1,
         }
@@ -175,6 +180,14 @@ mod tests {
             sentence(&unanswered),
             "192.0.2.5 (LT-1): traffic consistent with AnyDesk, used from here; one side alone was seen to send \
              data: an attempt, or a capture of one direction; 1 flow with relay.example (198.51.100.9)"
+        );
+        let refused = Told {
+            is_refused: true,
+            ..unanswered
+        };
+        assert!(
+            sentence(&refused)
+                .contains("used from here; it was refused, as who tries many servers is; 1 flow")
         );
         let called = Told {
             is_named_only: true,

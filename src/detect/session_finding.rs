@@ -334,14 +334,12 @@ fn evidence(tool: &Tool, group: &mut Group, is_remote: bool) -> Vec<Evidence> {
             .then_with(|| a.signature.cmp(&b.signature))
     });
     if group.flows > 0 && !group.is_answered {
-        let mut unanswered = Evidence::observed(
-            family,
+        let what = if group.is_refused {
+            "the answers are errors: the tunnel was asked for, and refused"
+        } else {
             "no payload was seen from one of the two sides: tried, or captured in one direction only"
-                .to_owned(),
-            Decibans(0.0),
-            &[],
-            None,
-        );
+        };
+        let mut unanswered = Evidence::observed(family, what.to_owned(), Decibans(0.0), &[], None);
         unanswered.measure = Some("answered".to_owned());
         list.push(unanswered);
     }
@@ -421,6 +419,7 @@ fn summary(host: &HostView, tool: &Tool, finding: &Finding, group: &Group, is_na
         viewed: lasting(Activity::Viewed),
         flows: group.flows,
         is_answered: group.is_answered,
+        is_refused: group.is_refused,
         peer: peer.as_deref(),
         peers: group.peers.len(),
     })

@@ -12,6 +12,7 @@ use super::activity_state::{self, Windows};
 use super::delay;
 use super::group::{ASKED, Group, Item, MOST_FLOW_IDS, MOST_PEERS, PeerSeen};
 use super::recognise::{self, PROTOCOL, Recognised, text_value};
+use super::refusal::is_refused;
 use super::{HostView, Knowledge, session_finding, ssh_tunnel};
 use crate::model::address::Address;
 use crate::model::fact::{FieldId, Side, Value};
@@ -24,6 +25,7 @@ use crate::model::segment::Layer;
 use crate::model::threads::Threads;
 use crate::model::time::Timestamp;
 use crate::signatures::Catalogue;
+use crate::signatures::conversation::is_answered;
 use crate::signatures::entry::{RoleHint, Tool};
 
 const WIREGUARD_HANDSHAKE: FieldId = FieldId::of("wireguard.handshake");
@@ -281,7 +283,9 @@ impl Sessions {
             group.told_led_by_local = group.told_led_by_local.saturating_add(u64::from(is_led_by_local));
         }
         group.ssh.add(flow, local_is_client);
-        let is_answered = flow.payload_bytes.iter().all(|bytes| *bytes > 0);
+        let is_refused = is_refused(flow);
+        let is_answered = is_answered(flow) && !is_refused;
+        group.is_refused |= is_refused;
         group.is_answered |= is_answered;
         group.is_tunnel |= is_tunnel && is_answered;
         if group.flow_ids.len() < MOST_FLOW_IDS {

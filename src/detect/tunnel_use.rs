@@ -1,8 +1,9 @@
 //! How much goes through a tunnel, for how long, and whether the host sends anything else outside while it is up.
 //!
-//! The last is told by minutes: those in which any flow of the host that is no tunnel carried payload to or from an address that is not
-//! local. In a full tunnel there are none, in a split tunnel there are. What runs inside an opened tunnel does not
-//! count, nor do neighbours and groups.
+//! The last is told by minutes: those in which the host sent payload to an address that is not local in any flow that is no tunnel. In a
+//! full tunnel there are none, in a split tunnel there are. What runs inside an opened tunnel does not
+//! count, nor do neighbours and groups, nor what others send to a host that does not answer. One whole minute with something beside
+//! the tunnel shows that not all goes through it; that all does takes several.
 
 use super::Concluded;
 use super::thresholds::THRESHOLDS;
@@ -15,6 +16,7 @@ use super::activity_state::Windows;
 use super::recognise::Recognised;
 use super::session_finding::kind_of;
 use crate::model::address::Address;
+use crate::model::fact::Side;
 use crate::model::finding::{Finding, FindingKind, Routing, TunnelUse};
 use crate::model::flow::{BIN, bin_of};
 use crate::model::identity::ContentId;
@@ -57,9 +59,9 @@ impl Outside {
     /// Takes any placed flow with the tools that it belongs to.
     fn add(&mut self, observation: &Observation<'_>, recognised: &[Recognised<'_>]) {
         let flow = observation.flow;
-        let (local, other) = match observation.locals {
-            [Some(local), None] => (local, flow.server.address),
-            [None, Some(local)] => (local, flow.client.address),
+        let (local, other, own) = match observation.locals {
+            [Some(local), None] => (local, flow.server.address, Side::Client),
+            [None, Some(local)] => (local, flow.client.address, Side::Server),
             _ => return,
         };
         let carries = |one: &Recognised<'_>| kind_of(one.tool).is_some_and(is_tunnel);
@@ -76,9 +78,17 @@ impl Outside {
             return;
         };
         // Short flows keep no bins: the moment when they began stands for them.
-        let is_short = flow.activity.is_empty() && flow.payload_bytes != [0, 0];
+        let has_sent = flow
+            .payload_bytes
+            .get(own.index())
+            .is_some_and(|bytes| *bytes > 0);
+        let is_short = flow.activity.is_empty() && has_sent;
         let begin = is_short.then(|| bin_of(flow.start) / BINS);
-        let bins = flow.activity.iter().map(|bin| bin.number / BINS);
+        let sending = flow
+            .activity
+            .iter()
+            .filter(|bin| bin.bytes.get(own.index()).is_some_and(|bytes| *bytes > 0));
+        let bins = sending.map(|bin| bin.number / BINS);
         for minute in bins.chain(begin) {
             // Flows end in bursts: the newest few are enough to keep out nearly all that are known.
             if minutes.iter().rev().take(4).any(|known| *known == minute) {
@@ -119,8 +129,8 @@ impl Outside {
         others.dedup();
         let beside = u32::try_from(others.len()).unwrap_or(u32::MAX);
         let routing = match (minutes, beside) {
-            (few, _) if few < THRESHOLDS.unseen.whole_minutes => Routing::Unknown,
             (_, 1..) => Routing::Split,
+            (few, _) if few < THRESHOLDS.unseen.whole_minutes => Routing::Unknown,
             _ if self.refused > 0 => Routing::Unknown,
             _ => Routing::Full,
         };
@@ -260,6 +270,44 @@ mod tests {
         outside.add(&placed(&other, [None, Some(LOCAL)]), &[]);
         let used = during(&outside);
         assert_eq!((used.routing, used.minutes_beside), (Routing::Split, 2));
+    }
+
+    #[test]
+    fn one_minute_beside_a_short_tunnel_shows_that_not_all_goes_through_it() {
+        let mut outside = Outside::default();
+        let beside = flow([198, 51, 100, 1], &[608]);
+        outside.add(&placed(&beside, [Some(LOCAL), None]), &[]);
+        let short = |last| {
+            let used = outside
+                .during(FindingKind::Vpn, &tunnel([600, last]), &[LOCAL])
+                .unwrap();
+            (used.whole_minutes, used.routing)
+        };
+        assert_eq!(short(612), (1, Routing::Split));
+        // The minute in which a tunnel ends is not its alone.
+        assert_eq!(short(611), (0, Routing::Unknown));
+    }
+
+    #[test]
+    fn what_strangers_send_to_a_host_that_does_not_answer_is_not_the_hosts() {
+        let mut outside = Outside::default();
+        let mut scan = flow([192, 168, 1, 9], &[620, 640]);
+        scan.client.address = Address::from_v4([198, 51, 100, 1]);
+        for bin in &mut scan.activity {
+            bin.bytes = [10, 0];
+        }
+        let mut probe = flow([192, 168, 1, 9], &[]);
+        probe.client.address = Address::from_v4([198, 51, 100, 1]);
+        probe.start = crate::model::time::Timestamp(630 * BIN);
+        probe.payload_bytes = [40, 0];
+        for one in [&scan, &probe] {
+            outside.add(&placed(one, [None, Some(LOCAL)]), &[]);
+        }
+        assert_eq!(during(&outside).routing, Routing::Full);
+        scan.activity[0].bytes = [10, 10];
+        outside.add(&placed(&scan, [None, Some(LOCAL)]), &[]);
+        let used = during(&outside);
+        assert_eq!((used.routing, used.minutes_beside), (Routing::Split, 1));
     }
 
     #[test]

@@ -87,6 +87,15 @@ impl Running {
             Self::Watching(watcher) => watcher.conclude(ended, concluded),
             Self::Concluding(conclusion) => {
                 let found = conclusion.conclude(ended.hosts, &concluded.findings, ended.knowledge);
+                // A vector that doubles would hold room for as many again as the longest list there is.
+                let spare = concluded
+                    .findings
+                    .capacity()
+                    .saturating_sub(concluded.findings.len());
+                if spare < found.len() {
+                    let eighth = concluded.findings.len() / 8;
+                    concluded.findings.reserve_exact(found.len().max(eighth));
+                }
                 concluded.findings.extend(found);
             }
         }

@@ -4,14 +4,17 @@
 //! that said yes, and follows it when it hands over (STARTTLS, CONNECT) or shares the flow (STUN beside DTLS).
 //! All bounds (how many datagrams, how many hand-overs) are here.
 
+mod listening;
 mod probing;
 
 use std::mem::size_of_val;
 
+use super::openvpn::lengths;
 use super::registry::DISSECTORS;
 use super::{Dissection, Dissector, Head, Input, Next, Seen};
 use crate::model::fact::{Facts, Field, Side};
 use crate::model::segment::Layer;
+use listening::Listening;
 use probing::{Verdict, ask, remember, say_payload};
 
 /// First payload of the client of a flow that no dissector claimed at once: for signatures on bytes.
@@ -20,7 +23,7 @@ pub static PAYLOAD_TO_SERVER: Field = Field::of_flow("payload.to_server");
 pub static PAYLOAD_TO_CLIENT: Field = Field::of_flow("payload.to_client");
 
 /// The engine's own fields.
-pub static FIELDS: &[&Field] = &[&PAYLOAD_TO_SERVER, &PAYLOAD_TO_CLIENT];
+pub static FIELDS: &[&Field] = &[&PAYLOAD_TO_SERVER, &PAYLOAD_TO_CLIENT, &lengths::INSIDE];
 
 /// Protocols that may speak in one flow of datagrams at once.
 const MOST_SPEAKERS: usize = 3;
@@ -88,6 +91,7 @@ pub struct Inspection {
     datagrams: u16,
     hops: u8,
     said_payload: [bool; 2],
+    listening: Listening,
 }
 
 impl std::fmt::Debug for Speaker {
@@ -97,6 +101,14 @@ impl std::fmt::Debug for Speaker {
 }
 
 impl Inspection {
+    fn add(&mut self, number: u8, dissection: Box<dyn Dissection>) {
+        // Nearly all flows have one, and as many are held as questions are without an answer.
+        if self.speakers.is_empty() {
+            self.speakers.reserve_exact(1);
+        }
+        self.speakers.push(Speaker { number, dissection });
+    }
+
     /// Forgets the flow; what was allocated stays for the next one.
     pub fn clear(&mut self) {
         self.speakers.clear();
@@ -206,10 +218,7 @@ impl Engine {
     /// Takes up a flow that rested, in a cleared inspection.
     pub fn resume(inspection: &mut Inspection, number: u8) {
         if let Some(dissector) = dissector(number) {
-            inspection.speakers.push(Speaker {
-                number,
-                dissection: dissector.resume(),
-            });
+            inspection.add(number, dissector.resume());
         }
     }
 
@@ -315,10 +324,10 @@ impl Engine {
             match dissection.feed(input, facts) {
                 Next::Reject => named(Named::TakenBack(number)),
                 Next::More(_) => {
-                    inspection.speakers.push(Speaker { number, dissection });
+                    inspection.add(number, dissection);
                     return;
                 }
-                Next::Release => inspection.speakers.push(Speaker { number, dissection }),
+                Next::Release => inspection.add(number, dissection),
                 Next::Done | Next::Become(..) => {
                     if !dissector.is_carrier() {
                         inspection.open = 0;
@@ -380,6 +389,9 @@ impl Engine {
     ) -> Interest {
         let mut sides = [newest, newest.other()];
         let mut fed_other = false;
+        if self.is_close && inspection.speakers.is_empty() {
+            inspection.listening.take(windows, newest, facts);
+        }
         loop {
             if inspection.speakers.is_empty() {
                 match self.probe_stream(inspection, view, windows, newest, facts, named) {
@@ -387,7 +399,7 @@ impl Engine {
                     Verdict::Waiting => return Interest::More,
                     Verdict::Nobody => {
                         let said_one_side = inspection.said_payload.contains(&false);
-                        return if said_one_side {
+                        return if said_one_side || self.is_close && inspection.listening.goes_on(windows) {
                             Interest::More
                         } else {
                             Interest::Nothing
@@ -461,10 +473,7 @@ impl Engine {
                         let Some(dissector) = dissector(next) else {
                             return Interest::Nothing;
                         };
-                        inspection.speakers.push(Speaker {
-                            number: next,
-                            dissection: self.start(dissector),
-                        });
+                        inspection.add(next, self.start(dissector));
                         named(Named::Speaks(next));
                         sides = [Side::Client, Side::Server];
                         fed_other = true;
@@ -506,11 +515,9 @@ impl Engine {
             false,
         );
         if let Verdict::Claimed(number) = verdict {
+            inspection.listening.end();
             if let Some(dissector) = dissector(number) {
-                inspection.speakers.push(Speaker {
-                    number,
-                    dissection: self.start(dissector),
-                });
+                inspection.add(number, self.start(dissector));
                 named(Named::Speaks(number));
             }
         } else {

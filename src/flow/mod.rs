@@ -161,7 +161,8 @@ pub struct Flows {
     time_outs: TimeOuts,
     names: &'static [&'static str],
     clock: Timestamp,
-    draining: Option<Vec<(Timestamp, u64, u32)>>,
+    /// Flows that wait for the end, the next one last: [`Flows::drain`].
+    draining: Option<Vec<(u32, u32)>>,
     /// Greatest number of flows held at once.
     pub peak: usize,
     /// Flows ended because the table was at its ceiling.

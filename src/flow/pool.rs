@@ -1,48 +1,35 @@
 //! A pool of equal records with stable indices; freed places are used again.
-//!
-//! Records lie in pieces of fixed size: one growing vector would copy itself at every doubling and hold up to three times what it
-//! needs while it does.
 
-/// Records of one piece, as a power of two.
+use crate::model::pieces::Pieces;
+
+/// Records of one piece of the pool, as a power of two: there may be millions.
 const PIECE_BITS: u32 = 13;
-
-/// Records of one piece.
-const PIECE: usize = 1 << PIECE_BITS;
 
 /// The pool.
 #[derive(Debug)]
 pub(super) struct Pool<T> {
-    pieces: Vec<Vec<T>>,
-    count: u32,
+    places: Pieces<T, PIECE_BITS>,
     free: Vec<u32>,
 }
 
 impl<T> Default for Pool<T> {
     fn default() -> Self {
         Self {
-            pieces: Vec::new(),
-            count: 0,
+            places: Pieces::default(),
             free: Vec::new(),
         }
     }
 }
 
-/// Piece and place within it.
-const fn place(index: u32) -> (usize, usize) {
-    ((index >> PIECE_BITS) as usize, (index as usize) & (PIECE - 1))
-}
-
 impl<T: Default> Pool<T> {
     /// The record at `index`; nothing for an index beyond the pool.
     pub(super) fn get(&self, index: u32) -> Option<&T> {
-        let (piece, place) = place(index);
-        self.pieces.get(piece)?.get(place)
+        self.places.get(index as usize)
     }
 
     /// Likewise, to change it.
     pub(super) fn get_mut(&mut self, index: u32) -> Option<&mut T> {
-        let (piece, place) = place(index);
-        self.pieces.get_mut(piece)?.get_mut(place)
+        self.places.get_mut(index as usize)
     }
 
     /// Adds a record.
@@ -53,23 +40,16 @@ impl<T: Default> Pool<T> {
             }
             return index;
         }
-        let index = self.count;
-        self.put(index, item);
+        let index = u32::try_from(self.places.len()).unwrap_or(u32::MAX);
+        self.places.push(item);
         index
     }
 
     /// Puts a record at `index`, which is in the pool or the first behind it.
     pub(super) fn put(&mut self, index: u32, item: T) {
-        if let Some(place) = self.get_mut(index) {
-            *place = item;
-            return;
-        }
-        if self.pieces.last().is_none_or(|piece| piece.len() == PIECE) {
-            self.pieces.push(Vec::with_capacity(PIECE));
-        }
-        if let Some(piece) = self.pieces.last_mut() {
-            piece.push(item);
-            self.count = self.count.saturating_add(1);
+        match self.get_mut(index) {
+            Some(place) => *place = item,
+            None => self.places.push(item),
         }
     }
 
@@ -83,12 +63,12 @@ impl<T: Default> Pool<T> {
 
     /// Places that are in use.
     pub(super) fn occupied(&self) -> usize {
-        (self.count as usize).saturating_sub(self.free.len())
+        self.places.len().saturating_sub(self.free.len())
     }
 
     /// All places, free ones included.
     pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.pieces.iter().flatten()
+        self.places.iter()
     }
 }
 
@@ -99,15 +79,15 @@ mod tests {
     #[test]
     fn indices_stay_true_over_many_pieces_and_freed_places_are_used_again() {
         let mut pool = Pool::default();
-        let count = u32::try_from(PIECE * 2 + 5).unwrap();
+        let count = u32::try_from((2_usize << PIECE_BITS) + 5).unwrap();
         for number in 0..count {
             assert_eq!(pool.insert(number), number);
         }
         assert!((0..count).all(|number| pool.get(number) == Some(&number)));
         assert_eq!(pool.get(count), None);
         pool.free(7);
-        assert_eq!(pool.occupied(), PIECE * 2 + 4);
+        assert_eq!(pool.occupied(), (2 << PIECE_BITS) + 4);
         assert_eq!(pool.insert(99), 7);
-        assert_eq!(pool.iter().count(), PIECE * 2 + 5);
+        assert_eq!(pool.iter().count(), (2 << PIECE_BITS) + 5);
     }
 }

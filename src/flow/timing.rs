@@ -14,7 +14,7 @@ use super::ssh_channels::Follower;
 use super::tcp::TcpFlow;
 use super::texture::Texture;
 use crate::model::fact::Side;
-use crate::model::latency::Latency;
+use crate::model::latency::{Inputs, Latency};
 use crate::model::segment::{Layer, Segment, tcp_flag};
 
 /// Ten-second bins that must have looked driven before a connection that speaks no such protocol is measured. One is what a
@@ -100,12 +100,19 @@ pub struct Timing {
     opening: Option<Opening>,
     /// Which end opens channels, should it be SSH and its beginning have been seen.
     channels: Option<Box<Follower>>,
-    /// Bursts of the client, of the server, and what came back; once the flow is long.
-    loops: Option<Box<[Loop; 2]>>,
-    /// Input-sized packets of the client, and of the server.
-    textures: [Texture; 2],
+    /// What client and server send, once the flow is long. Apart, because far more openings are followed than long flows.
+    sides: Option<Box<[Sent; 2]>>,
     /// Whether handshakes of WireGuard are looked for.
     pub speaks_wireguard: bool,
+}
+
+/// What one side of a long flow sends.
+#[derive(Clone, Debug, Default)]
+struct Sent {
+    /// Bursts, and what came back after them.
+    bursts: Loop,
+    /// Packets of the size of input.
+    texture: Texture,
 }
 
 impl Timing {
@@ -121,7 +128,7 @@ impl Timing {
         if segment.layer != Layer::Tcp || segment.has_tcp(tcp_flag::SYN) || segment.has_tcp(tcp_flag::RST) {
             return;
         }
-        let Some([client, server]) = self.loops.as_deref_mut() else {
+        let Some([client, server]) = self.sides.as_deref_mut() else {
             return;
         };
         let (own, other) = match side {
@@ -129,29 +136,28 @@ impl Timing {
             Side::Server => (server, client),
         };
         let acknowledgement = segment.has_tcp(tcp_flag::ACK).then_some(segment.acknowledgement);
-        other.came_back(segment.at, acknowledgement, segment.payload_on_wire);
+        other
+            .bursts
+            .came_back(segment.at, acknowledgement, segment.payload_on_wire);
         if segment.payload_on_wire > 0 {
-            let [of_client, of_server] = &mut self.textures;
-            let (texture, others) = match side {
-                Side::Client => (of_client, of_server),
-                Side::Server => (of_server, of_client),
-            };
-            texture.take(segment.at, segment.payload_on_wire);
-            others.other_spoke();
+            own.texture.take(segment.at, segment.payload_on_wire);
+            other.texture.other_spoke();
             let end = segment.sequence.wrapping_add(segment.payload_on_wire);
-            own.sent(segment.at, end, segment.payload_on_wire);
+            own.bursts.sent(segment.at, end, segment.payload_on_wire);
         }
     }
 
     /// What the record keeps; nothing of a flow that stayed short.
     #[must_use]
     pub fn into_record(self) -> Option<Latency> {
-        let loops = self.loops?.map(Loop::into_record);
+        let [client, server] = *self.sides?;
+        let inputs = [client.texture, server.texture].map(Texture::into_record);
+        let loops = [client.bursts, server.bursts].map(Loop::into_record);
         let has_bursts = loops.iter().any(|of_side| of_side.bursts > 0);
         Some(Latency {
             round_trips: self.round_trips.sketches,
             openings: self.opening.map(Opening::into_record).unwrap_or_default(),
-            inputs: self.textures.map(Texture::into_record),
+            inputs: (inputs != <[Inputs; 2]>::default()).then(|| Box::new(inputs)),
             loops: has_bursts.then(|| Box::new(loops)),
             channels: self.channels.and_then(|channels| channels.into_record()),
         })
@@ -200,14 +206,14 @@ impl Flows {
         };
         let long = hot.long.get_or_insert_default();
         if let Some(timing) = &mut long.timing {
-            timing.loops = Some(Box::default());
+            timing.sides = Some(Box::default());
             return;
         }
         let mut timing = Timing {
             speaks_wireguard,
             opening: (!is_long).then(Opening::default),
             channels: (hot.measured == Measured::Opening).then(Box::default),
-            loops: is_long.then(Box::default),
+            sides: is_long.then(Box::default),
             ..Timing::default()
         };
         if let Some(tcp) = self.tcp.get(hot.tcp).map(TcpFlow::record) {

@@ -139,14 +139,8 @@ fn table() -> &'static [KnownNetwork] {
 fn row(line: &'static str) -> Option<KnownNetwork> {
     let mut columns = line.split('\t');
     let asn = columns.next()?.parse().ok()?;
-    let kind = match columns.next()? {
-        "tor" => NetworkKind::Tor,
-        "vpn" => NetworkKind::Vpn,
-        "enterprise-gateway" => NetworkKind::EnterpriseGateway,
-        "hosting" => NetworkKind::Hosting,
-        "satellite" => NetworkKind::Satellite,
-        _ => return None,
-    };
+    let word = columns.next()?;
+    let kind = NetworkKind::ALL.into_iter().find(|kind| kind.name() == word)?;
     let (name, confidence) = (columns.next()?, columns.next()?);
     let (source, read) = (columns.next()?, columns.next()?);
     Some(KnownNetwork {
@@ -191,6 +185,8 @@ mod tests {
         assert_eq!(known_network(24_940).unwrap().kind, NetworkKind::Hosting);
         assert_eq!(known_network(39_351).unwrap().kind, NetworkKind::Vpn);
         assert_eq!(known_network(14_593).unwrap().kind, NetworkKind::Satellite);
+        // Akamai's part of iCloud Private Relay, and what it is not.
+        assert_eq!(known_network(36_183).unwrap().kind, NetworkKind::PrivacyRelay);
         assert!(
             known_network(4_766).is_none(),
             "a national carrier is no hoster for one rented rack"

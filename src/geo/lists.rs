@@ -8,6 +8,9 @@
 //! 2001:db8:7::/48     # the rest of a line behind this sign is a remark
 //! ```
 //!
+//! Providers publish their ranges in the form of RFC 8805 too (`192.0.2.0/27,US,US-WA,Seattle,`): of such a line the network counts, and what it
+//! says of the place is left to the databases.
+//!
 //! Name, kind and date must be there: a list without a date cannot be called old. Kinds are the words of
 //! [`NetworkKind::name`].
 
@@ -81,7 +84,7 @@ pub(super) fn read(path: &Path, bytes: &[u8]) -> Result<List, GeoError> {
                 _ => {}
             }
         }
-        let entry = line.split('#').next().unwrap_or_default().trim();
+        let entry = line.split(['#', ',']).next().unwrap_or_default().trim();
         if entry.is_empty() {
             continue;
         }
@@ -184,6 +187,17 @@ mod tests {
         );
         assert!(list.holds(ip("198.51.100.200")) && list.holds(ip("2001:db8:7::1")));
         assert!(!list.holds(ip("198.51.101.0")) && !list.holds(ip("2001:db8:8::1")));
+    }
+
+    #[test]
+    fn ranges_as_providers_publish_them_are_read_by_their_networks() {
+        let text = "# name: relays\n# kind: privacy-relay\n# date: 2026-11-01\n192.0.2.64/27,US,US-AZ,Phoenix,\n2001:db8:26f7::/64,GB,,,\n";
+        let list = parse(text).unwrap();
+        assert_eq!(list.kind, NetworkKind::PrivacyRelay);
+        assert!(list.holds(ip("192.0.2.70")) && list.holds(ip("2001:db8:26f7::9")));
+        assert!(!list.holds(ip("192.0.2.96")));
+        let wrong = parse(&text.replace("192.0.2.64/27", "prefix")).err().unwrap();
+        assert!(wrong.starts_with("exits.cidr:4: \"prefix\""), "{wrong}");
     }
 
     #[test]

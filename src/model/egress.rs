@@ -1,8 +1,7 @@
 //! A machine's own public addresses: how each was learnt, and on which days.
 
-use std::collections::BTreeMap;
-
 use super::address::Address;
+use super::few::Few;
 use super::frame::FrameRef;
 use super::time::{SECOND, Timestamp};
 
@@ -32,7 +31,7 @@ pub struct Sightings {
     /// The frame that first said so.
     pub frame: FrameRef,
     /// First and last sight of each day since 1970.
-    pub days: BTreeMap<u32, (Timestamp, Timestamp)>,
+    pub days: Few<u32, (Timestamp, Timestamp)>,
 }
 
 impl Sightings {
@@ -41,7 +40,7 @@ impl Sightings {
     pub fn first(frame: FrameRef, at: Timestamp) -> Self {
         Self {
             frame,
-            days: BTreeMap::from([(day_of(at), (at, at))]),
+            days: Few::from_iter([(day_of(at), (at, at))]),
         }
     }
 
@@ -52,7 +51,7 @@ impl Sightings {
             *first = at.min(*first);
             *last = at.max(*last);
         } else if self.days.len() < MOST_DAYS {
-            self.days.insert(day, (at, at));
+            self.days.or_insert_with(day, || (at, at));
         }
     }
 
@@ -61,7 +60,7 @@ impl Sightings {
         if other.span().0 < self.span().0 {
             self.frame = other.frame;
         }
-        for (first, last) in other.days.into_values() {
+        for (_, (first, last)) in other.days {
             self.add(first);
             self.add(last);
         }
@@ -129,7 +128,7 @@ mod tests {
             seen.add(at(hours));
         }
         assert_eq!(seen.days.keys().copied().collect::<Vec<_>>(), [20_000, 20_001]);
-        assert_eq!(seen.days[&20_000], (at(3), at(17)));
+        assert_eq!(seen.days.get(&20_000), Some(&(at(3), at(17))));
         assert_eq!(seen.span(), (at(3), at(30)));
     }
 }

@@ -16,7 +16,16 @@ impl<K, V> Default for Few<K, V> {
     }
 }
 
+/// Entries up to which room is made for one at a time: a vector would make room for four at once.
+const EXACT: usize = 4;
+
 impl<K: Ord, V> Few<K, V> {
+    fn make_room(&mut self) {
+        if self.entries.len() < EXACT {
+            self.entries.reserve_exact(1);
+        }
+    }
+
     fn place(&self, key: &K) -> Result<usize, usize> {
         self.entries.binary_search_by(|(known, _)| known.cmp(key))
     }
@@ -38,15 +47,31 @@ impl<K: Ord, V> Few<K, V> {
         let place = match self.place(&key) {
             Ok(place) => place,
             Err(place) => {
-                if self.entries.is_empty() {
-                    self.entries.reserve_exact(1);
-                }
+                self.make_room();
                 self.entries.insert(place, (key, make()));
                 place
             }
         };
         #[expect(clippy::indexing_slicing, reason = "found or inserted just now")]
         &mut self.entries[place].1
+    }
+
+    /// The value of a key, to change it.
+    pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+        let place = self.place(key).ok()?;
+        self.entries.get_mut(place).map(|(_, value)| value)
+    }
+
+    /// The entry with the lowest key.
+    #[must_use]
+    pub fn first(&self) -> Option<(&K, &V)> {
+        self.entries.first().map(|(key, value)| (key, value))
+    }
+
+    /// The entry with the highest key.
+    #[must_use]
+    pub fn last(&self) -> Option<(&K, &V)> {
+        self.entries.last().map(|(key, value)| (key, value))
     }
 
     /// How many entries.
@@ -63,18 +88,37 @@ impl<K: Ord, V> Few<K, V> {
 
     /// The entries in order of their keys.
     #[must_use]
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&K, &V)> {
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&K, &V)> + DoubleEndedIterator + Clone {
         self.entries.iter().map(|(key, value)| (key, value))
     }
 
     /// The values in order of their keys.
-    pub fn values(&self) -> impl Iterator<Item = &V> {
+    #[must_use]
+    pub fn values(&self) -> impl DoubleEndedIterator<Item = &V> {
         self.entries.iter().map(|(_, value)| value)
     }
 
     /// The keys in order.
-    pub fn keys(&self) -> impl Iterator<Item = &K> {
+    #[must_use]
+    pub fn keys(&self) -> impl DoubleEndedIterator<Item = &K> {
         self.entries.iter().map(|(key, _)| key)
+    }
+}
+
+impl<K: Ord, V> FromIterator<(K, V)> for Few<K, V> {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(entries: I) -> Self {
+        let mut few = Self::default();
+        few.extend(entries);
+        few
+    }
+}
+
+impl<'a, K, V> IntoIterator for &'a Few<K, V> {
+    type Item = &'a (K, V);
+    type IntoIter = std::slice::Iter<'a, (K, V)>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.entries.iter()
     }
 }
 
@@ -96,7 +140,10 @@ impl<K: Ord, V> Extend<(K, V)> for Few<K, V> {
                         *known = value;
                     }
                 }
-                Err(place) => self.entries.insert(place, (key, value)),
+                Err(place) => {
+                    self.make_room();
+                    self.entries.insert(place, (key, value));
+                }
             }
         }
     }

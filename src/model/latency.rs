@@ -95,6 +95,16 @@ pub struct Inputs {
     pub pointed: u32,
 }
 
+impl Inputs {
+    /// Adds another flow's.
+    pub fn merge(&mut self, more: &Self) {
+        self.gaps.merge(&more.gaps);
+        self.periods.merge(&more.periods);
+        self.typed = self.typed.saturating_add(more.typed);
+        self.pointed = self.pointed.saturating_add(more.pointed);
+    }
+}
+
 /// The same as records show it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct InputRecord {
@@ -154,8 +164,8 @@ pub struct Latency {
     /// How long after the transport's acknowledgement the other program answered what the client said while the connection opened, and what
     /// the server said.
     pub openings: [Sketch; 2],
-    /// Input-sized packets of the client, and of the server.
-    pub inputs: [Inputs; 2],
+    /// Input-sized packets of the client, and of the server; nothing where neither sent any.
+    pub inputs: Option<Box<[Inputs; 2]>>,
     /// What answers the bursts of the client, and of the server; nothing where neither sent any.
     pub loops: Option<Box<[ControlLoop; 2]>>,
     /// Of one flow of SSH: who opened channels in it.
@@ -168,7 +178,9 @@ impl Latency {
     pub fn turned(mut self) -> Self {
         self.round_trips.swap(0, 1);
         self.openings.swap(0, 1);
-        self.inputs.swap(0, 1);
+        if let Some(inputs) = &mut self.inputs {
+            inputs.swap(0, 1);
+        }
         if let Some(loops) = &mut self.loops {
             loops.swap(0, 1);
         }
@@ -183,11 +195,14 @@ impl Latency {
         for (known, more) in self.openings.iter_mut().zip(&other.openings) {
             known.merge(more);
         }
-        for (known, more) in self.inputs.iter_mut().zip(&other.inputs) {
-            known.gaps.merge(&more.gaps);
-            known.periods.merge(&more.periods);
-            known.typed = known.typed.saturating_add(more.typed);
-            known.pointed = known.pointed.saturating_add(more.pointed);
+        match (&mut self.inputs, other.inputs) {
+            (Some(inputs), Some(others)) => {
+                for (known, more) in inputs.iter_mut().zip(others.iter()) {
+                    known.merge(more);
+                }
+            }
+            (inputs @ None, others) => *inputs = others,
+            (Some(_), None) => {}
         }
         match (&mut self.loops, other.loops) {
             (Some(loops), Some(others)) => {

@@ -27,6 +27,7 @@ pub mod minutes;
 pub mod observable;
 pub mod observation;
 pub mod organisation;
+pub mod pieces;
 pub mod profile;
 pub mod quantity;
 pub mod residence;

@@ -14,6 +14,7 @@ use crate::model::egress::Sightings;
 use crate::model::few::Few;
 use crate::model::identity::ContentId;
 use crate::model::observation::LocalIndex;
+use crate::model::pieces::Pieces;
 
 /// Local addresses that are remembered because a link address merely carried their packets.
 const MOST_CARRIED: usize = 64;
@@ -39,6 +40,13 @@ pub(super) struct Station {
     pub(super) locals: Few<LocalIndex, Claim>,
     /// Foreign networks (/24, /48) whose packets it carried.
     pub(super) foreign: Vec<[u8; 16]>,
+    /// Apart, because most say nothing, and there are as many as link addresses.
+    told: Option<Box<Told>>,
+}
+
+/// What a link address said of itself.
+#[derive(Clone, Debug, Default)]
+struct Told {
     /// Names that it gave itself.
     names: BTreeMap<(&'static str, String), Sighting>,
     /// What it announced of itself, by field.
@@ -61,7 +69,7 @@ struct Place {
 pub struct Identity {
     /// Where each link address stands in `entries`: looked up for every flow.
     index: HashMap<MacAddress, Place, rapidhash::fast::RandomState>,
-    entries: Vec<(MacAddress, Station)>,
+    entries: Pieces<(MacAddress, Station)>,
     /// A link address of which enough foreign networks are known: nearly all foreign packets come from one router.
     known_router: MacAddress,
     most: usize,
@@ -96,7 +104,7 @@ impl Identity {
     pub fn new(most: usize) -> Self {
         Self {
             index: HashMap::default(),
-            entries: Vec::new(),
+            entries: Pieces::default(),
             known_router: MacAddress::ABSENT,
             most,
         }
@@ -116,6 +124,11 @@ impl Identity {
         self.index.insert(mac, place);
         self.entries.push((mac, Station::default()));
         self.entries.last_mut().map(|(_, station)| station)
+    }
+
+    fn told(&mut self, mac: MacAddress) -> Option<&mut Told> {
+        self.station(mac)
+            .map(|station| &mut **station.told.get_or_insert_default())
     }
 
     /// All stations in the order of their addresses.
@@ -148,6 +161,7 @@ impl Identity {
             let kept = if address.is_v4() { 15 } else { 6 };
             network.iter_mut().skip(kept).for_each(|octet| *octet = 0);
             if network != [0; 16] && !station.foreign.contains(&network) {
+                station.foreign.reserve_exact(1);
                 station.foreign.push(network);
             }
         } else if let Some(place) = self.index.get_mut(&mac) {
@@ -196,39 +210,39 @@ impl Identity {
     /// This link address gave itself a name.
     pub fn named(&mut self, mac: MacAddress, source: &'static str, name: &str, seen: Sighting) {
         let name = name.trim_end_matches('\0').trim();
-        if let Some(station) = self.station(mac)
-            && !name.is_empty()
-            && station.names.len() < MOST_SAID
+        if !name.is_empty()
+            && let Some(told) = self.told(mac)
+            && told.names.len() < MOST_SAID
         {
-            station.names.entry((source, name.to_owned())).or_insert(seen);
+            told.names.entry((source, name.to_owned())).or_insert(seen);
         }
     }
 
     /// This link address announced `text` of itself in `field`.
     pub fn announced(&mut self, mac: MacAddress, field: &'static str, text: &str, seen: Sighting) {
-        if let Some(station) = self.station(mac)
-            && !text.is_empty()
-            && station.announced.len() < MOST_SAID
+        if !text.is_empty()
+            && let Some(told) = self.told(mac)
+            && told.announced.len() < MOST_SAID
         {
-            station.announced.entry((field, text.to_owned())).or_insert(seen);
+            told.announced.entry((field, text.to_owned())).or_insert(seen);
         }
     }
 
     /// DHCP gave this link address a public address.
     pub fn leased(&mut self, mac: MacAddress, address: Address, (frame, at): Sighting) {
-        if let Some(station) = self.station(mac) {
-            if let Some(known) = station.leased.get_mut(&address) {
+        if let Some(told) = self.told(mac) {
+            if let Some(known) = told.leased.get_mut(&address) {
                 known.add(at);
-            } else if station.leased.len() < MOST_SAID {
-                station.leased.insert(address, Sightings::first(frame, at));
+            } else if told.leased.len() < MOST_SAID {
+                told.leased.insert(address, Sightings::first(frame, at));
             }
         }
     }
 
     /// DHCP parameter request list of this link address.
     pub fn parameters(&mut self, mac: MacAddress, text: &str) {
-        if let Some(station) = self.station(mac) {
-            text.clone_into(station.parameters.get_or_insert_default());
+        if let Some(told) = self.told(mac) {
+            text.clone_into(told.parameters.get_or_insert_default());
         }
     }
 
@@ -265,15 +279,15 @@ impl Identity {
             }
             if let Some(mac) = mac {
                 host.is_router = owners.routers.contains(&mac);
-                if let Some(station) = stations.get(&mac) {
-                    for (name, seen) in &station.names {
+                if let Some(told) = stations.get(&mac).and_then(|station| station.told.as_ref()) {
+                    for (name, seen) in &told.names {
                         host.names.entry(name.clone()).or_insert(*seen);
                     }
-                    for (announcement, seen) in &station.announced {
+                    for (announcement, seen) in &told.announced {
                         host.announced.entry(announcement.clone()).or_insert(*seen);
                     }
-                    host.parameters.clone_from(&station.parameters);
-                    host.leased.clone_from(&station.leased);
+                    host.parameters.clone_from(&told.parameters);
+                    host.leased.clone_from(&told.leased);
                 }
             }
         }

@@ -34,11 +34,11 @@ pub struct LocalAddress {
     /// What it announced of itself, by the field that said it (`mdns.service`, `ssdp.server`).
     pub announced: BTreeMap<(&'static str, String), Sighting>,
     /// Its own public addresses and how each was learnt (`stun`, `natpmp`, `upnp`, `tunnel`, ...).
-    pub public: BTreeMap<(Address, &'static str), Sightings>,
+    pub public: Few<(Address, &'static str), Sightings>,
     /// It answered as a router or resolver: `router`, `dns_server`, `dhcp_server`.
     pub roles: BTreeSet<&'static str>,
     /// Routers through which it talked, with the days since 1970.
-    pub gateways: Few<Router, BTreeSet<u32>>,
+    pub gateways: Few<Router, Few<u32, ()>>,
     /// Names that it asked a resolver for, of those that a catalogue knows, are kept by the detectors; here only how many.
     pub questions: u64,
 }
@@ -67,7 +67,8 @@ impl LocalAddress {
         if let Some(known) = self.public.get_mut(&(address, how)) {
             known.add(at);
         } else if self.public.len() < MOST_NAMES {
-            self.public.insert((address, how), Sightings::first(frame, at));
+            self.public
+                .or_insert_with((address, how), || Sightings::first(frame, at));
         }
     }
 
@@ -76,7 +77,7 @@ impl LocalAddress {
         if let Some(known) = self.public.get_mut(&(outer, TUNNEL)) {
             known.merge(seen);
         } else if self.public.len() < MOST_NAMES {
-            self.public.insert((outer, TUNNEL), seen);
+            self.public.or_insert_with((outer, TUNNEL), || seen);
         }
     }
 

@@ -1,6 +1,6 @@
 //! The local addresses: which ones are ours, and what each of them did.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -9,9 +9,11 @@ use super::holders::{Found, Holders, Stay};
 pub use super::local_address::{LocalAddress, Sighting};
 use super::on_link::OnLink;
 use crate::model::address::{Address, AddressSpace, MacAddress};
+use crate::model::few::Few;
 use crate::model::latency::Near;
 use crate::model::local_networks::LocalNetworks;
 use crate::model::observation::LocalIndex;
+use crate::model::pieces::Pieces;
 use crate::model::router::Router;
 use crate::model::time::{Nanoseconds, Timestamp};
 
@@ -79,9 +81,9 @@ pub struct Locals {
     shared: Vec<Holders>,
     /// Whether addresses were entered that are in no local network.
     pub(super) has_others: bool,
-    entries: Vec<LocalAddress>,
+    entries: Pieces<LocalAddress>,
     /// In the order of `entries`.
-    tallies: Vec<Tally>,
+    tallies: Pieces<Tally>,
     most: usize,
     refused: u64,
     /// What was placed last, where its address has one holder: a packet's sender and receiver are asked for several times.
@@ -115,8 +117,8 @@ impl Locals {
             index: HashMap::default(),
             shared: Vec::new(),
             has_others: false,
-            entries: Vec::new(),
-            tallies: Vec::new(),
+            entries: Pieces::default(),
+            tallies: Pieces::default(),
             most,
             refused: 0,
             latest: [None; 2],
@@ -349,9 +351,9 @@ impl Locals {
             && (entry.gateways.len() < 8 || entry.gateways.contains_key(&gateway))
         {
             tally.last_through = through;
-            let days = entry.gateways.or_insert_with(gateway, BTreeSet::new);
+            let days = entry.gateways.or_insert_with(gateway, Few::default);
             if days.len() < 4_096 {
-                days.insert(day);
+                days.or_insert_with(day, || ());
             }
         }
     }
@@ -407,7 +409,7 @@ impl Locals {
 
     /// All entries, in the order in which they were entered.
     pub fn iter(&self) -> impl Iterator<Item = (LocalIndex, &LocalAddress)> {
-        (0u32..).map(LocalIndex).zip(&self.entries)
+        (0u32..).map(LocalIndex).zip(self.entries.iter())
     }
 
     /// Holders, and changes of holders, that were beyond the bounds of their addresses.

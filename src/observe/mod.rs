@@ -96,7 +96,7 @@ impl Observers {
     /// Takes from which lines machines of ours go out whose packets were seen inside of tunnels.
     pub fn tunnels(&mut self, ends: Vec<TunnelEnd>) {
         for end in ends {
-            let latest = end.seen.days.last_key_value().map(|(_, (_, last))| *last);
+            let latest = end.seen.days.last().map(|(_, (_, last))| *last);
             let at = latest.unwrap_or_default();
             if !self.locals.is_local(end.outer)
                 && let Some(local) = self.locals.place(end.space, end.inner, MacAddress::ABSENT, at)
@@ -303,12 +303,6 @@ impl Observers {
         learn::sender(header, &mut self.locals)
     }
 
-    /// The name that a local address had resolved for a remote one at a moment, if any.
-    #[must_use]
-    pub fn names(&self) -> &Names {
-        &self.names
-    }
-
     /// How whole the TCP connections are.
     #[must_use]
     pub fn streams(&self) -> Streams {
@@ -327,9 +321,10 @@ impl Observers {
         &self.locals
     }
 
-    /// Resolves addresses to machines. What could not be kept is counted in `losses`.
+    /// Resolves addresses to machines, when everything was seen. What could not be kept is counted in `losses`. What only served to place
+    /// flows, the names of servers and the link addresses, is given up for what is made next.
     #[must_use]
-    pub fn hosts(&self, losses: &mut Losses) -> Vec<Host> {
+    pub fn resolve(&mut self, losses: &mut Losses) -> Vec<Host> {
         losses.add("addresses beyond the bound on hosts", self.locals.refused());
         losses.add(
             "changes of an address's holder beyond the bound",
@@ -340,7 +335,10 @@ impl Observers {
             self.presence.refused,
         );
         losses.add("starts of machines beyond the bounds", self.starts.refused);
-        self.identity.resolve(&self.locals)
+        let hosts = self.identity.resolve(&self.locals);
+        self.identity = Identity::new(0);
+        self.names.forget_all();
+        hosts
     }
 
     /// One local address.

@@ -4,13 +4,17 @@
 //! the young one is full it becomes the old one, and what was in the old one and not learnt again since is forgotten.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::hash::BuildHasher;
 use std::sync::Arc;
+
+use hashbrown::HashTable;
 
 use super::thresholds::THRESHOLDS;
 use crate::model::address::{Address, AddressSpace};
 use crate::model::frame::FrameRef;
 use crate::model::observation::{NameSource, ServerName};
+use crate::model::pieces::Pieces;
 use crate::model::reverse_name::ReverseNames;
 use crate::model::time::{SECOND, Timestamp};
 
@@ -30,19 +34,26 @@ struct Answer {
     lifetime: u32,
     /// The answer before this one for the same asker and address.
     earlier: u32,
+    /// Who asked, by number, and the address that the name stands for.
+    asker: u32,
+    address: Address,
 }
 
 /// Half of the memory. Askers are numbered and names shared, because a busy resolver's client has thousands of answers
 /// and a busy site's name thousands of askers.
+///
+/// The tables hold places in `answers` alone, whose keys stand there already: with keys of their own they took more memory than the answers.
 #[derive(Debug, Default)]
 struct Generation {
     askers: HashMap<(AddressSpace, Address), u32, Hashed>,
     /// Number of the next asker.
     next: u32,
-    names: HashSet<Arc<str>, Hashed>,
+    /// One answer of each name.
+    names: HashTable<u32>,
     /// The latest answer of each asker and address.
-    latest: HashMap<(u32, Address), u32, Hashed>,
-    answers: Vec<Answer>,
+    latest: HashTable<u32>,
+    answers: Pieces<Answer>,
+    hashed: Hashed,
 }
 
 impl Generation {
@@ -52,7 +63,16 @@ impl Generation {
 
     /// The answers of an asker about an address, the one that was added last first.
     fn of(&self, key: Option<(u32, Address)>) -> impl Iterator<Item = (u32, &Answer)> {
-        self.from(key.and_then(|key| self.latest.get(&key)).copied().unwrap_or(END))
+        self.from(key.and_then(|key| self.latest(key)).unwrap_or(END))
+    }
+
+    fn latest(&self, key: (u32, Address)) -> Option<u32> {
+        let is_of = |place: &u32| {
+            self.answers
+                .get(*place as usize)
+                .is_some_and(|answer| answer.key() == key)
+        };
+        self.latest.find(self.hashed.hash_one(key), is_of).copied()
     }
 
     /// The answers from one on to the earlier ones.
@@ -76,19 +96,57 @@ impl Generation {
         })
     }
 
-    fn name(&mut self, name: &str) -> Arc<str> {
-        if let Some(known) = self.names.get(name) {
-            return Arc::clone(known);
-        }
-        let new: Arc<str> = name.into();
-        self.names.insert(Arc::clone(&new));
-        new
+    /// A name, shared with the answers that have it.
+    fn name(&self, name: &str) -> Arc<str> {
+        let known = self.names.find(self.hashed.hash_one(name), |place| {
+            self.answers
+                .get(*place as usize)
+                .is_some_and(|answer| *answer.name == *name)
+        });
+        known
+            .and_then(|place| self.answers.get(*place as usize))
+            .map_or_else(|| name.into(), |answer| Arc::clone(&answer.name))
     }
 
-    fn push(&mut self, key: (u32, Address), mut answer: Answer) {
-        let place = u32::try_from(self.answers.len()).unwrap_or(END);
-        answer.earlier = self.latest.insert(key, place).unwrap_or(END);
-        self.answers.push(answer);
+    fn push(&mut self, mut answer: Answer) {
+        let Self {
+            names,
+            latest,
+            answers,
+            hashed,
+            ..
+        } = self;
+        let place = u32::try_from(answers.len()).unwrap_or(END);
+        let of = |place: &u32| answers.get(*place as usize);
+        let (key, name) = (answer.key(), Arc::clone(&answer.name));
+        let entry = latest.entry(
+            hashed.hash_one(key),
+            |known| of(known).is_some_and(|known| known.key() == key),
+            |known| of(known).map_or(0, |known| hashed.hash_one(known.key())),
+        );
+        answer.earlier = END;
+        match entry {
+            hashbrown::hash_table::Entry::Occupied(mut known) => {
+                answer.earlier = std::mem::replace(known.get_mut(), place);
+            }
+            hashbrown::hash_table::Entry::Vacant(free) => {
+                free.insert(place);
+            }
+        }
+        names
+            .entry(
+                hashed.hash_one(&*name),
+                |known| of(known).is_some_and(|known| known.name == name),
+                |known| of(known).map_or(0, |known| hashed.hash_one(&*known.name)),
+            )
+            .or_insert(place);
+        answers.push(answer);
+    }
+}
+
+impl Answer {
+    const fn key(&self) -> (u32, Address) {
+        (self.asker, self.address)
     }
 }
 
@@ -142,7 +200,7 @@ impl Names {
         }
         let asker_number = self.young.number(space, asker);
         let key = (asker_number, address);
-        if !self.old.answers.is_empty() && !self.young.latest.contains_key(&key) {
+        if !self.old.answers.is_empty() && self.young.latest(key).is_none() {
             // What the old generation knew goes on to count.
             let known: Vec<Answer> = self
                 .old
@@ -150,7 +208,10 @@ impl Names {
                 .map(|(_, answer)| answer.clone())
                 .collect();
             for answer in known.into_iter().rev() {
-                self.young.push(key, answer);
+                self.young.push(Answer {
+                    asker: asker_number,
+                    ..answer
+                });
             }
         }
         let known = self
@@ -167,16 +228,15 @@ impl Names {
             return;
         }
         let name = self.young.name(name);
-        self.young.push(
-            key,
-            Answer {
-                name,
-                at,
-                frame,
-                lifetime,
-                earlier: END,
-            },
-        );
+        self.young.push(Answer {
+            name,
+            at,
+            frame,
+            lifetime,
+            earlier: END,
+            asker: asker_number,
+            address,
+        });
     }
 
     /// From now on another machine has this address: what was told there before is not its knowledge.
@@ -185,11 +245,17 @@ impl Names {
         self.old.askers.remove(&(space, asker));
     }
 
+    /// Nothing will be asked for any more but what answers called addresses.
+    pub fn forget_all(&mut self) {
+        self.young = Generation::default();
+        self.old = Generation::default();
+    }
+
     /// Looks an asker and an address up, so that they are at hand when their flow comes.
     #[must_use]
     pub fn touch(&self, space: AddressSpace, asker: Address, address: Address) -> bool {
         let young = self.young.key(space, asker, address);
-        young.is_some_and(|key| self.young.latest.contains_key(&key))
+        young.is_some_and(|key| self.young.latest(key).is_some())
     }
 
     /// The name under which `asker` knew `address` at `moment`: of the answers before it the latest, alive ones first.
@@ -203,7 +269,7 @@ impl Names {
     ) -> Option<ServerName> {
         let (generation, latest) = [&self.young, &self.old].into_iter().find_map(|generation| {
             let key = generation.key(space, asker, address)?;
-            Some((generation, *generation.latest.get(&key)?))
+            Some((generation, generation.latest(key)?))
         })?;
         let limits = &THRESHOLDS.names;
         let stale = limits.stale_seconds.saturating_mul(SECOND);

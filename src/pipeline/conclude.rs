@@ -68,7 +68,7 @@ pub struct Ending<'a> {
 /// What the verdicts rest on: enough to explain the same hosts with other weights.
 #[derive(Debug)]
 pub struct Grounds {
-    /// Hosts about which something was found.
+    /// Hosts about which something was found; none where they were not to be kept.
     pub profiles: Vec<HostProfile>,
     /// Which of them belong together.
     pub groups: Vec<Group>,
@@ -81,23 +81,34 @@ pub struct Grounds {
 /// Finishes an analysis; the summary is filled by the caller.
 #[must_use]
 pub fn conclude(
-    observers: &Observers,
+    observers: Observers,
     detectors: Detectors,
     ending: &Ending<'_>,
     losses: &mut Losses,
 ) -> Case {
-    conclude_with_grounds(observers, detectors, ending, losses).0
+    conclude_keeping(false, observers, detectors, ending, losses).0
 }
 
 /// The same, with what the verdicts rest on.
 #[must_use]
 pub fn conclude_with_grounds(
-    observers: &Observers,
+    observers: Observers,
     detectors: Detectors,
     ending: &Ending<'_>,
     losses: &mut Losses,
 ) -> (Case, Grounds) {
-    let hosts = observers.hosts(losses);
+    conclude_keeping(true, observers, detectors, ending, losses)
+}
+
+fn conclude_keeping(
+    keeps_profiles: bool,
+    mut observers: Observers,
+    detectors: Detectors,
+    ending: &Ending<'_>,
+    losses: &mut Losses,
+) -> (Case, Grounds) {
+    let hosts = observers.resolve(losses);
+    let observers = &observers;
     let threads = ending.threads;
     let stretches = Stretches::of(ending.spans.clone()).judged_by(ending.weights.rules.working_day);
     let elsewhere: Arc<[String]> = ending.weights.rules.remote_sites.as_slice().into();
@@ -133,7 +144,8 @@ pub fn conclude_with_grounds(
         vantage: vantage.name,
     };
     let rules = &ending.weights.rules;
-    let profiles = profile::build(&sights, &concluded.findings, sessions, &watched, rules);
+    let mut profiles = profile::build(&sights, &concluded.findings, sessions, &watched, rules);
+    drop(sights);
     let clusters = cluster::cluster(&profiles, others, &ending.weights.pairs);
     let circumstances = circumstances(observers, &vantage, ending);
     let explained = explain::explain(
@@ -143,18 +155,23 @@ pub fn conclude_with_grounds(
         ending.weights,
         &circumstances,
     );
-    let by_host: BTreeMap<ContentId, &HostExplanation> = explained
+    if !keeps_profiles {
+        // They are as large as the records that are made next.
+        profiles = Vec::new();
+    }
+    let mut by_host: BTreeMap<ContentId, HostExplanation> = explained
         .hosts
-        .iter()
+        .into_iter()
         .map(|explanation| (explanation.host, explanation))
         .collect();
     let mut by_owner: BTreeMap<ContentId, Vec<&Finding>> = BTreeMap::new();
     for finding in &concluded.findings {
         by_owner.entry(finding.host).or_default().push(finding);
     }
-    let mut records: Vec<HostRecord> = threads.map(notable, |(host, view)| {
+    let notable = notable.into_iter().map(|one| (one, by_host.remove(&one.0.id)));
+    let mut records: Vec<HostRecord> = threads.map(notable.collect(), |((host, view), explanation)| {
         let own = by_owner.get(&host.id).map(Vec::as_slice).unwrap_or_default();
-        record(host, view, seen, &concluded, own, by_host.get(&host.id).copied())
+        record(host, view, seen, &concluded, own, explanation)
     });
     if ending.lists_all_hosts {
         let mut explainer = quiet::Explainer::new(&watched, ending.weights, &circumstances);
@@ -162,7 +179,7 @@ pub fn conclude_with_grounds(
         records.extend(quiet.filter(|(_, is_quiet)| **is_quiet).map(|((host, view), _)| {
             let sight = sight(host, view, seen, &concluded);
             let explanation = explainer.explain(&sight);
-            record(host, view, seen, &concluded, &[], Some(&explanation))
+            record(host, view, seen, &concluded, &[], Some(explanation))
         }));
     }
     records.sort_by_cached_key(|record| (std::cmp::Reverse(record.verdict), record.first_seen, record.host));
@@ -182,7 +199,6 @@ pub fn conclude_with_grounds(
     case.summary.vantage = is_placed.then_some(vantage);
     case.summary.remarks.extend(clusters.remarks);
     case.summary.remarks.extend(observers.remarks());
-    case.summary.remarks.extend(translated::remarks(&case.findings));
     let outsiders = observers.outsiders();
     say_what_is_missing(&mut case, &concluded, &circumstances, outsiders, &ending.received);
     let grounds = Grounds {
@@ -210,6 +226,7 @@ fn say_what_is_missing(
     let little: Vec<String> = little.into_iter().flatten().collect();
     case.summary.little = (!little.is_empty()).then(|| little.join(" and "));
     let remarks = &mut case.summary.remarks;
+    remarks.extend(translated::remarks(&case.findings));
     remarks.extend(outsiders.remark());
     remarks.extend(little::remark(received));
     remarks.extend(begun_before);
@@ -360,7 +377,11 @@ fn routers(host: &Host, observers: &Observers, with_days: bool) -> Vec<(Router, 
     let locals = host.locals.iter().filter_map(|local| observers.local(*local));
     let mut list: Vec<(Router, BTreeSet<u32>)> = Vec::new();
     for (router, days) in locals.flat_map(|local| local.gateways.iter()) {
-        let days = if with_days { days.clone() } else { BTreeSet::new() };
+        let days: BTreeSet<u32> = with_days
+            .then(|| days.keys().copied())
+            .into_iter()
+            .flatten()
+            .collect();
         match list.iter_mut().find(|(known, _)| known == router) {
             Some((_, known)) => known.extend(days),
             None => list.push((*router, days)),
@@ -409,7 +430,7 @@ fn sight(
     for local in host.locals.iter().filter_map(|local| observers.local(*local)) {
         has_asked |= local.questions > 0;
         for (router, days) in local.gateways.iter() {
-            gateways.entry(*router).or_default().extend(days);
+            gateways.entry(*router).or_default().extend(days.keys());
         }
     }
     // An address that is the machine's own on its network says nothing of where it goes out.
@@ -436,6 +457,9 @@ fn sight(
                 // A reverse name is a lead, as the embedded database is: neither weighs by itself.
                 let place = knowledge.place_of(address);
                 let kind = place.as_ref().and_then(|place| place.kind).and_then(network_kind);
+                let is_relay = place
+                    .as_ref()
+                    .is_some_and(|place| place.kind == Some(GeoKind::PrivacyRelay));
                 let says = place.as_deref().map(place_record);
                 let source = says.and_then(|place| place.source.or(place.kind_source));
                 let known = knowledge.geo.place(address.to_ip());
@@ -446,7 +470,8 @@ fn sight(
                 EgressSight {
                     address,
                     days: days.into_iter().collect(),
-                    is_declared: place::is_shared_by_declaration(view, address, knowledge),
+                    // Its operator says of a relay's address that strangers share it.
+                    is_declared: is_relay || place::is_shared_by_declaration(view, address, knowledge),
                     kind,
                     source,
                     is_default_database_only: is_default,
@@ -495,7 +520,8 @@ const fn kind_of(site: SiteKind) -> Option<NetworkKind> {
 
 pub(super) fn network_kind(kind: GeoKind) -> Option<NetworkKind> {
     Some(match kind.name() {
-        "vpn" | "tor" | "privacy-relay" => NetworkKind::Vpn,
+        // A relay of an operating system is neither: it keeps the country, and says nothing of the line behind it.
+        "vpn" | "tor" => NetworkKind::Vpn,
         "hosting" => NetworkKind::Hosting,
         "residential" => NetworkKind::Residential,
         "business" => NetworkKind::Business,

@@ -7,7 +7,7 @@ use crate::explain::HostExplanation;
 use crate::geo::ranges::{Reserved, reserved};
 use crate::model::egress::OwnAddress;
 use crate::model::finding::{Activity, Finding, FindingKind, MTU_TRACE, Role};
-use crate::model::host::{HostName, HostRecord, HostTool, PublicAddress, TenantRecord, Verdict};
+use crate::model::host::{HostName, HostRecord, HostTool, PublicAddress, TenantRecord};
 use crate::model::time::{SECOND, Timestamp};
 use crate::observe::Observers;
 use crate::observe::identity::Host;
@@ -39,7 +39,7 @@ pub(super) fn record(
     (observers, knowledge): (&Observers, &Knowledge<'_>),
     concluded: &Concluded,
     own: &[&Finding],
-    explanation: Option<&HostExplanation>,
+    explanation: Option<HostExplanation>,
 ) -> HostRecord {
     let mut roles: BTreeSet<String> = BTreeSet::new();
     let (mut bytes_in, mut bytes_out) = (0u64, 0u64);
@@ -76,6 +76,7 @@ pub(super) fn record(
     vpn.sort();
     vpn.dedup();
     let public = public(view, knowledge);
+    let explanation = explanation.unwrap_or_default();
     HostRecord {
         host: host.id,
         timestamp: view.seen.0,
@@ -102,23 +103,13 @@ pub(super) fn record(
         public_ips: public.iter().map(|own| own.ip.clone()).collect(),
         public,
         devices_behind: concluded.devices.get(&host.id).cloned(),
-        verdict: explanation.map_or(Verdict::None, |explanation| explanation.verdict),
-        explanations: explanation
-            .map(|explanation| explanation.explanations)
-            .unwrap_or_default(),
-        tally: explanation.and_then(|explanation| explanation.tally.clone()),
-        reasons: explanation
-            .map(|explanation| explanation.reasons.clone())
-            .unwrap_or_default(),
-        not_observable: explanation
-            .map(|explanation| explanation.not_observable.clone())
-            .unwrap_or_default(),
-        next_question: explanation
-            .map(|explanation| explanation.next_question.clone())
-            .unwrap_or_default(),
-        summary: explanation
-            .map(|explanation| explanation.summary.clone())
-            .unwrap_or_default(),
+        verdict: explanation.verdict,
+        explanations: explanation.explanations,
+        tally: explanation.tally,
+        reasons: explanation.reasons,
+        not_observable: explanation.not_observable,
+        next_question: explanation.next_question,
+        summary: explanation.summary,
         findings: own.iter().map(|finding| finding.id).collect(),
     }
 }

@@ -72,7 +72,7 @@ pub(super) fn judge(given: Option<Vantage>, views: &[HostView], observers: &Obse
     for view in views.iter().filter(goes_out) {
         for (router, days) in behind(view).filter(|(router, _)| is_telling(router)) {
             for own in view.public.iter().filter(|own| own.how != "own") {
-                for day in own.seen.days.keys().filter(|day| days.contains(day)) {
+                for day in own.seen.days.keys().filter(|day| days.contains_key(day)) {
                     let exits = routers.entry((*router, *day)).or_default();
                     exits.entry(view.id).or_default().insert(line(own.address));
                 }

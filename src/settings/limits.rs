@@ -11,7 +11,8 @@ pub struct Limits {
     pub flows: usize,
     /// Bytes of one direction of a stream that dissectors may see: a certificate chain of 16 KiB fits four times.
     pub head_bytes_per_side: usize,
-    /// Whether TLS is read on behind its handshake, by the lengths of its records: only where the policy asks for it.
+    /// Whether TLS is read on behind its handshake, by the lengths of its records, and streams that nobody knows by those of their
+    /// packets: only where the policy asks for it.
     pub reads_closely: bool,
     /// Bytes held by all unfinished heads together.
     pub head_bytes: usize,
@@ -58,15 +59,18 @@ pub struct TimeOuts {
     pub tcp_established: Nanoseconds,
     /// The same, of a connection that a person may sit behind: over a weekend, from Friday's evening to Monday's morning.
     pub tcp_session: Nanoseconds,
-    /// TCP with an incomplete handshake (RFC 5382: 4 minutes transitory).
+    /// TCP with an incomplete handshake. Systems send a SYN again after 1, 2, 4, 8, 16 and 32 s (RFC 6298), so that all of an attempt are one
+    /// flow; RFC 5382 has NATs wait for 4 minutes, Suricata waits for 60 s, Zeek for 5 s.
     pub tcp_opening: Nanoseconds,
     /// TCP after FIN from both sides or RST: late copies still belong to it. RFC 9293, 3.4.2, waits for two maximum segment
-    /// lifetimes of two minutes; systems wait 60 s (`TCP_TIMEWAIT_LEN` of Linux), and so do their late copies.
+    /// lifetimes of two minutes, because another connection must not take an old one's data. Nothing is mistaken here by a new flow for
+    /// what comes later than that, so it is enough that the first four repetitions of a FIN (1, 2, 4 and 8 s after each other, RFC 6298)
+    /// find theirs. Zeek waits for 5 s (`tcp_close_delay`), Suricata for 10 s.
     pub tcp_closed: Nanoseconds,
     /// UDP (RFC 4787, REQ-5: 5 minutes recommended).
     pub udp: Nanoseconds,
     /// UDP whose questions were all answered (DNS). Zeek ends these after 10 s (`dns_session_timeout`); resolvers ask again
-    /// within 15 s at most when an answer was lost (unbound, BIND).
+    /// within 15 s at most when an answer was lost (unbound, BIND). A third of the flows of a mirror port are such.
     pub udp_answered: Nanoseconds,
     /// ICMP queries (RFC 5508, REQ-1: 60 s).
     pub icmp: Nanoseconds,
@@ -107,10 +111,10 @@ impl Default for TimeOuts {
         Self {
             tcp_established: 7_440 * SECOND,
             tcp_session: 72 * 3_600 * SECOND,
-            tcp_opening: 240 * SECOND,
-            tcp_closed: 60 * SECOND,
+            tcp_opening: 60 * SECOND,
+            tcp_closed: 15 * SECOND,
             udp: 300 * SECOND,
-            udp_answered: 30 * SECOND,
+            udp_answered: 15 * SECOND,
             icmp: 60 * SECOND,
             other: 300 * SECOND,
         }

@@ -31,6 +31,7 @@
 //! [heuristics]                               # tests that much else meets too; off by default
 //! encrypted_start = true
 //! nested_tls = true
+//! openvpn_inside = true
 //! ```
 
 use std::fs;
@@ -143,6 +144,8 @@ pub struct Heuristics {
     pub encrypted_start: bool,
     /// TLS connections whose first records have the lengths of a handshake inside.
     pub nested_tls: bool,
+    /// Connections whose first packets, or records of TLS, have the lengths of OpenVPN's handshake.
+    pub openvpn_inside: bool,
 }
 
 const CONFIDENCES: [&str; 3] = ["low", "medium", "high"];
@@ -208,6 +211,7 @@ impl Policy {
         if let Some(heuristics) = root.table("heuristics") {
             policy.heuristics.encrypted_start = heuristics.flag("encrypted_start").unwrap_or(false);
             policy.heuristics.nested_tls = heuristics.flag("nested_tls").unwrap_or(false);
+            policy.heuristics.openvpn_inside = heuristics.flag("openvpn_inside").unwrap_or(false);
             heuristics.refuse_unknown();
         }
         root.refuse_unknown();
@@ -441,6 +445,7 @@ verdict = "review"
 [heuristics]
 encrypted_start = true
 nested_tls = true
+openvpn_inside = true
 "#,
         )
         .unwrap();
@@ -458,7 +463,8 @@ nested_tls = true
         let both = ["a.relay.example", "instance-ab12cd-relay.screenconnect.com"];
         assert!(!policy.sanctions_instance("screenconnect", &both, Some(ip("203.0.113.5"))));
         assert!(!policy.sanctions_instance("anydesk", &["a.relay.example"], Some(ip("203.0.113.5"))));
-        assert!(policy.heuristics.encrypted_start && policy.heuristics.nested_tls);
+        let heuristics = policy.heuristics;
+        assert!(heuristics.encrypted_start && heuristics.nested_tls && heuristics.openvpn_inside);
         assert_eq!(policy.watched_countries, ["KP", "CN"]);
         assert_eq!(policy.site_of(ip("192.0.2.200")).unwrap().name, "Lab");
         assert_eq!(policy.site_of(ip("192.0.2.1")).unwrap().kind, SiteKind::Office);

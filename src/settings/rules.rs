@@ -240,6 +240,8 @@ pub struct Tunnel {
     pub nested_tls_one: f64,
     /// Of several.
     pub nested_tls_several: f64,
+    /// Of connections with the lengths of OpenVPN's handshake inside.
+    pub openvpn_inside: f64,
     /// Of streams that are encrypted from their first octet.
     pub encrypted_start: f64,
     /// Of HTTP whose bodies are like chance.

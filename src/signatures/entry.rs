@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
+use super::conversation::Conversation;
 use super::payload::BytePattern;
 use super::shape::Shape;
 
@@ -182,6 +183,8 @@ pub struct Indicator {
     pub patterns: Vec<Pattern>,
     /// Whole names that it does not stand for although a pattern fits them: the vendor's pages in the zone of his servers.
     pub except: Vec<String>,
+    /// Of an address: in which conversations it counts.
+    pub conversation: Conversation,
     /// Decibans for this tool when it is seen: 10 is ten to one.
     pub weight: i16,
     /// Whether it may name the tool alone. Ports never may.

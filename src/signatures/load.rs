@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
+use super::conversation;
 use super::domains::split_label;
 use super::entry::{
     Class, FieldKind, Indicator, Media, Pattern, RoleHint, Suspicion, Tool, Unseen, VpnService, caveat,
@@ -228,6 +229,19 @@ fn indicator(table: &Table<'_>, vocabulary: &Vocabulary) -> Indicator {
     }
     let alone = table.flag("alone").unwrap_or_default();
     let weight = weight(table, kind, &patterns, alone, vocabulary);
+    let conversation = conversation::read(table);
+    let is_of_address = kind == Some(FieldKind::Address);
+    if !is_of_address
+        && let Some(key) = ["transport", "answered", "speaks"]
+            .into_iter()
+            .find(|key| table.has(key))
+    {
+        table.fault(key, "only addresses are asked for the conversation");
+    }
+    if alone && is_of_address && conversation.is_any() && fields.iter().any(|field| field == "ip.address") {
+        let what = "an address names a tool alone only with transport, answered or speaks: anybody can be sent a packet";
+        table.fault("alone", what);
+    }
     let role = table.text("role").and_then(|word| {
         let role = RoleHint::ALL.into_iter().find(|role| role.name() == word);
         if role.is_none() {
@@ -240,6 +254,7 @@ fn indicator(table: &Table<'_>, vocabulary: &Vocabulary) -> Indicator {
         fields,
         patterns,
         except,
+        conversation,
         weight,
         alone,
         role,

@@ -7,6 +7,7 @@
 //! by suffix (`domains.rs`), whole values through one map, pieces of values and bytes through one automaton a field
 //! (`fingerprints.rs`), addresses through one binary search (`networks.rs`); only what these point at is compared.
 
+pub mod conversation;
 mod domains;
 pub mod entry;
 mod exception;

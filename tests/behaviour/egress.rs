@@ -471,3 +471,30 @@ fn a_house_that_comes_out_of_a_vpn_has_it_on_its_router_and_old_lists_are_called
     let run = analyze([[192, 0, 2, 9]; 2]);
     assert!(on_router(&run).is_empty());
 }
+
+#[test]
+fn phones_behind_a_relay_of_their_maker_are_in_no_data_centre_and_behind_no_vpn() {
+    // As the operator publishes its ranges (RFC 8805): network, country, region, city.
+    const RELAYS: &str = "203.0.113.64/27,US,US-AZ,Phoenix,\n2001:db8:26f7::/64,US,US-AZ,Phoenix,\n";
+    let folder = tempfile::tempdir().unwrap();
+    let list = folder.path().join("relays.txt");
+    let head = "# name: relays\n# kind: privacy-relay\n# date: 2026-11-01\n";
+    std::fs::write(&list, format!("{head}{RELAYS}")).unwrap();
+    let path = capture(&folder, &house([[203, 0, 113, 70], [203, 0, 113, 90]]));
+    let run = finish(every_record().arg("--geoip").arg(&list).arg(path));
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    for number in ["192.168.1.10", "192.168.1.11"] {
+        let public = &host(&run.of("host"), number)["public"][0];
+        assert_eq!(public["geo"]["kind"], "privacy-relay", "{public}");
+    }
+    let findings = run.of("finding");
+    assert_eq!(findings.len(), 2, "{findings:#?}");
+    for finding in &findings {
+        assert_eq!(finding["confidence"], "low");
+        assert_eq!(finding["evidence"][0]["measure"], "relay_egress");
+        let benign = finding["benign"].to_string();
+        assert!(benign.contains("no VPN was installed"), "{benign}");
+    }
+    let hosts = serde_json::to_string(&run.of("host")).unwrap();
+    assert!(!hosts.contains("data centre"), "{hosts}");
+}

@@ -13,6 +13,9 @@ const ENCRYPTED_START: (&str, &str) = ("fully-encrypted", "[heuristics]\nencrypt
 /// What the test of lengths behind a handshake finds, and the policy that asks for it.
 const NESTED_TLS: (&str, &str) = ("nested-tls", "[heuristics]\nnested_tls = true\n");
 
+/// What the test of OpenVPN's lengths finds, and the policy that asks for it.
+const OPENVPN_INSIDE: (&str, &str) = ("openvpn-inside", "[heuristics]\nopenvpn_inside = true\n");
+
 /// Captures in which connections have the lengths of a handshake inside and are of something else.
 const NOT_NESTED: [(&str, &str); 1] = [(
     "nd-tls-with-huge-ch.pcapng",
@@ -108,4 +111,47 @@ fn of_the_tls_of_real_captures_only_that_of_tunnels_has_a_handshake_inside() {
     let mut expected = BTreeSet::from(["nd-tls-heur-trojan-tcp-tls.pcapng".to_owned()]);
     expected.extend(NOT_NESTED.map(|(name, _)| name.to_owned()));
     assert_eq!(leads, expected);
+}
+
+#[test]
+fn openvpn_inside_a_proxy_or_tls_is_a_lead_when_it_is_asked_for() {
+    for name in ["openvpn-obfs3", "openvpn-stunnel"] {
+        let capture = fixture("real").join(name).join("capture.pcap");
+        is_a_lead_when_asked_for(&capture, OPENVPN_INSIDE);
+    }
+}
+
+#[test]
+fn nothing_else_that_was_recorded_has_the_lengths_of_openvpn_inside() {
+    let (tool, policy) = OPENVPN_INSIDE;
+    let mut looked_at = 0;
+    for (folder, file) in [
+        ("real", "capture.pcap"),
+        ("look-alikes", "capture.pcap.zst"),
+        ("hands", "capture.pcap.zst"),
+    ] {
+        for entry in std::fs::read_dir(fixture(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            if name == "openvpn-obfs3" || name == "openvpn-stunnel" {
+                continue;
+            }
+            looked_at += 1;
+            assert!(found(&path.join(file), tool, policy).is_empty(), "{name}");
+        }
+    }
+    assert!(looked_at > 50, "{looked_at}");
+}
+
+#[test]
+fn no_stream_of_real_captures_has_the_lengths_of_openvpn_inside() {
+    let Some(captures) = labelled_captures() else {
+        return;
+    };
+    let (tool, policy) = OPENVPN_INSIDE;
+    let leads = two_at_a_time(&captures, |capture| {
+        (!found(&capture.path, tool, policy).is_empty()).then(|| capture.name.clone())
+    });
+    let leads: Vec<String> = leads.into_iter().flatten().collect();
+    assert!(leads.is_empty(), "{leads:?}");
 }

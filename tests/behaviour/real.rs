@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::program::{Run, farmhawk, finish, fixture};
 
 /// Sessions that are not found, or with another role; what must change for each.
-const KNOWN_WRONG: [(&str, &str); 9] = [
+const KNOWN_WRONG: [(&str, &str); 11] = [
     (
         "softether",
         "found by the names that its NAT traversal asks for; that its UDP over DNS is none is not told, so no peer",
@@ -27,6 +27,14 @@ const KNOWN_WRONG: [(&str, &str); 9] = [
     ("trojan", "as shadowsocks-tls"),
     ("vless-tls", "as shadowsocks-tls"),
     ("stunnel-socks", "as shadowsocks-tls"),
+    (
+        "openvpn-obfs3",
+        "chance from the first octet on: the lengths of its packets are a lead where the policy asks for it (heuristics.rs)",
+    ),
+    (
+        "openvpn-stunnel",
+        "ordinary TLS outside: the lengths of its records are a lead where the policy asks for it (heuristics.rs)",
+    ),
     (
         "novnc-tls",
         "all of it is inside TLS on port 443: only the form of the traffic could tell",

@@ -93,3 +93,18 @@ fn every_fact_that_a_stage_asks_for_is_said() {
         "only {asked} places were found: are they written otherwise now?"
     );
 }
+
+#[test]
+fn every_protocol_that_an_address_is_asked_for_has_a_dissector() {
+    let names: BTreeSet<&str> = registry::DISSECTORS
+        .iter()
+        .map(|dissector| dissector.name())
+        .collect();
+    let catalogue = Catalogue::embedded().unwrap();
+    let indicators = catalogue.tools().iter().flat_map(|tool| &tool.indicators);
+    let asked_for: BTreeSet<&str> = indicators
+        .flat_map(|indicator| indicator.conversation.protocols())
+        .collect();
+    assert!(asked_for.contains("wireguard"));
+    assert!(asked_for.is_subset(&names), "{asked_for:?}");
+}

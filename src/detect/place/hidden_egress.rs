@@ -117,7 +117,11 @@ fn finding(
             last,
             what,
             note: None,
-            benign: "a VPN or relay for privacy, an employer's gateway in the cloud that nobody declared, a list that is out of date",
+            benign: if kind == NetworkKind::PrivacyRelay {
+                "a relay that phones and computers of one maker offer to all who use them: no VPN was installed, and its exits keep the country"
+            } else {
+                "a VPN or relay for privacy, an employer's gateway in the cloud that nobody declared, a list that is out of date"
+            },
             weight: if is_sure { rules.hidden_egress } else { rules.weak },
             confidence: if is_sure { Confidence::Medium } else { Confidence::Low },
             frames: (first.seen.frame.number > 0).then_some(first.seen.frame).into_iter().collect(),

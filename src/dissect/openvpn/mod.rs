@@ -6,13 +6,13 @@
 //! * tls-auth: a digest of 16 to 64 octets, replay counter and time, then as plain;
 //! * tls-crypt: replay counter, time and a tag of 32 octets; the rest is encrypted. Version 2 appends a wrapped key.
 //!
-//! One packet that fits is no proof: a reset must come twice with one session, or be answered in the same protection and,
-//! where it is readable, with the session that was asked. In the middle of a flow only data packets of version 2 under an
-//! AEAD cipher can be told, by one peer identifier and rising packet identifiers.
-//! What the control channel carries is TLS: without encryption around it, hellos and certificates are said as in TLS.
+//! One packet that fits is no proof: a reset must come twice with one session, or be answered in the same protection and, where it is
+//! readable, with the session that was asked. In the middle of a flow only data packets of version 2 under an AEAD cipher can be told, by
+//! one peer and rising packet identifiers. The control channel carries TLS: hellos and certificates that nothing hides are said as in TLS.
 
 mod acknowledged;
 mod control;
+pub mod lengths;
 mod reset;
 pub mod scrambled;
 

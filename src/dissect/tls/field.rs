@@ -1,6 +1,7 @@
 //! What TLS says, whether it travels over TCP, in DTLS or in QUIC. Texts stand as they were sent: a server name that
 //! came with upper case keeps it, and who compares folds case.
 
+use crate::dissect::openvpn::lengths;
 use crate::model::fact::Field;
 
 /// Server name that the client asked for.
@@ -89,6 +90,7 @@ pub static ALL: &[&Field] = &[
     &RESUMED,
     &EARLY_DATA,
     &INNER_HANDSHAKE,
+    &lengths::INSIDE,
     &INSIDE,
     &SUBJECT,
     &ISSUER,

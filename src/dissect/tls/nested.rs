@@ -4,6 +4,7 @@
 //! Costs every connection more octets than its handshake, so it begins only where a run asks for it
 //! ([`super::super::Dissector::start_closely`]).
 
+use super::super::openvpn::lengths as openvpn;
 use super::inner_handshake::Lengths;
 use super::record::{self, Header};
 use super::{TlsDissection, field};
@@ -19,6 +20,8 @@ pub(super) struct Closely {
     /// Octets at the front of each window that were walked and are still shown.
     walked: [usize; 2],
     lengths: Lengths,
+    /// Likewise for OpenVPN inside.
+    packets: openvpn::Lengths,
     has_begun: bool,
 }
 
@@ -70,8 +73,14 @@ impl Closely {
             walks: Default::default(),
             walked: [0; 2],
             lengths: Lengths::default(),
+            packets: openvpn::Lengths::default(),
             has_begun: false,
         }
+    }
+
+    /// Whether lengths say nothing more.
+    const fn are_over(&self) -> bool {
+        self.lengths.are_over() && self.packets.are_over()
     }
 
     /// Takes octets that are new: false when nothing more is to be learnt.
@@ -103,7 +112,10 @@ impl Closely {
                 facts.text(&field::INNER_HANDSHAKE, inner.name().as_bytes());
                 return false;
             }
-            if self.lengths.are_over() {
+            if self.packets.push(side, u32::from(header.length)) {
+                facts.text(&openvpn::INSIDE, openvpn::BY_ACKNOWLEDGEMENTS);
+            }
+            if self.are_over() {
                 return false;
             }
         }
@@ -129,8 +141,9 @@ impl Dissection for Closely {
         if !goes_on {
             // The handshake may still have something to say.
             self.lengths.end();
+            self.packets.end();
         }
-        if self.lengths.are_over() && self.handshake.is_none() {
+        if self.are_over() && self.handshake.is_none() {
             return Next::Done;
         }
         if let (Next::More(consumed), Some(walked)) = (next, self.walked.get_mut(index)) {

@@ -320,3 +320,38 @@ fn a_rendezvous_among_the_local_machines_is_a_server_and_who_registers_there_is_
     assert_eq!(role(host), "agent");
     assert_eq!(role(server), "server");
 }
+
+#[test]
+fn a_web_server_that_refuses_to_be_a_proxy_or_a_gateway_is_neither() {
+    let ask = |request: &str, answer: &str| {
+        let head = format!("{request} HTTP/1.1\r\nHost: www.example.com\r\nContent-Length: 0\r\n\r\n");
+        let said = format!("HTTP/1.1 {answer}\r\nContent-Length: 0\r\n\r\n");
+        vec![
+            (Side::Client, head.into_bytes()),
+            (Side::Server, said.into_bytes()),
+        ]
+    };
+    let asked = [
+        "CONNECT www.example.com:443",
+        "SSTP_DUPLEX_POST /sra_{BA195980-CD49-458b-9E23-C84EE0ADCD75}/",
+    ];
+    for (number, (request, answer, confidence)) in (71_100..).zip([
+        (asked[0], "405 Method Not Allowed", "low"),
+        (asked[0], "400 Bad Request", "low"),
+        (asked[1], "404 Not Found", "low"),
+        (asked[0], "407 Proxy Authentication Required", "high"),
+        (asked[0], "200 Connection established", "high"),
+    ]) {
+        let findings = found(number, 80, |_| ask(request, answer));
+        let [finding] = findings.as_slice() else {
+            panic!("{answer}: {findings:#?}");
+        };
+        assert_eq!(finding["confidence"], confidence, "{answer}");
+        let summary = finding["summary"].as_str().unwrap();
+        assert_eq!(
+            summary.contains("it was refused"),
+            confidence == "low",
+            "{summary}"
+        );
+    }
+}

@@ -1,6 +1,7 @@
 //! The catalogue: what names a tool alone is proven by traffic, every entry has its sources, and the README says what
 //! is known.
 
+mod addresses;
 mod conversations;
 mod innocent;
 mod link;

@@ -379,5 +379,14 @@ fn address(pattern: &Pattern, host: End, server: End) -> Option<(IpAddr, Vec<Vec
     };
     let host = End { ip: own, ..host };
     let server = End { ip: there, ..server };
-    Some((own, vec![datagram(host, server, SOMETHING)]))
+    // An address counts in a conversation: both sides say something that nobody knows, by datagrams and in a stream.
+    let words = [Side::Client, Side::Server].map(|side| (side, SOMETHING.to_vec()));
+    let mut frames = vec![datagram(host, server, SOMETHING)];
+    if !there.is_multicast() {
+        frames.push(datagram(server, host, SOMETHING));
+    }
+    if there.is_ipv4() && !there.is_multicast() {
+        frames.extend(stream(host, server, &words));
+    }
+    Some((own, frames))
 }
