@@ -135,12 +135,12 @@
 //! * The numbers of the model lie in data files beside the stages that use them (`thresholds.toml`, the tables), because a stage imports no other
 //!   stage's; one hash covers them all ([`explain::weights`]). What stays in code are bounds, facts of protocols and of physics, and steps of algorithms.
 //! * Who goes from one machine of a group to others and back has not plainly finished at the first: no session of his is called short for that.
+//! * libpcap compiles capture filters, and a machine of ours runs them ([`capture`]): through the crate that calls it, libpcap's own one knows
+//!   of one length of a packet only, and of one system's address families.
 //! * An address names a tool only in a conversation with it ([`signatures::conversation`]): anybody can be sent a packet, and an indicator on
 //!   addresses that does not say which conversations it means is refused.
 //! * OpenVPN inside what hides it is looked for by the lengths of packets only where the policy asks ([`dissect::openvpn::lengths`]): streams that
 //!   nobody knows are let go at once otherwise.
-//! * libpcap compiles capture filters, and a machine of ours runs them ([`capture`]): through the crate that calls it, libpcap's own one knows
-//!   of one length of a packet only, and of one system's address families.
 //! * The default database of places is unpacked by the build script: decompressing it at every start cost more than
 //!   the analysis of most captures.
 

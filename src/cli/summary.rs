@@ -143,20 +143,17 @@ fn captures(reader: &Reader) -> Vec<CaptureRecord> {
                     cause: damage.cause.to_owned(),
                 })
                 .collect(),
-            comments: counted.comments.iter().map(comment).collect(),
+            comments: counted
+                .comments
+                .iter()
+                .map(|(frame, text)| CommentRecord::new(*frame, text))
+                .collect(),
             comments_not_kept: counted.comments_not_kept,
             kernel_dropped: received::dropped(counted),
             clock: reader.clocks.record(index),
             clock_offset: reader.clock_offset(index),
         })
         .collect()
-}
-
-fn comment((frame, text): &(u64, String)) -> CommentRecord {
-    CommentRecord {
-        frame: (*frame != 0).then_some(*frame),
-        text: text.clone(),
-    }
 }
 
 /// Lower-case hexadecimal digits.

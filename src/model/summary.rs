@@ -58,6 +58,17 @@ pub struct CommentRecord {
     pub text: String,
 }
 
+impl CommentRecord {
+    /// A comment on a frame, whose number is 0 where it is about none.
+    #[must_use]
+    pub fn new(frame: u64, text: &str) -> Self {
+        Self {
+            frame: (frame != 0).then_some(frame),
+            text: text.to_owned(),
+        }
+    }
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
 const fn is_zero(count: &u64) -> bool {
     *count == 0

@@ -196,7 +196,6 @@ fn conclude_keeping(
     case.summary.vantage = is_placed.then_some(vantage);
     case.summary.remarks.extend(clusters.remarks);
     case.summary.remarks.extend(observers.remarks());
-    case.summary.remarks.extend(translated::remarks(&case.findings));
     say_what_is_missing(&mut case, causes, &circumstances, observers, &ending.received);
     let grounds = Grounds {
         profiles,
@@ -232,6 +231,7 @@ fn say_what_is_missing(
     little.extend(hidden.iter().cloned());
     case.summary.little = (!little.is_empty()).then(|| little.join(" and "));
     let remarks = &mut case.summary.remarks;
+    remarks.extend(translated::remarks(&case.findings));
     remarks.extend(outsiders.remark());
     remarks.extend(little::remark(received));
     remarks.extend(hidden);

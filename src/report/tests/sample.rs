@@ -314,16 +314,7 @@ fn summary() -> Summary {
                     offset: 31_400_000,
                     cause: "the last packet is cut short".to_owned(),
                 }],
-                comments: vec![
-                    CommentRecord {
-                        frame: None,
-                        text: "the house in question".to_owned(),
-                    },
-                    CommentRecord {
-                        frame: Some(17),
-                        text: "first \u{1b}[31mcontact".to_owned(),
-                    },
-                ],
+                comments: vec![CommentRecord::new(17, "first \u{1b}[31mcontact")],
                 comments_not_kept: 3,
                 kernel_dropped: Some(12),
                 clock: None,
