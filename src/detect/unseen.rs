@@ -21,12 +21,13 @@
 use std::collections::BTreeMap;
 
 use super::Concluded;
-use super::activity_state::{Way, Window, Windows};
+use super::activity_state::{self, Way, Window, Windows};
 use super::recognise::Recognised;
 use super::thresholds::{THRESHOLDS, Unseeable};
 use super::tunnel_use::{BINS, is_group, is_tunnel};
 use super::unknown_interactive;
 use super::watcher::{Ended, Watcher};
+use crate::model::address::Address;
 use crate::model::finding::{FindingKind, Role};
 use crate::model::flow::{ActivityBin, FlowRecord, OpenerJudgement};
 use crate::model::observation::{LocalIndex, Observation};
@@ -50,6 +51,9 @@ const OPENING: [&str; 1] = ["stun"];
 /// Minutes that are remembered of all machines together.
 const MOST: usize = 2_000_000;
 
+/// Windows of datagrams that are remembered of all machines together.
+const MOST_WINDOWS: usize = 262_144;
+
 /// How the text calls a connection that nothing names.
 const UNNAMED: &str = "connections that nothing names";
 
@@ -62,15 +66,17 @@ struct OfOne {
     hand: Minutes,
     /// Connections that may be sessions.
     begun_before: u64,
-    /// Minutes in which datagrams have the form of a hand that drives the machine.
-    formed: Minutes,
 }
 
 /// The watcher.
 #[derive(Debug, Default)]
 struct Unseen {
     by_local: BTreeMap<LocalIndex, OfOne>,
+    /// Datagrams that nothing names, by both ends: whoever works at a machine in turns comes back to it in flows of their own.
+    datagrams: BTreeMap<(LocalIndex, Address), Windows>,
     held: usize,
+    /// Windows of datagrams.
+    held_windows: usize,
     /// Connections beyond the bound.
     refused: u64,
 }
@@ -157,25 +163,6 @@ fn of_form(windows: &Windows) -> Minutes {
     minutes
 }
 
-/// The minutes in which datagrams have the form of a session in which the machine is driven, whatever they are.
-fn of_datagrams(observation: &Observation<'_>, is_client: bool, recognised: &[Recognised<'_>]) -> Minutes {
-    let flow = observation.flow;
-    let opens = flow.app_proto.is_some_and(|name| OPENING.contains(&name));
-    let is_nameless = recognised.is_empty() && observation.server_name.is_none();
-    if flow.layer != Layer::Udp
-        || !is_nameless
-        || !(opens || is_unnamed(observation, recognised))
-        || !may_have_hand(&flow.activity, usize::from(is_client))
-    {
-        return Minutes::new();
-    }
-    of_form(&unknown_interactive::windows(
-        &flow.activity,
-        flow.start,
-        is_client,
-    ))
-}
-
 /// What a tunnel carries, without what it and the connections inside of it put around it.
 fn without_wrapping(windows: &Windows) -> Windows {
     let bare = |way: Way| Way {
@@ -242,6 +229,29 @@ impl Unseen {
         }
     }
 
+    /// Takes the windows of datagrams that nothing names.
+    fn add_datagrams(&mut self, observation: &Observation<'_>, recognised: &[Recognised<'_>]) {
+        let flow = observation.flow;
+        let opens = flow.app_proto.is_some_and(|name| OPENING.contains(&name));
+        let is_nameless = recognised.is_empty() && observation.server_name.is_none();
+        if flow.activity.is_empty() || !is_nameless || !(opens || is_unnamed(observation, recognised)) {
+            return;
+        }
+        let Some((local, is_client)) = end(observation) else {
+            return;
+        };
+        let other = if is_client { flow.server } else { flow.client };
+        if self.held_windows >= MOST_WINDOWS {
+            self.refused = self.refused.saturating_add(1);
+            return;
+        }
+        let windows = self.datagrams.entry((local, other.address)).or_default();
+        let before = windows.len();
+        activity_state::add(windows, &flow.activity, flow.start, is_client);
+        let more = windows.len().saturating_sub(before);
+        self.held_windows = self.held_windows.saturating_add(more);
+    }
+
     /// Takes the minutes of an unnamed connection that carries much.
     fn add_unnamed(&mut self, local: LocalIndex, flow: &FlowRecord) {
         let payload = flow
@@ -266,6 +276,9 @@ pub(super) fn watch(_: &Limits) -> Box<dyn Watcher> {
 impl Watcher for Unseen {
     fn flow(&mut self, observation: &Observation<'_>, recognised: &[Recognised<'_>]) {
         let flow = observation.flow;
+        if flow.layer == Layer::Udp {
+            self.add_datagrams(observation, recognised);
+        }
         if flow.activity.len() < unknown_interactive::own().least_hand {
             return;
         }
@@ -274,10 +287,6 @@ impl Watcher for Unseen {
         };
         if flow.layer == Layer::Tcp {
             self.add_hand(local, is_client, flow);
-        }
-        let formed = of_datagrams(observation, is_client, recognised);
-        if !formed.is_empty() && self.has_room(formed.len()) {
-            self.by_local.entry(local).or_default().formed.extend(formed);
         }
         if is_unnamed(observation, recognised) {
             self.add_unnamed(local, flow);
@@ -325,13 +334,19 @@ impl Watcher for Unseen {
             let own = concluded.unseen.entry(host.id).or_default();
             own.hand.extend(seen.hand);
             own.begun_before = own.begun_before.saturating_add(seen.begun_before);
-            if !seen.formed.is_empty() {
-                own.formed.extend(seen.formed);
-                own.formed_by.push(DATAGRAMS.to_owned());
-            }
             if !seen.opaque.is_empty() {
                 own.minutes.extend(seen.opaque);
                 own.carriers.push(UNNAMED.to_owned());
+            }
+        }
+        for ((local, _), windows) in std::mem::take(&mut self.datagrams) {
+            let formed = of_form(&windows);
+            if !formed.is_empty()
+                && let Some(host) = ended.by_local.get(&local)
+            {
+                let own = concluded.unseen.entry(host.id).or_default();
+                own.formed.extend(formed);
+                own.formed_by.push(DATAGRAMS.to_owned());
             }
         }
         for own in concluded.unseen.values_mut() {

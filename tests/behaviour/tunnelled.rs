@@ -1,28 +1,41 @@
 //! Sessions that nothing names because they go through a tunnel of the machine or through datagrams: nothing says that there are any, and
 //! nobody may say that there are none.
 
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use crate::unseen::{World, ends, frame, time, told, udp, wireguard};
 
-/// The laptop of a frame of RDP, whether it sent the frame, and how long the segment's payload was before the capture cut it.
-fn rdp(world: &World, frame: &[u8]) -> Option<(Ipv4Addr, bool, usize)> {
+/// Seconds of a window in which something moves.
+const WINDOW: u64 = 10;
+
+/// The laptop of a frame of RDP.
+fn rdp(world: &World, frame: &[u8]) -> Option<Ipv4Addr> {
     let [source, destination] = ends(frame)?;
     let is_tcp = frame[23] == 6;
     let tcp = frame.get(34..).filter(|tcp| is_tcp && tcp.len() >= 20)?;
     let port = |at: usize| u16::from_be_bytes([tcp[at], tcp[at + 1]]);
-    let (laptop, is_out) = match (port(0), port(2)) {
-        (3_389, _) => (source, true),
-        (_, 3_389) => (destination, false),
+    let laptop = match (port(0), port(2)) {
+        (3_389, _) => source,
+        (_, 3_389) => destination,
         _ => return None,
     };
-    let total = usize::from(u16::from_be_bytes([frame[16], frame[17]]));
-    let headers = 20 + usize::from(tcp[12] >> 4) * 4;
-    (world.farm.contains(&laptop)).then(|| (laptop, is_out, total.saturating_sub(headers)))
+    world.farm.contains(&laptop).then_some(laptop)
 }
 
-/// A farm that is reached by RDP, whose sessions go through what `wrap` makes of a payload's length: ports of the laptop and the other end, and a
-/// datagram.
+/// Messages of a window in which a hand elsewhere types and points, and the screen answers: when, whether the laptop sends it, its length.
+/// The laboratory writes fewer than a hand sends.
+fn driven() -> impl Iterator<Item = (f64, bool, usize)> {
+    (0..25_u32).flat_map(|input| {
+        let at = f64::from(input) * 0.3;
+        let answers = if input % 5 == 0 { 2 } else { 0 };
+        let screen = (1..=answers).map(move |answer| (at + 0.03 * f64::from(answer), true, 1_300));
+        std::iter::once((at, false, 48)).chain(screen)
+    })
+}
+
+/// A farm that is reached by RDP, whose sessions go through what `wrap` makes of a message's length: ports of the laptop and the other end,
+/// and a datagram.
 fn through(wrap: impl Fn(u8, u64, usize) -> (u16, u16, Vec<u8>)) -> World {
     let mut world = World::new("s02", 3);
     let frames = std::mem::take(&mut world.frames);
@@ -33,25 +46,22 @@ fn through(wrap: impl Fn(u8, u64, usize) -> (u16, u16, Vec<u8>)) -> World {
     let (_, unit) = time(&world.frames[0]);
     let midnight = world.midnight();
     for laptop in world.farm.clone() {
+        let own = of_rdp
+            .iter()
+            .filter(|one| rdp(&world, frame(one)) == Some(laptop));
+        let windows: BTreeSet<u64> = own.map(|one| (time(one).0 - midnight) / unit / WINDOW).collect();
         let mut packets = Vec::new();
-        let mut counter = 0;
-        for one in &of_rdp {
-            let Some((of, is_out, payload)) = rdp(&world, frame(one)) else {
-                continue;
-            };
-            if of != laptop || payload == 0 {
-                continue;
+        for window in windows {
+            let begin = f64::from(u32::try_from(window * WINDOW).unwrap());
+            for (second, is_out, length) in driven() {
+                let (own, other, message) = wrap(u8::from(is_out), packets.len() as u64 + 1, length);
+                let datagram = if is_out {
+                    udp(own, other, &message)
+                } else {
+                    udp(other, own, &message)
+                };
+                packets.push((begin + second, is_out, 17, datagram));
             }
-            counter += 1;
-            #[expect(clippy::cast_precision_loss, reason = "days")]
-            let second = (time(one).0 - midnight) as f64 / unit as f64;
-            let (own, other, message) = wrap(u8::from(is_out), counter, payload);
-            let datagram = if is_out {
-                udp(own, other, &message)
-            } else {
-                udp(other, own, &message)
-            };
-            packets.push((second, is_out, 17, datagram));
         }
         assert!(!packets.is_empty());
         world.add(laptop, Ipv4Addr::new(198, 51, 100, 200), &packets);

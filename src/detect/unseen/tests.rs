@@ -173,14 +173,25 @@ fn what_was_joined_in_its_middle_and_shows_something_may_be_a_session() {
 
 /// The minutes that datagrams have with the form of a session in which the machine is driven.
 fn formed(flow: &FlowRecord, server_name: Option<ServerName>) -> usize {
+    formed_of(std::slice::from_ref(flow), server_name.as_ref())
+}
+
+/// The same of several flows between the same two.
+fn formed_of(flows: &[FlowRecord], server_name: Option<&ServerName>) -> usize {
     let mut unseen = Unseen::default();
-    let observation = Observation {
-        flow,
-        locals: [Some(LOCAL), None],
-        server_name,
-    };
-    unseen.flow(&observation, &[]);
-    unseen.by_local.remove(&LOCAL).map_or(0, |one| one.formed.len())
+    for flow in flows {
+        let observation = Observation {
+            flow,
+            locals: [Some(LOCAL), None],
+            server_name: server_name.cloned(),
+        };
+        unseen.flow(&observation, &[]);
+    }
+    unseen
+        .datagrams
+        .values()
+        .map(|windows| of_form(windows).len())
+        .sum()
 }
 
 #[test]
@@ -191,6 +202,16 @@ fn datagrams_without_a_name_that_look_like_a_session_are_kept() {
         datagrams.app_proto = protocol;
         assert_eq!(formed(&datagrams, None), 10, "{protocol:?}");
     }
+    // Turns of a minute, each too short to tell, are told together.
+    datagrams.app_proto = None;
+    let turns: Vec<FlowRecord> = (0..10)
+        .map(|turn| FlowRecord {
+            activity: datagrams.activity[turn * 6..turn * 6 + 6].to_vec(),
+            ..datagrams.clone()
+        })
+        .collect();
+    assert_eq!(turns.iter().map(|turn| formed(turn, None)).sum::<usize>(), 0);
+    assert_eq!(formed_of(&turns, None), 10);
     let named = ServerName {
         name: "meet.example.com".into(),
         source: crate::model::observation::NameSource::Sni,
