@@ -172,8 +172,8 @@ fn what_was_joined_in_its_middle_and_shows_something_may_be_a_session() {
 }
 
 /// The minutes that datagrams have with the form of a session in which the machine is driven.
-fn formed(flow: &FlowRecord, server_name: Option<ServerName>) -> usize {
-    formed_of(std::slice::from_ref(flow), server_name.as_ref())
+fn formed(flow: &FlowRecord, server_name: Option<&ServerName>) -> usize {
+    formed_of(std::slice::from_ref(flow), server_name)
 }
 
 /// The same of several flows between the same two.
@@ -219,7 +219,7 @@ fn datagrams_without_a_name_that_look_like_a_session_are_kept() {
         at: crate::model::time::Timestamp::default(),
         lifetime: None,
     };
-    assert_eq!(formed(&datagrams, Some(named)), 0, "somebody's service");
+    assert_eq!(formed(&datagrams, Some(&named)), 0, "somebody's service");
     datagrams.app_proto = Some("dns");
     assert_eq!(formed(&datagrams, None), 0, "what it speaks is known");
     let mut driving = driven(60, true);
