@@ -74,6 +74,12 @@ pub fn load(common: &Common) -> anyhow::Result<Loaded> {
         }
         None => None,
     };
+    // No organisation has more than a few networks of this size (IANA's registries of IPv4 /8 and IPv6 /16 allocations).
+    let is_of_all =
+        |network: &&ipnet::IpNet| network.prefix_len() < if network.addr().is_ipv4() { 8 } else { 16 };
+    remarks.extend(common.local.iter().filter(is_of_all).map(|network| {
+        format!("-n {network} counts addresses all over the Internet as ours: who controls a machine from there is taken for a machine of ours")
+    }));
     lost.extend(refused.iter().map(|error| format!("database refused: {error}")));
     let weights = Weights::embedded().context("the built-in weights")?;
     let mut limits = Limits::default();

@@ -68,6 +68,18 @@ fn a_wrong_command_line_is_2_and_a_missing_file_1() {
 }
 
 #[test]
+fn who_counts_the_internet_as_his_own_is_told_what_that_hides() {
+    let remarks = |network: &str| {
+        let run = run(["analyze", "--format", "json", "-n", network, &session()]);
+        assert_eq!(run.code, 0, "{}", run.stderr);
+        let report: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+        report["summary"]["remarks"].to_string()
+    };
+    assert!(remarks("0.0.0.0/0").contains("-n 0.0.0.0/0 counts addresses all over the Internet as ours"));
+    assert!(!remarks("10.0.0.0/8").contains("all over the Internet"));
+}
+
+#[test]
 fn fail_on_is_3_when_the_verdict_stands_and_0_when_none_does() {
     let met = run(["analyze", "--fail-on", "note", &session()]);
     assert_eq!(met.code, 3, "{}", met.stderr);
