@@ -1,6 +1,6 @@
 //! Capture filters (BPF) for any source: one program for each link type that occurs.
 //!
-//! libpcap compiles the programs, [`super::bpf`] runs them.
+//! libpcap compiles the programs, `bpf.rs` runs them.
 
 use std::collections::BTreeMap;
 

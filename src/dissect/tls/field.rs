@@ -36,7 +36,7 @@ pub static EARLY_DATA: Field = Field::of_flow("tls.early_data");
 /// Version of the handshake that seems to take place inside, by the lengths of records: only where that is asked for.
 pub static INNER_HANDSHAKE: Field = Field::of_flow("tls.inner_handshake");
 
-/// Lengths of the first encrypted records of a client that is read on ([`super::client_records`]), as [`crate::model::lengths`] has them.
+/// Lengths of the first encrypted records of a client that is read on (`client_records.rs`), as [`crate::model::lengths`] has them.
 pub static LENGTHS: Field = Field::of_flow("tls.lengths");
 
 /// Subject of the server's certificate in the form of RFC 4514.
