@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
 use super::{COLUMNS, refusal};
@@ -112,20 +114,70 @@ pub(super) fn of_json(path: &Path, bytes: &[u8]) -> Result<Vec<Result<Row, Fault
     let values: Vec<Value> =
         serde_json::from_slice(bytes).map_err(|cause| refusal(path, cause.line(), cause.to_string()))?;
     let lines = element_lines(bytes).into_iter().chain(std::iter::repeat(0));
+    let keys: Vec<Element> = serde_json::from_slice(bytes).unwrap_or_default();
+    let keys = keys.into_iter().map(|element| match element {
+        Element::Object(Keys(keys)) => keys,
+        Element::Other(IgnoredAny) => Vec::new(),
+    });
+    let keys = keys.chain(std::iter::repeat(Vec::new()));
     Ok(values
         .iter()
         .zip(lines)
-        .map(|(value, line)| json_row(path, line, value))
+        .zip(keys)
+        .map(|((value, line), keys)| json_row(path, line, value, &keys))
         .collect())
 }
 
-fn json_row(path: &Path, line: usize, value: &Value) -> Result<Row, Faults> {
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Element {
+    Object(Keys),
+    Other(IgnoredAny),
+}
+
+/// Keys of an object as they stand there: a map of them would have one that stands twice once.
+struct Keys(Vec<String>);
+
+impl<'de> Deserialize<'de> for Keys {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OfObject;
+        impl<'de> Visitor<'de> for OfObject {
+            type Value = Keys;
+
+            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Keys, A::Error> {
+                let mut keys = Vec::new();
+                while let Some((key, IgnoredAny)) = object.next_entry::<String, IgnoredAny>()? {
+                    keys.push(key.to_ascii_lowercase());
+                }
+                Ok(Keys(keys))
+            }
+        }
+        deserializer.deserialize_map(OfObject)
+    }
+}
+
+fn json_row(path: &Path, line: usize, value: &Value, keys: &[String]) -> Result<Row, Faults> {
     let Value::Object(object) = value else {
         return Err(refusal(path, line, "not an object"));
     };
     let (mut cells, mut faults) = (BTreeMap::new(), Vec::new());
     for (key, value) in object {
         let key = key.to_ascii_lowercase();
+        if keys.iter().filter(|known| **known == key).count() > 1 {
+            if !faults.iter().any(|fault: &Fault| fault.field == key) {
+                faults.push(Fault {
+                    path: path.to_owned(),
+                    line,
+                    field: key,
+                    what: "stands there twice: which of the two is meant cannot be told".to_owned(),
+                });
+            }
+            continue;
+        }
         let text = cell(value);
         let Some(text) = text.or_else(|| (!COLUMNS.contains(&key.as_str())).then(|| value.to_string()))
         else {

@@ -169,10 +169,12 @@ fn json_is_read_as_csv_is_and_its_bad_rows_are_named_by_line() {
   {"ip": "x, \"y\" [", "country": null},
   7,
 
-  {"hostname": true}, {"hostname": "lt-9"}
+  {"hostname": true}, {"hostname": "lt-9"},
+  {"ip": "192.0.2.1", "assignee": "A", "Assignee": "B"}, {"ip": "192.0.2.2", "ip": "192.0.2.3"}
 ]"#;
     let inventory = parse(text);
-    assert_eq!(inventory.assets().len(), 2);
+    assert_eq!(inventory.assets().len(), 3);
+    assert_eq!(inventory.assets()[2].assignee, None);
     assert_eq!(inventory.assets()[0].coordinates, Some((36.5, -86.0)));
     assert_eq!(inventory.assets()[0].allowed_tools, ["rdp", "anydesk"]);
     assert_eq!(inventory.assets()[0].other["note"], "{\"a\":[1]}");
@@ -184,7 +186,13 @@ fn json_is_read_as_csv_is_and_its_bad_rows_are_named_by_line() {
             "assets.csv:3: ip: \"x, \\\"y\\\" [\" is not an address",
             "assets.csv:4: not an object",
             "assets.csv:6: hostname: a text, a number or a list of texts is wanted",
+            "assets.csv:7: ip: stands there twice: which of the two is meant cannot be told",
         ]
+    );
+    let left_out: Vec<String> = inventory.cell_faults().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        left_out,
+        ["assets.csv:7: assignee: stands there twice: which of the two is meant cannot be told"]
     );
 }
 
