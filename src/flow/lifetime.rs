@@ -1,11 +1,10 @@
 //! How flows end: by silence, by a new connection on their ports, for want of room, with the input.
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
-use super::expiry::NOBODY;
 use super::table::HashedKey;
 use super::tcp::TcpFlow;
 use super::timing::Measured;
-use super::{Class, Ending, Flows, Hot, record, side_of};
+use super::{Class, Ending, Flows, Hot, NOTHING, record, side_of};
 use crate::model::flow::EndReason;
 use crate::model::segment::Segment;
 use crate::model::time::{SECOND, Timestamp};
@@ -47,18 +46,13 @@ impl Flows {
     /// Lets packet time pass: ends what was silent for longer than its time-out at `clock`.
     pub fn advance(&mut self, clock: Timestamp, ending: &mut impl Ending) {
         self.clock = clock;
-        while let Some(mut flow) = self.wheel.turn(clock) {
-            while flow != NOBODY {
-                // What is done with a flow changes its own link at most, so some are collected first.
-                let mut near = [NOBODY; NEAR];
-                for place in &mut near {
-                    *place = flow;
-                    flow = self.hot.get(flow).map_or(NOBODY, |hot| hot.next);
-                }
+        while let Some(list) = self.wheel.turn(clock) {
+            // Those who were put in last are looked at first.
+            for near in list.rchunks(NEAR) {
                 let over = |flow: &u32| self.hot.get(*flow).is_some_and(|hot| self.is_silent(hot));
                 self.bring_near(near.iter().copied().filter(over));
-                for flow in near {
-                    self.look_at(flow, ending);
+                for flow in near.iter().rev() {
+                    self.look_at(*flow, ending);
                 }
             }
         }
@@ -194,25 +188,18 @@ impl Flows {
         };
         // A flow's state may change for one with a shorter time-out, so it is looked at from time to time.
         let deadline = last.plus(time_out).min(now.plus(LOOK_AGAIN));
-        let next = self.wheel.insert(flow, deadline, now);
-        if let Some(hot) = self.hot.get_mut(flow) {
-            hot.next = next;
-        }
+        self.wheel.insert(flow, deadline, now);
     }
 
     /// Makes room: of some flows that the wheel comes to next, ends the one whose time-out comes up first. All states
     /// are looked at equally often, so the choice is what lets half-open scans go before long sessions.
     pub(super) fn evict(&mut self, ending: &mut impl Ending) {
         // They are put back only when all were taken: the list that one goes back to may be the one that is taken from.
-        let mut looked_at = [NOBODY; LOOKED_AT];
+        let mut looked_at = [NOTHING; LOOKED_AT];
         let mut chosen: Option<(Timestamp, u32)> = None;
         let mut has_room = false;
         for place in &mut looked_at {
-            let hot = &self.hot;
-            let Some(flow) = self
-                .wheel
-                .soonest(|flow| hot.get(flow).map_or(NOBODY, |hot| hot.next))
-            else {
+            let Some(flow) = self.wheel.soonest() else {
                 break;
             };
             let Some(hot) = self.hot.get(flow) else { break };
@@ -230,7 +217,7 @@ impl Flows {
         }
         let victim = chosen.filter(|_| !has_room).map(|(_, flow)| flow);
         for flow in looked_at {
-            if flow != NOBODY && Some(flow) != victim {
+            if flow != NOTHING && Some(flow) != victim {
                 self.schedule(flow);
             }
         }
