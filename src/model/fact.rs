@@ -246,6 +246,12 @@ impl FactLog {
         self.bytes.len()
     }
 
+    /// Its first octet, for who wants it fetched before it is read.
+    #[must_use]
+    pub fn first(&self) -> Option<u8> {
+        self.bytes.first().copied()
+    }
+
     /// Forgets everything; capacity stays.
     pub fn clear(&mut self) {
         self.bytes.clear();

@@ -6,65 +6,33 @@
 use std::io::{self, Write};
 
 use serde::Serialize;
-use serde_json::ser::{Formatter, Serializer};
 
 use crate::model::case::{Case, Event};
 
-use super::escape::is_unsafe;
-use super::flow::FlowRow;
-use super::output::Output;
+use super::flow::{Clock, FlowRow};
+use super::output::{AT_ONCE, Output, Waiting};
+use super::serializer;
 use super::shown::Shown;
 use crate::model::threads::Threads;
 
-/// Compact JSON in which characters that could steer a terminal or turn text are written as `\uXXXX`.
-///
-/// Parsers read the same text as ever; a person who pages through the file sees what is there.
-#[derive(Clone, Copy, Debug, Default)]
-struct SafeFormatter;
-
-impl Formatter for SafeFormatter {
-    fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
-        // The serializer itself escapes what is below U+0020; delete and most of ASCII's successors are left to us.
-        // Without leaving early, so that it is done for many octets at once.
-        let unsafe_ones = fragment
-            .bytes()
-            .fold(0, |sum, byte| sum | byte & 0x80 | u8::from(byte == 0x7f));
-        if unsafe_ones == 0 {
-            return writer.write_all(fragment.as_bytes());
-        }
-        let mut units = [0; 2];
-        let mut octets = [0; 4];
-        for character in fragment.chars() {
-            if is_unsafe(character) {
-                for unit in character.encode_utf16(&mut units) {
-                    write!(writer, "\\u{unit:04x}")?;
-                }
-            } else {
-                writer.write_all(character.encode_utf8(&mut octets).as_bytes())?;
-            }
-        }
-        Ok(())
-    }
-}
-
 /// Writes one value in compact form.
 pub fn write_value<W: Write + ?Sized, T: Serialize + ?Sized>(to: &mut W, value: &T) -> io::Result<()> {
-    let mut serializer = Serializer::with_formatter(to, SafeFormatter);
-    value.serialize(&mut serializer).map_err(io::Error::from)
+    let mut bytes = Vec::new();
+    serializer::append(&mut bytes, value)?;
+    to.write_all(&bytes)
 }
 
 /// Writes one record as a line.
 pub fn write_line<W: Write + ?Sized, T: Serialize + ?Sized>(to: &mut W, value: &T) -> io::Result<()> {
-    write_value(to, value)?;
-    to.write_all(b"\n")
+    let mut bytes = Vec::new();
+    serializer::append(&mut bytes, value)?;
+    bytes.push(b'\n');
+    to.write_all(&bytes)
 }
 
 /// Records whose bytes are made at once by one thread, and portions of so many that are held.
 const PORTION: usize = 256;
 const PORTIONS: usize = 8;
-
-/// Bytes that are written at once.
-const AT_ONCE: usize = 64 << 10;
 
 /// A record with its kind.
 fn event<'a, T>(event_type: &'static str, record: &'a T) -> Event<'a, T> {
@@ -94,82 +62,78 @@ pub fn summary(case: &Case, to: &mut dyn Write) -> io::Result<()> {
 }
 
 /// `--format jsonl`: flows as they end, then farms, hosts, findings, and the summary last.
-pub struct JsonLines<W> {
-    to: W,
+pub struct JsonLines<W: Write> {
+    to: Waiting<W>,
     shown: Shown,
     has_flows: bool,
     threads: Threads,
-    /// The line of one flow.
-    line: Vec<u8>,
+    clock: Clock,
 }
 
 impl<W: Write + Send> JsonLines<W> {
     /// Lines of what is shown; of flows only with `has_flows` (`--flows`).
     pub fn new(to: W, shown: Shown, has_flows: bool, threads: Threads) -> Self {
         Self {
-            to,
+            to: Waiting::new(to),
             shown,
             has_flows,
             threads,
-            line: Vec::new(),
+            clock: Clock::default(),
         }
     }
 }
 
 impl<W: Write + Send> Output<W> for JsonLines<W> {
     fn flow(&mut self, row: &FlowRow<'_>) -> io::Result<()> {
-        if self.has_flows {
-            self.line.clear();
-            row.append_json(&mut self.line);
-            self.line.push(b'\n');
-            self.to.write_all(&self.line)?;
+        if !self.has_flows {
+            return Ok(());
         }
-        Ok(())
+        row.append_json(&mut self.to.bytes, &mut self.clock);
+        self.to.bytes.push(b'\n');
+        self.to.pass()
     }
 
-    fn finish(mut self: Box<Self>, case: &Case) -> io::Result<W> {
-        let to = &mut self.to;
-        records(to, self.threads, b"", "farm", self.shown.farms(case))?;
-        records(to, self.threads, b"", "host", self.shown.hosts(case))?;
-        records(to, self.threads, b"", "finding", self.shown.findings(case))?;
-        write_line(to, &event("summary", &case.summary))?;
-        Ok(self.to)
+    fn finish(self: Box<Self>, case: &Case) -> io::Result<W> {
+        let mut to = self.to.into_inner()?;
+        records(&mut to, self.threads, b"", "farm", self.shown.farms(case))?;
+        records(&mut to, self.threads, b"", "host", self.shown.hosts(case))?;
+        records(&mut to, self.threads, b"", "finding", self.shown.findings(case))?;
+        write_line(&mut to, &event("summary", &case.summary))?;
+        Ok(to)
     }
 }
 
 /// `--format json`: one object with `summary`, `farms`, `hosts`, `findings`, and `flows` with `--flows`.
-pub struct JsonObject<W> {
-    to: W,
+pub struct JsonObject<W: Write> {
+    to: Waiting<W>,
     shown: Shown,
     has_flows: bool,
     threads: Threads,
     is_open: bool,
     rows: u64,
-    /// The object of one flow.
-    object: Vec<u8>,
+    clock: Clock,
 }
 
 impl<W: Write + Send> JsonObject<W> {
     /// An object of what is shown; of flows only with `has_flows` (`--flows`).
     pub fn new(to: W, shown: Shown, has_flows: bool, threads: Threads) -> Self {
         Self {
-            to,
+            to: Waiting::new(to),
             shown,
             has_flows,
             threads,
             is_open: false,
             rows: 0,
-            object: Vec::new(),
+            clock: Clock::default(),
         }
     }
 
-    fn open(&mut self) -> io::Result<()> {
+    fn open(&mut self) {
         if !self.is_open {
             self.is_open = true;
-            self.to
-                .write_all(if self.has_flows { b"{\"flows\":[" } else { b"{" })?;
+            let open: &[u8] = if self.has_flows { b"{\"flows\":[" } else { b"{" };
+            self.to.bytes.extend_from_slice(open);
         }
-        Ok(())
     }
 }
 
@@ -178,29 +142,29 @@ impl<W: Write + Send> Output<W> for JsonObject<W> {
         if !self.has_flows {
             return Ok(());
         }
-        self.open()?;
-        self.to.write_all(if self.rows == 0 { b"\n" } else { b",\n" })?;
+        self.open();
+        let between: &[u8] = if self.rows == 0 { b"\n" } else { b",\n" };
+        self.to.bytes.extend_from_slice(between);
         self.rows = self.rows.saturating_add(1);
-        self.object.clear();
-        row.append_json(&mut self.object);
-        self.to.write_all(&self.object)
+        row.append_json(&mut self.to.bytes, &mut self.clock);
+        self.to.pass()
     }
 
     fn finish(mut self: Box<Self>, case: &Case) -> io::Result<W> {
-        self.open()?;
+        self.open();
+        let mut to = self.to.into_inner()?;
         if self.has_flows {
-            self.to.write_all(b"\n],\n")?;
+            to.write_all(b"\n],\n")?;
         }
         let shown = self.shown;
-        let to = &mut self.to;
         to.write_all(b"\"summary\":")?;
-        write_value(to, &event("summary", &case.summary))?;
+        write_value(&mut to, &event("summary", &case.summary))?;
         let threads = self.threads;
-        array(to, threads, "farms", "farm", shown.farms(case))?;
-        array(to, threads, "hosts", "host", shown.hosts(case))?;
-        array(to, threads, "findings", "finding", shown.findings(case))?;
+        array(&mut to, threads, "farms", "farm", shown.farms(case))?;
+        array(&mut to, threads, "hosts", "host", shown.hosts(case))?;
+        array(&mut to, threads, "findings", "finding", shown.findings(case))?;
         to.write_all(b"}\n")?;
-        Ok(self.to)
+        Ok(to)
     }
 }
 
@@ -222,7 +186,7 @@ fn append<T: Serialize>(bytes: &mut Vec<u8>, event_type: &'static str, record: &
     bytes.extend_from_slice(event_type.as_bytes());
     bytes.push(b'"');
     let open = bytes.len();
-    write_value(bytes, record)?;
+    serializer::append(bytes, record)?;
     // The record's own brace is where the comma belongs; a record without members has none.
     match bytes.get_mut(open..) {
         Some([b'{', b'}']) => {
