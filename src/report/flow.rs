@@ -2,9 +2,9 @@
 //!
 //! Borrows everything from the record; a field is left out when it is unknown, never null.
 
+use super::json::write_value;
 pub use super::members::Clock;
 use super::members::{address, identifier, key, list, number, object, text, thousandths, word};
-use super::serializer;
 use crate::model::fact::{FactLog, FieldId, Side, Value};
 use crate::model::finding::PlaceRecord;
 use crate::model::flow::{FlowRecord, TcpRecord, TcpSide};
@@ -43,7 +43,7 @@ impl Placed {
     pub fn new(record: PlaceRecord) -> Self {
         let mut json = Vec::new();
         // A structure of texts and numbers refuses nothing.
-        let _ = serializer::append(&mut json, &record);
+        let _ = write_value(&mut json, &record);
         Self {
             record,
             json: json.into_boxed_slice(),

@@ -6,28 +6,57 @@
 use std::io::{self, Write};
 
 use serde::Serialize;
+use serde_json::ser::{Formatter, Serializer};
 
 use crate::model::case::{Case, Event};
 
+use super::escape::is_unsafe;
 use super::flow::{Clock, FlowRow};
 use super::output::{AT_ONCE, Output, Waiting};
-use super::serializer;
 use super::shown::Shown;
 use crate::model::threads::Threads;
 
+/// Compact JSON in which characters that could steer a terminal or turn text are written as `\uXXXX`.
+///
+/// Parsers read the same text as ever; a person who pages through the file sees what is there.
+#[derive(Clone, Copy, Debug, Default)]
+struct SafeFormatter;
+
+impl Formatter for SafeFormatter {
+    fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+        // The serializer itself escapes what is below U+0020; delete and most of ASCII's successors are left to us.
+        // Without leaving early, so that it is done for many octets at once.
+        let unsafe_ones = fragment
+            .bytes()
+            .fold(0, |sum, byte| sum | byte & 0x80 | u8::from(byte == 0x7f));
+        if unsafe_ones == 0 {
+            return writer.write_all(fragment.as_bytes());
+        }
+        let mut units = [0; 2];
+        let mut octets = [0; 4];
+        for character in fragment.chars() {
+            if is_unsafe(character) {
+                for unit in character.encode_utf16(&mut units) {
+                    write!(writer, "\\u{unit:04x}")?;
+                }
+            } else {
+                writer.write_all(character.encode_utf8(&mut octets).as_bytes())?;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Writes one value in compact form.
 pub fn write_value<W: Write + ?Sized, T: Serialize + ?Sized>(to: &mut W, value: &T) -> io::Result<()> {
-    let mut bytes = Vec::new();
-    serializer::append(&mut bytes, value)?;
-    to.write_all(&bytes)
+    let mut serializer = Serializer::with_formatter(to, SafeFormatter);
+    value.serialize(&mut serializer).map_err(io::Error::from)
 }
 
 /// Writes one record as a line.
 pub fn write_line<W: Write + ?Sized, T: Serialize + ?Sized>(to: &mut W, value: &T) -> io::Result<()> {
-    let mut bytes = Vec::new();
-    serializer::append(&mut bytes, value)?;
-    bytes.push(b'\n');
-    to.write_all(&bytes)
+    write_value(to, value)?;
+    to.write_all(b"\n")
 }
 
 /// Records whose bytes are made at once by one thread, and portions of so many that are held.
@@ -186,7 +215,7 @@ fn append<T: Serialize>(bytes: &mut Vec<u8>, event_type: &'static str, record: &
     bytes.extend_from_slice(event_type.as_bytes());
     bytes.push(b'"');
     let open = bytes.len();
-    serializer::append(bytes, record)?;
+    write_value(bytes, record)?;
     // The record's own brace is where the comma belongs; a record without members has none.
     match bytes.get_mut(open..) {
         Some([b'{', b'}']) => {

@@ -9,8 +9,6 @@
 use std::io::Write as _;
 use std::net::IpAddr;
 
-use serde_json::ser::{CompactFormatter, Formatter as _};
-
 use super::escape::is_unsafe;
 use crate::model::digits::{EACH, decimal, decimal_text};
 use crate::model::identity::ContentId;
@@ -61,17 +59,6 @@ pub(super) fn text(to: &mut Vec<u8>, text: &str) {
         word(to, text);
     } else {
         escaped(to, text);
-    }
-}
-
-/// Makes a text of what was appended since `start`: the few values that only display themselves.
-pub(super) fn quoted_from(to: &mut Vec<u8>, start: usize) {
-    if to.get(start..).is_some_and(is_plain) {
-        to.insert(start, b'"');
-        to.push(b'"');
-    } else {
-        let shown = String::from_utf8_lossy(&to.split_off(start.min(to.len()))).into_owned();
-        escaped(to, &shown);
     }
 }
 
@@ -208,27 +195,6 @@ impl Clock {
     }
 }
 
-/// Appends a number that may have a fraction; one that has no value as `null`.
-///
-/// Most are measurements to three digits: a double has one shortest text of up to fifteen digits that reads as itself, and where a whole
-/// number of thousandths reads as this one, that is it.
-pub(super) fn real(to: &mut Vec<u8>, value: f64) {
-    const MINUS_NOUGHT: u64 = 1 << 63;
-    let (bits, scaled) = (value.to_bits(), (value * 1_000.0).round());
-    if scaled.abs() < 1e15 && (scaled / 1_000.0).to_bits() == bits && bits != MINUS_NOUGHT {
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "a whole number below 2 to the 53rd"
-        )]
-        thousandths(to, scaled as i64);
-    } else if value.is_finite() {
-        // Writing to a vector cannot fail.
-        let _ = CompactFormatter.write_f64(to, value);
-    } else {
-        to.extend_from_slice(b"null");
-    }
-}
-
 /// Appends 64 bits as sixteen hexadecimal digits.
 pub(super) fn identifier(to: &mut Vec<u8>, identifier: ContentId) {
     to.push(b'"');
@@ -313,24 +279,6 @@ mod tests {
             let read: f64 = written(|to| thousandths(to, millionths)).parse().unwrap();
             assert_eq!(format!("{read:?}"), format!("{expected:?}"));
             assert_eq!(written(|to| thousandths(to, millionths)), format!("{expected:?}"));
-        }
-    }
-
-    #[test]
-    fn doubles_are_those_that_serde_json_writes() {
-        let seeds = (0..20_000u64).map(|number| number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        #[expect(clippy::cast_precision_loss, reason = "any double will do")]
-        let near_decimals = seeds.clone().flat_map(|seed| {
-            let whole = (seed >> (seed % 63)) as f64;
-            [1.0, 10.0, 100.0, 1e3, 1e4, 1e5, -1e3].map(|scale| whole / scale)
-        });
-        let any = seeds.clone().map(f64::from_bits);
-        for value in near_decimals
-            .chain(any)
-            .chain([0.0, -0.0, 1e15, 1e16, 0.001, 5e-324, f64::MAX])
-        {
-            let expected = serde_json::to_string(&value).unwrap();
-            assert_eq!(written(|to| real(to, value)), expected);
         }
     }
 

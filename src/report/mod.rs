@@ -19,7 +19,6 @@ mod organisations;
 pub mod output;
 pub mod parquet;
 pub mod registry;
-mod serializer;
 pub mod shown;
 pub mod stix;
 pub mod subject;
