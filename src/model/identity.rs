@@ -41,7 +41,14 @@ const fn mix(mut value: u64) -> u64 {
 
 impl fmt::Display for ContentId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", self.0)
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut text = [0_u8; 16];
+        for (place, octet) in text.chunks_mut(2).zip(self.0.to_be_bytes()) {
+            for (place, half) in place.iter_mut().zip([octet >> 4, octet & 15]) {
+                *place = DIGITS.get(usize::from(half)).copied().unwrap_or_default();
+            }
+        }
+        f.write_str(std::str::from_utf8(&text).unwrap_or_default())
     }
 }
 

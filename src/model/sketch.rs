@@ -162,6 +162,10 @@ impl Sketch {
     /// The value below which the share `share` (0 to 1) of all lies, within a sixteenth of it.
     #[must_use]
     pub fn quantile(&self, share: f64) -> Option<Nanoseconds> {
+        if self.count > 0 && self.least == self.greatest {
+            // As most sketches: of one handshake.
+            return Some(Nanoseconds::from(self.least) * 1_000);
+        }
         let kept: f64 = self.counts.iter().map(|(_, count)| f64::from(*count)).sum();
         if kept <= 0.0 {
             return None;
