@@ -1,6 +1,5 @@
 //! What the delays of a session's flows say: round trips on both sides, how far the peer can be, and the hidden leg.
 
-use std::fmt::Write as _;
 use std::sync::{Arc, LazyLock};
 
 use super::hidden_leg::{self, TOO_FEW};
@@ -12,6 +11,7 @@ use crate::model::flow::FlowRecord;
 use crate::model::latency::{
     InputRecord, Latency, LatencyRecord, LoopRecord, OpeningRecord, RoundTripRecord,
 };
+use crate::model::sketch::Quantiles;
 use crate::model::sphere::{CapturePoint, at_most, reach_km};
 use crate::model::time::Nanoseconds;
 
@@ -164,10 +164,36 @@ pub(super) fn told(measured: Option<&Latency>, shown: Shown, at: Option<CaptureP
         hidden: "no round trips of a session were measured",
         ..Delays::default()
     };
-    let Some(measured) = measured else {
-        return delays;
+    if let Some(measured) = measured {
+        tell(&mut delays, measured, measured.quantiles(), shown, at);
+    }
+    delays
+}
+
+/// The same of a session's delays as they were kept.
+pub(super) fn told_of(measured: Measured, shown: Shown, at: Option<CapturePoint>) -> Delays {
+    let Measured::Handshake(spans) = measured else {
+        return told(measured.into_latency().as_deref(), shown, at);
     };
-    let [host_side, peer_side] = measured.quantiles();
+    let mut delays = told(None, shown, at);
+    tell(
+        &mut delays,
+        &Latency::default(),
+        spans.map(Quantiles::once),
+        shown,
+        at,
+    );
+    delays
+}
+
+/// Puts what was measured, and what it comes to at either side, into words.
+fn tell(
+    delays: &mut Delays,
+    measured: &Latency,
+    [host_side, peer_side]: [Option<Quantiles>; 2],
+    shown: Shown,
+    at: Option<CapturePoint>,
+) {
     let mut record = LatencyRecord {
         host_side: host_side.map(Into::into),
         peer_side: peer_side.map(Into::into),
@@ -233,7 +259,6 @@ pub(super) fn told(measured: Option<&Latency>, shown: Shown, at: Option<CaptureP
         }
     }
     delays.record = Some(record);
-    delays
 }
 
 /// What is noted where nobody said where the capture point stands: the same text in thousands of findings.
@@ -263,9 +288,8 @@ fn span(milliseconds: f64) -> String {
         return format!("{milliseconds:.1} ms");
     }
     let tenths = whole.saturating_add(50) / 100;
-    let mut text = String::with_capacity(12);
-    let _ = write!(text, "{}.{} ms", tenths / 10, tenths % 10);
-    text
+    let [milliseconds, tenth] = [tenths / 10, tenths % 10].map(|number| number.to_string());
+    [&milliseconds, ".", &tenth, " ms"].concat()
 }
 
 fn round_trip_item(peer: &RoundTripRecord, least: Nanoseconds, at: Option<CapturePoint>) -> Evidence {
@@ -380,6 +404,22 @@ mod tests {
     /// As sketches, as findings are made from them.
     fn of_flow(flow: &FlowRecord, local_is_client: bool) -> Option<Box<Latency>> {
         super::of_flow(flow, local_is_client).into_latency()
+    }
+
+    #[test]
+    fn a_handshake_says_what_its_sketch_would() {
+        let shown = Shown {
+            has_screen: true,
+            is_controlled: true,
+        };
+        for spans in [[-1, 30_000_000], [1_234_567, -1], [400, 99_999_999_999]] {
+            let measured = Measured::Handshake(spans);
+            let sketched = told(measured.clone().into_latency().as_deref(), shown, None);
+            assert_eq!(
+                format!("{:?}", told_of(measured, shown, None)),
+                format!("{sketched:?}")
+            );
+        }
     }
 
     #[test]

@@ -231,8 +231,7 @@ pub(super) fn finding(joined: Joined<'_>, knowledge: &Knowledge<'_>) -> Option<(
     }
     let score = Decibans(f64::from(score));
     let shown = shown(tool, is_remote, &judged);
-    let measured = std::mem::take(&mut group.latency).into_latency();
-    let delays = delay::told(measured.as_deref(), shown, knowledge.at);
+    let delays = delay::told_of(std::mem::take(&mut group.latency), shown, knowledge.at);
     evidence.extend(delays.evidence);
     let main_peer = match peer {
         Some(peer) => group.peers.iter().find(|(address, _)| **address == peer),

@@ -78,6 +78,11 @@ impl Ends {
     }
 }
 
+/// What is looked at of a name.
+fn cut(name: &[u8]) -> &[u8] {
+    name.get(name.len().saturating_sub(LONGEST)..).unwrap_or(name)
+}
+
 impl DomainIndex {
     /// `name` alone belongs to `entry`.
     pub(super) fn add_exact(&mut self, name: &str, entry: u32) {
@@ -102,15 +107,17 @@ impl DomainIndex {
         self.rules.entry(key).or_default().push(rule);
     }
 
+    /// Whether any entry may have a name, written in any case and without its final dot; `false` where none has.
+    pub(super) fn may_hold(&self, name: &[u8]) -> bool {
+        !self.rules.is_empty() && self.ends.may_end(cut(name))
+    }
+
     /// Calls `found` with every entry that `name` belongs to. `name` must be lower case and without its final dot.
     pub(super) fn find(&self, name: &[u8], mut found: impl FnMut(u32)) {
-        if self.rules.is_empty() {
+        if !self.may_hold(name) {
             return;
         }
-        let name = name.get(name.len().saturating_sub(LONGEST)..).unwrap_or(name);
-        if !self.ends.may_end(name) {
-            return;
-        }
+        let name = cut(name);
         let mut start = 0_usize;
         loop {
             let suffix = name.get(start..).unwrap_or_default();

@@ -157,6 +157,11 @@ impl ValueIndexBuilder {
 }
 
 impl ValueIndex {
+    /// Whether no pattern is looked for.
+    pub(super) fn is_empty(&self) -> bool {
+        self.whole.is_empty() && self.ports.is_empty() && self.placed.is_empty() && self.automaton.is_none()
+    }
+
     /// Calls `found` with every entry whose pattern `value` fits; an entry may be called more than once.
     pub(super) fn find(&self, value: &[u8], context: PayloadContext, mut found: impl FnMut(u32)) {
         if self.lengths & length_bit(value) != 0

@@ -354,6 +354,10 @@ impl Catalogue {
     /// The numbers of the entries that a value fits, in order. Nothing is allocated where there is none, as nearly always.
     fn find(&self, index: &FieldIndex, value: &[u8], context: PayloadContext) -> Vec<u32> {
         let mut found: Vec<u32> = Vec::new();
+        if index.kind == FieldKind::Domain && index.values.is_empty() && !index.names.may_hold(name_of(value))
+        {
+            return found;
+        }
         let value = comparable(value, index.kind);
         index.names.find(&value, |entry| found.push(entry));
         index.values.find(&value, context, |entry| found.push(entry));
@@ -440,14 +444,17 @@ impl FieldIndexBuilder {
     }
 }
 
+/// A name without port and final dot.
+fn name_of(value: &[u8]) -> &[u8] {
+    let name = host_of(value);
+    name.strip_suffix(b".").unwrap_or(name)
+}
+
 /// The value as it is compared: names without port (`http.host` and proxies' targets have one) and final dot, names and
 /// caseless text in lower case.
 fn comparable(value: &[u8], kind: FieldKind) -> Cow<'_, [u8]> {
     let value = match kind {
-        FieldKind::Domain => {
-            let name = host_of(value);
-            name.strip_suffix(b".").unwrap_or(name)
-        }
+        FieldKind::Domain => name_of(value),
         FieldKind::Text
         | FieldKind::Caseless
         | FieldKind::Payload

@@ -79,6 +79,11 @@ impl<T> Placed<T> {
         }
     }
 
+    /// Whether there are no pieces.
+    pub(super) fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
     /// Calls `found` with each piece that `value` holds at its place: the place, the length, what it stands for.
     #[inline]
     pub(super) fn find(&self, value: &[u8], mut found: impl FnMut(usize, usize, &T)) {

@@ -8,7 +8,7 @@
 //! router, those that it makes itself have not (RFC 1812, 5.3.1). An address that stands for several devices and sends its tunnel's packets
 //! with a full time to live is the router. A machine that shares its connection with guests looks the same.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use super::{Contradiction, count, is_declared, source, watched_vpn};
@@ -129,7 +129,7 @@ impl Watcher for Tunnels {
             .hosts
             .iter()
             .filter(|host| host.public.iter().any(comes_out));
-        let through: BTreeSet<Router> = hidden_hosts
+        let through: HashSet<Router, rapidhash::fast::RandomState> = hidden_hosts
             .flat_map(|host| host.routers.iter().map(|(router, _)| *router))
             .collect();
         let behind = behind(ended.hosts, |router| through.contains(router));
@@ -188,7 +188,8 @@ impl Tunnels {
             .filter_map(|host| host.mac)
             .collect();
         let mut by_link: BTreeMap<MacAddress, Vec<&HostView>> = BTreeMap::new();
-        for (router, hosts) in behind(ended.hosts, |router| links.contains(&router.mac)) {
+        let hosts = if links.is_empty() { &[] } else { ended.hosts };
+        for (router, hosts) in behind(hosts, |router| links.contains(&router.mac)) {
             by_link.entry(router.mac).or_default().extend(hosts);
         }
         for finding in &mut concluded.findings {
