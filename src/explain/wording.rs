@@ -12,12 +12,18 @@ use crate::model::quantity;
 /// One sentence or two about a subject; the same words for a host and a group.
 #[must_use]
 pub fn summary(label: &str, weights: &Weights, judgement: &Judgement) -> String {
+    format!("{label}{}", said(weights, judgement))
+}
+
+/// The same without the label: what can be said of all subjects that are judged alike.
+#[must_use]
+pub(super) fn said(weights: &Weights, judgement: &Judgement) -> String {
     let ranked = Hypothesis::ranked(&judgement.posterior);
     let posterior = &rounded(&judgement.posterior);
     let [winner, ..] = ranked;
     let (name, benign) = weights.words(winner);
     let mut text = format!(
-        "{label}: {}; consistent with {name} (posterior {})",
+        ": {}; consistent with {name} (posterior {})",
         judgement.verdict.name(),
         probability(winner.of(posterior)),
     );

@@ -338,7 +338,7 @@ impl FactLog {
         if !self.may_have(field) {
             return None;
         }
-        self.iter().find(|fact| fact.field == field)
+        self.iter().seek(field)
     }
 
     /// Whether a fact of a field may be here; `false` where none is.
@@ -417,18 +417,44 @@ impl<'a> FactIter<'a> {
         }
     }
 
-    fn read(&mut self) -> Option<Fact<'a>> {
-        let rest = &mut self.rest;
-        while rest.first() == Some(&KIND_STAMP) {
-            let [_, a, b, stamp @ ..] = octets::<STAMP>(rest)?;
-            let (mut number, mut at) = ([0; 8], [0; 8]);
-            let (first, last) = stamp.split_at(8);
-            number.copy_from_slice(first);
-            at.copy_from_slice(last);
-            self.source.capture = u16::from_le_bytes([a, b]);
-            self.source.number = u64::from_le_bytes(number);
-            self.at = Timestamp(i64::from_le_bytes(at));
+    /// Takes a stamp over.
+    fn stamp(&mut self, [_, a, b, stamp @ ..]: [u8; STAMP]) {
+        let (mut number, mut at) = ([0; 8], [0; 8]);
+        let (first, last) = stamp.split_at(8);
+        number.copy_from_slice(first);
+        at.copy_from_slice(last);
+        self.source.capture = u16::from_le_bytes([a, b]);
+        self.source.number = u64::from_le_bytes(number);
+        self.at = Timestamp(i64::from_le_bytes(at));
+    }
+
+    /// The next fact of a field: of those before it no more is read than where they end.
+    fn seek(&mut self, wanted: FieldId) -> Option<Fact<'a>> {
+        let mut last = None;
+        loop {
+            let mut ahead = self.rest;
+            if ahead.first() == Some(&KIND_STAMP) {
+                last = Some(octets::<STAMP>(&mut ahead)?);
+                self.rest = ahead;
+                continue;
+            }
+            let [_, field @ .., low, high] = octets::<HEADER>(&mut ahead)?;
+            if u32::from_le_bytes(field) == wanted.0 {
+                if let Some(stamp) = last {
+                    self.stamp(stamp);
+                }
+                return self.read();
+            }
+            self.rest = ahead.get(usize::from(u16::from_le_bytes([low, high]))..)?;
         }
+    }
+
+    fn read(&mut self) -> Option<Fact<'a>> {
+        while self.rest.first() == Some(&KIND_STAMP) {
+            let stamp = octets::<STAMP>(&mut self.rest)?;
+            self.stamp(stamp);
+        }
+        let rest = &mut self.rest;
         let [kind, field @ .., low, high] = octets::<HEADER>(rest)?;
         let field = FieldId(u32::from_le_bytes(field));
         let length = usize::from(u16::from_le_bytes([low, high]));
