@@ -27,6 +27,7 @@ use crate::model::host::{Cell, Explanations, HostReason, Verdict};
 use crate::model::identity::ContentId;
 use crate::model::profile::HostProfile;
 use crate::model::tally::Tally;
+use crate::model::threads::Threads;
 use crate::model::vantage::Vantage;
 
 use cues::{REGISTRY, Reading};
@@ -103,6 +104,26 @@ pub fn explain(
     weights: &Weights,
     circumstances: &Circumstances,
 ) -> Explained {
+    explain_by(
+        Threads::default(),
+        groups,
+        profiles,
+        others,
+        weights,
+        circumstances,
+    )
+}
+
+/// The same by several threads.
+#[must_use]
+pub fn explain_by(
+    threads: Threads,
+    groups: &[Group],
+    profiles: &[HostProfile],
+    others: usize,
+    weights: &Weights,
+    circumstances: &Circumstances,
+) -> Explained {
     let mut sorted: Vec<&HostProfile> = profiles.iter().collect();
     sorted.sort_by_key(|profile| profile.host);
     sorted.dedup_by_key(|profile| profile.host);
@@ -117,10 +138,9 @@ pub fn explain(
             .then(other.explanations.farm.total_cmp(&one.explanations.farm))
             .then(one.id.cmp(&other.id))
     });
-    let mut hosts: Vec<HostExplanation> = sorted
-        .iter()
-        .map(|profile| explain_host(profile, weights, circumstances, &prevalent))
-        .collect();
+    let mut hosts: Vec<HostExplanation> = threads.map(sorted.clone(), |profile| {
+        explain_host(profile, weights, circumstances, &prevalent)
+    });
     let held = company::holds(&farms, &hosts, weights);
     for (host, profile) in hosts.iter_mut().zip(&sorted) {
         if let Some(cause) = held.get(&profile.host) {
