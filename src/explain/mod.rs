@@ -30,6 +30,7 @@ use crate::model::host::{Cell, Explanations, HostReason, Verdict};
 use crate::model::identity::ContentId;
 use crate::model::profile::HostProfile;
 use crate::model::tally::Tally;
+use crate::model::threads::Threads;
 use crate::model::vantage::Vantage;
 
 use cues::{REGISTRY, Reading};
@@ -107,10 +108,33 @@ impl Read {
     }
 }
 
+/// Hosts that one thread explains at a time, where there are several.
+const PORTION: usize = 512;
+
 /// Explains groups and hosts, in whatever order they come. `others` is the number of hosts beside them about which
 /// nothing was found.
 #[must_use]
 pub fn explain(
+    groups: &[Group],
+    profiles: &[HostProfile],
+    others: usize,
+    weights: &Weights,
+    circumstances: &Circumstances,
+) -> Explained {
+    explain_by(
+        Threads::default(),
+        groups,
+        profiles,
+        others,
+        weights,
+        circumstances,
+    )
+}
+
+/// The same by several threads.
+#[must_use]
+pub fn explain_by(
+    threads: Threads,
     groups: &[Group],
     profiles: &[HostProfile],
     others: usize,
@@ -131,12 +155,17 @@ pub fn explain(
             .then(other.explanations.farm.total_cmp(&one.explanations.farm))
             .then(one.id.cmp(&other.id))
     });
-    let mut explainer = HostExplainer::new(weights, circumstances, &prevalent);
-    let mut hosts: Vec<HostExplanation> = sorted
-        .iter()
-        .map(|profile| explainer.explain(profile, None))
-        .collect();
+    // What one host's verdict rests on is remembered for those like it, by each thread for its own.
+    let portion = if threads.is_one() { sorted.len() } else { PORTION };
+    let portions: Vec<&[&HostProfile]> = sorted.chunks(portion.max(1)).collect();
+    let explained = threads.each(portions, |portion| {
+        let mut explainer = HostExplainer::new(weights, circumstances, &prevalent);
+        let explain = |profile: &&HostProfile| explainer.explain(profile, None);
+        portion.iter().map(explain).collect::<Vec<HostExplanation>>()
+    });
+    let mut hosts: Vec<HostExplanation> = explained.into_iter().flatten().collect();
     let held = company::holds(&farms, &hosts, weights);
+    let mut explainer = HostExplainer::new(weights, circumstances, &prevalent);
     for (host, profile) in hosts.iter_mut().zip(&sorted) {
         if let Some(cause) = held.get(&profile.host) {
             *host = explainer.explain(profile, Some(cause));

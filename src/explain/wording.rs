@@ -54,9 +54,12 @@ pub(super) fn said(weights: &Weights, judgement: &Judgement) -> String {
 
 /// A probability as sentences show it: nothing that is inferred is certain.
 pub(super) fn probability(value: f64) -> String {
-    quantity::probability(value, DIGITS)
-        .replace('<', "below ")
-        .replace('>', "above ")
+    let text = quantity::probability(value, DIGITS);
+    match text.split_at_checked(1) {
+        Some(("<", rest)) => format!("below {rest}"),
+        Some((">", rest)) => format!("above {rest}"),
+        _ => text,
+    }
 }
 
 #[cfg(test)]

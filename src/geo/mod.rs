@@ -165,9 +165,49 @@ type Hashed = rapidhash::fast::RandomState;
 /// Places that were put together.
 #[derive(Default)]
 struct Known {
-    by_address: HashMap<IpAddr, Option<Arc<Place>>, Hashed>,
+    /// By address: where in `places`. IPv4 apart, of which there are many: half the memory to search.
+    by_v4: HashMap<u32, u32, Hashed>,
+    by_v6: HashMap<u128, u32, Hashed>,
     /// By where their records lie: whole networks have one.
-    by_position: HashMap<Position, Option<Arc<Place>>, Hashed>,
+    by_position: HashMap<Position, u32, Hashed>,
+    places: Vec<Option<Arc<Place>>>,
+}
+
+impl Known {
+    fn of_address(&self, ip: IpAddr) -> Option<&Option<Arc<Place>>> {
+        let place = match ip {
+            IpAddr::V4(ip) => self.by_v4.get(&ip.to_bits()),
+            IpAddr::V6(ip) => self.by_v6.get(&ip.to_bits()),
+        };
+        self.places.get(usize::try_from(*place?).ok()?)
+    }
+
+    fn of_position(&self, position: Position) -> Option<(u32, &Option<Arc<Place>>)> {
+        let place = *self.by_position.get(&position)?;
+        Some((place, self.places.get(usize::try_from(place).ok()?)?))
+    }
+
+    /// Remembers a place; forgets all others where there are too many.
+    fn keep(&mut self, ip: IpAddr, position: Option<Position>, place: Option<Arc<Place>>) {
+        if self.by_v4.len().max(self.by_v6.len()) >= MOST_KNOWN || self.places.len() >= MOST_KNOWN {
+            *self = Self::default();
+        }
+        let known = position.and_then(|position| self.of_position(position));
+        let index = known.map_or_else(
+            || u32::try_from(self.places.len()).unwrap_or(u32::MAX),
+            |(index, _)| index,
+        );
+        if known.is_none() {
+            self.places.push(place);
+            if let Some(position) = position {
+                self.by_position.insert(position, index);
+            }
+        }
+        match ip {
+            IpAddr::V4(ip) => self.by_v4.insert(ip.to_bits(), index),
+            IpAddr::V6(ip) => self.by_v6.insert(ip.to_bits(), index),
+        };
+    }
 }
 
 /// Places that are kept.
@@ -235,25 +275,23 @@ impl Geo {
     /// Addresses kept for documentation and benchmarks are asked of the user's databases only.
     #[must_use]
     pub fn place(&self, ip: IpAddr) -> Option<Arc<Place>> {
-        if ranges::reserved(ranges::embedded_ipv4(ip)) == Some(Reserved::NotGlobal) {
+        // Most are ours, or known already.
+        if matches!(ip, IpAddr::V4(ip) if ip.is_private()) {
             return None;
         }
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = known.by_address.get(&ip) {
-            return known.clone();
+        if let Some(place) = known.of_address(ip) {
+            return place.clone();
+        }
+        if ranges::reserved(ranges::embedded_ipv4(ip)) == Some(Reserved::NotGlobal) {
+            return None;
         }
         let position = self.position(ip);
-        let of_network = position.and_then(|position| known.by_position.get(&position).cloned());
+        let of_network = position.and_then(|position| Some(known.of_position(position)?.1.clone()));
         drop(known);
-        let place = of_network.clone().unwrap_or_else(|| self.read(ip).map(Arc::new));
+        let place = of_network.unwrap_or_else(|| self.read(ip).map(Arc::new));
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        if known.by_address.len() >= MOST_KNOWN {
-            *known = Known::default();
-        }
-        known.by_address.insert(ip, place.clone());
-        if let (Some(position), None) = (position, of_network) {
-            known.by_position.insert(position, place.clone());
-        }
+        known.keep(ip, position, place.clone());
         place
     }
 

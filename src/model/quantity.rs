@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 
+use super::digits::decimal_text;
 use super::time::{Nanoseconds, SECOND};
 
 /// `1 host`, `2 hosts`.
@@ -31,6 +32,9 @@ pub fn span(span: Nanoseconds) -> String {
 /// half of the last digit of nothing or of one is said to be less or more than the next.
 #[must_use]
 pub fn probability(value: f64, digits: usize) -> String {
+    if let Some(text) = four_digits(value).filter(|_| digits == 4) {
+        return text;
+    }
     let text = format!("{value:.digits$}");
     let text = text.strip_prefix('0').unwrap_or(&text);
     if text.bytes().all(|byte| matches!(byte, b'.' | b'0')) {
@@ -42,6 +46,23 @@ pub fn probability(value: f64, digits: usize) -> String {
         return format!(">.{}", "9".repeat(digits));
     }
     text.to_owned()
+}
+
+/// A probability with four digits, where it is neither near nothing or one nor near the middle between two: three stand in every host's
+/// summary.
+fn four_digits(value: f64) -> Option<String> {
+    let scaled = value * 1e4;
+    let units = scaled.round();
+    if !(1.0..1e4).contains(&units) || (scaled - units).abs() > 0.49 {
+        return None;
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "below 10,000 just above"
+    )]
+    let [.., tenths, hundredths, thousandths, last] = decimal_text(units as u32);
+    String::from_utf8(vec![b'.', tenths, hundredths, thousandths, last]).ok()
 }
 
 #[cfg(test)]
@@ -56,6 +77,21 @@ mod tests {
             .collect();
         assert_eq!(said, ["0 flows", "1 flow", "2 flows"]);
         assert_eq!(counted(1_usize, "machine"), "1 machine");
+    }
+
+    #[test]
+    fn four_digits_are_those_that_the_standard_library_writes() {
+        for number in 0..200_000_u32 {
+            let value = f64::from(number) / 199_999.0;
+            if let Some(text) = four_digits(value) {
+                assert_eq!(format!("0{text}"), format!("{value:.4}"));
+            }
+        }
+        assert_eq!(four_digits(0.03), Some(".0300".to_owned()));
+        assert_eq!(
+            [0.0, 1.0, 0.999_99, f64::NAN, 0.000_15].map(four_digits),
+            [const { None }; 5]
+        );
     }
 
     #[test]

@@ -144,12 +144,13 @@ fn conclude_keeping(
         vantage: vantage.name,
     };
     let rules = &ending.weights.rules;
-    let mut profiles = profile::build(&sights, &concluded.findings, sessions, &watched, rules);
+    let mut profiles = profile::build_by(threads, &sights, &concluded.findings, sessions, &watched, rules);
     let causes = hidden_sessions::causes(&concluded, &sights, &profiles, rules);
     drop(sights);
     let clusters = cluster::cluster(&profiles, others, &ending.weights.pairs);
     let circumstances = circumstances(observers, &vantage, ending);
-    let explained = explain::explain(
+    let explained = explain::explain_by(
+        threads,
         &clusters.groups,
         &profiles,
         others,

@@ -23,6 +23,7 @@ use crate::model::profile::{
     Minutes, PersonalMinutes, RemoteSession,
 };
 use crate::model::tenancy::Tenant;
+use crate::model::threads::Threads;
 use crate::model::time::{SECOND, Timestamp};
 use crate::model::vantage::Vantage;
 use crate::settings::rules::{ActivityRules, Rules};
@@ -39,6 +40,19 @@ const MINUTES_A_DAY: u32 = 24 * 60;
 /// Makes profiles, in the order of `sights`.
 #[must_use]
 pub fn build(
+    sights: &[Sight],
+    findings: &[Finding],
+    sessions: Vec<SessionSight>,
+    watched: &Watched,
+    rules: &Rules,
+) -> Vec<HostProfile> {
+    build_by(Threads::default(), sights, findings, sessions, watched, rules)
+}
+
+/// The same by several threads.
+#[must_use]
+pub fn build_by(
+    threads: Threads,
     sights: &[Sight],
     findings: &[Finding],
     mut sessions: Vec<SessionSight>,
@@ -64,19 +78,16 @@ pub fn build(
         .collect();
     let kvms = kvms::by_place(sights, findings, watched.vantage);
     let through_kvms = kvms::sessions(findings, &by_finding);
-    sights
-        .iter()
-        .map(|sight| {
-            let own = by_host.get(&sight.host).map(Vec::as_slice).unwrap_or_default();
-            let mut profile = profile(sight, own, &kvms, watched, &rules.activity);
-            profile.kvm_sessions = kvms::of(&profile.kvm, &through_kvms);
-            // Who goes on from it to others is the one who controls it: it is controlled like those, and nobody's own machine.
-            if sight.ips.iter().any(|address| stones.contains(address)) {
-                profile.role = Role::Controlled;
-            }
-            profile
-        })
-        .collect()
+    threads.map(sights.iter().collect(), |sight: &Sight| {
+        let own = by_host.get(&sight.host).map(Vec::as_slice).unwrap_or_default();
+        let mut profile = profile(sight, own, &kvms, watched, &rules.activity);
+        profile.kvm_sessions = kvms::of(&profile.kvm, &through_kvms);
+        // Who goes on from it to others is the one who controls it: it is controlled like those, and nobody's own machine.
+        if sight.ips.iter().any(|address| stones.contains(address)) {
+            profile.role = Role::Controlled;
+        }
+        profile
+    })
 }
 
 fn day(at: Timestamp) -> u32 {

@@ -60,8 +60,8 @@ pub fn write_line<W: Write + ?Sized, T: Serialize + ?Sized>(to: &mut W, value: &
 }
 
 /// Records whose bytes are made at once by one thread, and portions of so many that are held.
-const PORTION: usize = 256;
-const PORTIONS: usize = 8;
+const PORTION: usize = 64;
+const PORTIONS: usize = 64;
 
 /// A record with its kind.
 fn event<'a, T>(event_type: &'static str, record: &'a T) -> Event<'a, T> {
@@ -260,21 +260,28 @@ fn records<'a, T: Serialize + Sync + 'a>(
         }
         return to.write_all(&bytes);
     }
+    // Memory that a portion has taken serves the next round too: getting it anew cost as much as a second thread gained.
+    let mut spare: Vec<Vec<u8>> = Vec::new();
     for (round, several) in list.chunks(PORTION * PORTIONS).enumerate() {
-        let portions: Vec<(usize, &[&T])> = several
+        let portions: Vec<(usize, &[&T], Vec<u8>)> = several
             .chunks(PORTION)
             .enumerate()
-            .map(|(number, portion)| ((round * PORTIONS + number) * PORTION, portion))
+            .map(|(number, portion)| {
+                let first = (round * PORTIONS + number) * PORTION;
+                (first, portion, spare.pop().unwrap_or_default())
+            })
             .collect();
-        let made = threads.each(portions, |(first, portion)| -> io::Result<Vec<u8>> {
-            let mut bytes = Vec::new();
+        let made = threads.each(portions, |(first, portion, mut bytes)| -> io::Result<Vec<u8>> {
             for (place, record) in (first..).zip(portion) {
                 one(&mut bytes, place, record)?;
             }
             Ok(bytes)
         });
         for bytes in made {
-            to.write_all(&bytes?)?;
+            let mut bytes = bytes?;
+            to.write_all(&bytes)?;
+            bytes.clear();
+            spare.push(bytes);
         }
     }
     Ok(())
