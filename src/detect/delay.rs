@@ -21,6 +21,9 @@ const OPENVPN_ROUND_TRIP: FieldId = FieldId::of("openvpn.round_trip");
 /// A third of the false positives of NDSS 2025 were IMAP.
 const OTHERS: [&str; 4] = ["imap", "pop3", "smtp", "http2"];
 
+/// Why a loop is not followed that was there.
+const SHARED: &str = "streams may share the connection (HTTP/2 was offered), so that what answers a change of the screen cannot be told";
+
 /// Delays of one flow, those of the local host first.
 pub(super) fn of_flow(flow: &FlowRecord, local_is_client: bool) -> Option<Latency> {
     let mut measured = if let Some(measured) = &flow.latency {
@@ -38,7 +41,7 @@ pub(super) fn of_flow(flow: &FlowRecord, local_is_client: bool) -> Option<Latenc
         return None;
     }
     if is_shared(flow) {
-        measured.loops = None;
+        measured.is_shared = measured.loops.take().is_some();
     }
     let is_called = !local_is_client;
     if is_shared(flow) || !is_called || !opening_answers::is_negotiated(flow) {
@@ -127,7 +130,8 @@ pub(super) fn told(measured: Option<&Latency>, shown: Shown, at: Option<CaptureP
     }
     if shown.has_screen {
         let of_host = measured.first_loop();
-        match of_host.map_or(Err(TOO_FEW), hidden_leg::judge) {
+        let none = if measured.is_shared { SHARED } else { TOO_FEW };
+        match of_host.map_or(Err(none), hidden_leg::judge) {
             Ok(judged) => {
                 if judged.verdict == "undecided" {
                     delays.hidden =
@@ -350,7 +354,17 @@ mod tests {
                 cut: false,
             },
         );
-        assert!(of_flow(&flow, true).unwrap().first_loop().is_none());
+        let shared = of_flow(&flow, true).unwrap();
+        assert!(shared.first_loop().is_none());
+        let shown = Shown {
+            has_screen: true,
+            ..Shown::default()
+        };
+        let said = told(Some(&shared), shown, None).evidence;
+        assert!(
+            said.iter().any(|item| item.what.contains("HTTP/2")),
+            "not for want of changes of the screen: {said:?}"
+        );
     }
 
     #[test]
