@@ -166,6 +166,7 @@ fn explain_member(
         prior: &prior,
         claim: Claim::RemoteOperation,
         machines: 1,
+        has_common_instance: false,
         damage: circumstances.damage.as_deref(),
     };
     let mut judgement = judge(&bench, &levels);
@@ -176,6 +177,12 @@ fn explain_member(
         judgement.verdict = Verdict::Note;
         judgement.held_down =
             Some("too little was captured to show whether it is under remote control".to_owned());
+    }
+    // Nor does a screen beside it of which nobody knows whose it is: it hides what may be, and shows nothing of this machine.
+    let is_bystander = profile.sessions.reason().is_none() && profile.kvm.unknown.is_some();
+    if is_bystander && judgement.verdict > Verdict::None && !reads.iter().any(is_controlled) {
+        judgement.verdict = Verdict::None;
+        judgement.held_down = Some("nothing was seen of it but what stands beside it".to_owned());
     }
     if let Some(cause) = group_holds.filter(|_| judgement.verdict >= Verdict::Review) {
         judgement.verdict = Verdict::Note;
@@ -207,7 +214,7 @@ fn explain_member(
         not_observable: not_observable(&reads),
         tally: (circumstances.shows_cells).then(|| Box::new(tally::tally(&bench, &levels, &judgement))),
         next_question,
-        summary: wording::summary(&profile.label(), weights, &judgement),
+        summary: wording::summary(&profile.label(), weights, &judgement, false),
     }
 }
 
@@ -276,7 +283,7 @@ pub fn not_observable(reads: &[Read]) -> Vec<String> {
     reads.iter().filter_map(hidden).collect()
 }
 
-/// The next best question: that of what holds a verdict down, before those of the cues that can be asked for.
+/// The next best question: that of what holds a verdict down or is missing for a higher one, before those of the cues that can be asked for.
 #[must_use]
 pub fn ask(bench: &Bench<'_>, levels: &Levels, reads: &[Read]) -> Option<String> {
     let mut holds = bench.weights.two_key.holds.iter();
@@ -284,6 +291,14 @@ pub fn ask(bench: &Bench<'_>, levels: &Levels, reads: &[Read]) -> Option<String>
         holds.find_map(|hold| hold.ask.clone().filter(|_| verdict::holds(bench, levels, hold)))
     {
         return Some(question);
+    }
+    let band = || {
+        let found = posterior::posterior(bench.weights, bench.prior, levels, &[]);
+        bench.weights.bands.of(bench.claim.probability(&found))
+    };
+    let mut needs = bench.weights.two_key.needs.iter();
+    if let Some(need) = needs.find(|need| verdict::lacks(bench, levels, need) && band() >= Verdict::Likely) {
+        return Some(need.ask.clone());
     }
     let askable = |id: &str| reads.iter().any(|one| one.cue == id && one.reading.is_askable);
     question::next(bench.weights, bench.prior, levels, &askable).map(str::to_owned)
