@@ -1,5 +1,7 @@
 //! What the delays of a session's flows say: round trips on both sides, how far the peer can be, and the hidden leg.
 
+use std::sync::{Arc, LazyLock};
+
 use super::hidden_leg::{self, TOO_FEW};
 use super::opening_answers;
 use super::thresholds::THRESHOLDS;
@@ -9,6 +11,7 @@ use crate::model::flow::FlowRecord;
 use crate::model::latency::{
     InputRecord, Latency, LatencyRecord, LoopRecord, OpeningRecord, RoundTripRecord,
 };
+use crate::model::sketch::Quantiles;
 use crate::model::sphere::{CapturePoint, at_most, reach_km};
 use crate::model::time::Nanoseconds;
 
@@ -24,13 +27,65 @@ const OTHERS: [&str; 4] = ["imap", "pop3", "smtp", "http2"];
 /// Why a loop is not followed that was there.
 const SHARED: &str = "streams may share the connection (HTTP/2 was offered), so that what answers a change of the screen cannot be told";
 
+/// Delays of a session's flows. Most have one flow, of which no more is known than its handshake: that is kept as it is, because a
+/// sketch of it would be the largest part of what is remembered of fifty thousand sessions.
+#[derive(Clone, Debug, Default)]
+pub(super) enum Measured {
+    /// None.
+    #[default]
+    Nothing,
+    /// Of one handshake: round trips to the host and to the other end, negative where there is none.
+    Handshake([Nanoseconds; 2]),
+    /// All else.
+    Sketched(Box<Latency>),
+}
+
+impl Measured {
+    /// Adds another flow's, or another session's.
+    pub(super) fn merge(&mut self, other: Self) {
+        if matches!(self, Self::Nothing) {
+            *self = other;
+            return;
+        }
+        let Some(other) = other.into_latency() else { return };
+        if let Some(mut known) = std::mem::take(self).into_latency() {
+            known.merge(*other);
+            *self = Self::Sketched(known);
+        }
+    }
+
+    /// As sketches.
+    pub(super) fn into_latency(self) -> Option<Box<Latency>> {
+        match self {
+            Self::Nothing => None,
+            Self::Handshake(spans) => {
+                let mut measured = Box::<Latency>::default();
+                for (sketch, span) in measured.round_trips.iter_mut().zip(spans) {
+                    sketch.add(span);
+                }
+                Some(measured)
+            }
+            Self::Sketched(measured) => Some(measured),
+        }
+    }
+}
+
 /// Delays of one flow, those of the local host first.
-pub(super) fn of_flow(flow: &FlowRecord, local_is_client: bool) -> Option<Latency> {
-    let mut measured = if let Some(measured) = &flow.latency {
-        (**measured).clone()
-    } else {
-        handshake(flow)
-    };
+pub(super) fn of_flow(flow: &FlowRecord, local_is_client: bool) -> Measured {
+    if flow.latency.is_none() && !flow.facts.may_have(OPENVPN_ROUND_TRIP) {
+        let [client, server] = handshake(flow);
+        return match (client, server) {
+            (..0, ..0) => Measured::Nothing,
+            spans if local_is_client => Measured::Handshake(spans.into()),
+            (client, server) => Measured::Handshake([server, client]),
+        };
+    }
+    let mut measured = flow.latency.clone().unwrap_or_default();
+    if flow.latency.is_none() {
+        for (sketch, span) in measured.round_trips.iter_mut().zip(handshake(flow)) {
+            sketch.add(span);
+        }
+    }
     for fact in flow.facts.iter().filter(|fact| fact.field == OPENVPN_ROUND_TRIP) {
         let span = fact.value.as_number().and_then(|span| i64::try_from(span).ok());
         if let (Some(span), Some(sketch)) = (span, measured.round_trips.get_mut(fact.side.index())) {
@@ -38,24 +93,27 @@ pub(super) fn of_flow(flow: &FlowRecord, local_is_client: bool) -> Option<Latenc
         }
     }
     if measured.round_trips.iter().all(|sketch| sketch.count() == 0) && flow.latency.is_none() {
-        return None;
+        return Measured::Nothing;
     }
-    if is_shared(flow) {
-        measured.is_shared = measured.loops.take().is_some();
+    // What was not measured has neither loops nor openings.
+    if flow.latency.is_some() {
+        let is_shared = is_shared(flow);
+        if is_shared {
+            measured.is_shared = measured.loops.take().is_some();
+        }
+        if is_shared || local_is_client || !opening_answers::is_negotiated(flow) {
+            measured.openings = Default::default();
+        }
     }
-    let is_called = !local_is_client;
-    if is_shared(flow) || !is_called || !opening_answers::is_negotiated(flow) {
-        measured.openings = Default::default();
+    if !local_is_client {
+        *measured = measured.turned();
     }
-    Some(if local_is_client {
-        measured
-    } else {
-        measured.turned()
-    })
+    Measured::Sketched(measured)
 }
 
-/// What a flow that was not measured shows all the same: the round trips of its handshake, or the answer to its question.
-fn handshake(flow: &FlowRecord) -> Latency {
+/// What a flow that was not measured shows all the same: the round trips of its handshake, or the answer to its question, the client's
+/// first; negative where there is none.
+fn handshake(flow: &FlowRecord) -> [Nanoseconds; 2] {
     let tcp = flow.tcp.as_ref();
     let mut spans = [
         tcp.and_then(|tcp| tcp.client_rtt),
@@ -66,13 +124,7 @@ fn handshake(flow: &FlowRecord) -> Latency {
     {
         *place = Some(span);
     }
-    let mut measured = Latency::default();
-    for (sketch, span) in measured.round_trips.iter_mut().zip(spans) {
-        if let Some(span) = span {
-            sketch.add(span);
-        }
-    }
-    measured
+    spans.map(|span| span.unwrap_or(-1))
 }
 
 /// Whether answers on a flow may belong to something else than a session.
@@ -115,10 +167,36 @@ pub(super) fn told(measured: Option<&Latency>, shown: Shown, at: Option<CaptureP
         hidden: "no round trips of a session were measured",
         ..Delays::default()
     };
-    let Some(measured) = measured else {
-        return delays;
+    if let Some(measured) = measured {
+        tell(&mut delays, measured, measured.quantiles(), shown, at);
+    }
+    delays
+}
+
+/// The same of a session's delays as they were kept.
+pub(super) fn told_of(measured: Measured, shown: Shown, at: Option<CapturePoint>) -> Delays {
+    let Measured::Handshake(spans) = measured else {
+        return told(measured.into_latency().as_deref(), shown, at);
     };
-    let [host_side, peer_side] = measured.quantiles();
+    let mut delays = told(None, shown, at);
+    tell(
+        &mut delays,
+        &Latency::default(),
+        spans.map(Quantiles::once),
+        shown,
+        at,
+    );
+    delays
+}
+
+/// Puts what was measured, and what it comes to at either side, into words.
+fn tell(
+    delays: &mut Delays,
+    measured: &Latency,
+    [host_side, peer_side]: [Option<Quantiles>; 2],
+    shown: Shown,
+    at: Option<CapturePoint>,
+) {
     let mut record = LatencyRecord {
         host_side: host_side.map(Into::into),
         peer_side: peer_side.map(Into::into),
@@ -185,8 +263,12 @@ pub(super) fn told(measured: Option<&Latency>, shown: Shown, at: Option<CaptureP
         }
     }
     delays.record = Some(record);
-    delays
 }
+
+/// What is noted where nobody said where the capture point stands: the same text in thousands of findings.
+static NOWHERE: LazyLock<Arc<str>> = LazyLock::new(|| {
+    "how far that reaches cannot be told: where the capture point stands is not known (--at)".into()
+});
 
 /// Below this a round trip is shown as nothing, which bounds nothing.
 const SHOWN_MS: f64 = 0.05;
@@ -194,18 +276,33 @@ const SHOWN_MS: f64 = 0.05;
 /// A span in words; what is too short to show has an upper bound instead.
 fn span(milliseconds: f64) -> String {
     if milliseconds < SHOWN_MS {
-        "less than 0.1 ms".to_owned()
-    } else {
-        format!("{milliseconds:.1} ms")
+        return "less than 0.1 ms".to_owned();
     }
+    // Round trips are whole microseconds. Unless they lie in the middle between two tenths, where it matters on which side the binary
+    // fraction lies, the tenths are told from them: thousands of findings have a sentence with it.
+    let micros = (milliseconds * 1_000.0).round();
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "checked to be a small positive number"
+    )]
+    let whole = micros as u64;
+    let is_whole = micros < 1e9 && (milliseconds * 1_000.0 - micros).abs() < 1e-3;
+    if !is_whole || whole % 100 == 50 {
+        return format!("{milliseconds:.1} ms");
+    }
+    let tenths = whole.saturating_add(50) / 100;
+    let [milliseconds, tenth] = [tenths / 10, tenths % 10].map(|number| number.to_string());
+    [&milliseconds, ".", &tenth, " ms"].concat()
 }
 
 fn round_trip_item(peer: &RoundTripRecord, least: Nanoseconds, at: Option<CapturePoint>) -> Evidence {
     let what = if peer.count == 1 {
-        format!(
-            "round trip from the capture point to the other end of the connection: {}",
-            span(peer.min_ms)
-        )
+        [
+            "round trip from the capture point to the other end of the connection: ",
+            &span(peer.min_ms),
+        ]
+        .concat()
     } else {
         let floor = if peer.min_ms < SHOWN_MS {
             String::new()
@@ -237,9 +334,7 @@ fn round_trip_item(peer: &RoundTripRecord, least: Nanoseconds, at: Option<Captur
             )
             .into()
         }
-        None => {
-            "how far that reaches cannot be told: where the capture point stands is not known (--at)".into()
-        }
+        None => Arc::clone(&NOWHERE),
     });
     item
 }
@@ -309,6 +404,37 @@ fn loop_item(judged: &LoopRecord) -> Evidence {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// As sketches, as findings are made from them.
+    fn of_flow(flow: &FlowRecord, local_is_client: bool) -> Option<Box<Latency>> {
+        super::of_flow(flow, local_is_client).into_latency()
+    }
+
+    #[test]
+    fn a_handshake_says_what_its_sketch_would() {
+        let shown = Shown {
+            has_screen: true,
+            is_controlled: true,
+        };
+        for spans in [[-1, 30_000_000], [1_234_567, -1], [400, 99_999_999_999]] {
+            let measured = Measured::Handshake(spans);
+            let sketched = told(measured.clone().into_latency().as_deref(), shown, None);
+            assert_eq!(
+                format!("{:?}", told_of(measured, shown, None)),
+                format!("{sketched:?}")
+            );
+        }
+    }
+
+    #[test]
+    fn spans_have_the_tenth_that_is_nearest() {
+        for micros in (50_u32..3_000).chain([99_949, 99_950, 99_951, 1_234_567]) {
+            let milliseconds = f64::from(micros) / 1_000.0;
+            assert_eq!(span(milliseconds), format!("{milliseconds:.1} ms"));
+        }
+        assert_eq!(span(0.05), "0.1 ms");
+        assert_eq!(span(0.049), "less than 0.1 ms");
+    }
     use crate::model::fact::{Field, Side, Stamp};
     use crate::model::flow::TcpRecord;
     use crate::model::latency::ControlLoop;
@@ -323,12 +449,13 @@ mod tests {
             }),
             ..FlowRecord::default()
         };
-        let [host, peer] = of_flow(&flow, true).unwrap().quantiles();
+        let quantiles = |is_client| of_flow(&flow, is_client).unwrap().quantiles();
+        let [host, peer] = quantiles(true);
         assert_eq!(
             (host.unwrap().least, peer.unwrap().least),
             (1_000_000, 30_000_000)
         );
-        let [host, _] = of_flow(&flow, false).unwrap().quantiles();
+        let [host, _] = quantiles(false);
         assert_eq!(host.unwrap().least, 30_000_000);
         assert!(of_flow(&FlowRecord::default(), true).is_none());
     }
@@ -360,7 +487,7 @@ mod tests {
             has_screen: true,
             ..Shown::default()
         };
-        let said = told(Some(&shared), shown, None).evidence;
+        let said = told(Some(&*shared), shown, None).evidence;
         assert!(
             said.iter().any(|item| item.what.contains("HTTP/2")),
             "not for want of changes of the screen: {said:?}"
@@ -373,7 +500,7 @@ mod tests {
             answer: Some((Side::Server, 12_000_000)),
             ..FlowRecord::default()
         };
-        let delays = told(of_flow(&flow, true).as_ref(), Shown::default(), None);
+        let delays = told(of_flow(&flow, true).as_deref(), Shown::default(), None);
         assert_eq!(delays.transport_ms, Some(12.0));
         assert!(delays.evidence[0].note.as_deref().unwrap().contains("--at"));
         let phoenix = CapturePoint::new((33.45, -112.07), "--at");
@@ -423,18 +550,18 @@ mod tests {
             has_screen: false,
             is_controlled: true,
         };
-        let delays = told(of_flow(&flow, false).as_ref(), controlled, None);
+        let delays = told(of_flow(&flow, false).as_deref(), controlled, None);
         assert!((delays.excess_ms.unwrap() - 180.0).abs() < 1.0, "{delays:?}");
         assert_eq!(delays.evidence[0].measure.as_deref(), Some("opening"));
-        let nobody = told(of_flow(&flow, false).as_ref(), Shown::default(), None);
+        let nobody = told(of_flow(&flow, false).as_deref(), Shown::default(), None);
         assert_eq!(nobody.excess_ms, None);
         assert_eq!(
-            told(of_flow(&flow, true).as_ref(), controlled, None).excess_ms,
+            told(of_flow(&flow, true).as_deref(), controlled, None).excess_ms,
             None
         );
         flow.protocols = [Some("telnet"), None, None, None];
         assert_eq!(
-            told(of_flow(&flow, false).as_ref(), controlled, None).excess_ms,
+            told(of_flow(&flow, false).as_deref(), controlled, None).excess_ms,
             None
         );
     }

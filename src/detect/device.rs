@@ -1,5 +1,6 @@
 //! Devices that announce what they are: IP-KVMs and hosts of remote access by name, service, vendor class or link address.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::session_finding::{self, kind_of};
@@ -64,18 +65,29 @@ fn claim(field: &'static str) -> &'static str {
 
 impl Conclusion for Device {
     fn conclude(&self, hosts: &[HostView], findings: &[Finding], knowledge: &Knowledge<'_>) -> Vec<Finding> {
-        let known: BTreeSet<(ContentId, &str)> = findings
-            .iter()
-            .map(|finding| (finding.host, finding.tool.as_str()))
-            .collect();
+        // Few hosts say anything of the kind: what was found of them is put in order once the first one does.
+        let known = OnceCell::new();
+        let is_known = |host: ContentId, tool: &str| {
+            let known: &BTreeSet<(ContentId, &str)> = known.get_or_init(|| {
+                findings
+                    .iter()
+                    .map(|finding| (finding.host, finding.tool.as_str()))
+                    .collect()
+            });
+            known.contains(&(host, tool))
+        };
         hosts
             .iter()
-            .flat_map(|host| of_host(host, &known, knowledge))
+            .flat_map(|host| of_host(host, &is_known, knowledge))
             .collect()
     }
 }
 
-fn of_host(host: &HostView, known: &BTreeSet<(ContentId, &str)>, knowledge: &Knowledge<'_>) -> Vec<Finding> {
+fn of_host(
+    host: &HostView,
+    is_known: &dyn Fn(ContentId, &str) -> bool,
+    knowledge: &Knowledge<'_>,
+) -> Vec<Finding> {
     let mut fits: BTreeMap<String, BTreeMap<&'static str, Fit>> = BTreeMap::new();
     let mut look = |field: &'static str, value: &str, frame: Option<FrameRef>, at: Timestamp| {
         for found in knowledge.catalogue.matches(field, value.as_bytes()) {
@@ -97,7 +109,7 @@ fn of_host(host: &HostView, known: &BTreeSet<(ContentId, &str)>, knowledge: &Kno
         look("mac.oui", &mac.to_string(), None, host.seen.0);
     }
     fits.into_iter()
-        .filter(|(tool, _)| !known.contains(&(host.id, tool.as_str())))
+        .filter(|(tool, _)| !is_known(host.id, tool))
         .filter_map(|(tool, fits)| finding(host, &tool, fits, knowledge))
         .collect()
 }

@@ -195,7 +195,16 @@ impl Stacks {
 
     fn ranges(&self, hosts: &[HostView]) -> BTreeMap<ContentId, DevicesBehind> {
         let mut ranges = BTreeMap::new();
-        for host in hosts {
+        let is_seen = |local: &LocalIndex| {
+            let from = (*local, Address::default());
+            let mut own = self.syns.range(from..).map(|((of, _), _)| of == local);
+            self.by_local.contains_key(local) || own.next() == Some(true)
+        };
+        let is_empty = self.by_local.is_empty() && self.syns.is_empty();
+        for host in hosts
+            .iter()
+            .filter(|host| !is_empty && host.locals.iter().any(is_seen))
+        {
             let seen = host.locals.iter().filter_map(|local| self.by_local.get(local));
             let (mut stacks, mut clients) = (BTreeMap::<Stack, u32>::new(), BTreeSet::<Client>::new());
             for one in seen {

@@ -11,7 +11,7 @@ mod zone;
 use super::Concluded;
 use super::recognise::Recognised;
 use super::thresholds::{DnsTunnel, THRESHOLDS};
-use super::watcher::{Ended, Watcher};
+use super::watcher::{ByLocal, Ended, Watcher};
 use super::{DNS_ANSWER, DNS_QUERY};
 use crate::settings::limits::Limits;
 use std::collections::BTreeMap;
@@ -139,7 +139,7 @@ impl Questions {
     }
 
     /// The findings of these hosts.
-    fn found(self, hosts: &BTreeMap<LocalIndex, &HostView>, knowledge: &Knowledge<'_>) -> Vec<Finding> {
+    fn found(self, hosts: &ByLocal<'_>, knowledge: &Knowledge<'_>) -> Vec<Finding> {
         let mut merged: BTreeMap<(ContentId, Vec<u8>), (&HostView, Zone)> = BTreeMap::new();
         for (local, zones) in self.zones {
             let Some(host) = hosts.get(&local).filter(|host| !host.is_resolver) else {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::activity_state::Windows;
+use super::delay::Measured;
 use super::ssh_tunnel::Uses;
 use super::thresholds::THRESHOLDS;
 use crate::model::address::Address;
@@ -11,7 +12,6 @@ use crate::model::finding::Role;
 use crate::model::flow::FlowRecord;
 use crate::model::frame::FrameRef;
 use crate::model::identity::ContentId;
-use crate::model::latency::Latency;
 use crate::model::time::Timestamp;
 use crate::signatures::entry::RoleHint;
 
@@ -59,6 +59,10 @@ impl Item {
             return;
         }
         self.times = self.times.saturating_add(1);
+        if self.frames.is_empty() {
+            // Most have one.
+            self.frames.reserve_exact(1);
+        }
         if self.frames.len() < MOST_FRAMES {
             self.frames.push(frame);
         }
@@ -163,7 +167,7 @@ pub(super) struct Group {
     /// Payload that the host sent, and that came to it.
     pub(super) payload: [u64; 2],
     /// Round trips to the host and to its peers, and the loops of both, the host's first.
-    pub(super) latency: Option<Box<Latency>>,
+    pub(super) latency: Measured,
     pub(super) peers: Few<Address, PeerSeen>,
     pub(super) controllers: Few<(Address, &'static str), FrameRef>,
     /// Other parties of sessions that go straight between the two: who controls the host if it is controlled.
@@ -245,12 +249,7 @@ impl Group {
         for (sum, more) in self.payload.iter_mut().zip(other.payload) {
             *sum = sum.saturating_add(more);
         }
-        if let Some(more) = other.latency {
-            match &mut self.latency {
-                Some(known) => known.merge(*more),
-                None => self.latency = Some(more),
-            }
-        }
+        self.latency.merge(other.latency);
         self.peers.extend(other.peers);
         self.controllers.extend(other.controllers);
         self.parties.extend(other.parties);
@@ -290,13 +289,22 @@ impl Group {
         self.flows > 0 && !self.is_answered && self.windows.values().any(|window| window.out != window.inward)
     }
 
+    /// Keeps the identifier of a flow.
+    pub(super) fn names(&mut self, flow: &FlowRecord) {
+        if self.flow_ids.is_empty() {
+            // Most groups have one flow.
+            self.flow_ids.reserve_exact(1);
+        }
+        if self.flow_ids.len() < MOST_FLOW_IDS {
+            self.flow_ids.push(flow.id);
+        }
+    }
+
     /// Notes a flow of somebody else with this host as the tool's server.
     pub(super) fn serve(&mut self, flow: &FlowRecord, client: Address, local_is_client: bool) {
         self.served = self.served.saturating_add(1);
         self.is_answered |= flow.payload_bytes.iter().all(|bytes| *bytes > 0);
-        if self.flow_ids.len() < MOST_FLOW_IDS {
-            self.flow_ids.push(flow.id);
-        }
+        self.names(flow);
         if self.peers.len() < MOST_PEERS || self.peers.contains_key(&client) {
             let seen = self.peers.or_insert_with(client, PeerSeen::default);
             seen.flows = seen.flows.saturating_add(1);

@@ -137,7 +137,8 @@ impl Watch {
                 .matches(field, text.as_bytes())
                 .any(|found| found.tool.class.finding.as_deref() == Some(KVM))
         };
-        if names(text) || names(text.trim_end_matches(".local")) {
+        let bare = text.trim_end_matches(".local");
+        if names(text) || bare.len() < text.len() && names(bare) {
             self.notice(local);
         }
     }

@@ -127,7 +127,7 @@ impl Leads {
             by_host
                 .entry((host.id, *server, *port))
                 .and_modify(|(_, known)| known.merge(gathered))
-                .or_insert_with(|| (*host, gathered.clone()));
+                .or_insert_with(|| (host, gathered.clone()));
         }
         let of =
             |((_, server, port), (host, gathered)): (&(ContentId, Address, u16), &(&HostView, Gathered))| {
@@ -221,7 +221,7 @@ impl Gathered {
             summary: format!("{}: {}", host.label(), lead.summary),
             benign: vec![lead.benign.to_owned()],
             evidence: vec![evidence],
-            peer_geo: ended.knowledge.place(server).map(Box::new),
+            peer_geo: ended.knowledge.place(server),
             geo: None,
             latency: None,
             schedule: None,

@@ -20,14 +20,13 @@ use super::recognise::Recognised;
 use super::sentence::NO_SESSION;
 use super::sessions::Session;
 use super::thresholds::{Pictures, THRESHOLDS};
-use super::watcher::{Ended, Watcher};
+use super::watcher::{ById, Ended, Watcher};
 use super::{Concluded, HostView, Knowledge};
 use crate::model::address::{Address, Endpoint};
 use crate::model::evidence::{Decibans, Evidence, Family};
 use crate::model::fact::{Fact, FieldId, Value};
 use crate::model::finding::{Activity, Confidence, Controller, Finding, FindingKind, Role};
 use crate::model::frame::FrameRef;
-use crate::model::identity::ContentId;
 use crate::model::observation::{EventHeader, LocalIndex, Observation};
 use crate::model::segment::Layer;
 use crate::model::time::{SECOND, Timestamp};
@@ -262,7 +261,7 @@ impl Media {
     /// Says in the findings of tools with such pictures who is at the other end, and what was seen of them. `sessions` are those behind the findings.
     fn tell(
         &self,
-        hosts: &BTreeMap<ContentId, &HostView>,
+        hosts: &ById<'_>,
         findings: &mut [Finding],
         sessions: &mut [Session],
         knowledge: &Knowledge<'_>,
@@ -316,9 +315,8 @@ impl Watcher for Media {
             "pictures, permissions of relays and signalling beyond what is remembered",
             self.refused,
         );
-        let by_id: BTreeMap<ContentId, &HostView> = ended.hosts.iter().map(|host| (host.id, host)).collect();
         self.tell(
-            &by_id,
+            &ended.by_id,
             &mut concluded.findings,
             &mut concluded.sessions,
             ended.knowledge,

@@ -85,7 +85,7 @@ pub use kvm_watch::Drives;
 pub use place::router_vpn::RouterVpn;
 use recognise::{Recognised, Recogniser};
 use sessions::{Asked, Session, Sessions};
-pub use watcher::{Conclusion, Ended, Watcher};
+pub use watcher::{ById, ByLocal, Conclusion, Ended, Watcher};
 use watcher::{Detector, Running};
 
 const DNS_QUERY: FieldId = FieldId::of("dns.query");
@@ -142,22 +142,25 @@ impl HostView {
     }
 
     /// What the inventory or it itself calls it.
-    fn named(&self) -> Option<String> {
-        let asset = self.asset.as_ref().and_then(|asset| asset.record.asset.clone());
-        asset.or_else(|| self.names.first().map(|(_, name, ..)| name.clone()))
+    fn named(&self) -> Option<&str> {
+        let asset = self
+            .asset
+            .as_ref()
+            .and_then(|asset| asset.record.asset.as_deref());
+        asset.or_else(|| self.names.first().map(|(_, name, ..)| name.as_str()))
     }
 
     /// Its name, or its address where it has none.
     #[must_use]
     pub fn name(&self) -> String {
-        self.named().unwrap_or_else(|| self.address())
+        self.named().map_or_else(|| self.address(), str::to_owned)
     }
 
     /// Address with the best name behind it.
     #[must_use]
     pub fn label(&self) -> String {
         match self.named() {
-            Some(name) => format!("{} ({name})", self.address()),
+            Some(name) => [self.address().as_str(), " (", name, ")"].concat(),
             None => self.address(),
         }
     }
@@ -215,8 +218,8 @@ impl Knowledge<'_> {
 
     /// Where an address is, as records show it.
     #[must_use]
-    pub fn place(&self, address: Address) -> Option<PlaceRecord> {
-        self.place_of(address).map(|place| place_record(&place))
+    pub fn place(&self, address: Address) -> Option<Arc<PlaceRecord>> {
+        self.place_of(address).map(|place| Arc::clone(place.record()))
     }
 
     /// What databases say of an address, and where none of the user's says what kind of network it is, its reverse name: a
@@ -262,6 +265,7 @@ pub fn named_place(geo: &Geo, address: Address, named: Option<&ReverseName>) -> 
     };
     let mut named_so = place.unwrap_or_default();
     let place = Arc::make_mut(&mut named_so);
+    place.record.take();
     place.kind = Some(kind);
     place.kind_source = Some(format!(
         "its reverse name {} in frame {} ({}, {})",
@@ -273,20 +277,7 @@ pub fn named_place(geo: &Geo, address: Address, named: Option<&ReverseName>) -> 
 /// A place as records show it.
 #[must_use]
 pub fn place_record(place: &Place) -> PlaceRecord {
-    let sources: Vec<String> = place
-        .sources
-        .iter()
-        .map(|source| format!("{} {}", source.database.name, source.database.build_date))
-        .collect();
-    PlaceRecord {
-        country: place.country.map(|country| country.to_string()),
-        city: place.city.clone(),
-        asn: place.asn,
-        as_org: place.as_org.clone(),
-        kind: place.kind.map(|kind| kind.name().to_owned()),
-        kind_source: place.kind.and(place.kind_source.clone()),
-        source: (!sources.is_empty()).then(|| sources.join(", ")),
-    }
+    PlaceRecord::clone(place.record())
 }
 
 /// Every detector beside sessions, in the order in which they conclude: each is told what those before it found.
@@ -418,8 +409,9 @@ impl Detectors {
             _ => None,
         };
         if let (Some(asked), Some(name)) = (asked, fact.value.as_text()) {
+            let place = self.recogniser.place(fact.field);
             self.sessions
-                .asked(local, asked, name, header.source, header.at, catalogue);
+                .asked(local, asked, name, header.source, header.at, (catalogue, place));
         }
     }
 
@@ -439,12 +431,12 @@ impl Detectors {
         self.recogniser.recognise(catalogue, flow, server_name)
     }
 
-    /// Takes a placed flow that belongs to tools.
+    /// Takes a placed flow that belongs to tools, and what gives its Community ID.
     pub fn observe(
         &mut self,
         observation: &Observation<'_>,
         recognised: &[Recognised<'_>],
-        community_id: &str,
+        community_id: &dyn Fn() -> Box<str>,
     ) {
         self.sessions.observe(observation, recognised, community_id);
     }
@@ -458,14 +450,7 @@ impl Detectors {
     /// Concludes when everything was seen.
     #[must_use]
     pub fn conclude(mut self, hosts: &[HostView], knowledge: &Knowledge<'_>, threads: Threads) -> Concluded {
-        let ended = Ended {
-            hosts,
-            by_local: hosts
-                .iter()
-                .flat_map(|host| host.locals.iter().map(move |local| (*local, host)))
-                .collect(),
-            knowledge,
-        };
+        let ended = Ended::new(hosts, knowledge);
         let mut losses = Losses::default();
         losses.add("sessions beyond the bound on groups", self.sessions.refused);
         losses.add(

@@ -4,7 +4,9 @@
 //! the heaviest, over different fields the sum, up to a ceiling. A tool is named only when at least one indicator may
 //! name it alone (ports never may), or when two independent fields together weigh as much.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -23,11 +25,14 @@ use crate::model::time::Timestamp;
 use crate::signatures::conversation::is_answered;
 use crate::signatures::entry::{Indicator, Tool};
 use crate::signatures::payload::Transport;
-use crate::signatures::{Catalogue, FieldPlace, Match, PayloadContext};
+use crate::signatures::{Catalogue, FieldPlace, Match, Matches, PayloadContext};
 
 /// The form in which a request names what it asks for, and whom it names in the form that proxies are asked in.
 const TARGET_FORM: FieldId = FieldId::of("http.target_form");
 const PROXY_TARGET: FieldId = FieldId::of("http.proxy_target");
+
+/// The protocols that a client offers to speak in TLS, as a list.
+const ALPN: FieldId = FieldId::of("tls.alpn");
 
 /// Whose octets are lengths and no first bytes.
 const LENGTHS: [FieldId; 2] = [FieldId::of("tls.lengths"), FieldId::of("payload.lengths")];
@@ -97,17 +102,21 @@ impl Seen<'_> {
     #[must_use]
     pub fn what(&self) -> String {
         match self.shown {
-            Shown::Protocol(name) => format!("protocol {name}"),
+            Shown::Protocol(name) => ["protocol ", name].concat(),
             Shown::Tunnel(name) => format!("outside of a tunnel: {name}"),
             Shown::Number(number) => format!("{} {number}", self.field),
-            Shown::Text(text) => format!("{} {text}", self.field),
+            Shown::Text(text) => [&self.field, " ", text].concat(),
             Shown::Bytes(bytes) => {
-                let shown: Vec<String> = bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-                format!("{} {}", self.group, shown.join(" "))
+                let mut text = String::with_capacity(self.group.len().saturating_add(24));
+                text.push_str(self.group);
+                for byte in bytes.iter().take(8) {
+                    let _ = write!(text, " {byte:02x}");
+                }
+                text
             }
             Shown::Lengths(octets) => format!("{}: {}", self.group, lengths::words(octets)),
             Shown::Resolved(name) if name.source == NameSource::Dns => {
-                format!("server resolved before as {}", name.name)
+                ["server resolved before as ", &name.name].concat()
             }
             Shown::Resolved(name) => format!("server resolved long before as {}", name.name),
             Shown::Address(address) => format!("address {address}"),
@@ -180,8 +189,8 @@ pub static OWN_FIELDS: &[&str] = &[
 struct Field {
     name: Arc<str>,
     group: &'static str,
-    /// Where the catalogue has it; nowhere when no entry looks at it.
-    place: Option<FieldPlace>,
+    /// Where the catalogue has it.
+    place: FieldPlace,
 }
 
 /// Fields that are asked about without a fact.
@@ -201,11 +210,11 @@ impl Field {
         Self {
             name: Arc::from(name),
             group: group(name),
-            place: catalogue.field(name),
+            place: catalogue.field(name).unwrap_or(FieldPlace::NOWHERE),
         }
     }
 
-    fn matches<'c>(&self, catalogue: &'c Catalogue, value: &[u8]) -> impl Iterator<Item = Match<'c>> {
+    fn matches<'c>(&self, catalogue: &'c Catalogue, value: &[u8]) -> Matches<'c> {
         self.payload_matches(catalogue, value, PayloadContext::default())
     }
 
@@ -214,11 +223,8 @@ impl Field {
         catalogue: &'c Catalogue,
         value: &[u8],
         context: PayloadContext,
-    ) -> impl Iterator<Item = Match<'c>> {
-        self.place
-            .map(|place| catalogue.matches_at(place, value, context))
-            .into_iter()
-            .flatten()
+    ) -> Matches<'c> {
+        catalogue.matches_at(self.place, value, context)
     }
 }
 
@@ -319,6 +325,14 @@ impl Recogniser {
         }
     }
 
+    /// Where the catalogue has a field of facts.
+    #[must_use]
+    pub fn place(&self, field: FieldId) -> FieldPlace {
+        self.fields
+            .get(&field)
+            .map_or(FieldPlace::NOWHERE, |field| field.place)
+    }
+
     /// The tools that a flow may belong to, in order of their identifiers.
     pub fn recognise<'a>(
         &mut self,
@@ -387,24 +401,7 @@ impl Recogniser {
                 );
             }
         }
-        for (end, is_called) in [(flow.client.address, false), (flow.server.address, true)] {
-            let matches = self.own.address.matches(catalogue, &end.0);
-            for found in matches.filter(|found| found.indicator.conversation.is(flow, is_called)) {
-                let (field, shown) = (&self.own.address, Shown::Address(end));
-                gathered.add(&found, field, shown, flow.frames.first, Some(flow.start));
-            }
-        }
-        // A machine has other services: time by UDP, pages in the clear. And anybody can try its ports.
-        let (end, own) = (flow.server.address, &self.own.server);
-        let may_be =
-            own.place.is_some() && flow.layer == Layer::Tcp && matches!(flow.app_proto, None | Some("tls"));
-        if may_be && is_answered(flow) {
-            let matches = own.matches(catalogue, &end.0);
-            for found in matches.filter(|found| found.indicator.conversation.is(flow, true)) {
-                let shown = Shown::Address(end);
-                gathered.add(&found, own, shown, flow.frames.first, Some(flow.start));
-            }
-        }
+        self.addresses(catalogue, flow, &mut gathered);
         if gathered.0.is_empty() {
             return Vec::new();
         }
@@ -429,6 +426,31 @@ impl Recogniser {
         weigh(gathered)
     }
 
+    fn addresses<'a>(&self, catalogue: &'a Catalogue, flow: &FlowRecord, gathered: &mut Gathered<'a>) {
+        for (end, is_called) in [(flow.client.address, false), (flow.server.address, true)] {
+            if !catalogue.may_hold(self.own.address.place, end) {
+                continue;
+            }
+            let matches = self.own.address.matches(catalogue, &end.0);
+            for found in matches.filter(|found| found.indicator.conversation.is(flow, is_called)) {
+                let (field, shown) = (&self.own.address, Shown::Address(end));
+                gathered.add(&found, field, shown, flow.frames.first, Some(flow.start));
+            }
+        }
+        // A machine has other services: time by UDP, pages in the clear. And anybody can try its ports.
+        let (end, own) = (flow.server.address, &self.own.server);
+        let may_be = catalogue.may_hold(own.place, end)
+            && flow.layer == Layer::Tcp
+            && matches!(flow.app_proto, None | Some("tls"));
+        if may_be && is_answered(flow) {
+            let matches = own.matches(catalogue, &end.0);
+            for found in matches.filter(|found| found.indicator.conversation.is(flow, true)) {
+                let shown = Shown::Address(end);
+                gathered.add(&found, own, shown, flow.frames.first, Some(flow.start));
+            }
+        }
+    }
+
     fn facts<'a>(
         &self,
         catalogue: &'a Catalogue,
@@ -444,13 +466,19 @@ impl Recogniser {
                 Value::Text { .. }
                     if fact.field == TARGET_FORM && asks_the_server_itself(flow, server_name) => {}
                 Value::Text { bytes, .. } => {
-                    let text = std::str::from_utf8(bytes).unwrap_or_default();
-                    // ALPN stands as a list; each offer is looked up by itself.
-                    let separator = if &*field.name == "tls.alpn" { ',' } else { '\0' };
-                    for value in text.split(separator) {
+                    let mut look_up = |value: &'a str| {
                         for found in field.matches(catalogue, value.as_bytes()) {
                             gathered.add(&found, field, Shown::Text(value), fact.source, Some(fact.at));
                         }
+                    };
+                    let text = std::str::from_utf8(bytes).unwrap_or_default();
+                    // ALPN stands as a list; each offer is looked up by itself. No text has a zero that means anything.
+                    if fact.field == ALPN {
+                        text.split(',').for_each(look_up);
+                    } else if bytes.contains(&0) {
+                        text.split('\0').for_each(look_up);
+                    } else {
+                        look_up(text);
                     }
                 }
                 Value::Bytes { bytes, .. } if LENGTHS.contains(&fact.field) => {
@@ -485,8 +513,12 @@ impl Recogniser {
 /// Sums what was gathered for each tool and keeps the tools that may be named.
 fn weigh(mut gathered: Gathered<'_>) -> Vec<Recognised<'_>> {
     gathered.0.sort_by(|(one, seen), (other, also)| {
-        one.id
-            .cmp(&other.id)
+        let by_tool = if one.place == other.place {
+            Ordering::Equal
+        } else {
+            one.id.cmp(&other.id)
+        };
+        by_tool
             .then(also.weight().cmp(&seen.weight()))
             .then(seen.group.cmp(also.group))
     });
@@ -527,9 +559,9 @@ fn weigh(mut gathered: Gathered<'_>) -> Vec<Recognised<'_>> {
 
 /// What a name that a host merely asked for, or was told, says: the tool and the indicator.
 #[must_use]
-pub fn asked<'c>(catalogue: &'c Catalogue, field: &str, name: &str) -> Option<(&'c Tool, Match<'c>)> {
+pub fn asked<'c>(catalogue: &'c Catalogue, field: FieldPlace, name: &str) -> Option<(&'c Tool, Match<'c>)> {
     catalogue
-        .matches(field, name.as_bytes())
+        .matches_at(field, name.as_bytes(), PayloadContext::default())
         .filter(|found| found.indicator.alone)
         .max_by_key(|found| (found.weight(), std::cmp::Reverse(found.tool.id.as_str())))
         .map(|found| (found.tool, found))

@@ -173,7 +173,7 @@ impl Watcher for Sizes {
             by_host
                 .entry((host.id, *kind))
                 .and_modify(|(_, known)| known.merge(seen))
-                .or_insert_with(|| (*host, seen.clone()));
+                .or_insert_with(|| (host, seen.clone()));
         }
         by_host.retain(|(_, (place, _)), (host, seen)| seen.is_telling(*place, host));
         // What a machine offers, it offers on the way back as well.

@@ -2,6 +2,8 @@
 //!
 //! It says what traffic is consistent with, never who somebody is or what he wants.
 
+use std::fmt::Write as _;
+
 use crate::model::finding::{Activity, Role};
 use crate::model::quantity::{counted, span};
 use crate::model::time::Nanoseconds;
@@ -61,93 +63,114 @@ pub(super) fn sentence(told: &Told<'_>) -> String {
     if *flows == 0 {
         return format!("{who}: asked for names of {tool}'s servers; no connection was seen");
     }
-    let mut text = format!("{who}: {}", doing(told));
+    let names = [who.len(), tool.len(), told.peer.map_or(0, str::len), ROOM];
+    let mut text = String::with_capacity(names.into_iter().fold(0, usize::saturating_add));
+    text.push_str(who);
+    text.push_str(": ");
+    doing(&mut text, told);
     if !told.is_answered && told.is_refused {
         text.push_str("; it was refused, as who tries many servers is");
     } else if !told.is_answered {
         text.push_str("; one side alone was seen to send data: an attempt, or a capture of one direction");
     }
-    text = format!("{text}; {}", counted(*flows, "flow"));
+    text.push_str("; ");
+    text.push_str(&counted(*flows, "flow"));
     if let Some(peer) = told.peer {
-        text = format!("{text} with {peer}");
+        text.push_str(" with ");
+        text.push_str(peer);
         let more = told.peers.saturating_sub(1);
         if more > 0 {
-            text = format!("{text} and {more} more");
+            let _ = write!(text, " and {more} more");
         }
     }
     text
 }
 
-/// What the machine does, in words that follow its name.
-fn doing(told: &Told<'_>) -> String {
+/// Octets of a sentence beside the names in it, in most cases.
+const ROOM: usize = 112;
+
+/// Adds what the machine does, in words that follow its name. Piece by piece: a sentence stands in every finding.
+fn doing(text: &mut String, told: &Told<'_>) {
     let Told {
         tool, driven, viewed, ..
-    } = told;
-    let (driven_for, viewed_for) = (span(*driven), span(*viewed));
-    let and_viewed = |words: &str| {
-        if *viewed > 0 {
-            format!(" and {words} for another {viewed_for}")
-        } else {
-            String::new()
-        }
-    };
+    } = *told;
+    let mut say = |parts: &[&str]| parts.iter().for_each(|part| text.push_str(part));
     let [shows, on_it, watching] = if told.has_screen {
         ["showing its screen", " on its screen", "watching"]
     } else {
         ["showing its output", "", "reading the output of"]
     };
+    if told.role == Role::Client && told.by != By::Any {
+        say(&[
+            "called servers of ",
+            tool,
+            " by name, which is consistent with its program and with a visit to its pages",
+            NO_USE,
+        ]);
+        return;
+    }
+    say(&["traffic consistent with "]);
     match (told.role, told.activity) {
-        (Role::Controlled, Activity::Driven) => format!(
-            "traffic consistent with {tool} controlling it for {driven_for}{}",
-            and_viewed(shows)
-        ),
+        (Role::Controlled, Activity::Driven) => {
+            say(&[tool, " controlling it for ", &span(driven)]);
+            if viewed > 0 {
+                say(&[" and ", shows, " for another ", &span(viewed)]);
+            }
+        }
         (Role::Controlled, Activity::Viewed) => {
-            format!("traffic consistent with {tool} {shows} for {viewed_for}, without input")
+            say(&[tool, " ", shows, " for ", &span(viewed), ", without input"]);
         }
-        (Role::Controlled, Activity::Bulk) => {
-            format!("traffic consistent with {tool} moving files, without a session{on_it}")
-        }
+        (Role::Controlled, Activity::Bulk) => say(&[tool, " moving files, without a session", on_it]),
         (Role::Controlled, Activity::Idle) => {
-            format!("traffic consistent with offering {tool}; nothing of a session{on_it} was seen")
+            say(&["offering ", tool, "; nothing of a session", on_it, " was seen"]);
         }
-        (Role::Controlled, Activity::Unknown) => format!("traffic consistent with offering {tool}"),
-        (Role::Controller, Activity::Driven) => format!(
-            "traffic consistent with controlling another machine through {tool} for {driven_for}{}",
-            and_viewed(&format!("{watching} it"))
-        ),
+        (Role::Controlled, Activity::Unknown) => say(&["offering ", tool]),
+        (Role::Controller, Activity::Driven) => {
+            say(&[
+                "controlling another machine through ",
+                tool,
+                " for ",
+                &span(driven),
+            ]);
+            if viewed > 0 {
+                say(&[" and ", watching, " it for another ", &span(viewed)]);
+            }
+        }
         (Role::Controller, Activity::Viewed) => {
-            format!("traffic consistent with {watching} another machine through {tool} for {viewed_for}")
+            say(&[
+                watching,
+                " another machine through ",
+                tool,
+                " for ",
+                &span(viewed),
+            ]);
         }
         (Role::Controller, Activity::Bulk) => {
-            format!("traffic consistent with moving files from or to another machine through {tool}")
+            say(&["moving files from or to another machine through ", tool]);
         }
         (Role::Controller, Activity::Idle | Activity::Unknown) => {
-            format!("traffic consistent with a connection to another machine through {tool}")
+            say(&["a connection to another machine through ", tool]);
         }
-        (Role::Agent, _) => {
-            format!("traffic consistent with an installed {tool} that reports to its servers{NO_SESSION}")
-        }
-        (Role::Client, _) if told.by != By::Any => {
-            format!(
-                "called servers of {tool} by name, which is consistent with its program and with a visit to its pages{NO_USE}"
-            )
-        }
-        (Role::Client, _) => format!("traffic consistent with {tool}, used from here"),
-        (Role::Server, _) => format!("traffic consistent with {tool}, offered here"),
-        (Role::Unknown, Activity::Driven | Activity::Viewed) => format!(
-            "traffic consistent with a session of {tool} for {}; which side is controlled could not be told",
-            span(driven.saturating_add(*viewed))
-        ),
+        (Role::Agent, _) => say(&["an installed ", tool, " that reports to its servers", NO_SESSION]),
+        (Role::Client, _) => say(&[tool, ", used from here"]),
+        (Role::Server, _) => say(&[tool, ", offered here"]),
+        (Role::Unknown, Activity::Driven | Activity::Viewed) => say(&[
+            "a session of ",
+            tool,
+            " for ",
+            &span(driven.saturating_add(viewed)),
+            "; which side is controlled could not be told",
+        ]),
         (Role::Unknown, Activity::Idle | Activity::Bulk | Activity::Unknown)
             if told.by == By::SharedNames =>
         {
-            format!(
-                "traffic consistent with {tool}: an installed agent, or its web console in a browser, which calls the same servers{NO_SESSION}"
-            )
+            say(&[
+                tool,
+                ": an installed agent, or its web console in a browser, which calls the same servers",
+                NO_SESSION,
+            ]);
         }
-        (Role::Unknown, Activity::Idle | Activity::Bulk | Activity::Unknown) => {
-            format!("traffic consistent with {tool}")
-        }
+        (Role::Unknown, Activity::Idle | Activity::Bulk | Activity::Unknown) => say(&[tool]),
     }
 }
 

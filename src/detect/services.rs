@@ -55,14 +55,14 @@ impl Services {
             return;
         };
         let flow = observation.flow;
+        if !recognised.is_empty() || flow.payload_bytes.contains(&0) {
+            return;
+        }
         let place = self
             .known
             .binary_search_by_key(&(flow.protocol, flow.server.port), |(key, _)| *key);
         let Ok(place) = place else { return };
-        if flow.payload_bytes.contains(&0)
-            || flow.opener == OpenerJudgement::FirstSeen
-            || !recognised.is_empty()
-        {
+        if flow.opener == OpenerJudgement::FirstSeen {
             return;
         }
         if self.answered.len() >= MOST_SERVERS && !self.answered.contains_key(&server) {
@@ -129,10 +129,14 @@ impl Watcher for Services {
         if self.answered.is_empty() {
             return;
         }
-        let hosts = ended.hosts.iter();
-        concluded.served = hosts
-            .filter_map(|host| Some((host.id, self.of(&host.locals)?)))
-            .collect();
+        for local in self.answered.keys() {
+            if let Some(host) = ended.by_local.get(local)
+                && !concluded.served.contains_key(&host.id)
+                && let Some(served) = self.of(&host.locals)
+            {
+                concluded.served.insert(host.id, served);
+            }
+        }
     }
 }
 

@@ -231,7 +231,7 @@ pub(super) fn finding(joined: Joined<'_>, knowledge: &Knowledge<'_>) -> Option<(
     }
     let score = Decibans(f64::from(score));
     let shown = shown(tool, is_remote, &judged);
-    let delays = delay::told(group.latency.as_deref(), shown, knowledge.at);
+    let delays = delay::told_of(std::mem::take(&mut group.latency), shown, knowledge.at);
     evidence.extend(delays.evidence);
     let main_peer = match peer {
         Some(peer) => group.peers.iter().find(|(address, _)| **address == peer),
@@ -277,7 +277,7 @@ pub(super) fn finding(joined: Joined<'_>, knowledge: &Knowledge<'_>) -> Option<(
         sanctioned,
         benign: vec![tool.benign().to_owned()],
         evidence,
-        peer_geo: main_peer.and_then(|(address, _)| knowledge.place(*address).map(Box::new)),
+        peer_geo: main_peer.and_then(|(address, _)| knowledge.place(*address)),
         latency: delays.record.map(Box::new),
         ..Finding::default()
     };
@@ -315,23 +315,23 @@ fn times(count: u64) -> String {
 /// The items of a group in words; their texts are taken out of it.
 fn evidence(tool: &Tool, group: &mut Group, is_remote: bool) -> Vec<Evidence> {
     let family = if is_remote { Family::Rc } else { Family::Loc };
-    let mut list: Vec<Evidence> = std::mem::take(&mut group.items)
-        .into_iter()
-        .map(|(_, item)| {
-            let mut what = item.what;
-            if item.times > 1 {
-                let _ = write!(what, " ({} times)", item.times);
-            }
-            if item.others > 0 {
-                let _ = write!(what, ", and others of its kind {}", times(item.others));
-            }
-            let weight = Decibans(f64::from(item.weight));
-            let mut evidence = Evidence::observed(family, what, weight, &item.frames, item.at);
-            evidence.signature = Some(format!("{}:{}", tool.id, item.field));
-            evidence.note = item.note;
-            evidence
-        })
-        .collect();
+    let items = std::mem::take(&mut group.items);
+    // With room for a round trip and for that nobody answered.
+    let mut list: Vec<Evidence> = Vec::with_capacity(items.len().saturating_add(2));
+    list.extend(items.into_iter().map(|(_, item)| {
+        let mut what = item.what;
+        if item.times > 1 {
+            let _ = write!(what, " ({} times)", item.times);
+        }
+        if item.others > 0 {
+            let _ = write!(what, ", and others of its kind {}", times(item.others));
+        }
+        let weight = Decibans(f64::from(item.weight));
+        let mut evidence = Evidence::observed(family, what, weight, &item.frames, item.at);
+        evidence.signature = Some([&tool.id, ":", &item.field].concat());
+        evidence.note = item.note;
+        evidence
+    }));
     list.extend(group.ssh.evidence().filter(|_| is_remote));
     list.sort_by(|a, b| {
         b.weight
@@ -409,7 +409,7 @@ fn controller(
 
 fn summary(host: &HostView, tool: &Tool, finding: &Finding, group: &Group, by: By) -> String {
     let peer = match (&finding.peer_name, &finding.peer) {
-        (Some(name), Some(address)) => Some(format!("{name} ({address})")),
+        (Some(name), Some(address)) => Some([name, " (", address, ")"].concat()),
         (None, Some(address)) => Some(address.clone()),
         (_, None) => None,
     };

@@ -4,16 +4,16 @@
 //! Tools whose both ends call a vendor's relays are grouped by host and tool; tools whose controlled side listens
 //! (RDP, VNC, SSH) and tunnels are grouped by host, tool and peer.
 
+use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::activity_state::{self, Windows};
 use super::delay;
-use super::group::{ASKED, Group, Item, MOST_FLOW_IDS, MOST_PEERS, PeerSeen};
+use super::group::{ASKED, Group, Item, MOST_PEERS, PeerSeen};
 use super::recognise::{self, PROTOCOL, Recognised, text_value};
 use super::refusal::is_refused;
-use super::{HostView, Knowledge, session_finding, ssh_tunnel};
+use super::{ByLocal, HostView, Knowledge, session_finding, ssh_tunnel};
 use crate::model::address::Address;
 use crate::model::fact::{FieldId, Side, Value};
 use crate::model::finding::{Finding, FindingKind};
@@ -24,9 +24,9 @@ use crate::model::observation::{LocalIndex, Observation};
 use crate::model::segment::Layer;
 use crate::model::threads::Threads;
 use crate::model::time::Timestamp;
-use crate::signatures::Catalogue;
 use crate::signatures::conversation::is_answered;
 use crate::signatures::entry::{RoleHint, Tool};
+use crate::signatures::{Catalogue, FieldPlace};
 
 const WIREGUARD_HANDSHAKE: FieldId = FieldId::of("wireguard.handshake");
 const JA4: FieldId = FieldId::of("tls.ja4");
@@ -181,12 +181,13 @@ impl Sessions {
         }
     }
 
-    /// Takes a flow with the tools that it may belong to.
+    /// Takes a flow with the tools that it may belong to; `community_id` gives its Community ID, which the first of a session alone is
+    /// asked for.
     pub fn observe(
         &mut self,
         observation: &Observation<'_>,
         recognised: &[Recognised<'_>],
-        community_id: &str,
+        community_id: &dyn Fn() -> Box<str>,
     ) {
         let is_tunnel = recognised.iter().any(speaks_tunnel);
         let is_proxied = recognised
@@ -219,7 +220,7 @@ impl Sessions {
         local_is_client: bool,
         observation: &Observation<'_>,
         (recognised, is_tunnel, is_proxied): (&Recognised<'_>, bool, bool),
-        community_id: &str,
+        community_id: &dyn Fn() -> Box<str>,
     ) {
         let (flow, tool) = (observation.flow, recognised.tool);
         let other = if local_is_client { flow.server } else { flow.client };
@@ -273,7 +274,7 @@ impl Sessions {
         group.carry(flow.payload_bytes, local_is_client);
         if serves {
             group.serve(flow, other.address, local_is_client);
-            group.community_id.get_or_insert_with(|| community_id.into());
+            group.community_id.get_or_insert_with(community_id);
             return;
         }
         let is_led_by_local = local_is_client
@@ -291,19 +292,12 @@ impl Sessions {
         group.is_answered |= is_answered;
         group.is_tunnel |= is_tunnel && is_answered;
         group.has_program |= local_is_client && is_no_browser(flow);
-        if group.flow_ids.len() < MOST_FLOW_IDS {
-            group.flow_ids.push(flow.id);
-        }
+        group.names(flow);
         let has_room = group.windows.len() < MOST_WINDOWS;
         if has_room {
             activity_state::add(&mut group.windows, &flow.activity, flow.start, local_is_client);
         }
-        if let Some(measured) = delay::of_flow(flow, local_is_client) {
-            match &mut group.latency {
-                Some(known) => known.merge(measured),
-                None => group.latency = Some(Box::new(measured)),
-            }
-        }
+        group.latency.merge(delay::of_flow(flow, local_is_client));
         if group.peers.len() < MOST_PEERS || group.peers.contains_key(&other.address) {
             let seen = group.peers.or_insert_with(other.address, PeerSeen::default);
             let name = observation.server_name.as_ref().filter(|_| local_is_client);
@@ -316,13 +310,13 @@ impl Sessions {
             }
         }
         group.proto = group.proto.or_else(|| flow.transport_name());
-        group.community_id.get_or_insert_with(|| community_id.into());
+        group.community_id.get_or_insert_with(community_id);
         if !has_room && !flow.activity.is_empty() {
             self.unwindowed = self.unwindowed.saturating_add(1);
         }
     }
 
-    /// Takes a name that a host asked its resolver for, or was told to be meant by one.
+    /// Takes a name that a host asked its resolver for, or was told to be meant by one; with where the catalogue has such names.
     pub fn asked(
         &mut self,
         local: LocalIndex,
@@ -330,9 +324,9 @@ impl Sessions {
         name: &str,
         frame: FrameRef,
         at: Timestamp,
-        catalogue: &Catalogue,
+        (catalogue, place): (&Catalogue, FieldPlace),
     ) {
-        let Some((tool, found)) = recognise::asked(catalogue, how.field(), name) else {
+        let Some((tool, found)) = recognise::asked(catalogue, place, name) else {
             return;
         };
         if tool.class.finding.is_none() || !is_relayed(tool) {
@@ -372,7 +366,7 @@ impl Sessions {
     #[must_use]
     pub fn conclude(
         self,
-        hosts: &BTreeMap<LocalIndex, &HostView>,
+        hosts: &ByLocal<'_>,
         knowledge: &Knowledge<'_>,
         threads: Threads,
     ) -> (Vec<Finding>, Vec<Session>) {

@@ -9,9 +9,7 @@ use super::Concluded;
 use super::thresholds::THRESHOLDS;
 use super::watcher::{Ended, Watcher};
 use crate::settings::limits::Limits;
-use std::collections::BTreeMap;
 
-use super::HostView;
 use super::activity_state::Windows;
 use super::recognise::Recognised;
 use super::session_finding::kind_of;
@@ -19,7 +17,6 @@ use crate::model::address::Address;
 use crate::model::fact::Side;
 use crate::model::finding::{Finding, FindingKind, Routing, TunnelUse};
 use crate::model::flow::{BIN, bin_of};
-use crate::model::identity::ContentId;
 use crate::model::observation::{LocalIndex, Observation};
 use crate::model::time::SECOND;
 
@@ -29,11 +26,57 @@ const _: () = assert!(60 * SECOND == 6 * BIN);
 /// Minutes that are remembered of all hosts together: 32 MB.
 const MOST: usize = 8_000_000;
 
+/// Minutes of which each host's newest are at hand: flows end in bursts, so these few keep out nearly all that are known.
+const AT_HAND: usize = 4;
+
+/// No minute.
+const NEVER: u32 = u32::MAX;
+
+/// The minutes of one host, the newest where every flow of it looks.
+#[derive(Debug)]
+struct Spoken {
+    /// The newest first.
+    newest: [u32; AT_HAND],
+    /// Those before them, in order of arrival: none in a capture of minutes.
+    #[expect(
+        clippy::box_collection,
+        reason = "most hosts have none, and there are hundreds of thousands"
+    )]
+    older: Option<Box<Vec<u32>>>,
+}
+
+impl Default for Spoken {
+    fn default() -> Self {
+        Self {
+            newest: [NEVER; AT_HAND],
+            older: None,
+        }
+    }
+}
+
+impl Spoken {
+    fn push(&mut self, minute: u32) {
+        self.newest.rotate_right(1);
+        let [newest, ..] = &mut self.newest;
+        let oldest = std::mem::replace(newest, minute);
+        if oldest != NEVER {
+            self.older.get_or_insert_default().push(oldest);
+        }
+    }
+
+    /// All of them.
+    fn iter(&self) -> impl Iterator<Item = u32> {
+        let older = self.older.iter().flat_map(|older| older.iter());
+        let newest = self.newest.iter().filter(|minute| **minute != NEVER);
+        older.chain(newest).copied()
+    }
+}
+
 /// The minutes in which each host spoke with the outside without a tunnel.
 #[derive(Debug, Default)]
 pub(super) struct Outside {
-    /// By index of the local address, each in order of arrival.
-    minutes: Vec<Vec<u32>>,
+    /// By index of the local address.
+    minutes: Vec<Spoken>,
     held: usize,
     /// Those beyond the bound: where there is one, nobody is said to send nothing.
     refused: u64,
@@ -49,10 +92,11 @@ pub(super) const fn is_tunnel(kind: FindingKind) -> bool {
 
 /// Whether an address is a group's, or everybody's.
 pub(super) fn is_group(address: Address) -> bool {
-    match address.to_ip() {
-        std::net::IpAddr::V4(ip) => ip.is_multicast() || ip.is_broadcast(),
-        std::net::IpAddr::V6(ip) => ip.is_multicast(),
+    let [first, .., a, b, c, d] = address.0;
+    if address.is_v4() {
+        return a & 0xf0 == 0xe0 || [a, b, c, d] == [255; 4];
     }
+    first == 0xff
 }
 
 impl Outside {
@@ -64,6 +108,14 @@ impl Outside {
             [None, Some(local)] => (local, flow.client.address, Side::Server),
             _ => return,
         };
+        let has_sent = flow
+            .payload_bytes
+            .get(own.index())
+            .is_some_and(|bytes| *bytes > 0);
+        // Nothing that was sent, nothing to remember.
+        if !has_sent && flow.activity.is_empty() {
+            return;
+        }
         let carries = |one: &Recognised<'_>| kind_of(one.tool).is_some_and(is_tunnel);
         if flow.tunnels.depth() > 0 || is_group(other) || recognised.iter().any(carries) {
             return;
@@ -72,16 +124,12 @@ impl Outside {
             return;
         };
         if self.minutes.len() <= place {
-            self.minutes.resize_with(place.saturating_add(1), Vec::new);
+            self.minutes.resize_with(place.saturating_add(1), Spoken::default);
         }
         let Some(minutes) = self.minutes.get_mut(place) else {
             return;
         };
         // Short flows keep no bins: the moment when they began stands for them.
-        let has_sent = flow
-            .payload_bytes
-            .get(own.index())
-            .is_some_and(|bytes| *bytes > 0);
         let is_short = flow.activity.is_empty() && has_sent;
         let begin = is_short.then(|| bin_of(flow.start) / BINS);
         let sending = flow
@@ -90,8 +138,7 @@ impl Outside {
             .filter(|bin| bin.bytes.get(own.index()).is_some_and(|bytes| *bytes > 0));
         let bins = sending.map(|bin| bin.number / BINS);
         for minute in bins.chain(begin) {
-            // Flows end in bursts: the newest few are enough to keep out nearly all that are known.
-            if minutes.iter().rev().take(4).any(|known| *known == minute) {
+            if minutes.newest.contains(&minute) {
                 continue;
             }
             if self.held >= MOST {
@@ -121,8 +168,7 @@ impl Outside {
         let mut others: Vec<u32> = locals
             .iter()
             .filter_map(|local| self.minutes.get(usize::try_from(local.0).ok()?))
-            .flatten()
-            .copied()
+            .flat_map(Spoken::iter)
             .filter(|minute| (begins..ends).contains(minute))
             .collect();
         others.sort_unstable();
@@ -177,10 +223,11 @@ impl Watcher for Outside {
             "minutes of traffic beside tunnels beyond what is remembered",
             self.refused,
         );
-        let by_id: BTreeMap<ContentId, &HostView> = ended.hosts.iter().map(|host| (host.id, host)).collect();
         for session in &concluded.sessions {
             let finding = concluded.findings.get_mut(session.finding);
-            if let (Some(host), Some(finding)) = (by_id.get(&session.host), finding) {
+            if let Some(finding) = finding.filter(|finding| is_tunnel(finding.kind))
+                && let Some(host) = ended.by_id.get(&session.host)
+            {
                 let during = self.during(finding.kind, &session.windows, &host.locals);
                 let during = during.or_else(|| briefly(finding, session.payload));
                 finding.tunnel = during.map(Box::new);

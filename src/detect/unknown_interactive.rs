@@ -14,7 +14,7 @@
 //! of programs, so that the finding is a lead and hardly more. Looked at is a flow that no entry of the catalogue names, once, when it ends.
 
 use super::Concluded;
-use super::watcher::{Ended, Watcher};
+use super::watcher::{ByLocal, Ended, Watcher};
 use crate::settings::limits::Limits;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -221,7 +221,7 @@ impl Unknown {
     /// Makes findings, in order of host and peer.
     fn found(
         self,
-        hosts: &BTreeMap<LocalIndex, &HostView>,
+        hosts: &ByLocal<'_>,
         knowledge: &Knowledge<'_>,
         concluded: &mut Concluded,
     ) -> Vec<Finding> {
@@ -229,9 +229,7 @@ impl Unknown {
         let mut found: BTreeMap<(ContentId, Address), (&HostView, Vec<Candidate>)> = BTreeMap::new();
         for ((local, peer), list) in self.found {
             if let Some(host) = hosts.get(&local) {
-                let (_, all) = found
-                    .entry((host.id, peer))
-                    .or_insert_with(|| (*host, Vec::new()));
+                let (_, all) = found.entry((host.id, peer)).or_insert_with(|| (host, Vec::new()));
                 all.extend(list);
             }
         }
@@ -333,7 +331,7 @@ fn finding(host: &HostView, peer: Address, list: &[Candidate], knowledge: &Knowl
                 .to_owned(),
         ],
         evidence: vec![evidence],
-        peer_geo: knowledge.place(peer).map(Box::new),
+        peer_geo: knowledge.place(peer),
         ..Finding::default()
     })
 }

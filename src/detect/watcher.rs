@@ -4,13 +4,14 @@
 //! from questions or from two devices side by side. Each is a [`Watcher`] in a file of its own with a line in
 //! [`super::DETECTORS`]; what only looks at the end is a [`Conclusion`].
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::fmt;
 
 use super::recognise::Recognised;
 use super::{Concluded, HostView, Knowledge};
 use crate::model::fact::{Fact, FieldId};
 use crate::model::finding::Finding;
+use crate::model::identity::ContentId;
 use crate::model::observation::{EventHeader, LocalIndex, Observation};
 use crate::settings::limits::Limits;
 use crate::settings::policy::Heuristics;
@@ -21,9 +22,59 @@ pub struct Ended<'a> {
     /// The hosts, in order.
     pub hosts: &'a [HostView],
     /// The host of each local address.
-    pub by_local: BTreeMap<LocalIndex, &'a HostView>,
+    pub by_local: ByLocal<'a>,
+    /// The hosts by their identifiers.
+    pub by_id: ById<'a>,
     /// What detectors may ask.
     pub knowledge: &'a Knowledge<'a>,
+}
+
+impl<'a> Ended<'a> {
+    /// Of hosts, and what is known beside them.
+    #[must_use]
+    pub fn new(hosts: &'a [HostView], knowledge: &'a Knowledge<'a>) -> Self {
+        Self {
+            hosts,
+            by_local: ByLocal::new(hosts),
+            by_id: hosts.iter().map(|host| (host.id, host)).collect(),
+            knowledge,
+        }
+    }
+}
+
+/// Hosts by their identifiers.
+pub type ById<'a> = HashMap<ContentId, &'a HostView, rapidhash::fast::RandomState>;
+
+/// The host of each local address: a list, since the indices of addresses have no gaps.
+pub struct ByLocal<'a>(Vec<Option<&'a HostView>>);
+
+impl<'a> ByLocal<'a> {
+    /// Of hosts; where two have one address, the last.
+    #[must_use]
+    pub fn new(hosts: &'a [HostView]) -> Self {
+        let mut list = Vec::new();
+        for host in hosts {
+            for place in host
+                .locals
+                .iter()
+                .filter_map(|local| usize::try_from(local.0).ok())
+            {
+                if list.len() <= place {
+                    list.resize(place.saturating_add(1), None);
+                }
+                if let Some(slot) = list.get_mut(place) {
+                    *slot = Some(host);
+                }
+            }
+        }
+        Self(list)
+    }
+
+    /// The host of an address.
+    #[must_use]
+    pub fn get(&self, local: &LocalIndex) -> Option<&'a HostView> {
+        self.0.get(usize::try_from(local.0).ok()?).copied().flatten()
+    }
 }
 
 /// Watches what passes, in time order, and concludes at the end. Bounded in memory by itself.

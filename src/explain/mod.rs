@@ -10,6 +10,7 @@ pub mod cues;
 pub mod damage;
 pub mod farm;
 pub mod forgery;
+mod host;
 pub mod hypothesis;
 pub mod little;
 pub mod posterior;
@@ -19,6 +20,8 @@ mod tally;
 pub mod verdict;
 pub mod weights;
 pub mod wording;
+
+use std::sync::Arc;
 
 use crate::model::evidence::{Decibans, State};
 use crate::model::farm::Farm;
@@ -30,10 +33,12 @@ use crate::model::tally::Tally;
 use crate::model::vantage::Vantage;
 
 use cues::{REGISTRY, Reading};
-use hypothesis::{explanations, significant};
-use posterior::{Claim, Levels, weigh_cue};
+use host::HostExplainer;
+pub use host::explain_host;
+use hypothesis::significant;
+use posterior::{Levels, weigh_cue};
 use subject::{Subject, prevalent_tools};
-use verdict::{Bench, judge};
+use verdict::Bench;
 use weights::Weights;
 
 /// Under which circumstances the capture was taken.
@@ -66,7 +71,7 @@ pub struct HostExplanation {
     /// Ranked by weight.
     pub reasons: Vec<HostReason>,
     /// What could not be observed, and why.
-    pub not_observable: Vec<String>,
+    pub not_observable: Vec<Arc<str>>,
     /// The steps from prior to posterior, where they are wanted.
     pub tally: Option<Box<Tally>>,
     /// The one observation that would settle most; empty where nothing speaks for anything.
@@ -93,6 +98,15 @@ pub struct Read {
     pub reading: Reading,
 }
 
+impl Read {
+    /// Why it, or a part of it, could not be observed, where that is so.
+    fn hidden(&self) -> Option<&str> {
+        let is_whole = self.reading.state == State::NotObservable && !self.reading.what.is_empty();
+        let whole = is_whole.then_some(self.reading.what.as_str());
+        whole.or(self.reading.open_part.as_deref())
+    }
+}
+
 /// Explains groups and hosts, in whatever order they come. `others` is the number of hosts beside them about which
 /// nothing was found.
 #[must_use]
@@ -117,105 +131,18 @@ pub fn explain(
             .then(other.explanations.farm.total_cmp(&one.explanations.farm))
             .then(one.id.cmp(&other.id))
     });
+    let mut explainer = HostExplainer::new(weights, circumstances, &prevalent);
     let mut hosts: Vec<HostExplanation> = sorted
         .iter()
-        .map(|profile| explain_host(profile, weights, circumstances, &prevalent))
+        .map(|profile| explainer.explain(profile, None))
         .collect();
     let held = company::holds(&farms, &hosts, weights);
     for (host, profile) in hosts.iter_mut().zip(&sorted) {
         if let Some(cause) = held.get(&profile.host) {
-            *host = explain_member(profile, weights, circumstances, &prevalent, Some(cause));
+            *host = explainer.explain(profile, Some(cause));
         }
     }
     Explained { farms, hosts }
-}
-
-/// Explains one host by itself; `prevalent` are the tools that are policy where it stands.
-#[must_use]
-pub fn explain_host(
-    profile: &HostProfile,
-    weights: &Weights,
-    circumstances: &Circumstances,
-    prevalent: &[String],
-) -> HostExplanation {
-    explain_member(profile, weights, circumstances, prevalent, None)
-}
-
-/// The same, rated no higher than a note for the reason that its group gives, if that gives one.
-fn explain_member(
-    profile: &HostProfile,
-    weights: &Weights,
-    circumstances: &Circumstances,
-    prevalent: &[String],
-    group_holds: Option<&String>,
-) -> HostExplanation {
-    let subject = Subject {
-        members: vec![profile],
-        edges: &[],
-        vantage: circumstances.vantage,
-        rules: &weights.rules,
-        prevalent,
-        is_vantage_assumed: circumstances.is_vantage_assumed,
-        little: circumstances.little.as_deref(),
-        damage: circumstances.damage.as_deref(),
-    };
-    let (reads, levels) = read(&subject, weights);
-    let prior = weights.prior(circumstances.vantage, circumstances.is_incident);
-    let bench = Bench {
-        weights,
-        prior: &prior,
-        claim: Claim::RemoteOperation,
-        machines: 1,
-        has_common_instance: false,
-        damage: circumstances.damage.as_deref(),
-    };
-    let mut judgement = judge(&bench, &levels);
-    // What stands beside it says nothing of a machine of which nothing could be seen.
-    let is_controlled = |one: &Read| one.cue == "n_rc" && one.reading.state == State::Observed;
-    let is_blind = subject.little.is_some() || subject.blind().is_some();
-    if is_blind && judgement.verdict >= Verdict::Review && !reads.iter().any(is_controlled) {
-        judgement.verdict = Verdict::Note;
-        judgement.held_down =
-            Some("too little was captured to show whether it is under remote control".to_owned());
-    }
-    // Nor does a screen beside it of which nobody knows whose it is: it hides what may be, and shows nothing of this machine.
-    let is_bystander = profile.sessions.reason().is_none() && profile.kvm.unknown.is_some();
-    if is_bystander && judgement.verdict > Verdict::None && !reads.iter().any(is_controlled) {
-        judgement.verdict = Verdict::None;
-        judgement.held_down = Some("nothing was seen of it but what stands beside it".to_owned());
-    }
-    if let Some(cause) = group_holds.filter(|_| judgement.verdict >= Verdict::Review) {
-        judgement.verdict = Verdict::Note;
-        judgement.held_down = Some(cause.clone());
-    }
-    let mut reasons: Vec<HostReason> = reads
-        .iter()
-        .filter_map(|one| {
-            let (weight, cell) = weighed(&bench, &levels, one.cue, circumstances.shows_cells)?;
-            Some(HostReason {
-                reason: one.cue.to_owned(),
-                what: one.reading.what.clone(),
-                weight,
-                cell,
-            })
-        })
-        .collect();
-    reasons.sort_by(|one, other| other.weight.0.total_cmp(&one.weight.0));
-    let next_question = if judgement.verdict > Verdict::None {
-        ask(&bench, &levels, &reads).unwrap_or_default()
-    } else {
-        String::new()
-    };
-    HostExplanation {
-        host: profile.host,
-        verdict: judgement.verdict,
-        explanations: explanations(&judgement.posterior),
-        reasons,
-        not_observable: not_observable(&reads),
-        tally: (circumstances.shows_cells).then(|| Box::new(tally::tally(&bench, &levels, &judgement))),
-        next_question,
-        summary: wording::summary(&profile.label(), weights, &judgement, false),
-    }
 }
 
 /// Reads every cue off a subject.
@@ -274,12 +201,7 @@ fn weighed(
 /// What could not be observed, and why: `cue: reason`.
 #[must_use]
 pub fn not_observable(reads: &[Read]) -> Vec<String> {
-    let hidden = |one: &Read| {
-        let whole = (one.reading.state == State::NotObservable && !one.reading.what.is_empty())
-            .then(|| one.reading.what.clone());
-        let said = whole.or_else(|| one.reading.open_part.clone())?;
-        Some(format!("{}: {said}", one.cue))
-    };
+    let hidden = |one: &Read| Some([one.cue, ": ", one.hidden()?].concat());
     reads.iter().filter_map(hidden).collect()
 }
 

@@ -21,7 +21,7 @@ pub const FAMILIES: [Family; 7] = [
 ];
 
 /// The level of each cue's table (by position), `None` where it is not observable.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Levels(Vec<Option<usize>>);
 
 impl Levels {

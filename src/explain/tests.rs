@@ -8,8 +8,9 @@ mod scenarios;
 
 use proptest::prelude::*;
 
-use super::hypothesis::Hypothesis;
-use super::posterior::{family_decibans, posterior};
+use super::hypothesis::{Hypothesis, explanations};
+use super::posterior::{Claim, family_decibans, posterior};
+use super::verdict::judge;
 use super::weights::Weights;
 use super::*;
 

@@ -14,6 +14,12 @@ use crate::model::quantity;
 /// machines sits on their own network.
 #[must_use]
 pub fn summary(label: &str, weights: &Weights, judgement: &Judgement, from_beside: bool) -> String {
+    format!("{label}{}", said(weights, judgement, from_beside))
+}
+
+/// The same without the label: what can be said of all subjects that are judged alike.
+#[must_use]
+pub(super) fn said(weights: &Weights, judgement: &Judgement, from_beside: bool) -> String {
     let ranked = Hypothesis::ranked(&judgement.posterior);
     let posterior = &rounded(&judgement.posterior);
     let [winner, ..] = ranked;
@@ -22,7 +28,7 @@ pub fn summary(label: &str, weights: &Weights, judgement: &Judgement, from_besid
         name = FROM_BESIDE;
     }
     let mut text = format!(
-        "{label}: {}; consistent with {name} (posterior {})",
+        ": {}; consistent with {name} (posterior {})",
         judgement.verdict.name(),
         probability(winner.of(posterior)),
     );

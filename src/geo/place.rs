@@ -1,12 +1,13 @@
 //! What is known of one address, part by part, each from the database that knew it first.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde::Serialize;
 
 use super::countries::CountryCode;
 use super::kinds::NetworkKind;
 use super::{DatabaseDescription, Record};
+use crate::model::finding::PlaceRecord;
 use crate::model::sphere::Coordinates;
 
 /// A database that gave a part of a [`Place`].
@@ -83,9 +84,37 @@ pub struct Place {
     pub kind_source: Option<String>,
     /// Which databases said so, in order of preference.
     pub sources: Vec<PlaceSource>,
+    /// The same as records show it, once it was asked for: thousands of findings share the places of a few networks.
+    #[serde(skip)]
+    pub(crate) record: OnceLock<Arc<PlaceRecord>>,
 }
 
 impl Place {
+    /// As records show it.
+    #[must_use]
+    pub fn record(&self) -> &Arc<PlaceRecord> {
+        self.record.get_or_init(|| Arc::new(self.made_record()))
+    }
+
+    fn made_record(&self) -> PlaceRecord {
+        let mut said = String::new();
+        for source in &self.sources {
+            let separator = if said.is_empty() { "" } else { ", " };
+            for part in [separator, &source.database.name, " ", &source.database.build_date] {
+                said.push_str(part);
+            }
+        }
+        PlaceRecord {
+            country: self.country.map(|country| country.to_string()),
+            city: self.city.clone(),
+            asn: self.asn,
+            as_org: self.as_org.clone(),
+            kind: self.kind.map(|kind| kind.name().to_owned()),
+            kind_source: self.kind.and(self.kind_source.clone()),
+            source: (!self.sources.is_empty()).then_some(said),
+        }
+    }
+
     /// Whether only the embedded default knows the country: nothing above low confidence may rest on it alone.
     #[must_use]
     pub fn country_is_default(&self) -> bool {

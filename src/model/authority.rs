@@ -8,6 +8,13 @@ pub fn host_of(authority: &[u8]) -> &[u8] {
     if let Some(bracketed) = authority.strip_prefix(b"[") {
         return bracketed.split(|octet| *octet == b']').next().unwrap_or_default();
     }
+    // Nearly all are names alone: what ends in a letter has no port.
+    if !authority
+        .last()
+        .is_some_and(|last| last.is_ascii_digit() || *last == b':')
+    {
+        return authority;
+    }
     let mut parts = authority.split(|octet| *octet == b':');
     match (parts.next(), parts.next(), parts.next()) {
         (Some(host), Some(port), None) if port.iter().all(u8::is_ascii_digit) => host,

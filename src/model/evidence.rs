@@ -132,13 +132,13 @@ impl Evidence {
         at: Option<Timestamp>,
     ) -> Self {
         let capture = refs.first().map(|first| first.capture);
-        let mut frames: Vec<u64> = refs
-            .iter()
-            .filter(|one| Some(one.capture) == capture)
-            .map(|one| one.number)
-            .collect();
-        frames.sort_unstable();
-        frames.dedup();
+        let mut frames: Vec<u64> = Vec::with_capacity(refs.len());
+        let of_capture = refs.iter().filter(|one| Some(one.capture) == capture);
+        frames.extend(of_capture.map(|one| one.number));
+        if !frames.is_sorted_by(|one, other| one < other) {
+            frames.sort_unstable();
+            frames.dedup();
+        }
         Self {
             signature: None,
             measure: None,

@@ -1,5 +1,7 @@
 //! Findings: what was recognised on one host, with its evidence (INTERFACE, `event_type: "finding"`).
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use super::address::Address;
@@ -189,7 +191,7 @@ pub struct Controller {
     pub how: String,
     /// Where that address is.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub geo: Option<PlaceRecord>,
+    pub geo: Option<Arc<PlaceRecord>>,
 }
 
 /// What was claimed and what was seen, behind a geo mismatch.
@@ -199,7 +201,7 @@ pub struct GeoMismatch {
     #[serde(skip_serializing_if = "String::is_empty")]
     pub claimed_country: String,
     /// Place that the packets' address has.
-    pub seen: PlaceRecord,
+    pub seen: Arc<PlaceRecord>,
     /// The address.
     pub address: String,
     /// Kilometres between claim and sight, the accuracy radius taken off; where both are known.
@@ -306,7 +308,7 @@ pub struct Finding {
     pub evidence: Vec<Evidence>,
     /// Where the peer is.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub peer_geo: Option<Box<PlaceRecord>>,
+    pub peer_geo: Option<Arc<PlaceRecord>>,
     /// Figures of a geo mismatch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub geo: Option<Box<GeoMismatch>>,

@@ -1,5 +1,7 @@
 //! Hosts: one record for each local machine (INTERFACE, `event_type: "host"`).
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use super::address::MacAddress;
@@ -196,7 +198,7 @@ pub struct HostRecord {
     /// The weightiest reasons behind that, in decibans; each is against its own rivals, so that they do not add up to the posterior.
     pub reasons: Vec<HostReason>,
     /// What could not be seen from this vantage.
-    pub not_observable: Vec<String>,
+    pub not_observable: Vec<Arc<str>>,
     /// The one observation that would settle most; absent where nothing speaks for anything.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub next_question: String,
@@ -222,7 +224,7 @@ pub struct PublicAddress {
     pub reverse_name: Option<String>,
     /// Where it is, and the kind of its network.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub geo: Option<PlaceRecord>,
+    pub geo: Option<Arc<PlaceRecord>>,
 }
 
 /// How many devices stand behind one address.

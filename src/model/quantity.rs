@@ -8,7 +8,7 @@ use super::time::{Nanoseconds, SECOND};
 #[must_use]
 pub fn counted<N: Copy + Display + PartialEq + From<u8>>(many: N, singular: &str) -> String {
     if many == N::from(1) {
-        format!("1 {singular}")
+        ["1 ", singular].concat()
     } else {
         format!("{many} {singular}s")
     }

@@ -84,14 +84,31 @@ fn floor(bucket: u16) -> f64 {
     f64::from(PARTS + part) * 2.0_f64.powi(i32::try_from(octave).unwrap_or(0))
 }
 
+/// A value in microseconds; none of a negative one (a clock that ran backwards), and the longest of what is longer than can be told apart.
+fn micros(span: Nanoseconds) -> Option<u32> {
+    let longest = (1_u32 << OCTAVES) - 1;
+    (span >= 0).then(|| u32::try_from(span / 1_000).unwrap_or(u32::MAX).min(longest))
+}
+
+impl Quantiles {
+    /// What a sketch of one value says.
+    #[must_use]
+    pub fn once(span: Nanoseconds) -> Option<Self> {
+        let value = Nanoseconds::from(micros(span)?) * 1_000;
+        Some(Self {
+            count: 1,
+            least: value,
+            median: value,
+            ninth_decile: value,
+            jitter: 0,
+        })
+    }
+}
+
 impl Sketch {
     /// Takes a value; negative ones (a clock that ran backwards) are left out, longer ones than can be told apart count as the longest.
     pub fn add(&mut self, span: Nanoseconds) {
-        if span < 0 {
-            return;
-        }
-        let longest = (1_u32 << OCTAVES) - 1;
-        let value = u32::try_from(span / 1_000).unwrap_or(u32::MAX).min(longest);
+        let Some(value) = micros(span) else { return };
         if self.count > 0 {
             self.changes = self.changes.saturating_add(u64::from(value.abs_diff(self.last)));
         }
@@ -162,6 +179,10 @@ impl Sketch {
     /// The value below which the share `share` (0 to 1) of all lies, within a sixteenth of it.
     #[must_use]
     pub fn quantile(&self, share: f64) -> Option<Nanoseconds> {
+        if self.count > 0 && self.least == self.greatest {
+            // As most sketches: of one handshake.
+            return Some(Nanoseconds::from(self.least) * 1_000);
+        }
         let kept: f64 = self.counts.iter().map(|(_, count)| f64::from(*count)).sum();
         if kept <= 0.0 {
             return None;

@@ -150,8 +150,8 @@ impl<'a> Analysis<'a> {
             if recognised.is_empty() {
                 self.observers.called(&observation);
             } else {
-                self.detectors
-                    .observe(&observation, &recognised, community_id::of_record(flow).as_str());
+                let community_id = || Box::<str>::from(community_id::of_record(flow).as_str());
+                self.detectors.observe(&observation, &recognised, &community_id);
             }
             self.detectors.used(&observation, &recognised);
         }

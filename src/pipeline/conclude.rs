@@ -136,7 +136,8 @@ fn conclude_keeping(
     let sights: Vec<Sight> = threads.map(notable.clone(), |(host, view)| {
         sight(host, view, seen, &concluded)
     });
-    let sessions = session_sights(&views, &concluded, &knowledge);
+    let sessions = std::mem::take(&mut concluded.sessions);
+    let sessions = session_sights(&views, sessions, &concluded.findings, &knowledge);
     let watched = Watched {
         stretches,
         has_inventory: ending.inventory.is_some(),
@@ -159,15 +160,13 @@ fn conclude_keeping(
         // They are as large as the records that are made next.
         profiles = Vec::new();
     }
-    let mut by_host: BTreeMap<ContentId, HostExplanation> = explained
-        .hosts
-        .into_iter()
-        .map(|explanation| (explanation.host, explanation))
-        .collect();
+    let mut explained_hosts: Vec<Option<HostExplanation>> = explained.hosts.into_iter().map(Some).collect();
+    let ids: Vec<ContentId> = explained_hosts.iter().flatten().map(|one| one.host).collect();
+    let mut explanation = |id: ContentId| explained_hosts.get_mut(ids.binary_search(&id).ok()?)?.take();
     let by_owner = by_owner(&concluded.findings);
-    let notable = notable.into_iter().map(|one| (one, by_host.remove(&one.0.id)));
+    let notable = notable.into_iter().map(|one| (one, explanation(one.0.id)));
     let mut records: Vec<HostRecord> = threads.map(notable.collect(), |((host, view), explanation)| {
-        let own = by_owner.get(&host.id).map(Vec::as_slice).unwrap_or_default();
+        let own = own_findings(&by_owner, host.id);
         record(host, view, seen, &concluded, own, explanation)
     });
     if ending.lists_all_hosts {
@@ -206,13 +205,19 @@ fn conclude_keeping(
     (case, grounds)
 }
 
-/// Findings by the host that they are about, each host's in their order.
-fn by_owner(findings: &[Finding]) -> BTreeMap<ContentId, Vec<&Finding>> {
-    let mut by_owner: BTreeMap<ContentId, Vec<&Finding>> = BTreeMap::new();
-    for finding in findings {
-        by_owner.entry(finding.host).or_default().push(finding);
-    }
+/// Findings in the order of the hosts that they are about, each host's in their order.
+fn by_owner(findings: &[Finding]) -> Vec<&Finding> {
+    let mut by_owner: Vec<&Finding> = findings.iter().collect();
+    by_owner.sort_by_key(|finding| finding.host);
     by_owner
+}
+
+/// Those of them that are about one host.
+fn own_findings<'a, 'b>(by_owner: &'b [&'a Finding], host: ContentId) -> &'b [&'a Finding] {
+    let from = by_owner.partition_point(|finding| finding.host < host);
+    let (_, rest) = by_owner.split_at(from);
+    let count = rest.iter().take_while(|finding| finding.host == host).count();
+    rest.split_at(count).0
 }
 
 /// Says in the summary what the captures lack, and what that hides: `hidden` are the ways in which sessions may have stayed unseen.

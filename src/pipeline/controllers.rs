@@ -1,14 +1,12 @@
 //! What sessions add to profiles: above all where their controllers sit in relation to the machines.
 
-use std::collections::BTreeMap;
-
 use super::conclude::network_kind;
 use crate::detect::place::{driven_from, watched_vpn};
-use crate::detect::{Concluded, HostView, Knowledge, place_record};
+use crate::detect::sessions::Session;
+use crate::detect::{ById, HostView, Knowledge, place_record};
 use crate::geo::kinds::NetworkKind as GeoKind;
 use crate::model::address::Address;
 use crate::model::finding::Finding;
-use crate::model::identity::ContentId;
 use crate::model::observable::Observable;
 use crate::model::profile::{ControllerPlace, ControllerPlaceKind, NetworkKind};
 use crate::profile::SessionSight;
@@ -20,24 +18,21 @@ const UNPLACED: &str = "the controllers' addresses are known, but no database pl
 /// What the profile wants of each session.
 pub(super) fn session_sights(
     views: &[HostView],
-    concluded: &Concluded,
+    sessions: Vec<Session>,
+    findings: &[Finding],
     knowledge: &Knowledge<'_>,
 ) -> Vec<SessionSight> {
-    let by_id: BTreeMap<ContentId, &HostView> = views.iter().map(|view| (view.id, view)).collect();
-    concluded
-        .sessions
-        .iter()
+    let by_id: ById<'_> = views.iter().map(|view| (view.id, view)).collect();
+    sessions
+        .into_iter()
         .map(|session| {
-            let finding = concluded.findings.get(session.finding);
+            let finding = findings.get(session.finding);
             let host = by_id.get(&session.host).copied();
             let tool = finding.and_then(|finding| knowledge.catalogue.tool(&finding.tool));
             SessionSight {
                 finding: session.finding,
-                relays: session.relays.clone(),
-                instance: session
-                    .instance
-                    .clone()
-                    .map(|name| (name, session.is_private_server)),
+                relays: session.relays,
+                instance: session.instance.map(|name| (name, session.is_private_server)),
                 controller_place: finding
                     .zip(host)
                     .map_or_else(Observable::default, |(finding, host)| {

@@ -1,7 +1,8 @@
 //! Values that are compared whole, and pieces of values: fingerprints, ports, prefixes, byte patterns.
 //!
-//! Whole values stand in one map. Pieces of all entries of a field are looked for in one pass by one automaton (Aho and Corasick,
-//! 1975); where a piece is found, the rest of its pattern is checked.
+//! Whole values stand in one map. Pieces that stand at one known place of a value, as nearly all do, are looked up there
+//! (`placed.rs`); the others of a field are looked for in one pass by one automaton (Aho and Corasick, 1975). Where a piece is found, the
+//! rest of its pattern is checked.
 
 use std::collections::BTreeMap;
 
@@ -10,6 +11,7 @@ use rapidhash::RapidHashMap;
 
 use super::lengths::LengthPattern;
 use super::payload::{Anchor, BytePattern, Transport};
+use super::placed::Placed;
 use super::shape::Shape;
 use crate::model::lengths;
 
@@ -18,8 +20,6 @@ use crate::model::lengths;
 enum Check {
     /// Nothing.
     Anywhere,
-    /// It begins the value.
-    Start,
     /// It is a whole attribute of a distinguished name.
     Attribute,
     /// The value has this shape.
@@ -29,6 +29,9 @@ enum Check {
     /// It is a run of lengths, and their pattern holds.
     Lengths(Box<LengthPattern>),
 }
+
+/// The entries that hold a piece, with what must hold around it.
+type Owners = Vec<(Check, u32)>;
 
 /// What is known of a payload besides its first bytes.
 #[derive(Clone, Copy, Debug, Default)]
@@ -43,10 +46,14 @@ pub struct PayloadContext {
 #[derive(Debug, Default)]
 pub(super) struct ValueIndex {
     whole: RapidHashMap<Box<[u8]>, Vec<u32>>,
+    /// How long whole values are: a bit for each length, the last for all longer ones.
+    lengths: u64,
     ports: BTreeMap<u16, Vec<u32>>,
+    /// Pieces that stand at one place, with the entries that hold them.
+    placed: Placed<Owners>,
     automaton: Option<AhoCorasick>,
-    /// For every piece, the entries that hold it.
-    owners: Vec<Vec<(Check, u32)>>,
+    /// For every piece of the automaton, the entries that hold it.
+    owners: Vec<Owners>,
     /// Bytes of a value that need be searched.
     window: usize,
 }
@@ -55,11 +62,19 @@ pub(super) struct ValueIndex {
 #[derive(Debug, Default)]
 pub(super) struct ValueIndexBuilder {
     index: ValueIndex,
-    pieces: BTreeMap<Vec<u8>, Vec<(Check, u32)>>,
+    pieces: BTreeMap<Vec<u8>, Owners>,
+    /// The same of pieces that stand at one place.
+    placed: BTreeMap<(usize, Vec<u8>), Owners>,
+}
+
+/// The bit of a whole value's length.
+fn length_bit(value: &[u8]) -> u64 {
+    1 << value.len().min(63)
 }
 
 impl ValueIndexBuilder {
     pub(super) fn add_whole(&mut self, value: &[u8], entry: u32) {
+        self.index.lengths |= length_bit(value);
         self.index.whole.entry(value.into()).or_default().push(entry);
     }
 
@@ -70,8 +85,7 @@ impl ValueIndexBuilder {
     }
 
     pub(super) fn add_prefix(&mut self, value: &[u8], entry: u32) {
-        self.index.window = self.index.window.max(value.len());
-        self.add_piece(value, Check::Start, entry);
+        self.add_placed(0, value, Check::Anywhere, entry);
     }
 
     pub(super) fn add_contained(&mut self, value: &[u8], entry: u32) {
@@ -88,20 +102,20 @@ impl ValueIndexBuilder {
         let Some((literal, distance)) = shape.literal() else {
             return;
         };
-        self.index.window = self.index.window.max(distance.saturating_add(literal.len()));
-        self.add_piece(&literal, Check::Shape(Box::new(shape.clone())), entry);
+        self.add_placed(distance, &literal, Check::Shape(Box::new(shape.clone())), entry);
     }
 
     pub(super) fn add_bytes(&mut self, pattern: &BytePattern, entry: u32) {
         let Some(Anchor { literal, first, last }) = pattern.anchor() else {
             return;
         };
+        let check = Check::Bytes(Box::new(pattern.clone()), first, last);
+        if first == last {
+            self.add_placed(first, &literal, check, entry);
+            return;
+        }
         self.index.window = self.index.window.max(last.saturating_add(literal.len()));
-        self.add_piece(
-            &literal,
-            Check::Bytes(Box::new(pattern.clone()), first, last),
-            entry,
-        );
+        self.add_piece(&literal, check, entry);
     }
 
     pub(super) fn add_lengths(&mut self, pattern: &LengthPattern, entry: u32) {
@@ -120,8 +134,16 @@ impl ValueIndexBuilder {
             .push((check, entry));
     }
 
+    fn add_placed(&mut self, place: usize, piece: &[u8], check: Check, entry: u32) {
+        self.placed
+            .entry((place, piece.to_vec()))
+            .or_default()
+            .push((check, entry));
+    }
+
     /// Builds the automaton. It fails only beyond its own size limits.
     pub(super) fn finish(mut self, is_caseless: bool) -> Result<ValueIndex, BuildError> {
+        self.index.placed = Placed::new(self.placed, is_caseless);
         if self.pieces.is_empty() {
             return Ok(self.index);
         }
@@ -135,9 +157,16 @@ impl ValueIndexBuilder {
 }
 
 impl ValueIndex {
+    /// Whether no pattern is looked for.
+    pub(super) fn is_empty(&self) -> bool {
+        self.whole.is_empty() && self.ports.is_empty() && self.placed.is_empty() && self.automaton.is_none()
+    }
+
     /// Calls `found` with every entry whose pattern `value` fits; an entry may be called more than once.
     pub(super) fn find(&self, value: &[u8], context: PayloadContext, mut found: impl FnMut(u32)) {
-        if let Some(entries) = self.whole.get(value) {
+        if self.lengths & length_bit(value) != 0
+            && let Some(entries) = self.whole.get(value)
+        {
             entries.iter().copied().for_each(&mut found);
         }
         if !self.ports.is_empty()
@@ -150,6 +179,13 @@ impl ValueIndex {
                 .copied()
                 .for_each(&mut found);
         }
+        self.placed.find(value, |place, length, owners| {
+            for (check, entry) in owners {
+                if holds(check, place, place.saturating_add(length), value, context) {
+                    found(*entry);
+                }
+            }
+        });
         let Some(automaton) = &self.automaton else {
             return;
         };
@@ -167,7 +203,6 @@ impl ValueIndex {
 fn holds(check: &Check, start: usize, end: usize, value: &[u8], context: PayloadContext) -> bool {
     match check {
         Check::Anywhere => true,
-        Check::Start => start == 0,
         Check::Attribute => is_attribute(value, start, end),
         Check::Shape(shape) => shape.matches(value),
         Check::Bytes(pattern, first, last) => {

@@ -18,6 +18,7 @@ pub mod load;
 mod networks;
 mod overlay;
 pub mod payload;
+mod placed;
 mod relays;
 pub mod renewal;
 mod sequence;
@@ -34,6 +35,7 @@ use ipnet::IpNet;
 use sha2::{Digest, Sha256};
 
 use crate::document::{Fault, Faults, did_you_mean};
+use crate::model::address::Address;
 use crate::model::authority::host_of;
 use domains::DomainIndex;
 use entry::{FieldKind, Indicator, Pattern, Tool};
@@ -167,6 +169,28 @@ pub struct Catalogue {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FieldPlace(usize);
 
+impl FieldPlace {
+    /// Of a field that no entry looks at: nothing fits there.
+    pub const NOWHERE: Self = Self(usize::MAX);
+}
+
+/// The entries that a value fits, in the catalogue's order.
+#[derive(Debug)]
+pub struct Matches<'c> {
+    catalogue: &'c Catalogue,
+    found: std::vec::IntoIter<u32>,
+}
+
+impl<'c> Iterator for Matches<'c> {
+    type Item = Match<'c>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Match<'c>> {
+        let entry = self.found.next()?;
+        self.catalogue.entry(entry)
+    }
+}
+
 impl Catalogue {
     /// The fields that entries may name: the vocabulary's.
     pub fn vocabulary_fields() -> Result<Vec<String>, Faults> {
@@ -290,19 +314,16 @@ impl Catalogue {
     /// Names may come in any case, with a port and with a final dot; ports as decimal digits; link addresses (`mac.oui`) as
     /// `04:c9:8b:10:00:01`; addresses (`ip.address`) as their sixteen octets. For payloads prefer
     /// [`Catalogue::payload_matches`].
-    pub fn matches(&self, field: &str, value: &[u8]) -> impl Iterator<Item = Match<'_>> {
+    #[must_use]
+    pub fn matches(&self, field: &str, value: &[u8]) -> Matches<'_> {
         self.payload_matches(field, value, PayloadContext::default())
     }
 
     /// The entries that the first bytes of a side fit (`payload.to_server`, `payload.to_client`), for what carries them and
     /// for their length on the wire.
-    pub fn payload_matches(
-        &self,
-        field: &str,
-        value: &[u8],
-        context: PayloadContext,
-    ) -> impl Iterator<Item = Match<'_>> {
-        let place = self.field(field).unwrap_or(FieldPlace(usize::MAX));
+    #[must_use]
+    pub fn payload_matches(&self, field: &str, value: &[u8], context: PayloadContext) -> Matches<'_> {
+        let place = self.field(field).unwrap_or(FieldPlace::NOWHERE);
         self.matches_at(place, value, context)
     }
 
@@ -313,28 +334,45 @@ impl Catalogue {
     }
 
     /// As [`Catalogue::payload_matches`], for a field that was found before.
-    pub fn matches_at(
-        &self,
-        field: FieldPlace,
-        value: &[u8],
-        context: PayloadContext,
-    ) -> impl Iterator<Item = Match<'_>> {
+    #[must_use]
+    pub fn matches_at(&self, field: FieldPlace, value: &[u8], context: PayloadContext) -> Matches<'_> {
+        let found =
+            (self.fields.get(field.0)).map_or_else(Vec::new, |index| self.find(index, value, context));
+        Matches {
+            catalogue: self,
+            found: found.into_iter(),
+        }
+    }
+
+    /// Whether an address may lie in a network of a field; `false` where it lies in none, as nearly all do.
+    #[inline]
+    #[must_use]
+    pub fn may_hold(&self, field: FieldPlace, address: Address) -> bool {
+        (self.fields.get(field.0)).is_some_and(|index| index.networks.may_hold(address))
+    }
+
+    /// The numbers of the entries that a value fits, in order. Nothing is allocated where there is none, as nearly always.
+    fn find(&self, index: &FieldIndex, value: &[u8], context: PayloadContext) -> Vec<u32> {
         let mut found: Vec<u32> = Vec::new();
-        if let Some(index) = self.fields.get(field.0) {
-            let value = comparable(value, index.kind);
-            index.names.find(&value, |entry| found.push(entry));
-            index.values.find(&value, context, |entry| found.push(entry));
-            index.networks.find(&value, |entry| found.push(entry));
+        if index.kind == FieldKind::Domain && index.values.is_empty() && !index.names.may_hold(name_of(value))
+        {
+            return found;
+        }
+        let value = comparable(value, index.kind);
+        index.names.find(&value, |entry| found.push(entry));
+        index.values.find(&value, context, |entry| found.push(entry));
+        index.networks.find(&value, |entry| found.push(entry));
+        if found.len() > 1 {
             found.sort_unstable();
             found.dedup();
-            if index.kind == FieldKind::Domain {
-                found.retain(|entry| {
-                    let known = self.entry(*entry);
-                    known.is_some_and(|known| !known.indicator.is_excepted(&value))
-                });
-            }
         }
-        found.into_iter().filter_map(|entry| self.entry(entry))
+        if index.kind == FieldKind::Domain {
+            found.retain(|entry| {
+                let known = self.entry(*entry);
+                known.is_some_and(|known| !known.indicator.is_excepted(&value))
+            });
+        }
+        found
     }
 
     /// An indexed entry by its number.
@@ -406,14 +444,17 @@ impl FieldIndexBuilder {
     }
 }
 
+/// A name without port and final dot.
+fn name_of(value: &[u8]) -> &[u8] {
+    let name = host_of(value);
+    name.strip_suffix(b".").unwrap_or(name)
+}
+
 /// The value as it is compared: names without port (`http.host` and proxies' targets have one) and final dot, names and
 /// caseless text in lower case.
 fn comparable(value: &[u8], kind: FieldKind) -> Cow<'_, [u8]> {
     let value = match kind {
-        FieldKind::Domain => {
-            let name = host_of(value);
-            name.strip_suffix(b".").unwrap_or(name)
-        }
+        FieldKind::Domain => name_of(value),
         FieldKind::Text
         | FieldKind::Caseless
         | FieldKind::Payload

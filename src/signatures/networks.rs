@@ -14,6 +14,8 @@ use crate::model::address::Address;
 pub(super) struct NetworkIndex {
     /// Where a stretch begins, and whose it is; each ends where the next begins. Sorted.
     stretches: Vec<(u128, Vec<u32>)>,
+    /// With which octets IPv4 addresses begin that lie in any network: a bit for each. Most addresses that are asked about begin otherwise.
+    begins: [u64; 4],
 }
 
 /// Collects what a [`NetworkIndex`] is made of.
@@ -39,7 +41,18 @@ impl NetworkIndexBuilder {
     /// Cuts the addresses into stretches, walking over all ends once.
     pub(super) fn finish(self) -> NetworkIndex {
         let mut ends: Vec<(u128, bool, u32)> = Vec::new();
+        let mut begins = [0_u64; 4];
         for (first, last, entry) in self.networks {
+            // What of it is IPv4, in the mapped form.
+            let low = first.max(number(Address::from_v4([0; 4])));
+            let high = last.min(number(Address::from_v4([255; 4])));
+            if low <= high {
+                for octet in (low >> 24 & 0xff)..=(high >> 24 & 0xff) {
+                    if let Some(word) = begins.get_mut(usize::try_from(octet / 64).unwrap_or_default()) {
+                        *word |= 1 << (octet % 64);
+                    }
+                }
+            }
             ends.push((first, true, entry));
             if let Some(beyond) = last.checked_add(1) {
                 ends.push((beyond, false, entry));
@@ -63,11 +76,20 @@ impl NetworkIndexBuilder {
                 _ => stretches.push((at, owners)),
             }
         }
-        NetworkIndex { stretches }
+        NetworkIndex { stretches, begins }
     }
 }
 
 impl NetworkIndex {
+    /// Whether an address may lie in any network; `false` where it lies in none.
+    #[inline]
+    pub(super) fn may_hold(&self, address: Address) -> bool {
+        let [.., begin, _, _, _] = address.0;
+        let is_begun = |word: &u64| word >> (begin % 64) & 1 == 1;
+        let has_begun = || self.begins.get(usize::from(begin / 64)).is_some_and(is_begun);
+        !self.stretches.is_empty() && (!address.is_v4() || has_begun())
+    }
+
     /// Calls `found` with every entry whose network holds the address, given as its sixteen octets.
     pub(super) fn find(&self, octets: &[u8], mut found: impl FnMut(u32)) {
         if self.stretches.is_empty() {
@@ -76,7 +98,11 @@ impl NetworkIndex {
         let Ok(octets) = <[u8; 16]>::try_from(octets) else {
             return;
         };
-        let at = number(Address(octets));
+        let address = Address(octets);
+        if !self.may_hold(address) {
+            return;
+        }
+        let at = number(address);
         let behind = self.stretches.partition_point(|(first, _)| *first <= at);
         let stretch = behind.checked_sub(1).and_then(|index| self.stretches.get(index));
         for entry in stretch.iter().flat_map(|(_, entries)| entries) {

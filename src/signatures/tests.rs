@@ -248,8 +248,7 @@ fn fingerprints_certificates_devices_and_protocols_are_recognised() {
             "{field} {value}: {all:?}"
         );
     }
-    let address =
-        |text: &str| crate::model::address::Address::from(text.parse::<std::net::IpAddr>().unwrap());
+    let address = |text: &str| Address::from(text.parse::<std::net::IpAddr>().unwrap());
     assert_eq!(
         found(&catalogue, "ip.address", &address("239.255.102.18").0),
         ["anydesk+ 20"]

@@ -43,7 +43,7 @@ fn concluded(questions: Questions) -> Vec<Finding> {
         reverse_names: None,
         at: None,
     };
-    questions.found(&BTreeMap::from([(LOCAL, &host)]), &knowledge)
+    questions.found(&ByLocal::new(std::slice::from_ref(&host)), &knowledge)
 }
 
 /// So many names with data that never repeats, below a zone.

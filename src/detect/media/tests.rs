@@ -4,6 +4,7 @@ use crate::geo::Geo;
 use crate::model::address::Endpoint;
 use crate::model::fact::{FactLog, Field, Side, Stamp};
 use crate::model::flow::{ActivityBin, FlowRecord};
+use crate::model::identity::ContentId;
 use crate::model::threads::Threads;
 use crate::settings::policy::{Heuristics, Policy};
 
@@ -116,7 +117,7 @@ fn told(flows: &[FlowRecord], permitted: &[(&'static str, u16, [u8; 4])]) -> Vec
             server_name: None,
         };
         let recognised = detectors.recognise(flow, None, &catalogue);
-        detectors.observe(&observation, &recognised, "");
+        detectors.observe(&observation, &recognised, &|| "".into());
         detectors.used(&observation, &recognised);
     }
     let host = HostView {

@@ -17,7 +17,8 @@ pub struct HiddenEgress;
 
 impl Conclusion for HiddenEgress {
     fn conclude(&self, hosts: &[HostView], _: &[Finding], knowledge: &Knowledge<'_>) -> Vec<Finding> {
-        hosts.iter().flat_map(|host| of_host(host, knowledge)).collect()
+        let going_out = hosts.iter().filter(|host| !host.public.is_empty());
+        going_out.flat_map(|host| of_host(host, knowledge)).collect()
     }
 }
 

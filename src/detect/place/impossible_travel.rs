@@ -73,6 +73,10 @@ fn leaps<'a, 'b>(sights: &[&'b Placed<'a>], rules: &PlaceRules) -> Vec<Leap<'a, 
 }
 
 fn of_host(host: &HostView, knowledge: &Knowledge<'_>) -> Option<Finding> {
+    // Nobody leaps from an address to itself.
+    if host.public.len() < 2 {
+        return None;
+    }
     let rules = &knowledge.rules.findings.place;
     let mut sights = placed(host, knowledge);
     sights.retain(|sight| {

@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::{HostView, Knowledge, place_record};
+use super::{HostView, Knowledge};
 use crate::geo::Place;
 use crate::geo::kinds::NetworkKind;
 use crate::model::address::Address;
@@ -206,7 +206,7 @@ impl Contradiction<'_> {
         );
         evidence.measure = Some(self.measure.to_owned());
         evidence.note = self.note.map(Into::into);
-        let record = self.place.map(place_record);
+        let record = self.place.map(|place| Arc::clone(place.record()));
         let address = self.address.map(|address| address.to_string());
         let session = self.session;
         let [days, of] = self.days.map(count);
@@ -244,7 +244,7 @@ impl Contradiction<'_> {
             summary: format!("{}: {}", self.host.label(), self.what),
             benign: vec![self.benign.to_owned()],
             evidence: vec![evidence],
-            peer_geo: record.clone().map(Box::new),
+            peer_geo: record.clone(),
             tunnel: None,
             geo: Some(Box::new(GeoMismatch {
                 claimed_country: self.claimed_country,
@@ -261,7 +261,7 @@ impl Contradiction<'_> {
 
 /// Which databases said where an address is, with their dates.
 fn source(place: &Place) -> String {
-    place_record(place).source.unwrap_or_default()
+    place.record().source.clone().unwrap_or_default()
 }
 
 /// Addresses of one family: databases often place a line's IPv4 and IPv6 addresses differently.

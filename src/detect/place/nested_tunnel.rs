@@ -4,7 +4,7 @@
 //! tunnels as a matter of course, so that this is a lead and no more.
 
 use crate::detect::Concluded;
-use crate::detect::watcher::{Ended, Watcher};
+use crate::detect::watcher::{ByLocal, Ended, Watcher};
 use crate::settings::limits::Limits;
 use std::collections::BTreeMap;
 
@@ -117,7 +117,7 @@ impl Nested {
     }
 
     /// The findings, once hosts are known.
-    fn found(&self, by_local: &BTreeMap<LocalIndex, &HostView>, knowledge: &Knowledge<'_>) -> Vec<Finding> {
+    fn found(&self, by_local: &ByLocal<'_>, knowledge: &Knowledge<'_>) -> Vec<Finding> {
         // A machine may have had several addresses.
         let mut by_host: BTreeMap<(ContentId, &str), (&HostView, Inside)> = BTreeMap::new();
         for ((local, tool), inside) in &self.seen {
@@ -125,7 +125,7 @@ impl Nested {
             by_host
                 .entry((host.id, tool))
                 .and_modify(|(_, known)| known.merge(inside))
-                .or_insert_with(|| (*host, inside.clone()));
+                .or_insert_with(|| (host, inside.clone()));
         }
         let of = |((_, tool), (host, inside)): (&(ContentId, &str), &(&HostView, Inside))| {
             let place = knowledge.place_of(inside.other);

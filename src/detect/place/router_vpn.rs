@@ -8,7 +8,7 @@
 //! router, those that it makes itself have not (RFC 1812, 5.3.1). An address that stands for several devices and sends its tunnel's packets
 //! with a full time to live is the router. A machine that shares its connection with guests looks the same.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use super::{Contradiction, count, is_declared, source, watched_vpn};
@@ -109,13 +109,7 @@ impl Watcher for Tunnels {
         concluded
             .losses
             .add("flows beyond the bound on routers' tunnels", self.refused);
-        let mut behind: BTreeMap<Router, Vec<&HostView>> = BTreeMap::new();
-        for host in ended.hosts.iter().filter(|host| !host.is_router) {
-            for (router, _) in &host.routers {
-                behind.entry(*router).or_default().push(host);
-            }
-        }
-        self.of_routers(ended, &behind, concluded);
+        self.of_routers(ended, concluded);
         let tunnels = [FindingKind::Vpn, FindingKind::Proxy, FindingKind::Tor];
         let with_tunnel: BTreeSet<ContentId> = (concluded.findings.iter())
             .filter(|one| one.flow_count > 0 && tunnels.contains(&one.kind))
@@ -128,19 +122,19 @@ impl Watcher for Tunnels {
             }
         }
         let comes_out = |own: &OwnAddress| {
-            let place = ended.knowledge.place_of(own.address);
-            tells(own) && place.and_then(|place| place.kind).is_some_and(is_exit)
+            let place = || ended.knowledge.place_of(own.address);
+            tells(own) && place().and_then(|place| place.kind).is_some_and(is_exit)
         };
         let hidden_hosts = ended
             .hosts
             .iter()
             .filter(|host| host.public.iter().any(comes_out));
-        let through: BTreeSet<Router> = hidden_hosts
+        let through: HashSet<Router, rapidhash::fast::RandomState> = hidden_hosts
             .flat_map(|host| host.routers.iter().map(|(router, _)| *router))
             .collect();
+        let behind = behind(ended.hosts, |router| through.contains(router));
         let hidden: Vec<(Finding, Vec<ContentId>, RouterVpn)> = behind
             .iter()
-            .filter(|(router, _)| through.contains(router))
             .filter_map(|(router, hosts)| {
                 let network = Network {
                     router,
@@ -159,14 +153,21 @@ impl Watcher for Tunnels {
     }
 }
 
+/// The machines behind some routers, each router's in the order of the hosts. Asked for those alone that matter: hundreds of thousands of
+/// machines have a router each.
+fn behind(hosts: &[HostView], matters: impl Fn(&Router) -> bool) -> BTreeMap<Router, Vec<&HostView>> {
+    let mut behind: BTreeMap<Router, Vec<&HostView>> = BTreeMap::new();
+    for host in hosts.iter().filter(|host| !host.is_router) {
+        for (router, _) in host.routers.iter().filter(|(router, _)| matters(router)) {
+            behind.entry(*router).or_default().push(host);
+        }
+    }
+    behind
+}
+
 impl Tunnels {
     /// Tunnels that a router in view makes itself.
-    fn of_routers(
-        &self,
-        ended: &Ended<'_>,
-        behind: &BTreeMap<Router, Vec<&HostView>>,
-        concluded: &mut Concluded,
-    ) {
+    fn of_routers(&self, ended: &Ended<'_>, concluded: &mut Concluded) {
         let mut sent: BTreeMap<ContentId, Sent> = BTreeMap::new();
         for (local, more) in &self.by_local {
             let Some(host) = ended.by_local.get(local) else {
@@ -180,9 +181,15 @@ impl Tunnels {
             sum.passed_on = sum.passed_on.saturating_add(more.passed_on);
         }
         sent.retain(|_, sent| sent.first_hand > 0 && sent.passed_on == 0);
-        let by_id: BTreeMap<ContentId, &HostView> = ended.hosts.iter().map(|host| (host.id, host)).collect();
+        let by_id = &ended.by_id;
+        let senders = sent.keys().filter_map(|id| by_id.get(id));
+        let links: BTreeSet<MacAddress> = senders
+            .filter(|host| host.is_router)
+            .filter_map(|host| host.mac)
+            .collect();
         let mut by_link: BTreeMap<MacAddress, Vec<&HostView>> = BTreeMap::new();
-        for (router, hosts) in behind {
+        let hosts = if links.is_empty() { &[] } else { ended.hosts };
+        for (router, hosts) in behind(hosts, |router| links.contains(&router.mac)) {
             by_link.entry(router.mac).or_default().extend(hosts);
         }
         for finding in &mut concluded.findings {

@@ -134,15 +134,7 @@ impl World {
         hosts: &[HostView],
         concluded: &mut Concluded,
     ) {
-        let ended = Ended {
-            hosts,
-            by_local: hosts
-                .iter()
-                .flat_map(|host| host.locals.iter().map(move |local| (*local, host)))
-                .collect(),
-            knowledge: &self.knowledge(),
-        };
-        watcher.conclude(&ended, concluded);
+        watcher.conclude(&Ended::new(hosts, &self.knowledge()), concluded);
     }
 
     fn knowledge(&self) -> Knowledge<'_> {

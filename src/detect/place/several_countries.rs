@@ -20,6 +20,10 @@ impl Conclusion for SeveralCountries {
 }
 
 fn of_host(host: &HostView, knowledge: &Knowledge<'_>) -> Option<Finding> {
+    // Most machines have one public address or none.
+    if host.public.len() < 2 {
+        return None;
+    }
     let mut sights = placed(host, knowledge);
     sights.retain(|sight| {
         sight.place.country.is_some() && matches!(standing(&sight.place), Standing::Line | Standing::Unknown)
@@ -28,6 +32,14 @@ fn of_host(host: &HostView, knowledge: &Knowledge<'_>) -> Option<Finding> {
     let fours = sights.iter().filter(|sight| sight.own.address.is_v4()).count();
     let is_v4 = fours.saturating_mul(2) >= sights.len();
     sights.retain(|sight| sight.own.address.is_v4() == is_v4);
+    let country = |sight: &Placed<'_>| sight.place.country;
+    if sights
+        .iter()
+        .map(country)
+        .all(|one| one == sights.first().and_then(country))
+    {
+        return None;
+    }
     let days = by_day(host, &sights);
     let by_country: BTreeMap<u32, BTreeSet<String>> = days
         .iter()

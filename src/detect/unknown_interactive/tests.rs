@@ -83,7 +83,7 @@ fn concluded(flows: &[(FlowRecord, [Option<LocalIndex>; 2])]) -> Vec<Finding> {
         ..HostView::default()
     };
     unknown.found(
-        &BTreeMap::from([(HOST, &host)]),
+        &ByLocal::new(std::slice::from_ref(&host)),
         &knowledge,
         &mut Concluded::default(),
     )

@@ -1,6 +1,7 @@
 //! A hand-made case with something in every field, at documentation addresses (RFC 5737, RFC 3849), and a hostile one.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::model::address::{Address, MacAddress};
 use crate::model::case::Case;
@@ -30,6 +31,10 @@ pub(super) fn at(minutes: i64) -> Timestamp {
 
 fn texts(list: &[&str]) -> Vec<String> {
     list.iter().map(|text| (*text).to_owned()).collect()
+}
+
+fn placed(country: &str, city: &str, asn: u32, organisation: &str, kind: &str) -> Arc<PlaceRecord> {
+    Arc::new(place(country, city, asn, organisation, kind))
 }
 
 fn place(country: &str, city: &str, asn: u32, organisation: &str, kind: &str) -> PlaceRecord {
@@ -95,7 +100,7 @@ fn host(number: u8, verdict: Verdict, findings: Vec<ContentId>) -> HostRecord {
             weight: Decibans(7.5),
             cell: None,
         }],
-        not_observable: texts(&["site: the kind of line is not known"]),
+        not_observable: vec!["site: the kind of line is not known".into()],
         next_question: "What kind of line is this?".to_owned(),
         summary: format!(
             "lt-0{number}: {}; consistent with one machine worked from elsewhere",
@@ -122,7 +127,7 @@ fn controller() -> Controller {
     Controller {
         address: Address::from_v4([203, 0, 113, 9]),
         how: "direct".to_owned(),
-        geo: Some(place("NL", "Amsterdam", 64_496, "Example Hosting", "hosting")),
+        geo: Some(placed("NL", "Amsterdam", 64_496, "Example Hosting", "hosting")),
     }
 }
 
@@ -209,7 +214,7 @@ fn session(id: u64, number: u8) -> Finding {
                 at: None,
             },
         ],
-        peer_geo: Some(Box::new(place(
+        peer_geo: Some(Arc::new(place(
             "NL",
             "Amsterdam",
             64_496,
@@ -218,7 +223,7 @@ fn session(id: u64, number: u8) -> Finding {
         ))),
         geo: Some(Box::new(GeoMismatch {
             claimed_country: "US".to_owned(),
-            seen: place("NL", "Amsterdam", 64_496, "Example Hosting", "hosting"),
+            seen: placed("NL", "Amsterdam", 64_496, "Example Hosting", "hosting"),
             address: "203.0.113.9".to_owned(),
             gap_km: Some(7_600.0),
             days: [1, 1],
@@ -468,7 +473,7 @@ fn spoil_hosts(case: &mut Case) {
             days: vec![bad()],
             shared: true,
         }];
-        host.not_observable = vec![bad()];
+        host.not_observable = vec![bad().into()];
         host.next_question = bad();
         host.summary = bad();
         host.public_ips = vec![bad()];
@@ -510,15 +515,15 @@ fn spoil_findings(case: &mut Case) {
         finding.host_ip = bad();
         finding.proto = Some(bad());
         finding.community_id = Some(bad());
-        finding.peer_geo = Some(Box::new(bad_place.clone()));
+        finding.peer_geo = Some(Arc::new(bad_place.clone()));
         if let Some(controller) = &mut finding.controller {
             controller.how = bad();
-            controller.geo = Some(bad_place.clone());
+            controller.geo = Some(Arc::new(bad_place.clone()));
         }
         if let Some(geo) = &mut finding.geo {
             geo.claimed_country = bad();
             geo.address = bad();
-            geo.seen = bad_place.clone();
+            geo.seen = Arc::new(bad_place.clone());
         }
         for evidence in &mut finding.evidence {
             evidence.what = bad();

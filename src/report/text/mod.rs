@@ -232,8 +232,10 @@ fn group(page: &mut Page<'_>, case: &Case, farm: &Farm) -> io::Result<()> {
 }
 
 /// What could not be seen of a group or a host.
-fn not_observable(page: &mut Page<'_>, list: &[String]) -> io::Result<()> {
-    let hidden = list.iter().map(|text| (String::new(), words::shown(text)));
+fn not_observable(page: &mut Page<'_>, list: &[impl AsRef<str>]) -> io::Result<()> {
+    let hidden = list
+        .iter()
+        .map(|text| (String::new(), words::shown(text.as_ref())));
     page.items("not observable", bounded(hidden, "item", page.depth))
 }
 
