@@ -127,6 +127,9 @@
 //!   and redundant routers share one link address.
 //! * Of a level that only excludes some of a cue's levels the table's rows are added up ("none or router" of `dev_vpn`): a VPN on a router that
 //!   nothing could show is neither there nor absent ([`explain::cues`]).
+//! * Beside several kinds of evidence a verdict above a review needs that somebody was seen to work at a group's machines, and where they are few, that something
+//!   joins them beside the place (`two_key.needs` of the model): benches and families reach all the rest.
+//! * A flow that has too many steps of activity gives up keep-alives before anything that somebody did ([`flow`]).
 //! * What a machine offers to others is remembered (`detect::services`), because servers are administered and not worked at: of them, by that or
 //!   by their names, nothing above a review is said ([`explain::verdict`]), whatever else fits.
 //! * Minutes inside of a machine's tunnels are neither activity nor its absence ([`model::unseen`]), and a machine with a connection that was joined in its

@@ -52,6 +52,7 @@ pub(crate) fn worst(grounds: &Grounds, weights: &Weights) -> (Vec<Verdict>, Vec<
             prior: &prior,
             claim,
             machines: subject.machines().len(),
+            has_common_instance: true,
             damage: circumstances.damage.as_deref(),
         };
         let (_, seen) = explain::read(&subject, weights);

@@ -30,6 +30,7 @@ pub fn segments(input: &[u8]) {
         head_bytes: 4 << 10,
         fact_bytes_per_flow: 1 << 10,
         bins_per_flow: 4,
+        bins_per_session: 9,
         timed_flows: 2,
         ..Limits::default()
     };

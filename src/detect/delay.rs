@@ -24,6 +24,9 @@ const OPENVPN_ROUND_TRIP: FieldId = FieldId::of("openvpn.round_trip");
 /// A third of the false positives of NDSS 2025 were IMAP.
 const OTHERS: [&str; 4] = ["imap", "pop3", "smtp", "http2"];
 
+/// Why a loop is not followed that was there.
+const SHARED: &str = "streams may share the connection (HTTP/2 was offered), so that what answers a change of the screen cannot be told";
+
 /// Delays of a session's flows. Most have one flow, of which no more is known than its handshake: that is kept as it is, because a
 /// sketch of it would be the largest part of what is remembered of fifty thousand sessions.
 #[derive(Clone, Debug, Default)]
@@ -96,7 +99,7 @@ pub(super) fn of_flow(flow: &FlowRecord, local_is_client: bool) -> Measured {
     if flow.latency.is_some() {
         let is_shared = is_shared(flow);
         if is_shared {
-            measured.loops = None;
+            measured.is_shared = measured.loops.take().is_some();
         }
         if is_shared || local_is_client || !opening_answers::is_negotiated(flow) {
             measured.openings = Default::default();
@@ -205,7 +208,8 @@ fn tell(
     }
     if shown.has_screen {
         let of_host = measured.first_loop();
-        match of_host.map_or(Err(TOO_FEW), hidden_leg::judge) {
+        let none = if measured.is_shared { SHARED } else { TOO_FEW };
+        match of_host.map_or(Err(none), hidden_leg::judge) {
             Ok(judged) => {
                 if judged.verdict == "undecided" {
                     delays.hidden =
@@ -477,7 +481,17 @@ mod tests {
                 cut: false,
             },
         );
-        assert!(of_flow(&flow, true).unwrap().first_loop().is_none());
+        let shared = of_flow(&flow, true).unwrap();
+        assert!(shared.first_loop().is_none());
+        let shown = Shown {
+            has_screen: true,
+            ..Shown::default()
+        };
+        let said = told(Some(&*shared), shown, None).evidence;
+        assert!(
+            said.iter().any(|item| item.what.contains("HTTP/2")),
+            "not for want of changes of the screen: {said:?}"
+        );
     }
 
     #[test]

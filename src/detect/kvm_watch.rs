@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::HostView;
 use super::kvm_pairing::{Changes, Fit, own};
 use super::recognise::Recognised;
+use crate::model::address::MacAddress;
 use crate::model::evidence::{Decibans, Evidence, Family};
 use crate::model::fact::{Fact, FieldId};
 use crate::model::finding::{Confidence, Finding, FindingKind, Role};
@@ -27,6 +28,9 @@ const MOST: usize = 2_000_000;
 
 /// KVMs whose pictures are remembered.
 const MOST_BOARDS: usize = 256;
+
+/// Further addresses of one of them that are noticed by its link address: IPv6 gives a station several at a time, and new ones every day.
+const MOST_ADDRESSES: usize = 64;
 
 /// What a device says of itself when it joins a network or is looked for.
 const ANNOUNCED: [(FieldId, &str); 5] = [
@@ -47,6 +51,8 @@ pub(super) struct Watch {
     held: usize,
     /// What the bounds kept out: then nothing is said to be absent.
     refused: u64,
+    /// Link addresses of boards, with how many addresses were noticed by each: who is known by one address is watched by another as well.
+    links: BTreeMap<MacAddress, usize>,
 }
 
 /// Which KVM drives which machine.
@@ -98,6 +104,28 @@ impl Watch {
         }
     }
 
+    /// Notices further addresses of a board by its link address. That of a router stands before many: those are not all noticed, and whose
+    /// picture each one's is, is told when machines are known.
+    fn notice_by_link(&mut self, observation: &Observation<'_>) {
+        for (local, mac) in observation.locals.into_iter().zip(observation.flow.macs) {
+            let Some(local) = local.filter(|_| mac != MacAddress::default()) else {
+                continue;
+            };
+            let is_known = self.pictures.contains_key(&local);
+            if is_known && self.links.len() < MOST_BOARDS {
+                self.links.entry(mac).or_default();
+            } else if !is_known
+                && let Some(noticed) = self
+                    .links
+                    .get_mut(&mac)
+                    .filter(|noticed| **noticed < MOST_ADDRESSES)
+            {
+                *noticed = noticed.saturating_add(1);
+                self.notice(local);
+            }
+        }
+    }
+
     /// Takes what a device says of itself.
     fn announced(&mut self, local: LocalIndex, fact: &Fact<'_>, catalogue: &Catalogue) {
         let Some((_, field)) = ANNOUNCED.iter().find(|(field, _)| *field == fact.field) else {
@@ -127,6 +155,7 @@ impl Watch {
             return;
         }
         let flow = observation.flow;
+        self.notice_by_link(observation);
         for (way, local) in observation.locals.into_iter().enumerate() {
             let Some(picture) = local.and_then(|local| self.pictures.get_mut(&local)) else {
                 continue;
@@ -456,5 +485,46 @@ mod tests {
         assert!(!was_watched(&watch, Role::Server));
         add(&mut watch, BOARD, 36_000, &octets[100..]);
         assert!(was_watched(&watch, Role::Server) && !was_watched(&watch, Role::Controller));
+    }
+
+    #[test]
+    fn the_picture_goes_out_from_another_address_of_the_board_as_well() {
+        const SIXTH: LocalIndex = LocalIndex(3);
+        let (seconds, octets) = hour(36_000);
+        let watched = |mac: u8| {
+            let mut watch = Watch::default();
+            announce(&mut watch, "_pikvm._tcp");
+            let mut flow = |local, mac, octets: &[(u32, u32)]| {
+                let flow = FlowRecord {
+                    start: Timestamp(36_000 * SECOND),
+                    macs: [MacAddress([2, 0, 0, 0, 0, mac]), MacAddress([2, 0, 0, 0, 0, 1])],
+                    activity: octets
+                        .iter()
+                        .map(|(number, octets)| ActivityBin {
+                            number: *number,
+                            bytes: [*octets, 40],
+                            ..ActivityBin::default()
+                        })
+                        .collect(),
+                    ..FlowRecord::default()
+                };
+                let observation = Observation {
+                    flow: &flow,
+                    locals: [Some(local), None],
+                    server_name: None,
+                };
+                watch.add(&observation, &[]);
+            };
+            flow(BOARD, 9, &[(3_600, 90)]);
+            flow(SIXTH, mac, &octets);
+            for second in &seconds {
+                add(&mut watch, OWN, *second, &[]);
+            }
+            let mut hosts = hosts();
+            hosts[0].locals.push(SIXTH);
+            let drives = watch.pairs(&hosts, &mut [board_finding(Role::Server)]);
+            drives.of(ContentId(11)).list().len()
+        };
+        assert_eq!((watched(9), watched(8)), (1, 0));
     }
 }

@@ -70,6 +70,8 @@ pub struct Unseeable {
     pub screen_octets: u64,
     /// Such windows.
     pub screen_windows: usize,
+    /// Minutes of such windows from which on somebody may look at what a machine shows.
+    pub picture_minutes: usize,
     /// Whole minutes of a tunnel.
     pub whole_minutes: u32,
     /// Octets that a tunnel and a connection inside of it put around each packet.

@@ -66,6 +66,8 @@ struct OfOne {
     hand: Minutes,
     /// Connections that may be sessions.
     begun_before: u64,
+    /// Minutes in which unnamed connections showed something.
+    shown: Minutes,
 }
 
 /// The watcher.
@@ -163,6 +165,19 @@ fn of_form(windows: &Windows) -> Minutes {
     minutes
 }
 
+/// The minutes in which more goes out than comes in, and as much as a screen sends beyond keep-alives.
+fn of_picture(windows: &Windows) -> Minutes {
+    let mut minutes: Minutes = windows
+        .iter()
+        .filter(|(_, window)| {
+            window.out.bytes >= own().screen_octets && window.out.bytes > window.inward.bytes
+        })
+        .map(|(number, _)| number / BINS)
+        .collect();
+    minutes.dedup();
+    minutes
+}
+
 /// What a tunnel carries, without what it and the connections inside of it put around it.
 fn without_wrapping(windows: &Windows) -> Windows {
     let bare = |way: Way| Way {
@@ -253,7 +268,7 @@ impl Unseen {
     }
 
     /// Takes the minutes of an unnamed connection that carries much.
-    fn add_unnamed(&mut self, local: LocalIndex, flow: &FlowRecord) {
+    fn add_unnamed(&mut self, local: LocalIndex, flow: &FlowRecord, is_client: bool) {
         let payload = flow
             .payload_bytes
             .iter()
@@ -264,6 +279,17 @@ impl Unseen {
         let minutes = carrying(flow.activity.iter().map(|bin| (bin.number, octets(bin))));
         if self.has_room(minutes.len()) {
             self.by_local.entry(local).or_default().opaque.extend(minutes);
+        }
+        // Those of datagrams are told with their form.
+        if flow.layer == Layer::Tcp {
+            let shown = of_picture(&unknown_interactive::windows(
+                &flow.activity,
+                flow.start,
+                is_client,
+            ));
+            if !shown.is_empty() && self.has_room(shown.len()) {
+                self.by_local.entry(local).or_default().shown.extend(shown);
+            }
         }
     }
 }
@@ -289,7 +315,7 @@ impl Watcher for Unseen {
             self.add_hand(local, is_client, flow);
         }
         if is_unnamed(observation, recognised) {
-            self.add_unnamed(local, flow);
+            self.add_unnamed(local, flow, is_client);
             if may_be_session(flow, is_client) && self.has_room(1) {
                 let own = self.by_local.entry(local).or_default();
                 own.begun_before = own.begun_before.saturating_add(1);
@@ -333,6 +359,7 @@ impl Watcher for Unseen {
             };
             let own = concluded.unseen.entry(host.id).or_default();
             own.hand.extend(seen.hand);
+            own.shown.extend(seen.shown);
             own.begun_before = own.begun_before.saturating_add(seen.begun_before);
             if !seen.opaque.is_empty() {
                 own.minutes.extend(seen.opaque);
@@ -340,16 +367,25 @@ impl Watcher for Unseen {
             }
         }
         for ((local, _), windows) in std::mem::take(&mut self.datagrams) {
-            let formed = of_form(&windows);
-            if !formed.is_empty()
-                && let Some(host) = ended.by_local.get(&local)
-            {
+            let (formed, shown) = (of_form(&windows), of_picture(&windows));
+            let Some(host) = ended.by_local.get(&local) else {
+                continue;
+            };
+            if !formed.is_empty() || !shown.is_empty() {
                 let own = concluded.unseen.entry(host.id).or_default();
-                own.formed.extend(formed);
-                own.formed_by.push(DATAGRAMS.to_owned());
+                own.shown.extend(shown);
+                if !formed.is_empty() {
+                    own.formed.extend(formed);
+                    own.formed_by.push(DATAGRAMS.to_owned());
+                }
             }
         }
         for own in concluded.unseen.values_mut() {
+            own.shown.sort_unstable();
+            own.shown.dedup();
+            if own.shown.len() < self::own().picture_minutes {
+                own.shown.clear();
+            }
             for minutes in [&mut own.minutes, &mut own.hand, &mut own.formed] {
                 minutes.sort_unstable();
                 minutes.dedup();

@@ -1,6 +1,6 @@
 //! The record of a group: its verdict with everything that a reader needs to check or to doubt it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::farm::{Farm, FarmMember, Reason, Shared, size};
 use crate::model::group::Group;
@@ -55,6 +55,7 @@ pub fn explain_group(
         prior: &prior,
         claim: Claim::Farm,
         machines: subject.machines().len(),
+        has_common_instance: has_common_instance(&subject),
         damage: circumstances.damage.as_deref(),
     };
     let judgement = judge(&bench, &levels);
@@ -70,7 +71,7 @@ pub fn explain_group(
         })
         .collect();
     hosts.sort_by_key(|member| member.host);
-    Farm {
+    let mut farm = Farm {
         id: group.id,
         timestamp: subject
             .members
@@ -89,9 +90,35 @@ pub fn explain_group(
         not_observable: not_observable(&reads),
         next_question: ask(&bench, &levels, &reads).unwrap_or_default(),
         counterfactuals: counterfactuals(&bench, &levels),
-        summary: wording::summary(&label(&hosts), weights, &judgement),
+        summary: String::new(),
         hosts,
+    };
+    farm.summary = wording::summary(
+        &label(&farm.hosts),
+        weights,
+        &judgement,
+        farm.is_driven_from_beside(),
+    );
+    farm
+}
+
+/// Whether more than half of the controlled machines have an instance or a server of a tool in common.
+fn has_common_instance(subject: &Subject<'_>) -> bool {
+    let controlled = subject.controlled();
+    let mut machines: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for one in &controlled {
+        let of_one = one.live_sessions().filter_map(|session| {
+            let instance = session.instance.as_ref()?;
+            Some((session.tool.as_str(), instance.name.as_str()))
+        });
+        for instance in of_one.collect::<BTreeSet<_>>() {
+            let count = machines.entry(instance).or_default();
+            *count = count.saturating_add(1);
+        }
     }
+    machines
+        .into_values()
+        .any(|count| count.saturating_mul(2) > controlled.len())
 }
 
 /// Observed and absent cues, the weightiest for a farm first.

@@ -54,6 +54,8 @@ struct Shown {
     askable: u32,
     /// Too little can be seen of it to say anything against it.
     is_blind: bool,
+    /// A screen stands beside it of which nobody knows whose it is, and nothing else hides whether it is controlled.
+    is_bystander: bool,
     /// Why its group holds it down, if it does.
     held_by_group: Option<String>,
 }
@@ -125,8 +127,10 @@ impl<'a> HostExplainer<'a> {
         let (reads, levels) = read(&subject, self.weights);
         // What stands beside it says nothing of a machine of which nothing could be seen.
         let is_controlled = |one: &Read| one.cue == "n_rc" && one.reading.state == State::Observed;
-        let is_blind =
-            (subject.little.is_some() || subject.blind().is_some()) && !reads.iter().any(is_controlled);
+        let is_controlled = reads.iter().any(is_controlled);
+        let is_blind = (subject.little.is_some() || subject.blind().is_some()) && !is_controlled;
+        let is_bystander =
+            !is_controlled && profile.sessions.reason().is_none() && profile.kvm.unknown.is_some();
         let bits = reads
             .iter()
             .zip(0_u32..)
@@ -135,6 +139,7 @@ impl<'a> HostExplainer<'a> {
             levels,
             askable: bits.fold(0, |all, (_, place)| all | 1_u32.checked_shl(place).unwrap_or(0)),
             is_blind,
+            is_bystander,
             held_by_group: held_by_group.cloned(),
         };
         let not_observable = self.not_observable(&reads);
@@ -176,6 +181,7 @@ impl<'a> HostExplainer<'a> {
             prior: &self.prior,
             claim: Claim::RemoteOperation,
             machines: 1,
+            has_common_instance: false,
             damage: self.circumstances.damage.as_deref(),
         };
         let mut judgement = judge(&bench, levels);
@@ -183,6 +189,11 @@ impl<'a> HostExplainer<'a> {
             judgement.verdict = Verdict::Note;
             judgement.held_down =
                 Some("too little was captured to show whether it is under remote control".to_owned());
+        }
+        // Such a screen hides what may be, and shows nothing of this machine.
+        if shown.is_bystander && judgement.verdict > Verdict::None {
+            judgement.verdict = Verdict::None;
+            judgement.held_down = Some("nothing was seen of it but what stands beside it".to_owned());
         }
         if let Some(cause) = (shown.held_by_group.as_ref()).filter(|_| judgement.verdict >= Verdict::Review) {
             judgement.verdict = Verdict::Note;
@@ -209,7 +220,7 @@ impl<'a> HostExplainer<'a> {
             reasons,
             tally: shows_cells.then(|| Box::new(tally::tally(&bench, levels, &judgement))),
             next_question,
-            said: wording::said(self.weights, &judgement),
+            said: wording::said(self.weights, &judgement, false),
         }
     }
 }

@@ -234,7 +234,7 @@ pub fn not_observable(reads: &[Read]) -> Vec<String> {
     reads.iter().filter_map(hidden).collect()
 }
 
-/// The next best question: that of what holds a verdict down, before those of the cues that can be asked for.
+/// The next best question: that of what holds a verdict down or is missing for a higher one, before those of the cues that can be asked for.
 #[must_use]
 pub fn ask(bench: &Bench<'_>, levels: &Levels, reads: &[Read]) -> Option<String> {
     let mut holds = bench.weights.two_key.holds.iter();
@@ -242,6 +242,14 @@ pub fn ask(bench: &Bench<'_>, levels: &Levels, reads: &[Read]) -> Option<String>
         holds.find_map(|hold| hold.ask.clone().filter(|_| verdict::holds(bench, levels, hold)))
     {
         return Some(question);
+    }
+    let band = || {
+        let found = posterior::posterior(bench.weights, bench.prior, levels, &[]);
+        bench.weights.bands.of(bench.claim.probability(&found))
+    };
+    let mut needs = bench.weights.two_key.needs.iter();
+    if let Some(need) = needs.find(|need| verdict::lacks(bench, levels, need) && band() >= Verdict::Likely) {
+        return Some(need.ask.clone());
     }
     let askable = |id: &str| reads.iter().any(|one| one.cue == id && one.reading.is_askable);
     question::next(bench.weights, bench.prior, levels, &askable).map(str::to_owned)

@@ -58,8 +58,8 @@ impl<'a> Subject<'a> {
         let machines = self.machines();
         let reasons: Vec<&str> = machines
             .iter()
-            .filter(|one| one.controlled() == State::NotObservable)
-            .filter_map(|one| one.sessions.reason())
+            .filter(|one| one.controlled() != State::Observed)
+            .filter_map(|one| one.hidden_control())
             .collect();
         let first = reasons.first()?;
         Some(match machines.len() {

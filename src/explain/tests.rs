@@ -3,6 +3,7 @@
 mod capture;
 mod figures;
 mod hidden;
+mod needs;
 mod scenarios;
 
 use proptest::prelude::*;
@@ -102,6 +103,7 @@ fn nothing_observed_gives_the_prior_and_no_verdict() {
             prior: &prior,
             claim: Claim::RemoteOperation,
             machines: 1,
+            has_common_instance: true,
             damage: None,
         };
         let judgement = judge(&bench, &Levels::none(&weights));
@@ -124,6 +126,7 @@ fn forging_any_one_family_makes_no_benign_scenario_likely() {
                     prior: &prior,
                     claim: Claim::Farm,
                     machines: 6,
+                    has_common_instance: true,
                     damage: None,
                 };
                 let judgement = judge(&bench, &levels);
@@ -163,6 +166,7 @@ fn an_owner_who_is_far_away_is_not_made_likely_by_forging_one_more_family() {
             prior: &prior,
             claim: Claim::RemoteOperation,
             machines: 1,
+            has_common_instance: true,
             damage: None,
         };
         let seen = scenarios::levels(weights, &away);

@@ -5,7 +5,7 @@ use crate::model::host::Verdict;
 
 use super::hypothesis::ByHypothesis;
 use super::posterior::{Claim, FAMILIES, Levels, family_decibans, posterior};
-use super::weights::{Hold, Weights};
+use super::weights::{Hold, Need, Weights};
 
 /// A verdict and what held it down.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,6 +29,8 @@ pub struct Bench<'a> {
     pub claim: Claim,
     /// How many machines it is about.
     pub machines: usize,
+    /// Whether most of them have an instance or a server of a tool in common.
+    pub has_common_instance: bool,
     /// Why the capture cannot carry more than a review, if so.
     pub damage: Option<&'a str>,
 }
@@ -71,11 +73,28 @@ pub fn judge(bench: &Bench<'_>, levels: &Levels) -> Judgement {
 /// Whether the cue of a hold was seen at one of its levels.
 #[must_use]
 pub fn holds(bench: &Bench<'_>, levels: &Levels, hold: &Hold) -> bool {
+    is_at(bench, levels, &hold.cue, &hold.levels)
+}
+
+/// Whether a group lacks what it needs for more than a review.
+#[must_use]
+pub fn lacks(bench: &Bench<'_>, levels: &Levels, need: &Need) -> bool {
+    bench.claim == Claim::Farm
+        && need.below.is_none_or(|below| bench.machines < below)
+        && !(need.or_instance && bench.has_common_instance)
+        && !need
+            .any
+            .iter()
+            .any(|(cue, wanted)| is_at(bench, levels, cue, wanted))
+}
+
+/// Whether a cue was seen at one of these levels.
+fn is_at(bench: &Bench<'_>, levels: &Levels, cue: &str, wanted: &[String]) -> bool {
     let seen = || {
-        let place = bench.weights.position(&hold.cue)?;
+        let place = bench.weights.position(cue)?;
         bench.weights.cues.get(place)?.levels.get(levels.get(place)?)
     };
-    seen().is_some_and(|level| hold.levels.contains(&level.name))
+    seen().is_some_and(|level| wanted.contains(&level.name))
 }
 
 /// What forbids more than a review.
@@ -89,6 +108,9 @@ fn obstacle(bench: &Bench<'_>, levels: &Levels, weighed: &[(Family, f64)]) -> Op
     let rule = &bench.weights.two_key;
     if let Some(hold) = rule.holds.iter().find(|hold| holds(bench, levels, hold)) {
         return Some(hold.because.clone());
+    }
+    if let Some(need) = rule.needs.iter().find(|need| lacks(bench, levels, need)) {
+        return Some(need.because.clone());
     }
     let speaking: Vec<Family> = weighed
         .iter()

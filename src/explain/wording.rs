@@ -6,22 +6,27 @@ use super::hypothesis::{DIGITS, Hypothesis, rounded};
 use super::posterior::Claim;
 use super::verdict::Judgement;
 use super::weights::Weights;
+use crate::model::farm::FROM_BESIDE;
 use crate::model::host::Verdict;
 use crate::model::quantity;
 
-/// One sentence or two about a subject; the same words for a host and a group.
+/// One sentence or two about a subject; the same words for a host and a group. `from_beside` says that whoever is known to control these
+/// machines sits on their own network.
 #[must_use]
-pub fn summary(label: &str, weights: &Weights, judgement: &Judgement) -> String {
-    format!("{label}{}", said(weights, judgement))
+pub fn summary(label: &str, weights: &Weights, judgement: &Judgement, from_beside: bool) -> String {
+    format!("{label}{}", said(weights, judgement, from_beside))
 }
 
 /// The same without the label: what can be said of all subjects that are judged alike.
 #[must_use]
-pub(super) fn said(weights: &Weights, judgement: &Judgement) -> String {
+pub(super) fn said(weights: &Weights, judgement: &Judgement, from_beside: bool) -> String {
     let ranked = Hypothesis::ranked(&judgement.posterior);
     let posterior = &rounded(&judgement.posterior);
     let [winner, ..] = ranked;
-    let (name, benign) = weights.words(winner);
+    let (mut name, benign) = weights.words(winner);
+    if from_beside && winner == Hypothesis::Farm {
+        name = FROM_BESIDE;
+    }
     let mut text = format!(
         ": {}; consistent with {name} (posterior {})",
         judgement.verdict.name(),

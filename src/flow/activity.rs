@@ -20,20 +20,38 @@ pub enum Counted {
     Lost,
 }
 
+/// How many bins a flow may keep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// So many before any is given up.
+    pub bins: usize,
+    /// So many where nothing else can be given up.
+    pub most: usize,
+}
+
+/// What the busier side of a bin sends at most that is given up first, second and last where a flow has too many: keep-alives, which
+/// would otherwise take the room of what somebody does on the same connection days later. A shell's echo of somebody who types begins at
+/// 128 octets in ten seconds, and a screen that somebody sees change at 1536 (`detect/activity_state.tsv`).
+const KEEP_ALIVES: [u32; 3] = [127, 511, 1023];
+
 /// Bins of one flow, in order of time.
 #[derive(Clone, Debug, Default)]
 pub struct Activity {
     /// The newest bin: nearly every packet belongs to it.
     newest: Option<ActivityBin>,
     earlier: Vec<ActivityBin>,
+    /// Bins for which room was made beyond the first; nothing while there is some.
+    more: usize,
     /// Who sent the last payload.
     last: Option<Side>,
 }
 
 impl Activity {
-    /// Counts a payload. A packet that is late by a bin or two is counted where it belongs; beyond `most` bins nothing is kept.
-    pub fn count(&mut self, at: Timestamp, side: Side, payload: u32, most: usize) -> Counted {
+    /// Counts a payload. A packet that is late by a bin or two is counted where it belongs. Where there is no room for another bin,
+    /// keep-alives are given up; beyond `room.most` bins nothing is kept.
+    pub fn count(&mut self, at: Timestamp, side: Side, payload: u32, room: Room) -> Counted {
         let number = bin_of(at);
+        let most = room.bins.max(self.more);
         let mut was_driven = false;
         let bin = match &mut self.newest {
             Some(bin) if bin.number == number => bin,
@@ -42,7 +60,10 @@ impl Activity {
                 None => return Counted::Lost,
             },
             newest => {
-                if self.earlier.len().saturating_add(1) >= most && newest.is_some() {
+                if self.earlier.len().saturating_add(1) >= most
+                    && newest.is_some()
+                    && !make_room(&mut self.earlier, &mut self.more, room)
+                {
                     return Counted::Lost;
                 }
                 was_driven = newest.as_ref().is_some_and(looks_driven);
@@ -98,6 +119,23 @@ fn looks_driven(bin: &ActivityBin) -> bool {
     small_client >= LEAST.0 && server >= LEAST.1 || small_server >= LEAST.0 && client >= LEAST.1
 }
 
+/// Gives up keep-alives where a flow has no room for another bin, or lets it have more; `false` where neither helps. What is left fills at
+/// most seven eighths then, so that this happens once in a thousand bins.
+#[cold]
+fn make_room(earlier: &mut Vec<ActivityBin>, more: &mut usize, room: Room) -> bool {
+    let most = room.bins.max(*more);
+    let enough = most.saturating_sub((most / 8).max(2));
+    for octets in KEEP_ALIVES {
+        earlier.retain(|bin| bin.bytes.iter().any(|sent| *sent > octets));
+        if earlier.len() <= enough {
+            return true;
+        }
+    }
+    let grown = most.saturating_mul(2).min(room.most);
+    *more = grown.max(*more);
+    earlier.len().saturating_add(1) < grown
+}
+
 /// The bin of a late packet among the earlier ones, made where there is none and room for it.
 fn late(earlier: &mut Vec<ActivityBin>, number: u32, most: usize) -> Option<&mut ActivityBin> {
     let place = earlier.partition_point(|bin| bin.number < number);
@@ -121,6 +159,10 @@ mod tests {
     use super::*;
     use crate::model::time::SECOND;
 
+    fn room(most: usize) -> Room {
+        Room { bins: most, most }
+    }
+
     #[test]
     fn payloads_fall_into_their_ten_seconds_also_when_late() {
         let mut activity = Activity::default();
@@ -131,7 +173,7 @@ mod tests {
             (8, Side::Client, 350),
             (60, Side::Client, 351),
         ] {
-            activity.count(Timestamp(second * SECOND), side, payload, 10);
+            activity.count(Timestamp(second * SECOND), side, payload, room(10));
         }
         let bins = activity.into_bins();
         assert_eq!(bins.iter().map(|bin| bin.number).collect::<Vec<_>>(), [0, 1, 6]);
@@ -146,11 +188,12 @@ mod tests {
     fn the_end_of_a_driven_bin_is_told() {
         let mut activity = Activity::default();
         for tenth in 0..10 {
-            let mut count = |side, payload| activity.count(Timestamp(tenth * SECOND / 10), side, payload, 9);
+            let mut count =
+                |side, payload| activity.count(Timestamp(tenth * SECOND / 10), side, payload, room(9));
             assert_eq!(count(Side::Client, 40), Counted::Kept);
             assert_eq!(count(Side::Server, 1_400), Counted::Kept);
         }
-        let mut at = |second| activity.count(Timestamp(second * SECOND), Side::Client, 40, 9);
+        let mut at = |second| activity.count(Timestamp(second * SECOND), Side::Client, 40, room(9));
         assert_eq!((at(10), at(20)), (Counted::BehindDriven, Counted::Kept));
     }
 
@@ -158,9 +201,44 @@ mod tests {
     fn the_number_of_bins_is_bounded() {
         let mut activity = Activity::default();
         let lost = (0..1_000)
-            .map(|second| activity.count(Timestamp(second * 100 * SECOND), Side::Client, 30, 7))
+            .map(|second| activity.count(Timestamp(second * 100 * SECOND), Side::Client, 1_400, room(7)))
             .filter(|counted| *counted == Counted::Lost)
             .count();
         assert_eq!((activity.into_bins().len(), lost), (7, 993));
+    }
+
+    /// Counts a payload in each of these bins.
+    fn fill(activity: &mut Activity, bins: std::ops::Range<i64>, payload: u32, room: Room) -> usize {
+        bins.filter(|bin| {
+            let counted = activity.count(Timestamp(bin * 10 * SECOND), Side::Client, payload, room);
+            counted == Counted::Lost
+        })
+        .count()
+    }
+
+    #[test]
+    fn keep_alives_do_not_take_the_room_of_what_is_done_later() {
+        let room = Room { bins: 80, most: 80 };
+        let mut activity = Activity::default();
+        let mut lost = fill(&mut activity, 0..40, 1_400, room);
+        lost += fill(&mut activity, 40..10_000, 46, room);
+        lost += fill(&mut activity, 10_000..10_020, 1_400, room);
+        let bins = activity.into_bins();
+        let busy = bins.iter().filter(|bin| bin.bytes[0] == 1_400).count();
+        assert_eq!((lost, busy), (0, 60));
+        assert!(bins.len() <= 80 && bins.is_sorted_by_key(|bin| bin.number));
+    }
+
+    #[test]
+    fn what_somebody_does_has_more_room_than_keep_alives_and_a_bound() {
+        let room = Room { bins: 80, most: 200 };
+        let mut activity = Activity::default();
+        assert_eq!(fill(&mut activity, 0..200, 1_400, room), 0);
+        assert_eq!(fill(&mut activity, 200..300, 1_400, room), 100);
+        assert_eq!(activity.into_bins().len(), 200);
+        // Larger keep-alives go as well, where the smallest are not enough.
+        let mut activity = Activity::default();
+        assert_eq!(fill(&mut activity, 0..1_000, 900, room), 0);
+        assert!(activity.into_bins().len() <= 80);
     }
 }

@@ -29,7 +29,7 @@ pub mod tcp;
 pub mod texture;
 pub mod timing;
 
-use activity::{Activity, Counted};
+use activity::{Activity, Counted, Room};
 use expiry::Wheel;
 use key::FlowKey;
 use pool::Pool;
@@ -156,7 +156,7 @@ pub struct Flows {
     tcp: Pool<TcpFlow>,
     wheel: Wheel,
     ceiling: usize,
-    bins_per_flow: usize,
+    bins: Room,
     time_outs: TimeOuts,
     names: &'static [&'static str],
     clock: Timestamp,
@@ -189,7 +189,10 @@ impl Flows {
             tcp: Pool::default(),
             wheel: Wheel::default(),
             ceiling: limits.flows.div_ceil(partitions.max(1)).max(1),
-            bins_per_flow: limits.bins_per_flow,
+            bins: Room {
+                bins: limits.bins_per_flow,
+                most: limits.bins_per_session.max(limits.bins_per_flow),
+            },
             time_outs: limits.time_outs.clone(),
             names,
             clock: Timestamp::default(),
@@ -342,9 +345,7 @@ impl Flows {
                 TcpState::Closed | TcpState::Reset => Class::TcpClosed,
             };
         }
-        let [packets, bytes, payload] = carries;
-        let overflowed = packets | bytes | payload;
-        if overflowed {
+        if carries.contains(&true) {
             let long = hot.long.get_or_insert_default();
             for (counter, carry) in long.carried.iter_mut().zip(carries) {
                 if let Some(upper) = counter.get_mut(way) {
@@ -355,9 +356,13 @@ impl Flows {
         let mut looks_driven = false;
         if is_binned {
             let long = hot.long.get_or_insert_default();
+            let mut room = self.bins;
+            if hot.measured == Measured::No {
+                room.most = room.bins;
+            }
             let counted = long
                 .activity
-                .count(segment.at, side, segment.payload_on_wire, self.bins_per_flow);
+                .count(segment.at, side, segment.payload_on_wire, room);
             if counted == Counted::Lost {
                 self.unbinned = self.unbinned.saturating_add(1);
             }

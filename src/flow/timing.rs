@@ -160,6 +160,7 @@ impl Timing {
             inputs: (inputs != <[Inputs; 2]>::default()).then(|| Box::new(inputs)),
             loops: has_bursts.then(|| Box::new(loops)),
             channels: self.channels.and_then(|channels| channels.into_record()),
+            is_shared: false,
         })
     }
 }

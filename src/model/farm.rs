@@ -1,5 +1,7 @@
 //! Farms: hosts that belong together, and what explains it best (INTERFACE, `event_type: "farm"`).
 
+use std::net::IpAddr;
+
 use serde::Serialize;
 
 use super::evidence::{Decibans, State};
@@ -35,6 +37,31 @@ pub fn size(members: &[FarmMember]) -> String {
         _ => format!("{machines} and {}", counted(kvms, "IP KVM")),
     }
 }
+
+impl Farm {
+    /// Whether all controllers that are known sit on the machines' own private network, and nothing says that somebody comes to them from
+    /// elsewhere: the place of the controllers speaks against it.
+    #[must_use]
+    pub fn is_driven_from_beside(&self) -> bool {
+        let place = self.reasons.iter().find(|reason| reason.reason == "ctrl_geo");
+        place.is_some_and(|place| place.state == State::Observed && place.weight.0 < 0.0)
+            && !self.shared.controllers.is_empty()
+            && self.shared.controllers.iter().all(|one| is_private(one))
+    }
+}
+
+/// Whether a controller is known by an address that is routed nowhere.
+fn is_private(controller: &str) -> bool {
+    match controller.parse::<IpAddr>() {
+        Ok(IpAddr::V4(address)) => address.is_private() || address.is_link_local(),
+        Ok(IpAddr::V6(address)) => address.is_unique_local() || address.is_unicast_link_local(),
+        Err(_) => false,
+    }
+}
+
+/// How one says of a farm whose machines are driven from their own network what it is consistent with.
+pub const FROM_BESIDE: &str =
+    "several machines driven from their own network, as those of a laptop farm are from elsewhere";
 
 /// One reason for or against, in words.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -120,4 +147,35 @@ pub struct Farm {
     pub counterfactuals: Vec<Counterfactual>,
     /// One sentence for a ticket.
     pub summary: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_drives_machines_from_beside_them_does_not_do_so_from_elsewhere() {
+        let farm = |weight: f64, controllers: &[&str]| Farm {
+            reasons: vec![Reason {
+                reason: "ctrl_geo".to_owned(),
+                what: String::new(),
+                weight: Decibans(weight),
+                cell: None,
+                state: State::Observed,
+                hosts: Vec::new(),
+                findings: Vec::new(),
+            }],
+            shared: Shared {
+                controllers: controllers.iter().map(|one| (*one).to_owned()).collect(),
+                ..Shared::default()
+            },
+            ..Farm::default()
+        };
+        assert!(farm(-11.4, &["192.168.1.10", "fd00::1"]).is_driven_from_beside());
+        assert!(!farm(-11.4, &["192.168.1.10", "203.0.113.7"]).is_driven_from_beside());
+        assert!(!farm(-11.4, &[]).is_driven_from_beside());
+        assert!(!farm(-11.4, &["an operator"]).is_driven_from_beside());
+        // Who comes to the neighbour over a relay is elsewhere.
+        assert!(!farm(2.5, &["192.168.1.10"]).is_driven_from_beside());
+    }
 }

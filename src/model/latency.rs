@@ -170,6 +170,8 @@ pub struct Latency {
     pub loops: Option<Box<[ControlLoop; 2]>>,
     /// Of one flow of SSH: who opened channels in it.
     pub channels: Option<SshChannels>,
+    /// Loops were left out, because what comes back may belong to another stream of the same connection.
+    pub is_shared: bool,
 }
 
 impl Latency {
@@ -189,6 +191,7 @@ impl Latency {
 
     /// Adds another flow's.
     pub fn merge(&mut self, other: Self) {
+        self.is_shared |= other.is_shared;
         for (known, more) in self.round_trips.iter_mut().zip(&other.round_trips) {
             known.merge(more);
         }

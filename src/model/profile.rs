@@ -301,6 +301,8 @@ pub struct KvmEvidence {
     pub on_gateway: Observable<Arc<[KvmSeen]>>,
     /// Those whose picture follows this host's traffic (DETECTION 4.1.6).
     pub drives_this: Observable<Vec<KvmSeen>>,
+    /// Why one may show this host's screen although none is known to, in words: screens beside it of which nobody knows whose they are.
+    pub unknown: Option<String>,
 }
 
 /// Where a VPN runs that a host uses.
@@ -455,7 +457,7 @@ impl HostProfile {
         self.kvm.is_kvm.is_some()
     }
 
-    /// State of the question whether it is controlled from elsewhere.
+    /// State of the question whether it is controlled from elsewhere, by its own connections and the IP KVMs that are known to show it.
     #[must_use]
     pub fn controlled(&self) -> State {
         if self.live_sessions().next().is_some() || !self.kvm.drives_this.list().is_empty() {
@@ -465,5 +467,11 @@ impl HostProfile {
             Observable::Observed(_) | Observable::Absent => State::Absent,
             Observable::NotObservable(_) => State::NotObservable,
         }
+    }
+
+    /// Why it may be controlled although nothing showed it, in words; screens beside it are reason enough ([`KvmEvidence::unknown`]).
+    #[must_use]
+    pub fn hidden_control(&self) -> Option<&str> {
+        self.sessions.reason().or(self.kvm.unknown.as_deref())
     }
 }

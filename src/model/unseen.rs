@@ -22,6 +22,8 @@ pub struct Unseen {
     pub formed: Minutes,
     /// What carried them, sorted.
     pub formed_by: Vec<String>,
+    /// Minutes in which datagrams or a connection that nothing names carried more out than in, as a picture does, sorted.
+    pub shown: Minutes,
 }
 
 impl Unseen {

@@ -31,7 +31,24 @@ pub(super) fn causes(
     rules: &Rules,
 ) -> Vec<String> {
     let all = [begun_before(concluded), in_form(&formed(sights, rules), profiles)];
-    all.into_iter().flatten().collect()
+    all.into_iter()
+        .flatten()
+        .chain(unknown_screens(profiles))
+        .collect()
+}
+
+/// Sentences on screens beside machines at most.
+const MOST_SCREENS: usize = 3;
+
+/// What is to be said of screens of which nobody knows whose they are, beside machines that somebody uses and nobody was seen to control.
+fn unknown_screens(profiles: &[HostProfile]) -> Vec<String> {
+    let beside = profiles.iter().filter(|profile| {
+        profile.controlled() != State::Observed && !profile.active_minutes.list().is_empty()
+    });
+    let all: BTreeSet<&str> = beside
+        .filter_map(|profile| profile.kvm.unknown.as_deref())
+        .collect();
+    all.into_iter().take(MOST_SCREENS).map(str::to_owned).collect()
 }
 
 /// What is to be said of connections that were joined in their middle and may be sessions.

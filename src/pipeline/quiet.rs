@@ -30,8 +30,9 @@ pub fn judge(views: &[HostView], concluded: &Concluded) -> Vec<bool> {
             && view.public.is_empty()
             && !owners.contains(&view.id)
             && !concluded.tenants.contains_key(&view.id)
-            && (concluded.unseen.get(&view.id))
-                .is_none_or(|unseen| unseen.hides_sessions(!unseen.formed.is_empty()).is_none())
+            && (concluded.unseen.get(&view.id)).is_none_or(|unseen| {
+                unseen.shown.is_empty() && unseen.hides_sessions(!unseen.formed.is_empty()).is_none()
+            })
     };
     views.iter().map(is_quiet).collect()
 }

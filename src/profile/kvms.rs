@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::{SessionSight, Sight, remote_session};
+use super::{SessionSight, Sight, name_of, remote_session};
 use crate::model::address::Address;
 use crate::model::finding::{Confidence, Finding, FindingKind, Role};
 use crate::model::identity::ContentId;
@@ -26,7 +26,7 @@ pub(super) enum Place {
 }
 
 /// The places of a machine.
-fn places(sight: &Sight, vantage: Vantage) -> impl Iterator<Item = Place> {
+pub(super) fn places(sight: &Sight, vantage: Vantage) -> impl Iterator<Item = Place> {
     let network = network(sight, vantage).map(Place::Network);
     sight
         .gateways
@@ -80,7 +80,7 @@ pub(super) fn by_place(sights: &[Sight], findings: &[Finding], vantage: Vantage)
                         None if sight.is_watched_kvm => Shows::Nobody,
                         None => Shows::Unknown,
                     },
-                    name: name(sight, finding),
+                    name: name_of(sight).unwrap_or_else(|| finding.tool.clone()),
                     finding: finding.id,
                 });
             }
@@ -89,15 +89,6 @@ pub(super) fn by_place(sights: &[Sight], findings: &[Finding], vantage: Vantage)
     list.into_iter()
         .map(|(place, kvms)| (place, kvms.into_iter().collect()))
         .collect()
-}
-
-/// What its own record calls it, so that nobody takes a board with two names for two.
-fn name(sight: &Sight, finding: &Finding) -> String {
-    let asset = (sight.asset.as_ref()).and_then(|asset| asset.record.asset.clone());
-    asset
-        .or_else(|| sight.names.first().map(|name| name.name.clone()))
-        .or_else(|| sight.ips.first().map(ToString::to_string))
-        .unwrap_or_else(|| finding.tool.clone())
 }
 
 /// IP KVMs at the same places.

@@ -6,6 +6,7 @@
 mod delays;
 mod kvms;
 mod personal;
+mod screens;
 mod sight;
 mod stepping_stones;
 mod unattended;
@@ -78,16 +79,28 @@ pub fn build_by(
         .collect();
     let kvms = kvms::by_place(sights, findings, watched.vantage);
     let through_kvms = kvms::sessions(findings, &by_finding);
+    let screens = screens::by_place(sights, findings, watched.vantage, &rules.activity);
     threads.map(sights.iter().collect(), |sight: &Sight| {
         let own = by_host.get(&sight.host).map(Vec::as_slice).unwrap_or_default();
         let mut profile = profile(sight, own, &kvms, watched, &rules.activity);
         profile.kvm_sessions = kvms::of(&profile.kvm, &through_kvms);
+        if profile.kvm.is_kvm.is_none() && profile.kvm.drives_this.list().is_empty() {
+            profile.kvm.unknown = screens::beside(sight, &screens, watched.vantage);
+        }
         // Who goes on from it to others is the one who controls it: it is controlled like those, and nobody's own machine.
         if sight.ips.iter().any(|address| stones.contains(address)) {
             profile.role = Role::Controlled;
         }
         profile
     })
+}
+
+/// What a machine's own record calls it, so that nobody takes one with two names for two.
+fn name_of(sight: &Sight) -> Option<String> {
+    let asset = (sight.asset.as_ref()).and_then(|asset| asset.record.asset.clone());
+    asset
+        .or_else(|| sight.names.first().map(|name| name.name.clone()))
+        .or_else(|| sight.ips.first().map(ToString::to_string))
 }
 
 fn day(at: Timestamp) -> u32 {
@@ -225,6 +238,8 @@ fn profile(
             is_kvm: is_kvm.map(|(finding, _)| finding.id),
             drives_this: kvms::driving(sight, &near),
             on_gateway: near,
+            // Filled in like its sessions.
+            unknown: None,
         },
         // Filled in when those of all machines are known.
         kvm_sessions: Vec::new(),

@@ -22,8 +22,11 @@ pub struct Limits {
     pub fact_bytes_per_flow: usize,
     /// Datagrams of one flow that are fed to a dissection which does not follow the flow.
     pub datagrams_per_flow: u16,
-    /// Ten-second bins that one flow may keep (a day and a half of uninterrupted activity).
+    /// Ten-second bins that one flow may keep before those of keep-alives are given up (a day and a half of uninterrupted activity).
     pub bins_per_flow: usize,
+    /// The same of a flow that is measured because a person may sit behind it, where they hold more than keep-alives: twelve days without
+    /// a pause, seven weeks of working days.
+    pub bins_per_session: usize,
     /// Flows whose round trips are measured at once, about 5 KiB each: those of remote access and tunnels.
     pub timed_flows: usize,
     /// Fragments held at once for reassembly.
@@ -91,6 +94,7 @@ impl Default for Limits {
             fact_bytes_per_flow: 16 << 10,
             datagrams_per_flow: 24,
             bins_per_flow: 12_960,
+            bins_per_session: 103_680,
             timed_flows: 16_384,
             fragments: 16_384,
             fragment_bytes: 64 << 20,

@@ -447,3 +447,31 @@ fn without_any_local_address_nothing_was_looked_for() {
         }
     }
 }
+
+#[test]
+fn an_ip_kvm_that_did_not_announce_itself_is_not_denied() {
+    let mut world = World::new("s13", 1);
+    let (_, unit) = time(&world.frames[0]);
+    let midnight = world.midnight();
+    // Two hours a day, in which no board says what it is.
+    let watched = 13 * 3_600 * unit..15 * 3_600 * unit;
+    world
+        .frames
+        .retain(|one| watched.contains(&((time(one).0 - midnight) % (86_400 * unit))));
+    let run = world.run();
+    assert!(
+        !run.of("finding").iter().any(|one| one["kind"] == "ip_kvm"),
+        "a board announced itself"
+    );
+    let farms = run.of("farm");
+    assert!(!farms.is_empty());
+    for cue in ["n_rc", "auth", "kvm"] {
+        let told = told(&farms, cue);
+        assert!(
+            told.iter().all(|what| what.contains("as IP KVMs do")),
+            "{cue}: {told:?}"
+        );
+    }
+    let headline = world.headline();
+    assert!(headline.contains("as IP KVMs do"), "{headline}");
+}

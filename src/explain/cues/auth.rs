@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::explain::subject::{Subject, identifiers, session_findings};
 use crate::model::finding::Activity;
-use crate::model::observable::Observable;
 use crate::model::profile::{HostProfile, RemoteSession};
 use crate::model::time::{Nanoseconds, SECOND, Timestamp};
 use crate::model::vantage::Vantage;
@@ -26,7 +25,7 @@ fn value(subject: &Subject<'_>) -> Reading {
         if subject.vantage == Vantage::Employer {
             return Reading::hidden("an IP KVM at the machines would not show from an employer's network");
         }
-        let looked = |one: &&HostProfile| !matches!(one.sessions, Observable::NotObservable(_));
+        let looked = |one: &&HostProfile| one.hidden_control().is_none();
         return if subject.machines().iter().all(looked) {
             Reading::absent("none", "no remote tool has a session")
         } else {

@@ -92,7 +92,7 @@ fn value(subject: &Subject<'_>) -> Reading {
 fn none(subject: &Subject<'_>, others: usize) -> Reading {
     if others > 0 {
         return Reading::inapplicable(
-            "the IP KVMs on the network were watched, and show the screen of no machine among these",
+            "the IP KVMs on the network were watched, and what they show does not go together with what any machine among these does",
         );
     }
     if subject.vantage == Vantage::Employer {
@@ -101,7 +101,7 @@ fn none(subject: &Subject<'_>, others: usize) -> Reading {
     let machines = subject.machines();
     let unseen = machines.iter().find_map(|one| match &one.kvm.on_gateway {
         Observable::NotObservable(reason) => Some(reason.as_str()),
-        Observable::Observed(_) | Observable::Absent => None,
+        Observable::Observed(_) | Observable::Absent => one.kvm.unknown.as_deref(),
     });
     match unseen {
         Some(reason) => Reading::hidden(reason),

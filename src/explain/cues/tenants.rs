@@ -207,6 +207,15 @@ fn not_counted(known: &[(&HostProfile, Belonging<'_>)]) -> String {
             }
         }
     }
+    // What one machine uses on few days may well be whose another one is.
+    let counted: BTreeSet<&str> = known
+        .iter()
+        .flat_map(|(_, whose)| whose.organisations())
+        .flat_map(|one| one.names.iter().chain(&one.beside))
+        .copied()
+        .collect();
+    shared.retain(|name| !counted.contains(name));
+    rare.retain(|name| !counted.contains(name));
     let said = |why: &str, names: BTreeSet<&str>| {
         let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
         let is_any = !names.is_empty();

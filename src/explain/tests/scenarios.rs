@@ -429,6 +429,7 @@ fn the_prototypes_figures_come_out_of_the_tables() {
             prior: &prior,
             claim: Claim::Farm,
             machines: scenario.machines,
+            has_common_instance: true,
             damage: None,
         };
         let judgement = judge(&bench, &levels(&weights, scenario.cues));
@@ -465,6 +466,7 @@ fn one_machine_under_two_tools_from_a_watched_vpn_is_strong_by_itself() {
         prior: &prior,
         claim: Claim::RemoteOperation,
         machines: 1,
+        has_common_instance: true,
         damage: None,
     };
     let cues = [

@@ -8,7 +8,9 @@ use crate::model::evidence::Family;
 use crate::settings::pair_weights::PairWeights;
 
 use super::files;
-use super::{Bands, CueTable, Hold, Incident, Level, Rules, TwoKey, Weights, WeightsError, WhatIf, Words};
+use super::{
+    Bands, CueTable, Hold, Incident, Level, Need, Rules, TwoKey, Weights, WeightsError, WhatIf, Words,
+};
 use crate::explain::cues;
 use crate::explain::damage::DamageRule;
 use crate::explain::hypothesis::{ByHypothesis, Hypothesis};
@@ -39,6 +41,7 @@ struct RawTwoKey {
     leave_one_out: f64,
     one_kind: Vec<Vec<String>>,
     holds: Vec<Hold>,
+    needs: Vec<Need>,
 }
 
 #[derive(Deserialize)]
@@ -123,6 +126,7 @@ impl Weights {
                     .map(|kind| families(kind))
                     .collect::<Result<_, _>>()?,
                 holds: raw.two_key.holds,
+                needs: raw.two_key.needs,
             },
             rules: raw.rules,
             damage: raw.damage,
@@ -174,7 +178,13 @@ impl Weights {
             let levels = hold.levels.iter().map(String::as_str);
             levels.map(|level| ("two_key.holds".to_owned(), hold.cue.as_str(), level))
         });
-        for (table, cue, level) in changed.chain(held) {
+        let needed = self.two_key.needs.iter().flat_map(|need| {
+            need.any.iter().flat_map(|(cue, levels)| {
+                let levels = levels.iter().map(String::as_str);
+                levels.map(|level| ("two_key.needs".to_owned(), cue.as_str(), level))
+            })
+        });
+        for (table, cue, level) in changed.chain(held).chain(needed) {
             let unknown = |what, word: &str| WeightsError::Unknown {
                 table: table.clone(),
                 what,

@@ -164,6 +164,26 @@ pub struct TwoKey {
     pub one_kind: Vec<Vec<Family>>,
     /// What leaves no more than a review, whatever else was seen.
     pub holds: Vec<Hold>,
+    /// What must have been seen of a group for more than a review.
+    pub needs: Vec<Need>,
+}
+
+/// Something without which a group is no more than a review: one of these levels of one of these cues.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Need {
+    /// Asked of groups with fewer machines than this; of all where it is left out.
+    #[serde(default)]
+    pub below: Option<usize>,
+    /// Whether an instance or a server of a tool that most of the machines have in common is enough as well.
+    #[serde(default)]
+    pub or_instance: bool,
+    /// Cues, and the levels of each that are enough.
+    pub any: BTreeMap<String, Vec<String>>,
+    /// Why it is not rated higher, in words.
+    pub because: String,
+    /// What settles it, asked before anything else.
+    pub ask: String,
 }
 
 /// A cue that says that the claim is not about such machines.

@@ -14,7 +14,7 @@ use std::io::{self, Write};
 
 use crate::model::case::Case;
 use crate::model::evidence::{Decibans, State};
-use crate::model::farm::{Farm, Reason, size};
+use crate::model::farm::{FROM_BESIDE, Farm, Reason, size};
 use crate::model::finding::{Confidence, Finding};
 use crate::model::host::{Cell, Explanations, Verdict};
 use crate::model::identity::ContentId;
@@ -150,9 +150,10 @@ fn worst_of(case: &Case, worst: Verdict) -> String {
         |farm| most_against(farm.reasons.iter().map(|one| (one.weight, one.what.as_str()))),
     );
     let [best, ..] = words::ranked(explanations);
+    let from_beside = best.key == "farm" && group.is_some_and(Farm::is_driven_from_beside);
     format!(
         "{who} consistent with {} ({}){}; ",
-        best.words,
+        if from_beside { FROM_BESIDE } else { best.words },
         words::probability(best.probability),
         against.map_or_else(String::new, |what| format!(", against which speaks that {what}"))
     )

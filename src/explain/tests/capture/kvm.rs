@@ -18,6 +18,7 @@ fn kvm_switches_alone_make_a_house_of_four_employers_worth_a_review() {
                     is_kvm: None,
                     on_gateway: Observable::Observed((1..=4).map(switch).collect()),
                     drives_this: Observable::Observed(vec![switch(number)]),
+                    unknown: None,
                 },
                 ..machine(number, "", None, None, &format!("firm{number}"))
             };
@@ -46,6 +47,7 @@ fn a_laboratory_with_kvm_switches_that_drive_nothing_is_nothing() {
                     is_kvm: (number > 1).then_some(ContentId(u64::from(number))),
                     on_gateway: Observable::Absent,
                     drives_this: Observable::Absent,
+                    unknown: None,
                 },
                 ..machine(number, "", None, None, "hobby")
             };
@@ -73,6 +75,7 @@ fn a_kvm_weighs_on_whom_it_shows_and_hardly_on_others_of_the_house() {
                 } else {
                     Observable::Absent
                 },
+                unknown: None,
             },
             ..machine(1, "parsec", None, None, "")
         };
@@ -94,4 +97,39 @@ fn a_kvm_weighs_on_whom_it_shows_and_hardly_on_others_of_the_house() {
     assert!(near.1.contains("cannot be told"), "{near:?}");
     assert_eq!(weight(Shows::Machine(ContentId(5)), false), None);
     assert_eq!(weight(Shows::Nobody, false), None);
+}
+
+#[test]
+fn a_screen_beside_a_machine_hides_whether_it_is_controlled_and_raises_nobody() {
+    let why = "somebody was at the IP KVM pikvm on the network, and whose screen it shows cannot be told";
+    let all: Vec<HostProfile> = (1..=2)
+        .map(|number| {
+            let profile = HostProfile {
+                sessions: Observable::Absent,
+                role: Role::Unknown,
+                kvm: KvmEvidence {
+                    is_kvm: None,
+                    on_gateway: Observable::Absent,
+                    drives_this: Observable::Absent,
+                    unknown: Some(why.to_owned()),
+                },
+                ..machine(number, "", None, None, &format!("firm{number}"))
+            };
+            on_line(profile, NetworkKind::Residential, false)
+        })
+        .collect();
+    let found = explained(&all);
+    let record = &found.farms[0];
+    for cue in ["n_rc", "auth", "kvm"] {
+        let told = record
+            .not_observable
+            .iter()
+            .find(|one| one.starts_with(&format!("{cue}: ")));
+        assert!(
+            told.is_some_and(|one| one.contains(why)),
+            "{cue}: {:?}",
+            record.not_observable
+        );
+    }
+    assert!(found.hosts.iter().all(|host| host.verdict == Verdict::None));
 }

@@ -22,6 +22,7 @@ fn of_little_no_absence_is_told_and_no_bystander_is_raised() {
                         .into(),
                 ),
                 drives_this: Observable::Absent,
+                unknown: None,
             },
             ..machine(number, "", None, None, "firm")
         })
