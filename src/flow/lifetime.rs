@@ -49,8 +49,15 @@ impl Flows {
         while let Some(list) = self.wheel.turn(clock) {
             // Those who were put in last are looked at first.
             for near in list.rchunks(NEAR) {
-                let over = |flow: &u32| self.hot.get(*flow).is_some_and(|hot| self.is_silent(hot));
-                self.bring_near(near.iter().copied().filter(over));
+                let hot = near.iter().filter_map(|flow| self.hot.get(*flow));
+                std::hint::black_box(hot.fold(0, |seen, hot| seen ^ hot.tag));
+                let mut over = [NOTHING; NEAR];
+                for (place, flow) in over.iter_mut().zip(near) {
+                    if self.hot.get(*flow).is_some_and(|hot| self.is_silent(hot)) {
+                        *place = *flow;
+                    }
+                }
+                self.bring_near(&over);
                 for flow in near.iter().rev() {
                     self.look_at(*flow, ending);
                 }
@@ -78,20 +85,19 @@ impl Flows {
         hot.alive && self.clock.since(hot.last) > self.time_out(hot)
     }
 
-    /// Brings what the end of these flows reads into the cache, so that the misses of several overlap. Purely a hint.
-    fn bring_near(&self, flows: impl Iterator<Item = u32>) {
-        let mut seen = 0u32;
-        for flow in flows {
-            let Some(hot) = self.hot.get(flow) else {
-                continue;
-            };
-            seen ^= hot.key.touch();
+    /// Brings what the end of these flows reads into the cache, so that the misses of several overlap. Purely a hint; in passes, as
+    /// [`Flows::touch`].
+    fn bring_near(&self, flows: &[u32]) {
+        let hot = || flows.iter().filter_map(|flow| self.hot.get(*flow));
+        let cold = || flows.iter().filter_map(|flow| self.cold.get(*flow));
+        // The key lies in the first of two cache lines, the tag in the second.
+        let mut seen = hot().fold(0, |seen, hot| seen ^ hot.key.touch() ^ hot.tag);
+        for hot in hot() {
             seen ^= self.tcp.get(hot.tcp).map_or(0, TcpFlow::touch);
-            seen ^= self.index.touch(u64::from(hot.tag) << 32).unwrap_or(0);
-            if let Some(cold) = self.cold.get(flow) {
-                seen ^= u32::from(cold.app_proto) ^ cold.facts.touch();
-            }
+            seen ^= self.index.touch(u64::from(hot.tag) << 32);
         }
+        seen = cold().fold(seen, |seen, cold| seen ^ u32::from(cold.app_proto));
+        seen = cold().fold(seen, |seen, cold| seen ^ cold.facts.touch());
         std::hint::black_box(seen);
     }
 
@@ -112,8 +118,11 @@ impl Flows {
         }
         let mut order = self.draining.take().unwrap_or_default();
         loop {
-            let near = order.iter().rev().take(NEAR);
-            self.bring_near(near.map(|(_, flow)| *flow));
+            let mut near = [NOTHING; NEAR];
+            for (place, (_, flow)) in near.iter_mut().zip(order.iter().rev()) {
+                *place = *flow;
+            }
+            self.bring_near(&near);
             for _ in 0..NEAR {
                 let Some((_, flow)) = order.pop_if(|(_, flow)| {
                     let cold = self.cold.get(*flow);

@@ -207,22 +207,23 @@ impl Flows {
         }
     }
 
-    /// Brings the slots and flows of a batch into the cache. Purely a hint.
-    pub fn touch<'a>(&self, batch: impl Iterator<Item = &'a HashedKey>) {
+    /// Brings the slots and flows of a batch into the cache. Purely a hint. In passes, each of which branches only on what an earlier one
+    /// has read: where a branch waits for a miss and was foretold wrongly, the misses behind it wait too.
+    pub fn touch<'a>(&self, batch: impl Iterator<Item = &'a HashedKey> + Clone) {
+        let mut seen = batch
+            .clone()
+            .fold(0u32, |seen, hashed| seen ^ self.index.touch(hashed.hash));
         let mut candidates = [NOTHING; BATCH];
         for (candidate, hashed) in candidates.iter_mut().zip(batch) {
-            if let Some(index) = self.index.touch(hashed.hash) {
-                *candidate = index;
-            }
+            // The first flow with the tag of the key is nearly always the key's own.
+            *candidate = self.index.find(hashed.hash, |_| true).unwrap_or(NOTHING);
         }
-        let mut seen = 0u32;
-        for candidate in candidates {
-            if let Some(hot) = self.hot.get(candidate) {
-                // The key lies in the first of its two cache lines, the pointers in the second.
-                seen ^= hot.key.touch();
-                seen ^= self.tcp.get(hot.tcp).map_or(0, TcpFlow::touch);
-                seen ^= hot.long.as_ref().map_or(0, |long| long.carried[0][0]);
-            }
+        let flows = || candidates.iter().filter_map(|candidate| self.hot.get(*candidate));
+        // The key lies in the first of two cache lines, the tag in the second.
+        seen = flows().fold(seen, |seen, hot| seen ^ hot.key.touch() ^ hot.tag);
+        for hot in flows() {
+            seen ^= self.tcp.get(hot.tcp).map_or(0, TcpFlow::touch);
+            seen ^= hot.long.as_ref().map_or(0, |long| long.carried[0][0]);
         }
         std::hint::black_box(seen);
     }

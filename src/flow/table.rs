@@ -37,10 +37,11 @@ const fn parts(slot: u64) -> (u32, u32) {
 }
 
 impl Index {
-    /// First index with the tag of `hash`, if any, which is nearly always the flow sought: brings the slot into the cache.
+    /// Reads the slot where a flow with this hash would best stand, so that it is in the cache afterwards.
     #[must_use]
-    pub fn touch(&self, hash: u64) -> Option<u32> {
-        self.find(hash, |_| true)
+    pub fn touch(&self, hash: u64) -> u32 {
+        let slot = self.slots.get((tag_of(hash) & self.mask) as usize);
+        slot.map_or(0, |slot| parts(*slot).0)
     }
 
     /// Index of the flow with this key; `is` compares the key of a candidate.

@@ -7,6 +7,7 @@
 //! the largest power of ten that all of them are multiples of, which after a packet or two is as fine as the file for nearly
 //! every capture, and then nothing is computed any more.
 
+use crate::model::frame::FrameHeader;
 use crate::model::summary::ClockRecord;
 use crate::model::time::{Nanoseconds, SECOND, Timestamp};
 
@@ -48,15 +49,20 @@ impl Clocks {
         let Some(clock) = self.0.get_mut(place) else {
             return;
         };
-        if clock.grain != FINEST {
-            clock.refine(at);
-        }
-        clock.first.get_or_insert(at);
-        clock.latest = clock.latest.max(at);
-        if let Some(last) = clock.last.replace(at) {
-            let passed = at.since(last);
-            if !(0..SILENCE).contains(&passed) {
-                clock.record.count(passed);
+        clock.tick(at);
+    }
+
+    /// Takes the times of a block's packets, in order.
+    pub fn take(&mut self, frames: &[FrameHeader]) {
+        for run in frames.chunk_by(|one, next| one.source.capture == next.source.capture) {
+            let [first, rest @ ..] = run else {
+                continue;
+            };
+            self.tick(first.source.capture, first.at);
+            if let Some(clock) = self.0.get_mut(usize::from(first.source.capture)) {
+                for frame in rest {
+                    clock.tick(frame.at);
+                }
             }
         }
     }
@@ -100,6 +106,20 @@ impl Clocks {
 }
 
 impl Clock {
+    fn tick(&mut self, at: Timestamp) {
+        if self.grain != FINEST {
+            self.refine(at);
+        }
+        self.first.get_or_insert(at);
+        self.latest = self.latest.max(at);
+        if let Some(last) = self.last.replace(at) {
+            let passed = at.since(last);
+            if !(0..SILENCE).contains(&passed) {
+                self.record.count(passed);
+            }
+        }
+    }
+
     /// Makes the grain as fine as a time demands.
     fn refine(&mut self, at: Timestamp) {
         if self.grain == 0 {

@@ -176,11 +176,10 @@ impl Front for Reader {
         self.collect();
         if more {
             self.frames = self.frames.saturating_add(work.block.frames.len() as u64);
-            for frame in &work.block.frames {
-                let (first, last) = self.span.unwrap_or((frame.at, frame.at));
-                self.span = Some((first.min(frame.at), last.max(frame.at)));
-                self.clocks.tick(frame.source.capture, frame.at);
-            }
+            let times = work.block.frames.iter().map(|frame| (frame.at, frame.at));
+            let span = times.chain(self.span);
+            self.span = span.reduce(|(first, last), (start, end)| (first.min(start), last.max(end)));
+            self.clocks.take(&work.block.frames);
             work.order = Order::Take(clock(&work.block).unwrap_or_default());
             self.decoder.decode(&mut work.block, &mut work.segments);
         } else {
