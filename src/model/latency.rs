@@ -379,10 +379,10 @@ pub struct LatencyRecord {
 }
 
 /// Round trips between a host and the capture point, by the handshakes of its connections.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Near {
-    /// The least, the shortest first: one alone may be a clock that was set between two packets.
-    shortest: [Option<Nanoseconds>; SHORTEST],
+    /// The least, the shortest first, [`NONE`] behind them: one alone may be a clock that was set between two packets.
+    shortest: [Nanoseconds; SHORTEST],
     /// Number of them.
     pub samples: u32,
     /// First and last connection.
@@ -392,7 +392,23 @@ pub struct Near {
 /// How many of the least are kept.
 const SHORTEST: usize = 3;
 
+/// No round trip.
+const NONE: Nanoseconds = Nanoseconds::MAX;
+
+impl Default for Near {
+    fn default() -> Self {
+        Self::NOTHING
+    }
+}
+
 impl Near {
+    /// Of a host of which none was seen.
+    pub const NOTHING: Self = Self {
+        shortest: [NONE; SHORTEST],
+        samples: 0,
+        span: (Timestamp(0), Timestamp(0)),
+    };
+
     /// Takes the round trip of a connection that began at a moment.
     pub fn add(&mut self, at: Timestamp, round_trip: Nanoseconds) {
         self.widen((at, at));
@@ -411,13 +427,8 @@ impl Near {
     fn keep(&mut self, round_trip: Nanoseconds) {
         let mut longer = round_trip;
         for place in &mut self.shortest {
-            match place {
-                Some(known) if *known <= longer => {}
-                Some(known) => std::mem::swap(known, &mut longer),
-                None => {
-                    *place = Some(longer);
-                    return;
-                }
+            if *place > longer {
+                std::mem::swap(place, &mut longer);
             }
         }
     }
@@ -431,7 +442,6 @@ impl Near {
         other
             .shortest
             .into_iter()
-            .flatten()
             .for_each(|round_trip| self.keep(round_trip));
         self.samples = self.samples.saturating_add(other.samples);
     }
@@ -439,6 +449,6 @@ impl Near {
     /// A round trip that at least three connections stayed within.
     #[must_use]
     pub fn confirmed(&self) -> Option<Nanoseconds> {
-        self.shortest.last().copied().flatten()
+        self.shortest.last().copied().filter(|longest| *longest != NONE)
     }
 }

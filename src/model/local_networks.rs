@@ -110,16 +110,19 @@ impl LocalNetworks {
         }
     }
 
+    /// Whether an address may stand in one of them, by what it begins with.
+    #[must_use]
+    pub fn may_contain(&self, address: Address) -> bool {
+        let (kind, first) = beginning(address);
+        let table = self.begins.get(kind);
+        table.and_then(|table| table.get(usize::from(first))) == Some(&true)
+    }
+
     /// Whether an address stands in one of them.
     #[must_use]
     pub fn contains(&self, address: Address) -> bool {
-        let (kind, first) = beginning(address);
-        let may = self
-            .begins
-            .get(kind)
-            .and_then(|table| table.get(usize::from(first)));
         let as_number = number(address);
-        may == Some(&true) && self.masks.iter().any(|mask| mask.contains(as_number))
+        self.may_contain(address) && self.masks.iter().any(|mask| mask.contains(as_number))
     }
 
     /// Whether it is the broadcast address of a configured network that is one subnet.

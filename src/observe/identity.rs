@@ -4,7 +4,10 @@
 //! Which link address an address belongs to is judged at the end (`observe::owners`); the addresses behind a router stay hosts
 //! of their own.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::hash::BuildHasher;
+
+use hashbrown::HashTable;
 
 use super::locals::{Locals, Sighting};
 use super::owners::Owners;
@@ -33,15 +36,52 @@ pub(super) enum Claim {
     Leased,
 }
 
-/// What is remembered of one link address.
+/// What is remembered of one link address: one line of cache, which nearly every flow asks for.
 #[derive(Clone, Debug, Default)]
+#[repr(align(64))]
 pub(super) struct Station {
+    mac: MacAddress,
+    /// Enough foreign networks are known of it: nothing more is to be learnt from what else it carries.
+    is_router: bool,
+    /// A foreign network (/24, /48) whose packets it carried, as a number; zero where there was none.
+    foreign: u64,
+    /// Further ones.
+    further: Box<[u64]>,
     /// Local addresses that it carried or claims, with how sure that is.
     pub(super) locals: Few<LocalIndex, Claim>,
-    /// Foreign networks (/24, /48) whose packets it carried.
-    pub(super) foreign: Vec<[u8; 16]>,
     /// Apart, because most say nothing, and there are as many as link addresses.
     told: Option<Box<Told>>,
+}
+
+impl Station {
+    /// How many foreign networks it carried packets of, as far as they are counted.
+    pub(super) fn foreign_networks(&self) -> usize {
+        usize::from(self.foreign != 0).saturating_add(self.further.len())
+    }
+
+    /// It carried a packet from a foreign address.
+    fn carried_foreign(&mut self, address: Address) {
+        let network = network_of(address);
+        if network == self.foreign || network == 0 || self.further.contains(&network) {
+            return;
+        }
+        if self.foreign == 0 {
+            self.foreign = network;
+        } else {
+            self.further = self.further.iter().copied().chain([network]).collect();
+        }
+        self.is_router = self.foreign_networks() >= THRESHOLDS.owners.foreign_networks;
+    }
+}
+
+/// The network of an address as a number: 24 bits of an IPv4 address with a mark, 48 bits of another.
+fn network_of(address: Address) -> u64 {
+    let [one, two, three, four, five, six, .., a, b, c, _] = address.0;
+    if address.is_v4() {
+        u64::from_be_bytes([1, 0, 0, 0, 0, a, b, c])
+    } else {
+        u64::from_be_bytes([0, 0, one, two, three, four, five, six])
+    }
 }
 
 /// What a link address said of itself.
@@ -56,23 +96,31 @@ struct Told {
     leased: BTreeMap<Address, Sightings>,
 }
 
-/// Where a link address stands.
-#[derive(Clone, Copy, Debug)]
-struct Place {
-    entry: usize,
-    /// Enough foreign networks are known of it: nothing more is to be learnt from what else it carries.
-    is_router: bool,
+/// A link address as a number, for hashing.
+const fn number(mac: MacAddress) -> u64 {
+    let [one, two, three, four, five, six] = mac.0;
+    u64::from_be_bytes([0, 0, one, two, three, four, five, six])
 }
 
 /// The link addresses.
 #[derive(Debug)]
 pub struct Identity {
-    /// Where each link address stands in `entries`: looked up for every flow.
-    index: HashMap<MacAddress, Place, rapidhash::fast::RandomState>,
-    entries: Pieces<(MacAddress, Station)>,
+    /// Where each link address stands in `entries`, where the key is: looked up for every flow.
+    index: HashTable<u32>,
+    hashed: rapidhash::fast::RandomState,
+    entries: Pieces<Station>,
     /// A link address of which enough foreign networks are known: nearly all foreign packets come from one router.
     known_router: MacAddress,
     most: usize,
+}
+
+/// Where a link address was found some flows ago, or nowhere: looked at before it is searched for again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Standing(u32);
+
+impl Standing {
+    /// Nothing is known.
+    pub(super) const NONE: Self = Self(u32::MAX);
 }
 
 /// One machine: its addresses and what is common to them.
@@ -103,27 +151,60 @@ impl Identity {
     #[must_use]
     pub fn new(most: usize) -> Self {
         Self {
-            index: HashMap::default(),
+            index: HashTable::new(),
+            hashed: rapidhash::fast::RandomState::default(),
             entries: Pieces::default(),
             known_router: MacAddress::ABSENT,
             most,
         }
     }
 
-    fn station(&mut self, mac: MacAddress) -> Option<&mut Station> {
-        if let Some(place) = self.index.get(&mac) {
-            return self.entries.get_mut(place.entry).map(|(_, station)| station);
+    fn find(&self, mac: MacAddress) -> Option<u32> {
+        let is_of = |place: &u32| {
+            self.entries
+                .get(*place as usize)
+                .is_some_and(|station| station.mac == mac)
+        };
+        self.index.find(self.hashed.hash_one(number(mac)), is_of).copied()
+    }
+
+    /// Where a link address stands, entered when new.
+    fn place(&mut self, mac: MacAddress) -> Option<u32> {
+        if let Some(place) = self.find(mac) {
+            return Some(place);
         }
         if !mac.is_present() || mac.is_group() || self.entries.len() >= self.most {
             return None;
         }
-        let place = Place {
-            entry: self.entries.len(),
-            is_router: false,
-        };
-        self.index.insert(mac, place);
-        self.entries.push((mac, Station::default()));
-        self.entries.last_mut().map(|(_, station)| station)
+        let place = u32::try_from(self.entries.len()).ok()?;
+        let Self {
+            index,
+            hashed,
+            entries,
+            ..
+        } = self;
+        index.insert_unique(hashed.hash_one(number(mac)), place, |known| {
+            let station = entries.get(*known as usize);
+            station.map_or(0, |station| hashed.hash_one(number(station.mac)))
+        });
+        entries.push(Station {
+            mac,
+            ..Station::default()
+        });
+        Some(place)
+    }
+
+    fn station(&mut self, mac: MacAddress) -> Option<&mut Station> {
+        let place = self.place(mac)?;
+        self.entries.get_mut(place as usize)
+    }
+
+    /// Looks a link address up that carried a foreign packet, so that it is at hand when its flow comes.
+    pub(super) fn touch(&self, mac: MacAddress) -> Standing {
+        if mac == self.known_router {
+            return Standing::NONE;
+        }
+        self.find(mac).map_or(Standing::NONE, Standing)
     }
 
     fn told(&mut self, mac: MacAddress) -> Option<&mut Told> {
@@ -131,48 +212,50 @@ impl Identity {
             .map(|station| &mut **station.told.get_or_insert_default())
     }
 
-    /// All stations in the order of their addresses.
-    fn sorted(&self) -> BTreeMap<MacAddress, &Station> {
-        self.entries
-            .iter()
-            .map(|(mac, station)| (*mac, station))
-            .collect()
+    /// All stations, in no order that means anything.
+    pub(super) fn stations(&self) -> impl Iterator<Item = (MacAddress, &Station)> {
+        self.entries.iter().map(|station| (station.mac, station))
     }
 
     /// A frame from this link address carried a packet from this address.
     pub fn carried(&mut self, mac: MacAddress, local: Option<LocalIndex>, address: Address) {
-        if local.is_none() {
-            if mac == self.known_router {
-                return;
-            }
-            if self.index.get(&mac).is_some_and(|place| place.is_router) {
-                self.known_router = mac;
-                return;
-            }
+        let Some(local) = local else {
+            self.carried_foreign(Standing::NONE, mac, address);
+            return;
+        };
+        // A few more than make a router are enough to know one by.
+        if let Some(station) = self.station(mac)
+            && station.locals.len() < MOST_CARRIED
+        {
+            station.locals.or_insert_with(local, || Claim::Carried);
         }
-        let Some(station) = self.station(mac) else { return };
-        if let Some(local) = local {
-            // A few more than make a router are enough to know one by.
-            if station.locals.len() < MOST_CARRIED {
-                station.locals.or_insert_with(local, || Claim::Carried);
+    }
+
+    /// A frame from this link address, which may have been touched before, carried a packet from this foreign address.
+    pub(super) fn carried_foreign(&mut self, Standing(touched): Standing, mac: MacAddress, address: Address) {
+        if mac == self.known_router {
+            return;
+        }
+        let at_hand = self.entries.get(touched as usize);
+        let place = if at_hand.is_some_and(|station| station.mac == mac) {
+            touched
+        } else if let Some(place) = self.place(mac) {
+            place
+        } else {
+            return;
+        };
+        if let Some(station) = self.entries.get_mut(place as usize) {
+            if station.is_router {
+                self.known_router = mac;
+            } else {
+                station.carried_foreign(address);
             }
-        } else if station.foreign.len() < THRESHOLDS.owners.foreign_networks {
-            let mut network = address.0;
-            let kept = if address.is_v4() { 15 } else { 6 };
-            network.iter_mut().skip(kept).for_each(|octet| *octet = 0);
-            if network != [0; 16] && !station.foreign.contains(&network) {
-                station.foreign.reserve_exact(1);
-                station.foreign.push(network);
-            }
-        } else if let Some(place) = self.index.get_mut(&mac) {
-            place.is_router = true;
         }
     }
 
     /// Whether a link address is known by now to carry the packets of several foreign networks.
     pub(super) fn is_router(&self, mac: MacAddress) -> bool {
-        self.get(mac)
-            .is_some_and(|station| station.foreign.len() >= THRESHOLDS.owners.foreign_networks)
+        self.get(mac).is_some_and(|station| station.is_router)
     }
 
     /// Whether a link address carried, or claimed, a local IPv4 address.
@@ -183,9 +266,8 @@ impl Identity {
         })
     }
 
-    fn get(&self, mac: MacAddress) -> Option<&Station> {
-        let place = self.index.get(&mac)?;
-        self.entries.get(place.entry).map(|(_, station)| station)
+    pub(super) fn get(&self, mac: MacAddress) -> Option<&Station> {
+        self.entries.get(self.find(mac)? as usize)
     }
 
     /// This link address says that it has this local address (ARP).
@@ -249,12 +331,11 @@ impl Identity {
     /// Makes machines of all local addresses, sorted by identifier.
     #[must_use]
     pub fn resolve(&self, locals: &Locals) -> Vec<Host> {
-        let stations = self.sorted();
-        let mut owners = Owners::new(&stations, locals);
+        let mut owners = Owners::new(self, locals);
         let owner = owners.resolve();
         let mut hosts: BTreeMap<ContentId, Host> = BTreeMap::new();
         for (index, entry) in locals.iter() {
-            let mac = owner.get(&index).copied();
+            let mac = owner.of(index);
             let id = match mac {
                 Some(mac) => ContentId::of(&[b"mac", &mac.0, &entry.space.0.to_be_bytes()]),
                 None => ContentId::of(&[b"ip", &entry.address.0, &entry.space.0.to_be_bytes()]),
@@ -279,7 +360,7 @@ impl Identity {
             }
             if let Some(mac) = mac {
                 host.is_router = owners.routers.contains(&mac);
-                if let Some(told) = stations.get(&mac).and_then(|station| station.told.as_ref()) {
+                if let Some(told) = self.get(mac).and_then(|station| station.told.as_ref()) {
                     for (name, seen) in &told.names {
                         host.names.entry(name.clone()).or_insert(*seen);
                     }
@@ -300,6 +381,7 @@ mod tests {
     use super::*;
     use crate::model::address::AddressSpace;
     use crate::model::time::Timestamp;
+    use crate::observe::tally::Part;
 
     const NOW: Timestamp = Timestamp(1);
     const LAPTOP: MacAddress = MacAddress([2, 0, 0, 0, 0, 1]);
@@ -398,7 +480,8 @@ mod tests {
                 octets[15] = number;
                 let from = if at_once { 0 } else { i64::from(number) * 10 };
                 let local = locals.place(AddressSpace::default(), Address(octets), LAPTOP, NOW);
-                locals.count(local.unwrap(), Timestamp(from), Timestamp(from + 9), 1, 1);
+                locals.heard(local.unwrap(), None, Timestamp(from));
+                locals.heard(local.unwrap(), None, Timestamp(from + 9));
                 identity.carried(LAPTOP, local, Address(octets));
             }
             identity.resolve(&locals).len()
@@ -416,11 +499,19 @@ mod tests {
         // Packets without link addresses, as a raw capture has them.
         let mut claim = |locals: &mut Locals, mac, at| {
             let (local, _) = locals.claim(space, address, mac, Timestamp(at)).unwrap();
-            locals.heard(local, Timestamp(at));
+            locals.heard(local, None, Timestamp(at));
             identity.holds_lease(mac, local);
         };
         let before = locals.place(space, address, MacAddress::ABSENT, NOW).unwrap();
-        locals.count(before, NOW, NOW, 5, 5);
+        let sent = Part {
+            time: (NOW, NOW),
+            bytes_out: 5,
+            bytes_in: 5,
+            carrier: None,
+            ttl: None,
+            handshake: None,
+        };
+        locals.took_part(before, &sent);
         claim(&mut locals, LAPTOP, 10);
         claim(&mut locals, other, 20);
         let first = locals.place(space, address, MacAddress::ABSENT, Timestamp(15));

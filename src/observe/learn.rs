@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use ipnet::Ipv6Net;
 
 use super::identity::Identity;
-use super::locals::{Locals, RESOLVER};
+use super::locals::{Hint, Locals, RESOLVER};
 use super::names::{Names, normalised};
 use crate::model::address::{Address, MacAddress};
 use crate::model::fact::{Fact, FactIter, Field, FieldId, Value};
@@ -68,35 +68,66 @@ const DHCP_ACK: u64 = 5;
 /// NetBIOS suffix of a workstation's name; others are services and groups of the same name.
 const WORKSTATION: u64 = 0x00;
 
-/// Takes the facts of one packet.
-pub fn from_event(
+/// Brings near what the facts of a packet will be asked about: the names of the first address that it answers.
+pub(super) fn touch(header: &EventHeader, mut facts: FactIter<'_>, names: &Names) -> bool {
+    header.from.port == DNS_PORT
+        && facts
+            .find_map(|fact| match (fact.field, fact.value) {
+                (DNS_ANSWER, Value::Answer { address, .. }) => Some(address),
+                _ => None,
+            })
+            .is_some_and(|address| names.touch_asker(header.space, header.to.address, address))
+}
+
+/// Takes the facts of one packet, whose sender may have been touched. Gives the local address that it came from, if it is one.
+pub(super) fn from_event(
     header: &EventHeader,
     facts: FactIter<'_>,
+    touched: Hint,
     locals: &mut Locals,
     names: &mut Names,
     identity: &mut Identity,
-) {
+) -> Option<LocalIndex> {
     if header.space.is_strangers() {
-        return;
+        return None;
     }
-    if let Some(local) = sender(header, locals) {
-        locals.heard(local, header.at);
-        let [mac, _] = header.macs;
-        if locals.is_new_carrier(local, mac) {
-            identity.carried(mac, Some(local), header.from.address);
-        }
+    let [mac, _] = header.macs;
+    let from = locals.place_from(touched, header.space, header.from.address, mac, header.at);
+    if let Some(local) = from
+        && locals.heard(local, Some(mac), header.at)
+    {
+        identity.carried(mac, from, header.from.address);
     }
     match header.protocol {
         "dhcp" => dhcp(header, facts, locals, names, identity),
         "arp" => arp(header, facts, locals, identity),
         "ndp" => ndp(facts, locals),
         "nbns" => nbns(header, facts, locals),
-        _ => facts.for_each(|fact| single(header, &fact, locals, names, identity)),
+        _ => {
+            let mut event = Event {
+                header,
+                from,
+                has_answered: false,
+            };
+            facts.for_each(|fact| event.single(&fact, locals, names, identity));
+            return from;
+        }
     }
+    // These may say whose an address is.
+    sender(header, locals)
+}
+
+/// A packet of facts that stand for themselves.
+struct Event<'a> {
+    header: &'a EventHeader,
+    /// The local address that it came from, if it is one.
+    from: Option<LocalIndex>,
+    /// Whether it is noted that it came from a resolver.
+    has_answered: bool,
 }
 
 /// The local address that a packet came from, if it is one.
-pub(super) fn sender(header: &EventHeader, locals: &mut Locals) -> Option<LocalIndex> {
+fn sender(header: &EventHeader, locals: &mut Locals) -> Option<LocalIndex> {
     let [mac, _] = header.macs;
     locals.place(header.space, header.from.address, mac, header.at)
 }
@@ -115,135 +146,141 @@ fn spoken_of(address: Address, header: &EventHeader, locals: &mut Locals) -> Opt
     locals.place(header.space, address, MacAddress::ABSENT, header.at)
 }
 
-/// A machine that answers its neighbours' questions asks for them, not for itself.
-fn answers(header: &EventHeader, locals: &mut Locals) {
-    if header.from.port == DNS_PORT
-        && let Some(server) = sender(header, locals)
-        && locals.is_local(header.to.address)
-        && let Some(entry) = locals.get_mut(server)
-        && !entry.roles.contains(RESOLVER)
-    {
-        entry.roles.insert(RESOLVER);
-    }
-}
-
-/// Facts that stand for themselves.
-fn single(
-    header: &EventHeader,
-    fact: &Fact<'_>,
-    locals: &mut Locals,
-    names: &mut Names,
-    identity: &mut Identity,
-) {
-    let sighting = (fact.source, fact.at);
-    match (fact.field, fact.value) {
-        (
-            DNS_ANSWER,
-            Value::Answer {
-                name,
-                address,
-                lifetime,
-            },
-        ) => {
-            answers(header, locals);
-            if let Ok(name) = std::str::from_utf8(name) {
-                let name = normalised(name);
-                names.learn(
-                    header.space,
-                    header.to.address,
-                    address,
-                    &name,
-                    fact.at,
-                    lifetime,
-                    fact.source,
-                );
-            }
-        }
-        (DNS_PTR, Value::Answer { name, address, .. }) => {
-            if let Ok(name) = std::str::from_utf8(name) {
-                names.reversed.learn(address, &normalised(name), fact.source);
-            }
-        }
-        (DNS_QUERY, _) => {
-            if let Some(local) = sender(header, locals)
-                && let Some(entry) = locals.get_mut(local)
-            {
-                entry.questions = entry.questions.saturating_add(1);
-            }
-        }
-        (MDNS_HOST | LLMNR_HOST | NBDGM_SOURCE, Value::Answer { name, address, .. }) => {
-            let source = match fact.field {
-                MDNS_HOST => "mdns",
-                LLMNR_HOST => "llmnr",
-                _ => "nbns",
-            };
-            if let (Some(local), Ok(name)) = (spoken_of(address, header, locals), std::str::from_utf8(name))
-                && let Some(entry) = locals.get_mut(local)
-            {
-                entry.add_name(source, &normalised(name), sighting);
-            }
-        }
-        (DHCPV6_FQDN, value) => {
-            if let Some(name) = value.as_text() {
-                let [mac, _] = header.macs;
-                identity.named(mac, "dhcp", name, sighting);
-            }
-        }
-        (LLDP_NAME | CDP_NAME, value) => {
-            if let Some(name) = value.as_text() {
-                let [mac, _] = header.macs;
-                let source = if fact.field == LLDP_NAME { "lldp" } else { "cdp" };
-                identity.named(mac, source, name, sighting);
-            }
-        }
-        (STUN_MAPPED | NATPMP_EXTERNAL | UPNP_EXTERNAL | DNS_OWN | HTTP_OWN, Value::Endpoint(address, _)) => {
-            let how = match fact.field {
-                STUN_MAPPED => "stun",
-                NATPMP_EXTERNAL => "natpmp",
-                DNS_OWN => "dns",
-                HTTP_OWN => "http",
-                _ => "upnp",
-            };
-            // The answer goes to who asked; what it names is how the asker looks from outside.
-            if !locals.is_local(address)
-                && let Some(local) = receiver(header, locals)
-                && let Some(entry) = locals.get_mut(local)
-            {
-                entry.goes_out_from(address, how, sighting);
-            }
-        }
-        (field, value) => {
-            if let Some(text) = value.as_text() {
-                announced(header, field, text, sighting, locals, identity);
-            }
-        }
-    }
-}
-
-/// What a device announces of itself, in words of its own.
-fn announced(
-    header: &EventHeader,
-    field: FieldId,
-    text: &str,
-    sighting: (FrameRef, Timestamp),
-    locals: &mut Locals,
-    identity: &mut Identity,
-) {
-    let among = |fields: &[Field]| {
-        fields
-            .iter()
-            .find(|known| known.id == field)
-            .map(|known| known.name)
-    };
-    if let Some(name) = among(&OF_ADDRESS) {
-        if let Some(local) = sender(header, locals)
-            && let Some(entry) = locals.get_mut(local)
+impl Event<'_> {
+    /// A machine that answers its neighbours' questions asks for them, not for itself.
+    fn answers(&mut self, locals: &mut Locals) {
+        let header = self.header;
+        if !std::mem::replace(&mut self.has_answered, true)
+            && header.from.port == DNS_PORT
+            && let Some(server) = self.from
+            && locals.is_local(header.to.address)
+            && let Some(entry) = locals.get_mut(server)
+            && !entry.roles.contains(RESOLVER)
         {
-            entry.announced(name, text, sighting);
+            entry.roles.insert(RESOLVER);
         }
-    } else if let Some(name) = among(&OF_LINK) {
-        let [mac, _] = header.macs;
-        identity.announced(mac, name, text, sighting);
+    }
+
+    /// Facts that stand for themselves.
+    fn single(&mut self, fact: &Fact<'_>, locals: &mut Locals, names: &mut Names, identity: &mut Identity) {
+        let header = self.header;
+        let sighting = (fact.source, fact.at);
+        match (fact.field, fact.value) {
+            (
+                DNS_ANSWER,
+                Value::Answer {
+                    name,
+                    address,
+                    lifetime,
+                },
+            ) => {
+                self.answers(locals);
+                if let Ok(name) = std::str::from_utf8(name) {
+                    let name = normalised(name);
+                    names.learn(
+                        header.space,
+                        header.to.address,
+                        address,
+                        &name,
+                        fact.at,
+                        lifetime,
+                        fact.source,
+                    );
+                }
+            }
+            (DNS_PTR, Value::Answer { name, address, .. }) => {
+                if let Ok(name) = std::str::from_utf8(name) {
+                    names.reversed.learn(address, &normalised(name), fact.source);
+                }
+            }
+            (MDNS_HOST | LLMNR_HOST | NBDGM_SOURCE, Value::Answer { name, address, .. }) => {
+                let source = match fact.field {
+                    MDNS_HOST => "mdns",
+                    LLMNR_HOST => "llmnr",
+                    _ => "nbns",
+                };
+                if let (Some(local), Ok(name)) = (self.spoken_of(address, locals), std::str::from_utf8(name))
+                    && let Some(entry) = locals.get_mut(local)
+                {
+                    entry.add_name(source, &normalised(name), sighting);
+                }
+            }
+            (DHCPV6_FQDN, value) => {
+                if let Some(name) = value.as_text() {
+                    let [mac, _] = header.macs;
+                    identity.named(mac, "dhcp", name, sighting);
+                }
+            }
+            (LLDP_NAME | CDP_NAME, value) => {
+                if let Some(name) = value.as_text() {
+                    let [mac, _] = header.macs;
+                    let source = if fact.field == LLDP_NAME { "lldp" } else { "cdp" };
+                    identity.named(mac, source, name, sighting);
+                }
+            }
+            (
+                STUN_MAPPED | NATPMP_EXTERNAL | UPNP_EXTERNAL | DNS_OWN | HTTP_OWN,
+                Value::Endpoint(address, _),
+            ) => {
+                let how = match fact.field {
+                    STUN_MAPPED => "stun",
+                    NATPMP_EXTERNAL => "natpmp",
+                    DNS_OWN => "dns",
+                    HTTP_OWN => "http",
+                    _ => "upnp",
+                };
+                // The answer goes to who asked; what it names is how the asker looks from outside.
+                if !locals.is_local(address)
+                    && let Some(local) = receiver(header, locals)
+                    && let Some(entry) = locals.get_mut(local)
+                {
+                    entry.goes_out_from(address, how, sighting);
+                }
+            }
+            (DNS_QUERY, _) => {
+                if let Some(local) = self.from {
+                    locals.asked(local);
+                }
+            }
+            (field, value) => self.announced(field, value, sighting, locals, identity),
+        }
+    }
+
+    /// A local address of which it speaks: the sender's own, or another.
+    fn spoken_of(&self, address: Address, locals: &mut Locals) -> Option<LocalIndex> {
+        if address == self.header.from.address {
+            return self.from;
+        }
+        spoken_of(address, self.header, locals)
+    }
+
+    /// What a device announces of itself, in words of its own.
+    fn announced(
+        &self,
+        field: FieldId,
+        value: Value<'_>,
+        sighting: (FrameRef, Timestamp),
+        locals: &mut Locals,
+        identity: &mut Identity,
+    ) {
+        let among = |fields: &[Field]| {
+            fields
+                .iter()
+                .find(|known| known.id == field)
+                .map(|known| known.name)
+        };
+        if let Some(name) = among(&OF_ADDRESS) {
+            if let (Some(local), Some(text)) = (self.from, value.as_text())
+                && let Some(entry) = locals.get_mut(local)
+            {
+                entry.announced(name, text, sighting);
+            }
+        } else if let Some(name) = among(&OF_LINK)
+            && let Some(text) = value.as_text()
+        {
+            let [mac, _] = self.header.macs;
+            identity.announced(mac, name, text, sighting);
+        }
     }
 }
 
@@ -300,7 +337,7 @@ fn dhcp(
     }
     if let (Some(mac), Some(address)) = (mac, address) {
         if let Some((local, is_other)) = locals.claim(header.space, address, mac, header.at) {
-            locals.heard(local, header.at);
+            locals.heard(local, None, header.at);
             identity.holds_lease(mac, local);
             if is_other {
                 // What the holder before had resolved says nothing of where this one goes.
@@ -332,7 +369,7 @@ fn arp(header: &EventHeader, facts: FactIter<'_>, locals: &mut Locals, identity:
     if let (Some(mac), Some(address)) = (mac, address)
         && let Some((local, _)) = locals.claim(header.space, address, mac, header.at)
     {
-        locals.heard(local, header.at);
+        locals.heard(local, None, header.at);
         identity.claims(mac, local);
     }
 }

@@ -39,8 +39,6 @@ pub struct LocalAddress {
     pub roles: BTreeSet<&'static str>,
     /// Routers through which it talked, with the days since 1970.
     pub gateways: Few<Router, Few<u32, ()>>,
-    /// Names that it asked a resolver for, of those that a catalogue knows, are kept by the detectors; here only how many.
-    pub questions: u64,
 }
 
 impl LocalAddress {
@@ -51,7 +49,6 @@ impl LocalAddress {
             && self.public.is_empty()
             && self.roles.is_empty()
             && self.gateways.is_empty()
-            && self.questions == 0
     }
 
     /// Adds a name that it goes by.

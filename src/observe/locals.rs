@@ -1,72 +1,26 @@
 //! The local addresses: which ones are ours, and what each of them did.
 
-use std::collections::HashMap;
+use std::hash::BuildHasher;
 use std::net::IpAddr;
 
+use hashbrown::HashTable;
 use ipnet::IpNet;
 
 use super::holders::{Found, Holders, Stay};
 pub use super::local_address::{LocalAddress, Sighting};
 use super::on_link::OnLink;
+pub use super::tally::Tally;
+use super::tally::{MOST_GATEWAYS, Part};
 use crate::model::address::{Address, AddressSpace, MacAddress};
 use crate::model::few::Few;
-use crate::model::latency::Near;
 use crate::model::local_networks::LocalNetworks;
 use crate::model::observation::LocalIndex;
 use crate::model::pieces::Pieces;
 use crate::model::router::Router;
-use crate::model::time::{Nanoseconds, Timestamp};
-
-/// Times to live that systems send out (p0f).
-const INITIAL: [u8; 4] = [32, 64, 128, 255];
-
-/// Routers between a machine and a capture point on its site's side: further away, a small time to live is a tool's own.
-const MOST_HOPS: u8 = 8;
+use crate::model::time::Timestamp;
 
 /// The role of an address that answers its neighbours' DNS questions.
 pub const RESOLVER: &str = "dns_server";
-
-/// What every flow of an address changes; apart from the rest, which few do, so that a flow touches one line of cache.
-#[derive(Clone, Copy, Debug)]
-pub struct Tally {
-    /// First packet of its flows.
-    pub first_seen: Timestamp,
-    /// Last packet.
-    pub last_seen: Timestamp,
-    /// Bytes that it sent, whole frames.
-    pub bytes_out: u64,
-    /// Bytes that came to it.
-    pub bytes_in: u64,
-    /// Round trips between it and the capture point, of its connections' handshakes.
-    pub near: Near,
-    /// The link address that carries its packets, or claims it; absent where none was seen.
-    pub(super) carrier: MacAddress,
-    /// Whether it carried any, and was noted for it.
-    pub(super) is_carried: bool,
-    /// Whether a connection came with the time to live that systems send out.
-    pub(super) is_first_hand: bool,
-    /// Whether one came with a few less: a router had passed it on.
-    pub(super) is_passed_on: bool,
-    /// The router and day noted last: nearly every flow is like the one before it.
-    last_through: (MacAddress, Option<u16>, u32),
-}
-
-impl Default for Tally {
-    fn default() -> Self {
-        Self {
-            first_seen: Timestamp(i64::MAX),
-            last_seen: Timestamp(i64::MIN),
-            bytes_out: 0,
-            bytes_in: 0,
-            near: Near::default(),
-            carrier: MacAddress::ABSENT,
-            is_carried: false,
-            is_first_hand: false,
-            is_passed_on: false,
-            last_through: (MacAddress::ABSENT, None, 0),
-        }
-    }
-}
 
 /// The table of local addresses.
 #[derive(Debug)]
@@ -76,7 +30,9 @@ pub struct Locals {
     pub(super) on_link: OnLink,
     /// Whether addresses outside the networks may turn out to be ours: nobody said which are.
     pub(super) learns: bool,
-    index: HashMap<(u64, u128), Slot, rapidhash::fast::RandomState>,
+    /// The first entry of each address, whose key stands in its tally.
+    index: HashTable<u32>,
+    hashed: rapidhash::fast::RandomState,
     /// Addresses that several link addresses carried or claimed.
     shared: Vec<Holders>,
     /// Whether addresses were entered that are in no local network.
@@ -86,24 +42,15 @@ pub struct Locals {
     tallies: Pieces<Tally>,
     most: usize,
     refused: u64,
-    /// What was placed last, where its address has one holder: a packet's sender and receiver are asked for several times.
-    latest: [Option<(AddressSpace, Address, MacAddress, LocalIndex)>; 2],
 }
 
-/// Where an address stands in the table: with its one holder, or with several.
-#[derive(Clone, Copy, Debug)]
-struct Slot {
-    first: LocalIndex,
-    /// Place in `shared`; [`ALONE`] where one link address carries it and nobody else claimed it, as nearly all are.
-    shared: u32,
-}
+/// Where an address was found some flows ago, or nowhere: looked at before it is searched for again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Hint(u32);
 
-/// No place in `shared`.
-const ALONE: u32 = u32::MAX;
-
-/// An address as a number, most significant octet first.
-const fn number(address: Address) -> u128 {
-    u128::from_be_bytes(address.0)
+impl Hint {
+    /// Nothing is known.
+    pub(super) const NONE: Self = Self(u32::MAX);
 }
 
 impl Locals {
@@ -114,14 +61,14 @@ impl Locals {
             networks: LocalNetworks::new(networks),
             on_link: OnLink::default(),
             learns: networks.is_empty(),
-            index: HashMap::default(),
+            index: HashTable::new(),
+            hashed: rapidhash::fast::RandomState::default(),
             shared: Vec::new(),
             has_others: false,
             entries: Pieces::default(),
             tallies: Pieces::default(),
             most,
             refused: 0,
-            latest: [None; 2],
         }
     }
 
@@ -139,6 +86,43 @@ impl Locals {
         !is_nobody && !self.networks.is_directed_broadcast(ip)
     }
 
+    /// Whether an address may be in the table, or come into it: most foreign ones may not.
+    fn may_hold(&self, space: AddressSpace, address: Address) -> bool {
+        (self.networks.may_contain(address) || self.has_others || self.on_link.contains(address))
+            && !space.is_strangers()
+    }
+
+    fn hash(&self, space: AddressSpace, address: Address) -> u64 {
+        let [one, other] = address.words();
+        self.hashed.hash_one((space.0, one, other))
+    }
+
+    /// The first entry of an address.
+    fn find(&self, space: AddressSpace, address: Address) -> Option<LocalIndex> {
+        let is_of = |place: &u32| {
+            self.tallies
+                .get(*place as usize)
+                .is_some_and(|tally| tally.is_of(space, address))
+        };
+        let place = self.index.find(self.hash(space, address), is_of)?;
+        Some(LocalIndex(*place))
+    }
+
+    /// Looks an address up without entering it, so that it is at hand when its flow comes.
+    pub(super) fn touch(&self, space: AddressSpace, address: Address) -> Hint {
+        if !self.may_hold(space, address) {
+            return Hint::NONE;
+        }
+        self.find(space, address)
+            .map_or(Hint::NONE, |LocalIndex(place)| Hint(place))
+    }
+
+    /// Brings all of what is counted for an address near.
+    pub(super) fn touch_tally(&self, Hint(place): Hint) -> bool {
+        let tally = self.tallies.get(place as usize);
+        tally.is_some_and(Tally::has_more)
+    }
+
     /// Index of a local address for whoever holds it at a moment, entered when new; nothing for one that is not ours or beyond the bound.
     /// `mac` is the link address that carries its packets there, absent where that is not known.
     pub fn place(
@@ -148,27 +132,30 @@ impl Locals {
         mac: MacAddress,
         at: Timestamp,
     ) -> Option<LocalIndex> {
-        for (known_space, known, carrier, index) in self.latest.into_iter().flatten() {
-            if (known, carrier, known_space) == (address, mac, space) {
-                return Some(index);
-            }
+        self.place_from(Hint::NONE, space, address, mac, at)
+    }
+
+    /// The same, of an address that was touched before.
+    pub(super) fn place_from(
+        &mut self,
+        Hint(hint): Hint,
+        space: AddressSpace,
+        address: Address,
+        mac: MacAddress,
+        at: Timestamp,
+    ) -> Option<LocalIndex> {
+        let touched = self.tallies.get(hint as usize);
+        if touched.is_some_and(|tally| tally.is_of(space, address)) {
+            return self.held(LocalIndex(hint), mac, at);
         }
-        let is_local = self.is_local(address);
-        if !is_local && !self.has_others || space.is_strangers() {
+        if !self.may_hold(space, address) {
             return None;
         }
-        if let Some(slot) = self.index.get(&(space.0, number(address))).copied() {
-            let index = self.held(slot, mac, at)?;
-            if slot.shared == ALONE && index == slot.first {
-                let [before, _] = self.latest;
-                self.latest = [Some((space, address, mac, index)), before];
-            }
-            return Some(index);
+        match self.find(space, address) {
+            Some(first) => self.held(first, mac, at),
+            None if self.is_local(address) => self.add(space, address, mac),
+            None => None,
         }
-        if !is_local {
-            return None;
-        }
-        self.add(space, address, mac)
     }
 
     /// Enters an address although it is in no local range: one end of a conversation that has no local end. `mac` carried its packets.
@@ -182,8 +169,8 @@ impl Locals {
         if space.is_strangers() {
             return None;
         }
-        if let Some(slot) = self.index.get(&(space.0, number(address))).copied() {
-            return self.held(slot, mac, at);
+        if let Some(first) = self.find(space, address) {
+            return self.held(first, mac, at);
         }
         self.has_others = true;
         self.add(space, address, mac)
@@ -200,89 +187,86 @@ impl Locals {
         if space.is_strangers() {
             return None;
         }
-        let key = (space.0, number(address));
-        let Some(slot) = self.index.get(&key).copied() else {
+        let Some(first) = self.find(space, address) else {
             let index = self.is_local(address).then(|| self.add(space, address, mac))??;
             self.entries.get_mut(index.0 as usize)?.claimed = Some(at);
             return Some((index, false));
         };
-        if slot.shared == ALONE {
-            let tally = self.tallies.get_mut(slot.first.0 as usize)?;
+        let tally = self.tallies.get_mut(first.0 as usize)?;
+        if !tally.is_shared() {
             let is_untouched = !tally.carrier.is_present() && tally.bytes_out == 0 && tally.bytes_in == 0;
             if tally.carrier == mac || is_untouched {
                 tally.carrier = mac;
-                self.entries
-                    .get_mut(slot.first.0 as usize)?
-                    .claimed
-                    .get_or_insert(at);
-                return Some((slot.first, false));
+                self.entries.get_mut(first.0 as usize)?.claimed.get_or_insert(at);
+                return Some((first, false));
             }
-            self.share(slot)?;
         }
-        let slot = self.index.get(&key).copied()?;
-        let holders = self.shared.get_mut(slot.shared as usize)?;
+        let holders = self.holders(first)?;
         let is_other = holders.claim(mac, at);
-        Some((self.held(slot, mac, at)?, is_other))
+        Some((self.held(first, mac, at)?, is_other))
     }
 
     /// The index of an address for its holder.
-    fn held(&mut self, slot: Slot, mac: MacAddress, at: Timestamp) -> Option<LocalIndex> {
+    fn held(&mut self, first: LocalIndex, mac: MacAddress, at: Timestamp) -> Option<LocalIndex> {
         let mac = if mac.is_group() { MacAddress::ABSENT } else { mac };
-        if slot.shared == ALONE {
-            let tally = self.tallies.get_mut(slot.first.0 as usize)?;
+        let tally = self.tallies.get_mut(first.0 as usize)?;
+        if !tally.is_shared() {
             if !mac.is_present() || tally.carrier == mac {
-                return Some(slot.first);
+                return Some(first);
             }
             if !tally.carrier.is_present() {
                 tally.carrier = mac;
-                return Some(slot.first);
+                return Some(first);
             }
         }
-        self.held_in_turn(slot, mac, at)
+        self.held_in_turn(first, mac, at)
     }
 
     /// The same, of an address that has several, or comes to have.
     #[cold]
-    fn held_in_turn(&mut self, slot: Slot, mac: MacAddress, at: Timestamp) -> Option<LocalIndex> {
-        let place = if slot.shared == ALONE {
-            self.share(slot)?
-        } else {
-            slot.shared
-        };
-        let holders = self.shared.get(place as usize)?;
-        let stay = match holders.find(mac, at) {
+    fn held_in_turn(&mut self, first: LocalIndex, mac: MacAddress, at: Timestamp) -> Option<LocalIndex> {
+        let stay = match self.holders(first)?.find(mac, at) {
             Found::Known(index) => return Some(index),
             Found::New(stay) => stay,
         };
         let (space, address) = {
-            let entry = self.entries.get(slot.first.0 as usize)?;
+            let entry = self.entries.get(first.0 as usize)?;
             (entry.space, entry.address)
         };
         let index = self.append(space, address, stay.carrier)?;
         let stay = Stay { index, ..stay };
-        self.shared.get_mut(place as usize)?.add(stay);
+        self.holders(first)?.add(stay);
         Some(index)
     }
 
-    /// From now on an address may have several holders.
-    fn share(&mut self, slot: Slot) -> Option<u32> {
-        let place = u32::try_from(self.shared.len())
-            .ok()
-            .filter(|place| *place != ALONE)?;
-        let entry = self.entries.get(slot.first.0 as usize)?;
-        let carrier = self.tallies.get(slot.first.0 as usize)?.carrier;
-        let known = self.index.get_mut(&(entry.space.0, number(entry.address)))?;
-        self.latest = [None; 2];
-        known.shared = place;
-        self.shared.push(Holders::new(carrier, slot.first, entry.claimed));
-        Some(place)
+    /// The holders of an address, which from now on may have several.
+    fn holders(&mut self, first: LocalIndex) -> Option<&mut Holders> {
+        let tally = self.tallies.get_mut(first.0 as usize)?;
+        if !tally.is_shared() {
+            tally.share(u32::try_from(self.shared.len()).ok()?);
+            let claimed = self.entries.get(first.0 as usize)?.claimed;
+            self.shared.push(Holders::new(tally.carrier, first, claimed));
+        }
+        self.shared.get_mut(tally.shared())
     }
 
     fn add(&mut self, space: AddressSpace, address: Address, mac: MacAddress) -> Option<LocalIndex> {
         let mac = if mac.is_group() { MacAddress::ABSENT } else { mac };
         let first = self.append(space, address, mac)?;
-        let slot = Slot { first, shared: ALONE };
-        self.index.insert((space.0, number(address)), slot);
+        let hash = self.hash(space, address);
+        let Self {
+            index,
+            tallies,
+            hashed,
+            ..
+        } = self;
+        index.insert_unique(hash, first.0, |known| {
+            tallies.get(*known as usize).map_or(0, |tally| {
+                let (space, address) = tally.key();
+                let [one, other] = address.words();
+                hashed.hash_one((space.0, one, other))
+            })
+        });
         Some(first)
     }
 
@@ -297,10 +281,7 @@ impl Locals {
             address,
             ..LocalAddress::default()
         });
-        self.tallies.push(Tally {
-            carrier,
-            ..Tally::default()
-        });
+        self.tallies.push(Tally::new(space, address, carrier));
         Some(index)
     }
 
@@ -309,58 +290,48 @@ impl Locals {
         self.shared.iter()
     }
 
-    /// Counts a flow for an address.
-    pub fn count(&mut self, index: LocalIndex, start: Timestamp, end: Timestamp, out: u64, inward: u64) {
-        if let Some(tally) = self.tallies.get_mut(index.0 as usize) {
-            tally.first_seen = tally.first_seen.min(start);
-            tally.last_seen = tally.last_seen.max(end);
-            tally.bytes_out = tally.bytes_out.saturating_add(out);
-            tally.bytes_in = tally.bytes_in.saturating_add(inward);
-        }
+    /// Counts a flow for an address. Whether a link address carried the packets of the address for the first time.
+    pub(super) fn took_part(&mut self, index: LocalIndex, part: &Part) -> bool {
+        let tally = self.tallies.get_mut(index.0 as usize);
+        tally.is_some_and(|tally| tally.take(part))
     }
 
-    /// Notes a round trip between the capture point and an address.
-    pub fn answered_after(&mut self, index: LocalIndex, at: Timestamp, round_trip: Nanoseconds) {
-        if let Some(tally) = self.tallies.get_mut(index.0 as usize) {
-            tally.near.add(at, round_trip);
-        }
-    }
-
-    /// Notes with which time to live (hop limit) an address's connections began: what systems send out, or a few less behind routers.
-    pub(super) fn hops(&mut self, index: LocalIndex, ttl: u8) {
-        let Some(start) = INITIAL.into_iter().find(|start| ttl <= *start) else {
-            return;
-        };
-        if let Some(tally) = self.tallies.get_mut(index.0 as usize) {
-            tally.is_first_hand |= ttl == start;
-            tally.is_passed_on |= ttl != start && start.saturating_sub(ttl) <= MOST_HOPS;
-        }
-    }
-
-    /// Notes the router through which an address talked to the outside.
-    pub fn through(&mut self, index: LocalIndex, gateway: Router, at: Timestamp) {
+    /// Notes the router, by its link address and the capture, through which an address talked to the outside.
+    pub fn through(&mut self, index: LocalIndex, mac: MacAddress, capture: u16, at: Timestamp) {
         let day = u32::try_from(at.0.div_euclid(86_400 * crate::model::time::SECOND)).unwrap_or(0);
-        let (Some(entry), Some(tally)) = (
-            self.entries.get_mut(index.0 as usize),
-            self.tallies.get_mut(index.0 as usize),
-        ) else {
-            return;
-        };
-        let through = (gateway.mac, gateway.capture, day);
-        if tally.last_through != through
-            && (entry.gateways.len() < 8 || entry.gateways.contains_key(&gateway))
+        if let Some(tally) = self.tallies.get_mut(index.0 as usize)
+            && tally.noted.is_news(mac, capture, day)
+            && let Some(entry) = self.entries.get_mut(index.0 as usize)
         {
-            tally.last_through = through;
-            let days = entry.gateways.or_insert_with(gateway, Few::default);
-            if days.len() < 4_096 {
-                days.or_insert_with(day, || ());
+            let gateway = Router::new(mac, entry.space, capture);
+            if entry.gateways.len() < MOST_GATEWAYS || entry.gateways.contains_key(&gateway) {
+                let days = entry.gateways.or_insert_with(gateway, Few::default);
+                if days.len() < 4_096 {
+                    days.or_insert_with(day, || ());
+                }
             }
+            tally.noted.note(mac, entry.gateways.len());
         }
     }
 
-    /// Notes that an address was heard at a moment.
-    pub fn heard(&mut self, index: LocalIndex, at: Timestamp) {
-        self.count(index, at, at, 0, 0);
+    /// Notes that an address was heard at a moment, when this link address carried a packet of it. Whether it did for the first time.
+    pub(super) fn heard(&mut self, index: LocalIndex, carrier: Option<MacAddress>, at: Timestamp) -> bool {
+        let part = Part {
+            time: (at, at),
+            bytes_out: 0,
+            bytes_in: 0,
+            carrier,
+            ttl: None,
+            handshake: None,
+        };
+        self.took_part(index, &part)
+    }
+
+    /// Notes that an address asked a resolver for a name.
+    pub(super) fn asked(&mut self, index: LocalIndex) {
+        if let Some(tally) = self.tallies.get_mut(index.0 as usize) {
+            tally.ask();
+        }
     }
 
     /// One entry.
@@ -374,31 +345,10 @@ impl Locals {
         self.entries.get_mut(index.0 as usize)
     }
 
-    /// Looks an address up without entering it, so that it is at hand when its flow comes.
-    #[must_use]
-    pub fn touch(&self, space: AddressSpace, address: Address) -> bool {
-        self.is_local(address)
-            && self
-                .index
-                .get(&(space.0, number(address)))
-                .and_then(|slot| self.tallies.get(slot.first.0 as usize))
-                .is_some_and(|tally| tally.bytes_out > 0)
-    }
-
     /// What the flows of an address add up to.
     #[must_use]
-    pub fn tally(&self, index: LocalIndex) -> Tally {
-        self.tallies.get(index.0 as usize).copied().unwrap_or_default()
-    }
-
-    /// Whether a link address carries the packets of an address for the first time.
-    pub(super) fn is_new_carrier(&mut self, index: LocalIndex, mac: MacAddress) -> bool {
-        let Some(tally) = self.tallies.get_mut(index.0 as usize) else {
-            return false;
-        };
-        let is_new = !tally.is_carried && tally.carrier == mac;
-        tally.is_carried |= is_new;
-        is_new
+    pub fn tally(&self, index: LocalIndex) -> &Tally {
+        self.tallies.get(index.0 as usize).unwrap_or(&Tally::NOTHING)
     }
 
     /// Address of an entry.

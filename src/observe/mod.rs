@@ -8,6 +8,7 @@
 //! The order in which things are told: all events of a block, then the flows that ended in it. A name counts for a flow
 //! when its answer came before the flow began, so late records lose nothing.
 
+mod answers;
 mod holders;
 pub mod identity;
 pub mod learn;
@@ -20,26 +21,27 @@ mod owners;
 pub mod presence;
 pub mod starts;
 pub mod streams;
+mod tally;
 mod thresholds;
 
 use std::net::IpAddr;
 
-use identity::{Host, Identity};
-use locals::{LocalAddress, Locals};
+use identity::{Host, Identity, Standing};
+use locals::{Hint, LocalAddress, Locals};
 use names::Names;
 use outsiders::Outsiders;
 use presence::Presence;
 use starts::Starts;
 use streams::Streams;
+use tally::Part;
 
-use crate::model::address::{Address, MacAddress};
+use crate::model::address::MacAddress;
 use crate::model::authority::host_of;
-use crate::model::fact::{FactIter, FieldId};
+use crate::model::fact::{FactIter, FieldId, Side};
 use crate::model::flow::FlowRecord;
 use crate::model::loss::Losses;
 use crate::model::observation::{EventHeader, LocalIndex, NameSource, Observation, ServerName};
 use crate::model::reverse_name::ReverseNames;
-use crate::model::router::Router;
 use crate::model::segment::Layer;
 use crate::model::tunnel_end::TunnelEnd;
 use crate::settings::limits::Limits;
@@ -54,6 +56,21 @@ pub struct Observers {
     starts: Starts,
     streams: Streams,
     outsiders: Outsiders,
+}
+
+/// Where the ends of a flow, or of a packet, were found before its turn came: looked at first when it is placed.
+#[derive(Clone, Copy, Debug)]
+pub struct Touched {
+    locals: [Hint; 2],
+    stations: [Standing; 2],
+}
+
+impl Touched {
+    /// Nothing was found.
+    pub const NOTHING: Self = Self {
+        locals: [Hint::NONE; 2],
+        stations: [Standing::NONE; 2],
+    };
 }
 
 const SNI: FieldId = FieldId::of("tls.sni");
@@ -78,19 +95,39 @@ impl Observers {
         }
     }
 
-    /// Takes what a packet told about hosts.
-    pub fn event(&mut self, header: &EventHeader, facts: FactIter<'_>) {
+    /// Brings near what [`Observers::event`] will ask about a packet.
+    #[must_use]
+    pub fn touch_event(&self, header: &EventHeader, facts: FactIter<'_>) -> Touched {
+        std::hint::black_box(learn::touch(header, facts, &self.names));
+        Touched {
+            locals: [
+                self.locals.touch(header.space, header.from.address),
+                self.locals.touch(header.space, header.to.address),
+            ],
+            ..Touched::NOTHING
+        }
+    }
+
+    /// Takes what a packet told about hosts, which was touched before. Gives the local address that it came from, if it is one.
+    pub fn event(
+        &mut self,
+        header: &EventHeader,
+        facts: FactIter<'_>,
+        touched: Touched,
+    ) -> Option<LocalIndex> {
         if header.space.is_strangers() {
-            return;
+            return None;
         }
         self.starts.event(header, facts.clone());
+        let [sender, _] = touched.locals;
         learn::from_event(
             header,
             facts,
+            sender,
             &mut self.locals,
             &mut self.names,
             &mut self.identity,
-        );
+        )
     }
 
     /// Takes from which lines machines of ours go out whose packets were seen inside of tunnels.
@@ -109,17 +146,27 @@ impl Observers {
 
     /// Brings near what [`Observers::flow`] will ask about a flow: done for several flows at once, their waits for memory
     /// overlap.
-    pub fn touch(&self, flow: &FlowRecord) {
+    #[must_use]
+    pub fn touch(&self, flow: &FlowRecord) -> Touched {
         let (space, client, server) = (flow.space, flow.client.address, flow.server.address);
-        std::hint::black_box([
-            self.locals.touch(space, client),
-            self.locals.touch(space, server),
-            self.names.touch(space, client, server),
-        ]);
+        let locals = [self.locals.touch(space, client), self.locals.touch(space, server)];
+        let station = |hint, mac| match hint {
+            Hint::NONE => self.identity.touch(mac),
+            _ => Standing::NONE,
+        };
+        let ([of_client, of_server], [client_mac, server_mac]) = (locals, flow.macs);
+        if !flow.facts.may_have(SNI) {
+            std::hint::black_box(self.names.touch(space, client, server));
+        }
+        std::hint::black_box(self.locals.touch_tally(of_client));
+        Touched {
+            locals,
+            stations: [station(of_client, client_mac), station(of_server, server_mac)],
+        }
     }
 
-    /// Places a flow.
-    pub fn flow<'a>(&mut self, flow: &'a FlowRecord) -> Observation<'a> {
+    /// Places a flow, which was touched before.
+    pub fn flow<'a>(&mut self, flow: &'a FlowRecord, touched: Touched) -> Observation<'a> {
         if flow.space.is_strangers() {
             return Observation {
                 flow,
@@ -128,55 +175,26 @@ impl Observers {
             };
         }
         self.streams.add(flow);
-        let [mut client, mut server] = self.ends(flow);
+        let [mut client, mut server] = self.ends(flow, touched);
         if client.is_none()
             && server.is_none()
             && flow.layer != Layer::Link
             && on_link::learn(flow, &mut self.locals, &self.identity)
         {
-            [client, server] = self.ends(flow);
+            [client, server] = self.ends(flow, touched);
         }
         if !self.outsiders.has_taken() {
             self.count_outsiders(flow, [client, server]);
         }
-        for (index, (local, mac)) in [client, server].into_iter().zip(flow.macs).enumerate() {
-            let sent = index == 0 || flow.packets.get(index).is_some_and(|packets| *packets > 0);
-            let address = if index == 0 {
-                flow.client.address
-            } else {
-                flow.server.address
-            };
-            if sent {
-                self.carried(mac, local, address);
-            }
-            if let Some(local) = local {
-                let other = index ^ 1;
-                let out = flow.bytes.get(index).copied().unwrap_or(0);
-                let inward = flow.bytes.get(other).copied().unwrap_or(0);
-                self.locals.count(local, flow.start, flow.end, out, inward);
-                // Tools set the time to live of other protocols to find routes or to stay on the link.
-                if sent && flow.tcp.is_some() {
-                    self.locals.hops(local, flow.ttl.get(index).copied().unwrap_or(0));
-                }
-                let handshake = flow.tcp.as_ref().and_then(|tcp| {
-                    if index == 0 {
-                        tcp.client_rtt
-                    } else {
-                        tcp.server_rtt
-                    }
-                });
-                if let Some(round_trip) = handshake {
-                    self.locals.answered_after(local, flow.start, round_trip);
-                }
-            }
-        }
+        self.end(flow, Side::Client, client, touched);
+        self.end(flow, Side::Server, server, touched);
         let [_, peer_mac] = flow.macs;
         if let (Some(client), None) = (client, server)
             && peer_mac.is_present()
             && !peer_mac.is_group()
         {
-            let router = Router::new(peer_mac, flow.space, flow.frames.first.capture);
-            self.locals.through(client, router, flow.start);
+            let capture = flow.frames.first.capture;
+            self.locals.through(client, peer_mac, capture, flow.start);
         }
         let server_name = self.server_name(flow);
         Observation {
@@ -187,10 +205,56 @@ impl Observers {
     }
 
     /// The entries of a flow's ends.
-    fn ends(&mut self, flow: &FlowRecord) -> [Option<LocalIndex>; 2] {
-        let [client, server] = flow.macs;
-        [(flow.client, client), (flow.server, server)]
-            .map(|(end, mac)| self.locals.place(flow.space, end.address, mac, flow.start))
+    fn ends(&mut self, flow: &FlowRecord, touched: Touched) -> [Option<LocalIndex>; 2] {
+        let ([client, server], [of_client, of_server]) = (flow.macs, touched.locals);
+        let (space, at) = (flow.space, flow.start);
+        [
+            self.locals
+                .place_from(of_client, space, flow.client.address, client, at),
+            self.locals
+                .place_from(of_server, space, flow.server.address, server, at),
+        ]
+    }
+
+    /// Counts a flow for one of its ends.
+    fn end(&mut self, flow: &FlowRecord, side: Side, local: Option<LocalIndex>, touched: Touched) {
+        let of = |[client, server]: [u64; 2]| match side {
+            Side::Client => (client, server),
+            Side::Server => (server, client),
+        };
+        let [of_client, of_server] = touched.stations;
+        let ([client_mac, server_mac], [client_ttl, server_ttl]) = (flow.macs, flow.ttl);
+        let (end, mac, ttl, standing) = match side {
+            Side::Client => (&flow.client, client_mac, client_ttl, of_client),
+            Side::Server => (&flow.server, server_mac, server_ttl, of_server),
+        };
+        let has_sent = side == Side::Client || of(flow.packets).0 > 0;
+        let Some(local) = local else {
+            if has_sent {
+                self.identity.carried_foreign(standing, mac, end.address);
+            }
+            return;
+        };
+        let (bytes_out, bytes_in) = of(flow.bytes);
+        let tcp = flow.tcp.as_ref();
+        let is_new_carrier = self.locals.took_part(
+            local,
+            &Part {
+                time: (flow.start, flow.end),
+                bytes_out,
+                bytes_in,
+                carrier: has_sent.then_some(mac),
+                // Tools set the time to live of other protocols to find routes or to stay on the link.
+                ttl: tcp.filter(|_| has_sent).map(|_| ttl),
+                handshake: tcp.and_then(|tcp| match side {
+                    Side::Client => tcp.client_rtt,
+                    Side::Server => tcp.server_rtt,
+                }),
+            },
+        );
+        if is_new_carrier {
+            self.identity.carried(mac, Some(local), end.address);
+        }
     }
 
     /// Counts whether a conversation has an end that is ours by its range; whoever was entered because he mattered is no such end.
@@ -218,24 +282,16 @@ impl Observers {
         &self.outsiders
     }
 
-    /// A frame from a link address carried a packet from an address; noted once as long as both stay the same.
-    fn carried(&mut self, mac: MacAddress, local: Option<LocalIndex>, address: Address) {
-        if let Some(local) = local
-            && !self.locals.is_new_carrier(local, mac)
-        {
-            return;
-        }
-        self.identity.carried(mac, local, address);
-    }
-
     /// The best name of a flow's server: what the client asked for in the clear, else what it had resolved. Through a proxy it asks for
     /// somebody else.
     fn server_name(&self, flow: &FlowRecord) -> Option<ServerName> {
-        let is_proxied = PROXIES.iter().any(|proxy| flow.speaks(proxy))
-            || flow.speaks("http") && flow.facts.find(HTTP_TARGET_FORM).is_some();
+        let is_proxied = || {
+            PROXIES.iter().any(|proxy| flow.speaks(proxy))
+                || flow.speaks("http") && flow.facts.find(HTTP_TARGET_FORM).is_some()
+        };
         for (field, source) in [(SNI, NameSource::Sni), (HTTP_HOST, NameSource::HttpHost)] {
-            if !is_proxied
-                && let Some(fact) = flow.facts.find(field)
+            if let Some(fact) = flow.facts.find(field)
+                && !is_proxied()
                 && let Some(text) = fact.value.as_text()
             {
                 // A client may write the port behind the name; a literal address is no name.
@@ -293,14 +349,10 @@ impl Observers {
 
     /// The local address that a packet went to, if it is one.
     #[must_use]
-    pub fn receiver(&mut self, header: &EventHeader) -> Option<LocalIndex> {
-        learn::receiver(header, &mut self.locals)
-    }
-
-    /// The local address that a packet came from, if it is one.
-    #[must_use]
-    pub fn sender(&mut self, header: &EventHeader) -> Option<LocalIndex> {
-        learn::sender(header, &mut self.locals)
+    pub fn receiver(&mut self, header: &EventHeader, touched: Touched) -> Option<LocalIndex> {
+        let ([_, mac], [_, receiver]) = (header.macs, touched.locals);
+        self.locals
+            .place_from(receiver, header.space, header.to.address, mac, header.at)
     }
 
     /// How whole the TCP connections are.

@@ -4,157 +4,22 @@
 //! the young one is full it becomes the old one, and what was in the old one and not learnt again since is forgotten.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
-use std::hash::BuildHasher;
 use std::sync::Arc;
 
-use hashbrown::HashTable;
-
+use super::answers::{Answer, Generation, Hashes, Key};
 use super::thresholds::THRESHOLDS;
 use crate::model::address::{Address, AddressSpace};
 use crate::model::frame::FrameRef;
 use crate::model::observation::{NameSource, ServerName};
-use crate::model::pieces::Pieces;
 use crate::model::reverse_name::ReverseNames;
 use crate::model::time::{SECOND, Timestamp};
-
-/// Answers that are kept for one asker and address.
-const MOST_ANSWERS: usize = 4;
-
-/// No further answer.
-const END: u32 = u32::MAX;
-
-type Hashed = rapidhash::fast::RandomState;
-
-#[derive(Clone, Debug)]
-struct Answer {
-    name: Arc<str>,
-    at: Timestamp,
-    frame: FrameRef,
-    lifetime: u32,
-    /// The answer before this one for the same asker and address.
-    earlier: u32,
-    /// Who asked, by number, and the address that the name stands for.
-    asker: u32,
-    address: Address,
-}
-
-/// Half of the memory. Askers are numbered and names shared, because a busy resolver's client has thousands of answers
-/// and a busy site's name thousands of askers.
-///
-/// The tables hold places in `answers` alone, whose keys stand there already: with keys of their own they took more memory than the answers.
-#[derive(Debug, Default)]
-struct Generation {
-    askers: HashMap<(AddressSpace, Address), u32, Hashed>,
-    /// Number of the next asker.
-    next: u32,
-    /// One answer of each name.
-    names: HashTable<u32>,
-    /// The latest answer of each asker and address.
-    latest: HashTable<u32>,
-    answers: Pieces<Answer>,
-    hashed: Hashed,
-}
-
-impl Generation {
-    fn key(&self, space: AddressSpace, asker: Address, address: Address) -> Option<(u32, Address)> {
-        self.askers.get(&(space, asker)).map(|number| (*number, address))
-    }
-
-    /// The answers of an asker about an address, the one that was added last first.
-    fn of(&self, key: Option<(u32, Address)>) -> impl Iterator<Item = (u32, &Answer)> {
-        self.from(key.and_then(|key| self.latest(key)).unwrap_or(END))
-    }
-
-    fn latest(&self, key: (u32, Address)) -> Option<u32> {
-        let is_of = |place: &u32| {
-            self.answers
-                .get(*place as usize)
-                .is_some_and(|answer| answer.key() == key)
-        };
-        self.latest.find(self.hashed.hash_one(key), is_of).copied()
-    }
-
-    /// The answers from one on to the earlier ones.
-    fn from(&self, latest: u32) -> impl Iterator<Item = (u32, &Answer)> {
-        let mut next = latest;
-        std::iter::from_fn(move || {
-            let place = next;
-            let answer = self.answers.get(place as usize)?;
-            next = answer.earlier;
-            Some((place, answer))
-        })
-        .take(MOST_ANSWERS)
-    }
-
-    fn number(&mut self, space: AddressSpace, asker: Address) -> u32 {
-        let next = &mut self.next;
-        *self.askers.entry((space, asker)).or_insert_with(|| {
-            let number = *next;
-            *next = next.saturating_add(1);
-            number
-        })
-    }
-
-    /// A name, shared with the answers that have it.
-    fn name(&self, name: &str) -> Arc<str> {
-        let known = self.names.find(self.hashed.hash_one(name), |place| {
-            self.answers
-                .get(*place as usize)
-                .is_some_and(|answer| *answer.name == *name)
-        });
-        known
-            .and_then(|place| self.answers.get(*place as usize))
-            .map_or_else(|| name.into(), |answer| Arc::clone(&answer.name))
-    }
-
-    fn push(&mut self, mut answer: Answer) {
-        let Self {
-            names,
-            latest,
-            answers,
-            hashed,
-            ..
-        } = self;
-        let place = u32::try_from(answers.len()).unwrap_or(END);
-        let of = |place: &u32| answers.get(*place as usize);
-        let (key, name) = (answer.key(), Arc::clone(&answer.name));
-        let entry = latest.entry(
-            hashed.hash_one(key),
-            |known| of(known).is_some_and(|known| known.key() == key),
-            |known| of(known).map_or(0, |known| hashed.hash_one(known.key())),
-        );
-        answer.earlier = END;
-        match entry {
-            hashbrown::hash_table::Entry::Occupied(mut known) => {
-                answer.earlier = std::mem::replace(known.get_mut(), place);
-            }
-            hashbrown::hash_table::Entry::Vacant(free) => {
-                free.insert(place);
-            }
-        }
-        names
-            .entry(
-                hashed.hash_one(&*name),
-                |known| of(known).is_some_and(|known| known.name == name),
-                |known| of(known).map_or(0, |known| hashed.hash_one(&*known.name)),
-            )
-            .or_insert(place);
-        answers.push(answer);
-    }
-}
-
-impl Answer {
-    const fn key(&self) -> (u32, Address) {
-        (self.asker, self.address)
-    }
-}
 
 /// The memory.
 #[derive(Debug)]
 pub struct Names {
     young: Generation,
     old: Generation,
+    hashes: Hashes,
     most: usize,
     /// What answers called addresses.
     pub reversed: ReverseNames,
@@ -178,6 +43,7 @@ impl Names {
         Self {
             young: Generation::default(),
             old: Generation::default(),
+            hashes: Hashes::default(),
             most: (most / 2).max(1),
             reversed: ReverseNames::default(),
         }
@@ -198,28 +64,16 @@ impl Names {
         if self.young.answers.len() >= self.most {
             self.old = std::mem::take(&mut self.young);
         }
-        let asker_number = self.young.number(space, asker);
-        let key = (asker_number, address);
-        if !self.old.answers.is_empty() && self.young.latest(key).is_none() {
-            // What the old generation knew goes on to count.
-            let known: Vec<Answer> = self
-                .old
-                .of(self.old.key(space, asker, address))
-                .map(|(_, answer)| answer.clone())
-                .collect();
-            for answer in known.into_iter().rev() {
-                self.young.push(Answer {
-                    asker: asker_number,
-                    ..answer
-                });
-            }
+        let key = self.hashes.key(space, asker, address);
+        let mut latest = self.young.latest(&key);
+        if latest.is_none() && !self.old.answers.is_empty() {
+            latest = self.go_on_with(&key);
         }
-        let known = self
-            .young
-            .of(Some(key))
-            .find(|(_, answer)| *answer.name == *name)
-            .map(|(place, _)| place);
-        if let Some(place) = known
+        let known = latest.and_then(|latest| {
+            let mut known = self.young.from(latest);
+            known.find(|(_, answer)| *answer.name == *name)
+        });
+        if let Some((place, _)) = known
             && let Some(answer) = self.young.answers.get_mut(place as usize)
         {
             // The first frame stays cited; the lifetime starts anew.
@@ -227,22 +81,40 @@ impl Names {
             answer.lifetime = lifetime;
             return;
         }
-        let name = self.young.name(name);
-        self.young.push(Answer {
-            name,
-            at,
-            frame,
-            lifetime,
-            earlier: END,
-            asker: asker_number,
-            address,
-        });
+        let hash = self.hashes.name(name);
+        let named = self.young.named(name, hash);
+        let (name, is_new) = named.map_or_else(
+            || (Arc::from(name), true),
+            |known| (Arc::clone(&known.name), false),
+        );
+        let asker = self.young.number(space, asker, &self.hashes);
+        let answer = Answer::new(name, (frame, at), lifetime, asker, address);
+        self.young.push(answer, &key, &self.hashes);
+        if is_new {
+            self.young.name_latest(hash, &self.hashes);
+        }
+    }
+
+    /// What the old generation knew goes on to count. Gives the latest of it in the young one.
+    fn go_on_with(&mut self, key: &Key) -> Option<u32> {
+        let latest = self.old.latest(key)?;
+        let known: Vec<Answer> = self.old.from(latest).map(|(_, answer)| answer.clone()).collect();
+        let asker = self.young.number(key.space, key.asker, &self.hashes);
+        for answer in known.into_iter().rev() {
+            let hash = self.hashes.name(&answer.name);
+            let is_new = self.young.named(&answer.name, hash).is_none();
+            self.young.push(answer.of(asker), key, &self.hashes);
+            if is_new {
+                self.young.name_latest(hash, &self.hashes);
+            }
+        }
+        self.young.latest(key)
     }
 
     /// From now on another machine has this address: what was told there before is not its knowledge.
     pub fn forget(&mut self, space: AddressSpace, asker: Address) {
-        self.young.askers.remove(&(space, asker));
-        self.old.askers.remove(&(space, asker));
+        self.young.forget(space, asker, &self.hashes);
+        self.old.forget(space, asker, &self.hashes);
     }
 
     /// Nothing will be asked for any more but what answers called addresses.
@@ -254,8 +126,26 @@ impl Names {
     /// Looks an asker and an address up, so that they are at hand when their flow comes.
     #[must_use]
     pub fn touch(&self, space: AddressSpace, asker: Address, address: Address) -> bool {
-        let young = self.young.key(space, asker, address);
-        young.is_some_and(|key| self.young.latest(key).is_some())
+        self.find(space, asker, address).is_some()
+    }
+
+    /// The same before an answer comes, for which the asker is needed as well.
+    #[must_use]
+    pub(super) fn touch_asker(&self, space: AddressSpace, asker: Address, address: Address) -> bool {
+        self.touch(space, asker, address) || self.young.number_of(space, asker, &self.hashes).is_some()
+    }
+
+    /// The latest answer of an asker about an address, with the half of the memory that has it.
+    fn find(&self, space: AddressSpace, asker: Address, address: Address) -> Option<(&Generation, u32)> {
+        let halves = [&self.young, &self.old].map(|half| half.may_have(address).then_some(half));
+        if halves.iter().all(Option::is_none) {
+            return None;
+        }
+        let key = self.hashes.key(space, asker, address);
+        halves
+            .into_iter()
+            .flatten()
+            .find_map(|half| Some((half, half.latest(&key)?)))
     }
 
     /// The name under which `asker` knew `address` at `moment`: of the answers before it the latest, alive ones first.
@@ -267,10 +157,7 @@ impl Names {
         address: Address,
         moment: Timestamp,
     ) -> Option<ServerName> {
-        let (generation, latest) = [&self.young, &self.old].into_iter().find_map(|generation| {
-            let key = generation.key(space, asker, address)?;
-            Some((generation, generation.latest(key)?))
-        })?;
+        let (generation, latest) = self.find(space, asker, address)?;
         let limits = &THRESHOLDS.names;
         let stale = limits.stale_seconds.saturating_mul(SECOND);
         let is_alive = |answer: &Answer| {
@@ -289,7 +176,7 @@ impl Names {
             } else {
                 NameSource::StaleDns
             },
-            frame: best.frame,
+            frame: best.frame(),
             at: best.at,
             lifetime: Some(best.lifetime),
         })

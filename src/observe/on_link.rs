@@ -15,6 +15,7 @@ use ipnet::Ipv6Net;
 
 use super::identity::Identity;
 use super::locals::Locals;
+use super::tally::Part;
 use crate::model::address::Address;
 use crate::model::flow::FlowRecord;
 use crate::model::observation::LocalIndex;
@@ -191,8 +192,15 @@ pub(super) fn enter(flow: &FlowRecord, locals: &mut Locals, identity: &Identity)
     });
     let local = locals.enter(flow.space, end.address(flow), end.of(flow.macs), flow.start);
     if let Some(local) = local {
-        let [out, inward] = [end.of(flow.bytes), end.other().of(flow.bytes)];
-        locals.count(local, flow.start, flow.end, out, inward);
+        let part = Part {
+            time: (flow.start, flow.end),
+            bytes_out: end.of(flow.bytes),
+            bytes_in: end.other().of(flow.bytes),
+            carrier: None,
+            ttl: None,
+            handshake: None,
+        };
+        locals.took_part(local, &part);
     }
     match end {
         End::Client => [local, None],

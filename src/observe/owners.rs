@@ -4,10 +4,10 @@
 //! it stay hosts of their own. So do addresses whose packets a router had passed on already (their time to live is a few less than
 //! systems send out) and that the link address never claimed. All others make their addresses one machine.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::holders::{Holders, Stay};
-use super::identity::{Claim, Station};
+use super::identity::{Claim, Identity, Station};
 use super::locals::Locals;
 use super::thresholds::THRESHOLDS;
 use crate::model::address::MacAddress;
@@ -16,7 +16,7 @@ use crate::model::time::Timestamp;
 
 /// What the link addresses speak for.
 pub(super) struct Owners<'a> {
-    stations: &'a BTreeMap<MacAddress, &'a Station>,
+    identity: &'a Identity,
     locals: &'a Locals,
     /// Link addresses that forward other machines' packets.
     pub(super) routers: BTreeSet<MacAddress>,
@@ -30,10 +30,25 @@ pub(super) struct Owners<'a> {
     pub(super) several: BTreeSet<LocalIndex>,
 }
 
+/// The link address of each entry, where it has one.
+pub(super) struct Whose(Vec<Option<MacAddress>>);
+
+impl Whose {
+    pub(super) fn of(&self, local: LocalIndex) -> Option<MacAddress> {
+        self.0.get(local.0 as usize).copied().flatten()
+    }
+
+    fn set(&mut self, local: LocalIndex, mac: Option<MacAddress>) {
+        if let Some(known) = self.0.get_mut(local.0 as usize) {
+            *known = mac;
+        }
+    }
+}
+
 impl<'a> Owners<'a> {
-    pub(super) fn new(stations: &'a BTreeMap<MacAddress, &'a Station>, locals: &'a Locals) -> Self {
+    pub(super) fn new(identity: &'a Identity, locals: &'a Locals) -> Self {
         let mut owners = Self {
-            stations,
+            identity,
             locals,
             routers: BTreeSet::new(),
             forwarders: BTreeSet::new(),
@@ -41,18 +56,18 @@ impl<'a> Owners<'a> {
             empty: BTreeSet::new(),
             several: BTreeSet::new(),
         };
-        for (mac, station) in stations {
-            let is_router = station.foreign.len() >= THRESHOLDS.owners.foreign_networks
+        for (mac, station) in identity.stations() {
+            let is_router = station.foreign_networks() >= THRESHOLDS.owners.foreign_networks
                 || owners.distinct_v4(station, |claim| claim < Claim::Leased)
                     > THRESHOLDS.owners.local_addresses
                 || owners.v6_at_once(station) > THRESHOLDS.owners.addresses_at_once;
             if is_router {
-                owners.routers.insert(*mac);
+                owners.routers.insert(mac);
                 // A router that answers ARP for others (RFC 1027) claims them all: then none of its claims tells which is its own.
                 if owners.distinct_v4(station, |claim| claim == Claim::Said)
                     > THRESHOLDS.owners.router_addresses
                 {
-                    owners.proxies.insert(*mac);
+                    owners.proxies.insert(mac);
                 }
             }
             if station
@@ -60,7 +75,7 @@ impl<'a> Owners<'a> {
                 .iter()
                 .any(|(local, claim)| *claim == Claim::Carried && owners.is_passed_on(*local))
             {
-                owners.forwarders.insert(*mac);
+                owners.forwarders.insert(mac);
             }
         }
         owners
@@ -112,11 +127,11 @@ impl<'a> Owners<'a> {
     /// Whether all connections from there had passed a router before they were captured.
     fn is_passed_on(&self, local: LocalIndex) -> bool {
         let tally = self.locals.tally(local);
-        tally.is_passed_on && !tally.is_first_hand
+        tally.is_passed_on() && !tally.is_first_hand()
     }
 
     fn claim(&self, local: LocalIndex, mac: MacAddress) -> Option<Claim> {
-        self.stations.get(&mac)?.locals.get(&local).copied()
+        self.identity.get(mac)?.locals.get(&local).copied()
     }
 
     /// Whether the carrier of an entry claimed it, and can be believed.
@@ -133,25 +148,23 @@ impl<'a> Owners<'a> {
         self.claim(local, carrier).is_some()
             && !self.routers.contains(&carrier)
             && !self.is_passed_on(local)
-            && (!self.forwarders.contains(&carrier) || self.locals.tally(local).is_first_hand)
+            && (!self.forwarders.contains(&carrier) || self.locals.tally(local).is_first_hand())
     }
 
     /// The link address of each entry that has one.
-    pub(super) fn resolve(&mut self) -> BTreeMap<LocalIndex, MacAddress> {
-        let mut owner = BTreeMap::new();
-        for (local, _) in self.locals.iter() {
+    pub(super) fn resolve(&mut self) -> Whose {
+        let carriers = self.locals.iter().map(|(local, _)| {
             let carrier = self.locals.tally(local).carrier;
-            if self.is_sure(local, carrier) || self.may_be_own(local, carrier) {
-                owner.insert(local, carrier);
-            }
-        }
+            (self.is_sure(local, carrier) || self.may_be_own(local, carrier)).then_some(carrier)
+        });
+        let mut owner = Whose(carriers.collect());
         for holders in self.locals.shared() {
             let open = self.share_out(holders, &mut owner);
             let machines: BTreeSet<Option<MacAddress>> = holders
                 .stays()
                 .iter()
                 .filter(|stay| self.is_lively(stay.index))
-                .map(|stay| owner.get(&stay.index).copied())
+                .map(|stay| owner.of(stay.index))
                 .collect();
             let empty: Vec<LocalIndex> = open.into_iter().filter(|local| !self.is_lively(*local)).collect();
             self.empty.extend(empty);
@@ -169,14 +182,14 @@ impl<'a> Owners<'a> {
     }
 
     /// Of an address that several link addresses carried or claimed: whose was it when? Gives the entries that are nobody's.
-    fn share_out(&self, holders: &Holders, owner: &mut BTreeMap<LocalIndex, MacAddress>) -> Vec<LocalIndex> {
+    fn share_out(&self, holders: &Holders, owner: &mut Whose) -> Vec<LocalIndex> {
         let stays = holders.stays();
         let sure: BTreeSet<MacAddress> = stays
             .iter()
             .filter(|stay| self.is_sure(stay.index, stay.carrier))
             .map(|stay| stay.carrier)
             .collect();
-        let is_first_hand = |stay: &Stay| self.locals.tally(stay.index).is_first_hand;
+        let is_first_hand = |stay: &Stay| self.locals.tally(stay.index).is_first_hand();
         let carries_itself = |mac: MacAddress| {
             stays
                 .iter()
@@ -185,7 +198,6 @@ impl<'a> Owners<'a> {
         let mut open = Vec::new();
         for stay in stays {
             let is_own = self.may_be_own(stay.index, stay.carrier);
-            owner.remove(&stay.index);
             let whose = if sure.contains(&stay.carrier) {
                 Some(stay.carrier)
             } else if sure.contains(&stay.holder) {
@@ -196,20 +208,15 @@ impl<'a> Owners<'a> {
             } else {
                 (is_own && (sure.is_empty() || is_first_hand(stay))).then_some(stay.carrier)
             };
-            match whose {
-                Some(mac) => {
-                    owner.insert(stay.index, mac);
-                }
-                None => open.push(stay.index),
+            owner.set(stay.index, whose);
+            if whose.is_none() {
+                open.push(stay.index);
             }
         }
         // What is left was carried by routers, or by nobody who is known, while nobody claimed the address: its one owner's, if there is one.
-        let all: BTreeSet<MacAddress> = stays
-            .iter()
-            .filter_map(|stay| owner.get(&stay.index).copied())
-            .collect();
+        let all: BTreeSet<MacAddress> = stays.iter().filter_map(|stay| owner.of(stay.index)).collect();
         if let (Some(only), 1, false) = (all.first(), all.len(), holders.is_crowded()) {
-            owner.extend(open.into_iter().map(|local| (local, *only)));
+            open.into_iter().for_each(|local| owner.set(local, Some(*only)));
             return Vec::new();
         }
         open

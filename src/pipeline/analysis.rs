@@ -3,24 +3,24 @@
 
 use std::sync::Arc;
 
+use super::order::{Order, Placed};
 use super::rows::{RowNotes, flow_at};
 use super::schedule::Back;
 use super::shard::Output;
 use crate::detect::{self, Detectors};
 use crate::flow::community_id;
+use crate::model::fact::FactIter;
 use crate::model::flow::FlowRecord;
-use crate::model::frame::FrameRef;
-use crate::model::identity::ContentId;
+use crate::model::observation::EventHeader;
 use crate::model::segment::Layer;
-use crate::model::time::Timestamp;
 use crate::model::tunnel_end::TunnelEnd;
-use crate::observe::Observers;
+use crate::observe::{Observers, Touched};
 use crate::settings::limits::Limits;
 use crate::settings::policy::Heuristics;
 use crate::signatures::Catalogue;
 use crate::signatures::renewal::Renewal;
 
-/// Flows that are brought near before they are taken one by one.
+/// Events, or flows, that are brought near before they are taken one by one.
 const NEAR: usize = 16;
 
 /// Observers and detectors.
@@ -36,8 +36,8 @@ pub struct Analysis<'a> {
     newer: Option<Arc<Catalogue>>,
     renewal: Option<Arc<Renewal>>,
     wants_rows: bool,
-    order: Vec<(Timestamp, FrameRef, u32, u32)>,
-    flow_order: Vec<(Timestamp, FrameRef, ContentId, u32)>,
+    /// The order in which the events, or the flows, of a block are taken.
+    order: Order,
 }
 
 /// What an analysis learnt from all events and flows.
@@ -71,8 +71,7 @@ impl<'a> Analysis<'a> {
             newer: None,
             renewal: None,
             wants_rows,
-            order: Vec::new(),
-            flow_order: Vec::new(),
+            order: Order::default(),
         }
     }
 
@@ -104,39 +103,53 @@ impl<'a> Analysis<'a> {
     }
 
     fn events(&mut self, outputs: &[Output]) {
-        self.order.clear();
-        for (partition, output) in (0u32..).zip(outputs) {
-            for (index, header) in (0u32..).zip(&output.events) {
-                self.order.push((header.at, header.source, partition, index));
+        let event_at = |place: u64| {
+            let output = outputs.get(usize::try_from(place >> 32).ok()?)?;
+            let index = place & u64::from(u32::MAX);
+            let header = output.events.get(usize::try_from(index).ok()?)?;
+            let facts = output.log.range(header.start as usize, header.end as usize);
+            Some((header, facts))
+        };
+        let mut order = std::mem::take(&mut self.order);
+        order.clear();
+        for (partition, output) in (0u64..).zip(outputs) {
+            let events = output.events.iter().zip(partition << 32..);
+            order.add_run(events.map(|(header, place)| Placed::new(header.at, place)));
+        }
+        let source = |place| event_at(place).map(|(header, _)| header.source);
+        for some in order.merged(source).chunks(NEAR) {
+            let mut near = [Touched::NOTHING; NEAR];
+            for (placed, touched) in some.iter().zip(&mut near) {
+                if let Some((header, facts)) = event_at(placed.place()) {
+                    *touched = self.observers.touch_event(header, facts);
+                }
+            }
+            for (placed, touched) in some.iter().zip(near) {
+                if let Some((header, facts)) = event_at(placed.place()) {
+                    self.event(header, facts, touched);
+                }
             }
         }
-        // Stable, because it makes use of runs: each partition's events come nearly in order.
-        self.order.sort();
+        self.order = order;
+    }
+
+    fn event(&mut self, header: &EventHeader, facts: FactIter<'_>, touched: Touched) {
         let catalogue = self.newer.as_deref().unwrap_or(self.catalogue);
-        for (_, _, partition, index) in &self.order {
-            let Some(output) = outputs.get(*partition as usize) else {
-                continue;
+        let sender = self.observers.event(header, facts.clone(), touched);
+        let mut receiver = None;
+        for fact in facts {
+            let about = if detect::is_answer(&fact) {
+                *receiver.get_or_insert_with(|| self.observers.receiver(header, touched))
+            } else {
+                sender
             };
-            let Some(header) = output.events.get(*index as usize) else {
-                continue;
-            };
-            let facts = output.log.range(header.start as usize, header.end as usize);
-            self.observers.event(header, facts.clone());
-            let sender = self.observers.sender(header);
-            for fact in facts {
-                let about = if detect::is_answer(&fact) {
-                    self.observers.receiver(header)
-                } else {
-                    sender
-                };
-                self.detectors.event(about, header, &fact, catalogue);
-            }
+            self.detectors.event(about, header, &fact, catalogue);
         }
     }
 
-    fn flow(&mut self, flow: &FlowRecord, place: u32, notes: &mut RowNotes) {
+    fn flow(&mut self, flow: &FlowRecord, touched: Touched, place: u32, notes: &mut RowNotes) {
         self.flows = self.flows.saturating_add(1);
-        let mut observation = self.observers.flow(flow);
+        let mut observation = self.observers.flow(flow, touched);
         if flow.layer != Layer::Link {
             let catalogue = self.newer.as_deref().unwrap_or(self.catalogue);
             let recognised = self
@@ -178,23 +191,37 @@ impl Back for Analysis<'_> {
         self.renew();
         self.events(outputs);
         // Records are large: their places are put in order, not they themselves.
-        self.flow_order.clear();
-        let flows = outputs.iter().flat_map(|output| &output.flows);
-        for (place, flow) in (0u32..).zip(flows) {
-            self.flow_order
-                .push((flow.start, flow.frames.first, flow.id, place));
+        let mut order = std::mem::take(&mut self.order);
+        order.clear();
+        let mut places = 0u64..;
+        for output in outputs {
+            let flows = output.flows.iter().zip(&mut places);
+            order.add_run(flows.map(|(flow, place)| Placed::new(flow.start, place)));
         }
-        let mut order = std::mem::take(&mut self.flow_order);
-        // Stable, because it makes use of runs: at the end of the input the flows of each partition come in order.
-        order.sort();
-        for some in order.chunks(NEAR) {
-            let flows = || {
-                some.iter()
-                    .filter_map(|(.., place)| Some((*place, flow_at(outputs, *place)?)))
-            };
-            flows().for_each(|(_, flow)| self.observers.touch(flow));
-            flows().for_each(|(place, flow)| self.flow(flow, place, notes));
+        let at = |place: u64| {
+            u32::try_from(place)
+                .ok()
+                .and_then(|place| flow_at(outputs, place))
+        };
+        let further = |place| at(place).map(|flow| (flow.frames.first, flow.id));
+        for some in order.merged(further).chunks(NEAR) {
+            let mut near = [Touched::NOTHING; NEAR];
+            for (placed, touched) in some.iter().zip(&mut near) {
+                if let Some(flow) = at(placed.place()) {
+                    *touched = self.observers.touch(flow);
+                }
+            }
+            for (placed, touched) in some.iter().zip(near) {
+                if let Some(flow) = at(placed.place()) {
+                    self.flow(
+                        flow,
+                        touched,
+                        u32::try_from(placed.place()).unwrap_or(u32::MAX),
+                        notes,
+                    );
+                }
+            }
         }
-        self.flow_order = order;
+        self.order = order;
     }
 }

@@ -33,7 +33,7 @@ use crate::model::vantage::Vantage;
 use crate::model::watched::Stretches;
 use crate::observe::Observers;
 use crate::observe::identity::Host;
-use crate::observe::locals::RESOLVER;
+use crate::observe::locals::{RESOLVER, Tally};
 use crate::profile::{self, EgressSight, RouterVpnSight, Sight, Watched};
 use crate::settings::inventory::Inventory;
 use crate::settings::policy::SiteKind;
@@ -427,9 +427,9 @@ fn sight(
 ) -> Sight {
     let mut gateways: BTreeMap<_, BTreeSet<u32>> = BTreeMap::new();
     let mut public: BTreeMap<Address, BTreeSet<u32>> = BTreeMap::new();
-    let mut has_asked = false;
+    let mut tallies = host.locals.iter().map(|local| observers.locals().tally(*local));
+    let has_asked = tallies.any(Tally::has_asked);
     for local in host.locals.iter().filter_map(|local| observers.local(*local)) {
-        has_asked |= local.questions > 0;
         for (router, days) in local.gateways.iter() {
             gateways.entry(*router).or_default().extend(days.keys());
         }

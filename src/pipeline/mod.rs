@@ -14,6 +14,7 @@ pub mod front;
 mod heads;
 mod hidden_sessions;
 mod host_record;
+mod order;
 pub mod places;
 pub mod quiet;
 pub mod received;

@@ -32,7 +32,14 @@ fn learnt_from(header: &EventHeader, said: &[(&'static str, Value<'_>)]) -> (Loc
     let mut locals = Locals::new(&[], 10);
     let mut identity = Identity::new(10);
     let mut names = Names::new(10);
-    from_event(header, log.iter(), &mut locals, &mut names, &mut identity);
+    from_event(
+        header,
+        log.iter(),
+        Hint::NONE,
+        &mut locals,
+        &mut names,
+        &mut identity,
+    );
     (locals, identity)
 }
 
