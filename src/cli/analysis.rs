@@ -86,7 +86,8 @@ fn output(common: &Common, styles: Styles, threads: Threads) -> Box<dyn Output<O
     let shown = Shown {
         all: common.all || common.explain.is_some(),
     };
-    let to = BufWriter::with_capacity(1 << 20, io::stdout());
+    // Records come in larger pieces, which pass it by.
+    let to = BufWriter::with_capacity(1 << 16, io::stdout());
     match common.format {
         Format::Json => Box::new(JsonObject::new(to, shown, common.flows, threads)),
         Format::Jsonl => Box::new(JsonLines::new(to, shown, common.flows, threads)),

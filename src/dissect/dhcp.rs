@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 
 use super::cursor::Cursor;
 use super::dns::name::{Case, Name};
-use super::{Dissection, Dissector, Head, Input, Next, Probe};
+use super::{Dissection, Dissector, Head, Input, Next, Opening, Probe};
 use crate::model::fact::{Facts, Field};
 use crate::model::segment::Layer;
 
@@ -111,6 +111,10 @@ impl Dissector for Dhcp {
             Some(_) if PORTS.iter().any(|&port| head.has_port(port)) => Probe::Yes,
             _ => Probe::No,
         }
+    }
+
+    fn opening(&self) -> Opening {
+        Opening::with(|first| matches!(first, 1..=2))
     }
 
     fn start(&self) -> Box<dyn Dissection> {

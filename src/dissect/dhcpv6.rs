@@ -7,7 +7,7 @@ use std::net::Ipv6Addr;
 
 use super::cursor::Cursor;
 use super::dhcp::say_wire_name;
-use super::{Dissection, Dissector, Head, Input, Next, Probe};
+use super::{Dissection, Dissector, Head, Input, Next, Opening, Probe};
 use crate::model::fact::{Facts, Field};
 use crate::model::segment::Layer;
 
@@ -85,6 +85,10 @@ impl Dissector for Dhcpv6 {
     fn probe(&self, head: &Head<'_>) -> Probe {
         let on_port = PORTS.iter().any(|&port| head.has_port(port));
         Probe::when(on_port && message(head.newest()).is_some_and(|(_, options)| starts_with_option(options)))
+    }
+
+    fn opening(&self) -> Opening {
+        Opening::on(&PORTS)
     }
 
     fn start(&self) -> Box<dyn Dissection> {

@@ -6,6 +6,7 @@
 
 mod inspection;
 mod listening;
+mod openings;
 mod probing;
 
 use std::mem::size_of_val;

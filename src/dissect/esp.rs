@@ -4,7 +4,7 @@
 //! number is readable: two datagrams of one side with the same index and a sequence that moved a little are the proof.
 
 use super::cursor::Cursor;
-use super::{Dissection, Dissector, Head, Input, Next, Probe};
+use super::{Dissection, Dissector, Head, Input, Next, Opening, Probe};
 use crate::model::fact::{Facts, Field, Side};
 use crate::model::segment::Layer;
 
@@ -53,6 +53,10 @@ impl Dissector for Esp {
         } else {
             Probe::when(head.layer == Layer::OtherIp && head.protocol == PROTOCOL_ESP)
         }
+    }
+
+    fn opening(&self) -> Opening {
+        Opening::on(&[NAT_TRAVERSAL_PORT, GLOBALPROTECT_PORT])
     }
 
     fn start(&self) -> Box<dyn Dissection> {

@@ -3,7 +3,7 @@
 //! Inside ESP, as it is mostly used, it cannot be seen.
 
 use super::cursor::Cursor;
-use super::{Dissection, Dissector, Head, Input, Next, Probe};
+use super::{Dissection, Dissector, Head, Input, Next, Opening, Probe};
 use crate::model::fact::{Facts, Field};
 use crate::model::segment::Layer;
 
@@ -62,6 +62,11 @@ impl Dissector for L2tp {
         Probe::when(
             is_home && is_data(bytes) || is_session_data(bytes) && (is_home || carries_ethernet(bytes)),
         )
+    }
+
+    fn opening(&self) -> Opening {
+        // A control message, or data without the bit that tells them apart and without reserved bits.
+        Opening::with(|first| first == CONTROL || first & 0xb4 == 0)
     }
 
     fn start(&self) -> Box<dyn Dissection> {

@@ -3,7 +3,7 @@
 use super::dns::answers::address;
 use super::dns::message::{CLASS_IN, Message, OPCODE_QUERY, Section};
 use super::dns::name::{Case, Name};
-use super::{Dissection, Dissector, Head, Input, Next, Probe};
+use super::{Dissection, Dissector, Head, Input, Next, Opening, Probe};
 use crate::model::fact::{Facts, Field};
 use crate::model::segment::Layer;
 
@@ -34,6 +34,10 @@ impl Dissector for Llmnr {
 
     fn probe(&self, head: &Head<'_>) -> Probe {
         Probe::when(head.has_port(PORT) && is_llmnr(head.newest()))
+    }
+
+    fn opening(&self) -> Opening {
+        Opening::on(&[PORT])
     }
 
     fn start(&self) -> Box<dyn Dissection> {

@@ -6,7 +6,7 @@
 use super::dns::answers::{address, reversed_address};
 use super::dns::message::{CLASS_IN, Item, Message, OPCODE_QUERY, Section, kind};
 use super::dns::name::{self, Case, Name};
-use super::{Dissection, Dissector, Head, Input, Next, Probe};
+use super::{Dissection, Dissector, Head, Input, Next, Opening, Probe};
 use crate::dissect::cursor::Cursor;
 use crate::model::fact::{Facts, Field};
 use crate::model::segment::Layer;
@@ -79,6 +79,10 @@ impl Dissector for Mdns {
 
     fn probe(&self, head: &Head<'_>) -> Probe {
         Probe::when(head.has_port(PORT) && is_mdns(head))
+    }
+
+    fn opening(&self) -> Opening {
+        Opening::on(&[PORT])
     }
 
     fn start(&self) -> Box<dyn Dissection> {

@@ -186,6 +186,35 @@ pub enum Next {
     Become(&'static str, usize),
 }
 
+/// What every datagram (UDP) of a protocol has in common, so that a look at it spares the probe of most of what is foreign.
+#[derive(Clone, Copy, Debug)]
+pub struct Opening {
+    /// Whether a datagram may begin with this octet.
+    pub first: fn(u8) -> bool,
+    /// Ports of which the flow has one; empty where it may have any.
+    pub ports: &'static [u16],
+}
+
+impl Opening {
+    /// Nothing in common.
+    pub const ANY: Self = Self {
+        first: |_| true,
+        ports: &[],
+    };
+
+    /// A first octet of those that `first` accepts, on any ports.
+    #[must_use]
+    pub const fn with(first: fn(u8) -> bool) -> Self {
+        Self { first, ports: &[] }
+    }
+
+    /// One of these ports.
+    #[must_use]
+    pub const fn on(ports: &'static [u16]) -> Self {
+        Self { ports, ..Self::ANY }
+    }
+}
+
 /// Recognises a protocol and starts its dissection. One constant per protocol, listed in [`registry`].
 pub trait Dissector: Sync {
     /// Name in records (`app_proto`), as Wireshark and Suricata call it, lower case.
@@ -199,6 +228,11 @@ pub trait Dissector: Sync {
 
     /// Looks at the head of a flow. Must be cheap for foreign traffic: test the most telling byte first.
     fn probe(&self, head: &Head<'_>) -> Probe;
+
+    /// What its datagrams have in common: of one that does not fit, [`Dissector::probe`] says [`Probe::No`], so it is not asked.
+    fn opening(&self) -> Opening {
+        Opening::ANY
+    }
 
     /// Starts a dissection; the payload that was probed is fed next. A stateless one is a unit struct, whose box costs nothing.
     fn start(&self) -> Box<dyn Dissection>;

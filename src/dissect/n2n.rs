@@ -4,7 +4,7 @@
 //! octets) and 3 (n2n 3, n2n_define.h: 20 octets, eleven types). The header alone is weak: two datagrams must name the same community.
 
 use super::cursor::Cursor;
-use super::{Dissection, Dissector, Head, Input, Next, Probe};
+use super::{Dissection, Dissector, Head, Input, Next, Opening, Probe};
 use crate::model::fact::{Facts, Field};
 use crate::model::segment::Layer;
 
@@ -51,6 +51,10 @@ impl Dissector for N2n {
             .iter()
             .any(|seen| community(seen.bytes()) == Some(newest));
         if is_known { Probe::Yes } else { Probe::Wait }
+    }
+
+    fn opening(&self) -> Opening {
+        Opening::with(|first| matches!(first, 1..=3))
     }
 
     fn start(&self) -> Box<dyn Dissection> {

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::cursor::Cursor;
-use super::{Dissection, Dissector, Head, Input, Next, Probe};
+use super::{Dissection, Dissector, Head, Input, Next, Opening, Probe};
 use crate::model::fact::{Facts, Field};
 use crate::model::segment::Layer;
 
@@ -43,6 +43,10 @@ impl Dissector for NatPmp {
             _ => false,
         };
         Probe::when(fits && head.has_port(PORT))
+    }
+
+    fn opening(&self) -> Opening {
+        Opening::on(&[PORT])
     }
 
     fn start(&self) -> Box<dyn Dissection> {

@@ -1,6 +1,6 @@
 //! Network Time Protocol (RFC 5905): whom a machine asks for the time.
 
-use super::{Dissection, Dissector, Head, Input, Next, Probe};
+use super::{Dissection, Dissector, Head, Input, Next, Opening, Probe};
 use crate::dissect::cursor::Cursor;
 use crate::model::fact::{Facts, Field};
 use crate::model::segment::Layer;
@@ -48,6 +48,10 @@ impl Dissector for Ntp {
             _ => false,
         };
         Probe::when(fits && (1..=4).contains(&version))
+    }
+
+    fn opening(&self) -> Opening {
+        Opening::on(&[PORT])
     }
 
     fn start(&self) -> Box<dyn Dissection> {

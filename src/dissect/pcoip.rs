@@ -6,7 +6,7 @@
 //! sequence moved a little, and the registered port (IANA: pcoip, 4172).
 
 use super::cursor::Cursor;
-use super::{Dissection, Dissector, Head, Input, Next, Probe};
+use super::{Dissection, Dissector, Head, Input, Next, Opening, Probe};
 use crate::model::fact::{Facts, Field};
 use crate::model::segment::Layer;
 
@@ -62,6 +62,10 @@ impl Dissector for Pcoip {
                 earlier_index == index && earlier != sequence && sequence.abs_diff(earlier) <= LARGEST_STEP
             });
         if is_next { Probe::Yes } else { Probe::Wait }
+    }
+
+    fn opening(&self) -> Opening {
+        Opening::on(&[PORT])
     }
 
     fn start(&self) -> Box<dyn Dissection> {

@@ -1,6 +1,6 @@
 //! Simple service discovery (UPnP Device Architecture 2.0, section 1): what devices announce, seek and answer.
 
-use super::{Dissection, Dissector, Head, Input, Next, Probe};
+use super::{Dissection, Dissector, Head, Input, Next, Opening, Probe};
 use crate::model::fact::{Facts, Field};
 use crate::model::segment::Layer;
 
@@ -48,6 +48,10 @@ impl Dissector for Ssdp {
                 || message.starts_with(b"M-SEARCH * HTTP/1.")
                 || (message.starts_with(b"HTTP/1.1 200") && (head.has_port(PORT) || has_target(message))),
         )
+    }
+
+    fn opening(&self) -> Opening {
+        Opening::with(|first| matches!(first, b'N' | b'M' | b'H'))
     }
 
     fn start(&self) -> Box<dyn Dissection> {

@@ -8,7 +8,7 @@
 use std::net::IpAddr;
 
 use super::cursor::Cursor;
-use super::{Dissection, Dissector, Head, Input, Next, Probe};
+use super::{Dissection, Dissector, Head, Input, Next, Opening, Probe};
 use crate::model::fact::{Facts, Field, Side};
 use crate::model::segment::Layer;
 
@@ -66,6 +66,10 @@ impl Dissector for TeamViewer {
             }
         }
         answer
+    }
+
+    fn opening(&self) -> Opening {
+        Opening::with(|first| first == 0)
     }
 
     fn start(&self) -> Box<dyn Dissection> {

@@ -10,7 +10,7 @@
 //! Others (TunnelBear) make the handshake longer; it is believed when the answer repeats the asker's index.
 
 use super::cursor::Cursor;
-use super::{Dissection, Dissector, Head, Input, Next, Probe};
+use super::{Dissection, Dissector, Head, Input, Next, Opening, Probe};
 use crate::model::fact::{Facts, Field, Side};
 use crate::model::segment::Layer;
 
@@ -85,6 +85,10 @@ impl Dissector for WireGuard {
                 if confirmed { Probe::Yes } else { Probe::Wait }
             }
         }
+    }
+
+    fn opening(&self) -> Opening {
+        Opening::with(|first| matches!(first, 1..=4))
     }
 
     fn start(&self) -> Box<dyn Dissection> {

@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use base64::Engine as _;
-use sha1::{Digest, Sha1};
+use sha1::block_api::compress;
 
 use crate::model::address::Endpoint;
 use crate::model::flow::FlowRecord;
@@ -29,6 +29,24 @@ impl fmt::Debug for CommunityId {
     }
 }
 
+/// What comes first, so that an installation may have identifiers of its own; ours is everybody's.
+const SEED: [u8; 2] = [0, 0];
+
+/// Octets that SHA-1 takes at once.
+const BLOCK: usize = 64;
+
+/// What SHA-1 begins with (FIPS 180-4, 5.3.1).
+const INITIAL: [u32; 5] = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476, 0xc3d2_e1f0];
+
+/// Writes octets; gives what is behind them.
+fn put<const N: usize>(rest: &mut [u8], octets: [u8; N]) -> &mut [u8] {
+    let Some((place, behind)) = rest.split_first_chunk_mut() else {
+        return &mut [];
+    };
+    *place = octets;
+    behind
+}
+
 /// Identifier of a flow with the given endpoints. `one_way` ICMP (types without a counterpart) keeps its direction.
 #[must_use]
 pub fn community_id(
@@ -43,24 +61,31 @@ pub fn community_id(
     } else {
         (to, from)
     };
-    let mut hash = Sha1::new();
-    hash.update([0, 0]);
+    // At most forty octets: with their padding one block (FIPS 180-4, 5.1.1).
+    let mut block = [0; BLOCK];
+    let mut rest = put(&mut block, SEED);
     for endpoint in [first, second] {
-        match endpoint.address.to_ip() {
-            IpAddr::V4(ip) => hash.update(ip.octets()),
-            IpAddr::V6(ip) => hash.update(ip.octets()),
-        }
+        rest = match endpoint.address.to_ip() {
+            IpAddr::V4(ip) => put(rest, ip.octets()),
+            IpAddr::V6(ip) => put(rest, ip.octets()),
+        };
     }
-    hash.update([protocol, 0]);
+    rest = put(rest, [protocol, 0]);
     if has_ports {
-        hash.update(first.port.to_be_bytes());
-        hash.update(second.port.to_be_bytes());
+        rest = put(rest, first.port.to_be_bytes());
+        rest = put(rest, second.port.to_be_bytes());
     }
-    let digest = hash.finalize();
+    let hashed = BLOCK.saturating_sub(rest.len()) as u64;
+    if let Some(last) = put(rest, [0x80]).last_chunk_mut() {
+        *last = hashed.saturating_mul(8).to_be_bytes();
+    }
+    let mut state = INITIAL;
+    compress(&mut state, &[block]);
+    let digest = state.map(u32::to_be_bytes);
     let mut text = *b"1:............................";
     if let Some(place) = text.get_mut(2..) {
         // Twenty octets are exactly these twenty-eight characters.
-        let _ = base64::engine::general_purpose::STANDARD.encode_slice(digest, place);
+        let _ = base64::engine::general_purpose::STANDARD.encode_slice(digest.as_flattened(), place);
     }
     CommunityId(text)
 }
@@ -119,6 +144,23 @@ mod tests {
             assert_eq!(community_id(protocol, from, to, true, false).as_str(), expected);
             assert_eq!(community_id(protocol, to, from, true, false).as_str(), expected);
         }
+    }
+
+    #[test]
+    fn the_hash_of_the_longest_is_that_of_the_whole_algorithm() {
+        use sha1::{Digest, Sha1};
+        let (from, to) = (endpoint("2001:db8::1", 65_535), endpoint("2001:db8::2", 1));
+        let mut hash = Sha1::new();
+        hash.update([0, 0]);
+        for end in [from, to] {
+            hash.update(end.address.0);
+        }
+        hash.update([17, 0, 0xff, 0xff, 0, 1]);
+        let text = base64::engine::general_purpose::STANDARD.encode(hash.finalize());
+        assert_eq!(
+            community_id(17, from, to, true, false).as_str(),
+            format!("1:{text}")
+        );
     }
 
     #[test]

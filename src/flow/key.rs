@@ -39,8 +39,10 @@ impl FlowKey {
                 (segment.source_port, segment.destination_port, false)
             }
         };
+        let number = |address: Address| u128::from_be_bytes(address.0);
         let from_upper = !one_way
-            && (segment.source_address, source_port) > (segment.destination_address, destination_port);
+            && (number(segment.source_address), source_port)
+                > (number(segment.destination_address), destination_port);
         let (lower, upper, lower_port, upper_port) = if from_upper {
             (
                 segment.destination_address,
@@ -156,18 +158,9 @@ impl FlowKey {
     /// The key as words, for identifiers made of content.
     #[must_use]
     pub fn words(&self) -> [u64; 6] {
-        let word = |address: Address, from: usize| {
-            let bytes = address.0.iter().skip(from).take(8);
-            bytes.fold(0u64, |sum, byte| sum << 8 | u64::from(*byte))
-        };
-        [
-            self.space,
-            word(self.lower, 0),
-            word(self.lower, 8),
-            word(self.upper, 0),
-            word(self.upper, 8),
-            self.rest,
-        ]
+        let [a, b] = halves(self.lower);
+        let [c, d] = halves(self.upper);
+        [self.space, a, b, c, d, self.rest]
     }
 
     /// Hash for the table of one run. `seed` is drawn at start, because whoever sends packets chooses the keys.
@@ -186,6 +179,16 @@ impl FlowKey {
         let hash = self.hash(0x2545_f491_4f6c_dd1d) >> 40;
         usize::try_from(hash).unwrap_or(0).checked_rem(count).unwrap_or(0)
     }
+}
+
+/// The two halves of an address as numbers, the same on every machine.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the two halves of a 128-bit value"
+)]
+const fn halves(address: Address) -> [u64; 2] {
+    let value = u128::from_be_bytes(address.0);
+    [(value >> 64) as u64, value as u64]
 }
 
 /// Folded multiplication, the mixing step of wyhash and its successors.

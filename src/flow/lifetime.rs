@@ -1,16 +1,19 @@
 //! How flows end: by silence, by a new connection on their ports, for want of room, with the input.
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
-use super::expiry::NOBODY;
 use super::table::HashedKey;
+use super::tcp::TcpFlow;
 use super::timing::Measured;
-use super::{Class, Ending, Flows, Hot, record, side_of};
+use super::{Class, Ending, Flows, Hot, NOTHING, record, side_of};
 use crate::model::flow::EndReason;
 use crate::model::segment::Segment;
 use crate::model::time::{SECOND, Timestamp};
 
 /// How long a flow waits in the wheel at most before it is looked at.
 const LOOK_AGAIN: i64 = 30 * SECOND;
+
+/// Flows that are brought into the cache together before they are looked at one by one.
+const NEAR: usize = 16;
 
 /// Flows that are compared when one must go.
 const LOOKED_AT: usize = 16;
@@ -43,23 +46,53 @@ impl Flows {
     /// Lets packet time pass: ends what was silent for longer than its time-out at `clock`.
     pub fn advance(&mut self, clock: Timestamp, ending: &mut impl Ending) {
         self.clock = clock;
-        while let Some(mut flow) = self.wheel.turn(clock) {
-            while flow != NOBODY {
-                let (next, over) = match self.hot.get(flow) {
-                    Some(hot) => (hot.next, hot.alive && clock.since(hot.last) > self.time_out(hot)),
-                    None => break,
-                };
-                if !self.hot.get(flow).is_some_and(|hot| hot.alive) {
-                    self.hot.free(flow);
-                } else if over {
-                    self.end(flow, EndReason::TimeOut, ending);
-                    self.hot.free(flow);
-                } else {
-                    self.schedule(flow);
+        while let Some(list) = self.wheel.turn(clock) {
+            // Those who were put in last are looked at first.
+            for near in list.rchunks(NEAR) {
+                let over = |flow: &u32| self.hot.get(*flow).is_some_and(|hot| self.is_silent(hot));
+                self.bring_near(near.iter().copied().filter(over));
+                for flow in near.iter().rev() {
+                    self.look_at(*flow, ending);
                 }
-                flow = next;
             }
         }
+    }
+
+    /// Looks at a flow whose turn came in the wheel.
+    fn look_at(&mut self, flow: u32, ending: &mut impl Ending) {
+        let Some(hot) = self.hot.get(flow) else {
+            return;
+        };
+        if !hot.alive {
+            self.hot.free(flow);
+        } else if self.is_silent(hot) {
+            self.end(flow, EndReason::TimeOut, ending);
+            self.hot.free(flow);
+        } else {
+            self.schedule(flow);
+        }
+    }
+
+    /// Whether a flow was silent for longer than its time-out.
+    fn is_silent(&self, hot: &Hot) -> bool {
+        hot.alive && self.clock.since(hot.last) > self.time_out(hot)
+    }
+
+    /// Brings what the end of these flows reads into the cache, so that the misses of several overlap. Purely a hint.
+    fn bring_near(&self, flows: impl Iterator<Item = u32>) {
+        let mut seen = 0u32;
+        for flow in flows {
+            let Some(hot) = self.hot.get(flow) else {
+                continue;
+            };
+            seen ^= hot.key.touch();
+            seen ^= self.tcp.get(hot.tcp).map_or(0, TcpFlow::touch);
+            seen ^= self.index.touch(u64::from(hot.tag) << 32).unwrap_or(0);
+            if let Some(cold) = self.cold.get(flow) {
+                seen ^= u32::from(cold.app_proto) ^ cold.facts.touch();
+            }
+        }
+        std::hint::black_box(seen);
     }
 
     /// Start times of all flows that live, for cutting the final drain into stretches of time.
@@ -78,13 +111,20 @@ impl Flows {
             self.draining = Some(self.in_order());
         }
         let mut order = self.draining.take().unwrap_or_default();
-        while let Some((_, flow)) = order.pop_if(|(_, flow)| {
-            let cold = self.cold.get(*flow);
-            cold.is_none_or(|cold| cold.start <= until)
-        }) {
-            self.end(flow, EndReason::EndOfInput, ending);
+        loop {
+            let near = order.iter().rev().take(NEAR);
+            self.bring_near(near.map(|(_, flow)| *flow));
+            for _ in 0..NEAR {
+                let Some((_, flow)) = order.pop_if(|(_, flow)| {
+                    let cold = self.cold.get(*flow);
+                    cold.is_none_or(|cold| cold.start <= until)
+                }) else {
+                    self.draining = Some(order);
+                    return;
+                };
+                self.end(flow, EndReason::EndOfInput, ending);
+            }
         }
-        self.draining = Some(order);
     }
 
     /// Flows that live, the one that started last first, each with the upper bits of its start. Made while all flows are held, so it takes
@@ -148,25 +188,18 @@ impl Flows {
         };
         // A flow's state may change for one with a shorter time-out, so it is looked at from time to time.
         let deadline = last.plus(time_out).min(now.plus(LOOK_AGAIN));
-        let next = self.wheel.insert(flow, deadline, now);
-        if let Some(hot) = self.hot.get_mut(flow) {
-            hot.next = next;
-        }
+        self.wheel.insert(flow, deadline, now);
     }
 
     /// Makes room: of some flows that the wheel comes to next, ends the one whose time-out comes up first. All states
     /// are looked at equally often, so the choice is what lets half-open scans go before long sessions.
     pub(super) fn evict(&mut self, ending: &mut impl Ending) {
         // They are put back only when all were taken: the list that one goes back to may be the one that is taken from.
-        let mut looked_at = [NOBODY; LOOKED_AT];
+        let mut looked_at = [NOTHING; LOOKED_AT];
         let mut chosen: Option<(Timestamp, u32)> = None;
         let mut has_room = false;
         for place in &mut looked_at {
-            let hot = &self.hot;
-            let Some(flow) = self
-                .wheel
-                .soonest(|flow| hot.get(flow).map_or(NOBODY, |hot| hot.next))
-            else {
+            let Some(flow) = self.wheel.soonest() else {
                 break;
             };
             let Some(hot) = self.hot.get(flow) else { break };
@@ -184,7 +217,7 @@ impl Flows {
         }
         let victim = chosen.filter(|_| !has_room).map(|(_, flow)| flow);
         for flow in looked_at {
-            if flow != NOBODY && Some(flow) != victim {
+            if flow != NOTHING && Some(flow) != victim {
                 self.schedule(flow);
             }
         }

@@ -30,7 +30,7 @@ pub mod texture;
 pub mod timing;
 
 use activity::{Activity, Counted};
-use expiry::{NOBODY, Wheel};
+use expiry::Wheel;
 use key::FlowKey;
 use pool::Pool;
 use table::{HashedKey, Index};
@@ -68,7 +68,6 @@ struct Hot {
     tag: u32,
     tcp: u32,
     attachment: u32,
-    next: u32,
     class: Class,
     client_is_upper: bool,
     alive: bool,
@@ -274,7 +273,6 @@ impl Flows {
             tag: upper_half(hashed.hash),
             tcp,
             attachment: NOTHING,
-            next: NOBODY,
             class,
             client_is_upper: hashed.from_upper == sender_opened,
             alive: true,
@@ -344,7 +342,8 @@ impl Flows {
                 TcpState::Closed | TcpState::Reset => Class::TcpClosed,
             };
         }
-        let overflowed = carries.contains(&true);
+        let [packets, bytes, payload] = carries;
+        let overflowed = packets | bytes | payload;
         if overflowed {
             let long = hot.long.get_or_insert_default();
             for (counter, carry) in long.carried.iter_mut().zip(carries) {

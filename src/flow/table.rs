@@ -37,11 +37,10 @@ const fn parts(slot: u64) -> (u32, u32) {
 }
 
 impl Index {
-    /// First index that stands at the home position of `hash`, if any: brings the slot into the cache.
+    /// First index with the tag of `hash`, if any, which is nearly always the flow sought: brings the slot into the cache.
     #[must_use]
     pub fn touch(&self, hash: u64) -> Option<u32> {
-        let slot = *self.slots.get((tag_of(hash) & self.mask) as usize)?;
-        (slot != EMPTY).then(|| parts(slot).1)
+        self.find(hash, |_| true)
     }
 
     /// Index of the flow with this key; `is` compares the key of a candidate.

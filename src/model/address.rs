@@ -3,6 +3,8 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use super::digits::hexadecimal_text;
+
 /// A 48-bit link address.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MacAddress(pub [u8; 6]);
@@ -30,23 +32,31 @@ impl MacAddress {
     }
 }
 
-impl fmt::Display for MacAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let digit = |half: u8| DIGITS.get(usize::from(half)).copied().unwrap_or_default();
+impl MacAddress {
+    /// Its usual form: pairs of digits with colons between them.
+    fn text(self) -> [u8; 17] {
+        let bits = self.0.iter().fold(0, |bits, octet| bits << 8 | u64::from(*octet));
+        let digits = hexadecimal_text(bits);
         let mut text = [b':'; 17];
-        for (place, octet) in text.chunks_mut(3).zip(self.0) {
-            for (place, half) in place.iter_mut().zip([octet >> 4, octet & 15]) {
-                *place = digit(half);
+        // Of eight octets the last six.
+        for (place, pair) in text.chunks_mut(3).zip(digits.as_chunks::<2>().0.iter().skip(2)) {
+            if let Some(place) = place.first_chunk_mut() {
+                *place = *pair;
             }
         }
-        f.write_str(std::str::from_utf8(&text).unwrap_or_default())
+        text
+    }
+}
+
+impl fmt::Display for MacAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(std::str::from_utf8(&self.text()).unwrap_or_default())
     }
 }
 
 impl serde::Serialize for MacAddress {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(std::str::from_utf8(&self.text()).unwrap_or_default())
     }
 }
 

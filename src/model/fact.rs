@@ -246,6 +246,12 @@ impl FactLog {
         self.bytes.len()
     }
 
+    /// Its first octet, for who wants it fetched before it is read.
+    #[must_use]
+    pub fn first(&self) -> Option<u8> {
+        self.bytes.first().copied()
+    }
+
     /// Forgets everything; capacity stays.
     pub fn clear(&mut self) {
         self.bytes.clear();
@@ -259,75 +265,58 @@ impl FactLog {
         self.bytes.len()
     }
 
-    /// Writes the stamp that facts share, unless it stands there already.
-    fn stamp(&mut self, stamp: Stamp) {
-        let mut text = [0; STAMP];
-        let parts = [KIND_STAMP]
-            .into_iter()
-            .chain(stamp.source.capture.to_le_bytes())
-            .chain(stamp.source.number.to_le_bytes())
-            .chain(stamp.at.0.to_le_bytes());
-        for (place, octet) in text.iter_mut().zip(parts) {
-            *place = octet;
-        }
+    /// Writes one fact, behind the stamp that it shares with those before it.
+    pub fn push(&mut self, field: &Field, stamp: Stamp, value: &Value<'_>) {
+        // What stands between the header and the text, in a buffer of the longest such part.
+        let mut fixed = [0; LONGEST_FIXED];
+        let (kind, tail): (u8, &[u8]) = match *value {
+            Value::Text { bytes, cut } if cut || bytes.len() > LONGEST_VALUE => (KIND_TEXT_CUT, bytes),
+            Value::Text { bytes, .. } => (KIND_TEXT, bytes),
+            Value::Bytes { bytes, on_wire } => {
+                put(&mut fixed, 0, on_wire.to_le_bytes());
+                (KIND_BYTES, bytes)
+            }
+            Value::Number(number) => {
+                put(&mut fixed, 0, number.to_le_bytes());
+                (KIND_NUMBER, &[])
+            }
+            Value::Endpoint(address, port) => {
+                put(&mut fixed, 0, address.0);
+                put(&mut fixed, 16, port.to_le_bytes());
+                (KIND_ENDPOINT, &[])
+            }
+            Value::Answer {
+                name,
+                address,
+                lifetime,
+            } => {
+                put(&mut fixed, 0, address.0);
+                put(&mut fixed, 16, lifetime.to_le_bytes());
+                (KIND_ANSWER, name)
+            }
+        };
+        let fixed = fixed.get(..fixed_length(kind)).unwrap_or_default();
+        let tail = tail.get(..LONGEST_VALUE).unwrap_or(tail);
+        let length = u16::try_from(fixed.len().saturating_add(tail.len())).unwrap_or(u16::MAX);
+        let mut header = [0; HEADER];
+        put(&mut header, 0, [kind | (stamp.side as u8) << 7]);
+        put(&mut header, 1, field.id.0.to_le_bytes());
+        put(&mut header, 5, length.to_le_bytes());
+        self.fields |= field.id.bit();
+        let stamp = stamp.octets();
         let end = self.stamped as usize;
         let last = end
             .checked_sub(STAMP)
             .and_then(|start| self.bytes.get(start..end));
-        if last != Some(text.as_slice()) {
-            self.bytes.extend_from_slice(&text);
+        let is_stamped = last == Some(stamp.as_slice());
+        self.bytes.reserve(STAMP + HEADER + fixed.len() + tail.len());
+        if !is_stamped {
+            self.bytes.extend_from_slice(&stamp);
             // Behind four gigabytes every fact has a stamp of its own.
             self.stamped = u32::try_from(self.bytes.len()).unwrap_or(0);
         }
-    }
-
-    /// Writes one fact.
-    pub fn push(&mut self, field: &Field, stamp: Stamp, value: &Value<'_>) {
-        let kind = match value {
-            Value::Text { bytes, cut } if *cut || bytes.len() > LONGEST_VALUE => KIND_TEXT_CUT,
-            Value::Text { .. } => KIND_TEXT,
-            Value::Bytes { .. } => KIND_BYTES,
-            Value::Number(_) => KIND_NUMBER,
-            Value::Endpoint(..) => KIND_ENDPOINT,
-            Value::Answer { .. } => KIND_ANSWER,
-        };
-        let tail: &[u8] = match value {
-            Value::Text { bytes, .. } | Value::Bytes { bytes, .. } => bytes,
-            Value::Answer { name, .. } => name,
-            Value::Number(_) | Value::Endpoint(..) => &[],
-        };
-        let tail = tail.get(..tail.len().min(LONGEST_VALUE)).unwrap_or_default();
-        let fixed: usize = match kind {
-            KIND_BYTES => 4,
-            KIND_NUMBER => 8,
-            KIND_ENDPOINT => 18,
-            KIND_ANSWER => 20,
-            _ => 0,
-        };
-        self.bytes.reserve(STAMP + HEADER + fixed + tail.len());
-        self.stamp(stamp);
-        self.fields |= field.id.bit();
-        let kind = kind | u8::try_from(stamp.side.index()).unwrap_or(0) << 7;
-        let length = u16::try_from(fixed + tail.len()).unwrap_or(u16::MAX);
-        let ([field0, field1, field2, field3], [low, high]) =
-            (field.id.0.to_le_bytes(), length.to_le_bytes());
-        self.bytes
-            .extend_from_slice(&[kind, field0, field1, field2, field3, low, high]);
-        match value {
-            Value::Text { .. } => {}
-            Value::Bytes { on_wire, .. } => self.bytes.extend_from_slice(&on_wire.to_le_bytes()),
-            Value::Number(number) => self.bytes.extend_from_slice(&number.to_le_bytes()),
-            Value::Endpoint(address, port) => {
-                self.bytes.extend_from_slice(&address.0);
-                self.bytes.extend_from_slice(&port.to_le_bytes());
-            }
-            Value::Answer {
-                address, lifetime, ..
-            } => {
-                self.bytes.extend_from_slice(&address.0);
-                self.bytes.extend_from_slice(&lifetime.to_le_bytes());
-            }
-        }
+        self.bytes.extend_from_slice(&header);
+        self.bytes.extend_from_slice(fixed);
         self.bytes.extend_from_slice(tail);
     }
 
@@ -364,6 +353,41 @@ const HEADER: usize = 1 + 4 + 2;
 
 /// Kind, capture, frame, time.
 const STAMP: usize = 1 + 2 + 8 + 8;
+
+/// The longest part between header and text: an address with a lifetime.
+const LONGEST_FIXED: usize = 20;
+
+/// Octets between the header and the text of such a fact.
+const fn fixed_length(kind: u8) -> usize {
+    match kind {
+        KIND_BYTES => 4,
+        KIND_NUMBER => 8,
+        KIND_ENDPOINT => 18,
+        KIND_ANSWER => LONGEST_FIXED,
+        _ => 0,
+    }
+}
+
+/// Puts octets at their place in a part of fixed form.
+#[inline]
+fn put<const N: usize>(part: &mut [u8], at: usize, octets: [u8; N]) {
+    if let Some(place) = part.get_mut(at..).and_then(<[u8]>::first_chunk_mut) {
+        *place = octets;
+    }
+}
+
+impl Stamp {
+    /// As it stands in a log.
+    #[inline]
+    fn octets(self) -> [u8; STAMP] {
+        let mut octets = [0; STAMP];
+        put(&mut octets, 0, [KIND_STAMP]);
+        put(&mut octets, 1, self.source.capture.to_le_bytes());
+        put(&mut octets, 3, self.source.number.to_le_bytes());
+        put(&mut octets, 11, self.at.0.to_le_bytes());
+        octets
+    }
+}
 
 /// Reads a [`FactLog`] from front to back.
 #[derive(Clone, Debug)]

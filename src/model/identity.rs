@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::digits::hexadecimal_text;
+
 /// Identifier of a flow, host, finding or farm: the first 64 bits of a fixed hash over what defines it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ContentId(pub u64);
@@ -32,6 +34,14 @@ impl ContentId {
     }
 }
 
+impl ContentId {
+    /// Its sixteen hexadecimal digits.
+    #[must_use]
+    pub const fn digits(self) -> [u8; 16] {
+        hexadecimal_text(self.0)
+    }
+}
+
 /// Finaliser of splitmix64 (Steele, Lea, Flood 2014).
 const fn mix(mut value: u64) -> u64 {
     value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -41,20 +51,13 @@ const fn mix(mut value: u64) -> u64 {
 
 impl fmt::Display for ContentId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let mut text = [0_u8; 16];
-        for (place, octet) in text.chunks_mut(2).zip(self.0.to_be_bytes()) {
-            for (place, half) in place.iter_mut().zip([octet >> 4, octet & 15]) {
-                *place = DIGITS.get(usize::from(half)).copied().unwrap_or_default();
-            }
-        }
-        f.write_str(std::str::from_utf8(&text).unwrap_or_default())
+        f.write_str(std::str::from_utf8(&self.digits()).unwrap_or_default())
     }
 }
 
 impl serde::Serialize for ContentId {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(std::str::from_utf8(&self.digits()).unwrap_or_default())
     }
 }
 

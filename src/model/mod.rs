@@ -8,6 +8,7 @@ pub mod authority;
 pub mod block;
 pub mod case;
 pub mod common_employer;
+pub mod digits;
 pub mod egress;
 pub mod embedded;
 pub mod evidence;

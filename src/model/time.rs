@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::digits::decimal_text;
+
 /// A moment of the capture's clock in nanoseconds since 1970-01-01T00:00:00Z.
 ///
 /// Values before 1970 or after 2262 are clamped by whoever reads them from a file.
@@ -39,9 +41,7 @@ impl Timestamp {
     #[must_use]
     pub fn to_text(self) -> TimestampText {
         let seconds = self.0.div_euclid(SECOND);
-        let micros = self.0.rem_euclid(SECOND).unsigned_abs() / 1_000;
         let days = seconds.div_euclid(86_400);
-        let of_day = seconds.rem_euclid(86_400).unsigned_abs();
         let shifted = days + 719_468;
         let era = shifted.div_euclid(146_097);
         let day_of_era = shifted.rem_euclid(146_097);
@@ -56,11 +56,12 @@ impl Timestamp {
             shifted_month - 9
         };
         let year = year_of_era + era * 400 + i64::from(month <= 2);
-        let year = year.clamp(0, 9_999).unsigned_abs();
-        let [[y0, y1], [y2, y3]] = [pair(year / 100), pair(year)];
-        let [[o0, o1], [d0, d1]] = [pair(month.unsigned_abs()), pair(day.unsigned_abs())];
-        let [[h0, h1], [m0, m1], [s0, s1]] = [of_day / 3_600, of_day / 60 % 60, of_day % 60].map(pair);
-        let [[u0, u1], [u2, u3], [u4, u5]] = [micros / 10_000, micros / 100, micros].map(pair);
+        let year = year.clamp(0, 9_999);
+        let minutes = seconds.rem_euclid(86_400) / 60;
+        let micros = self.0.rem_euclid(60 * SECOND) / 1_000;
+        let [y0, y1, y2, y3, o0, o1, d0, d1] = digits(year * 10_000 + month * 100 + day);
+        let [.., h0, h1, m0, m1] = digits(minutes / 60 * 100 + minutes % 60);
+        let [s0, s1, u0, u1, u2, u3, u4, u5] = digits(micros);
         TimestampText([
             y0, y1, y2, y3, b'-', o0, o1, b'-', d0, d1, b'T', h0, h1, b':', m0, m1, b':', s0, s1, b'.', u0,
             u1, u2, u3, u4, u5, b'Z',
@@ -68,9 +69,9 @@ impl Timestamp {
     }
 }
 
-/// The two digits of a number below a hundred.
-const fn pair(value: u64) -> [u8; 2] {
-    [b'0' + (value / 10 % 10) as u8, b'0' + (value % 10) as u8]
+/// The eight digits of a number below a hundred million.
+fn digits(number: i64) -> [u8; 8] {
+    decimal_text(u32::try_from(number).unwrap_or(0))
 }
 
 /// The text of a [`Timestamp`]: `2026-11-21T00:00:00.000000Z`.

@@ -17,11 +17,14 @@ pub(super) struct Finish<'a> {
 }
 
 impl Ending for Finish<'_> {
-    fn ended(&mut self, attachment: u32, mut record: FlowRecord) {
+    fn ended(&mut self, attachment: u32, record: FlowRecord) {
+        self.output.flows.push(record);
         if attachment < RESTING {
-            if let Some(head) = self.heads.get_mut(attachment) {
+            if let Some(head) = self.heads.get_mut(attachment)
+                && let Some(record) = self.output.flows.last_mut()
+            {
                 if head.streams.iter().any(Stream::waits) {
-                    read_behind_holes(self.engine, head, &mut record);
+                    read_behind_holes(self.engine, head, record);
                 }
                 Engine::conclude(
                     &mut head.inspection,
@@ -38,7 +41,6 @@ impl Ending for Finish<'_> {
             }
             self.heads.free(attachment);
         }
-        self.output.flows.push(record);
     }
 }
 

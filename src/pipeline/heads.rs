@@ -4,6 +4,7 @@
 use crate::dissect::engine::{Engine, Inspection, Window};
 use crate::flow::NOTHING;
 use crate::flow::reassembly::Stream;
+use crate::model::pieces::Pieces;
 use crate::model::segment::Layer;
 
 /// Attachment of a flow of which no payload was seen yet.
@@ -31,7 +32,7 @@ impl Head {
 /// Heads by index. Places are used again with what they have allocated.
 #[derive(Debug, Default)]
 pub(super) struct Heads {
-    places: Vec<Head>,
+    places: Pieces<Head>,
     free: Vec<u32>,
     /// Bytes that all of them hold.
     pub(super) bytes: usize,

@@ -2,10 +2,9 @@
 //!
 //! Borrows everything from the record; a field is left out when it is unknown, never null.
 
-use std::ops::Range;
-
 use super::json::write_value;
-use super::members::{address, identifier, key, list, number, object, text, thousandths, time, word};
+pub use super::members::Clock;
+use super::members::{address, identifier, key, list, number, object, text, thousandths, word};
 use crate::model::fact::{FactLog, FieldId, Side, Value};
 use crate::model::finding::PlaceRecord;
 use crate::model::flow::{FlowRecord, TcpRecord, TcpSide};
@@ -43,7 +42,7 @@ impl Placed {
     #[must_use]
     pub fn new(record: PlaceRecord) -> Self {
         let mut json = Vec::new();
-        // Writing to a vector cannot fail, nor can a structure of texts and numbers.
+        // A structure of texts and numbers refuses nothing.
         let _ = write_value(&mut json, &record);
         Self {
             record,
@@ -167,24 +166,22 @@ pub(super) fn sort(facts: &FactLog) -> Said<'_> {
 
 impl FlowRow<'_> {
     /// Appends the record as one JSON object.
-    pub fn append_json(&self, to: &mut Vec<u8>) {
+    pub fn append_json(&self, to: &mut Vec<u8>, clock: &mut Clock) {
+        let start = clock.text(self.flow.start);
         object(to, |to| {
-            let start = self.append_ends(to);
-            self.append_counters(to, start);
+            self.append_ends(to, &start);
+            self.append_counters(to, &start, clock);
             self.append_contents(to);
         });
     }
 
-    /// Appends who spoke with whom; gives where the time of the start stands.
-    fn append_ends(&self, to: &mut Vec<u8>) -> Range<usize> {
+    /// Appends who spoke with whom.
+    fn append_ends(&self, to: &mut Vec<u8>, start: &[u8; 29]) {
         let flow = self.flow;
-        to.extend_from_slice(b",\"event_type\":\"flow\"");
-        key!(to, "timestamp");
-        let from = to.len();
-        time(to, flow.start);
-        let start = from..to.len();
+        to.extend_from_slice(b",\"event_type\":\"flow\",\"timestamp\":");
+        to.extend_from_slice(start);
         key!(to, "flow_id");
-        identifier(to, flow.id.0);
+        identifier(to, flow.id);
         key!(to, "community_id");
         word(to, self.community_id);
         let has_ports = matches!(flow.protocol, 6 | 17 | 132) && flow.icmp.is_none();
@@ -237,15 +234,14 @@ impl FlowRow<'_> {
             key!(to, "network_id");
             number(to, network);
         }
-        start
     }
 
-    fn append_counters(&self, to: &mut Vec<u8>, start: Range<usize>) {
+    fn append_counters(&self, to: &mut Vec<u8>, start: &[u8; 29], clock: &mut Clock) {
         let flow = self.flow;
         key!(to, "start");
-        to.extend_from_within(start);
+        to.extend_from_slice(start);
         key!(to, "end");
-        time(to, flow.end);
+        to.extend_from_slice(&clock.text(flow.end));
         let ([packets_there, packets_back], [there, back]) = (flow.packets, flow.bytes);
         let [payload_there, payload_back] = flow.payload_bytes;
         key!(to, "pkts_toserver");
@@ -378,12 +374,23 @@ fn tcp(to: &mut Vec<u8>, flow: &FlowRecord, record: &TcpRecord) {
         });
     }
     let both = |counter: fn(&TcpSide) -> u32| counter(client).saturating_add(counter(server));
-    key!(to, "retransmissions");
-    number(to, both(|side| side.retransmissions));
-    key!(to, "out_of_order");
-    number(to, both(|side| side.out_of_order));
-    key!(to, "gaps");
-    number(to, both(|side| side.gaps));
+    let counters = [
+        both(|side| side.retransmissions),
+        both(|side| side.out_of_order),
+        both(|side| side.gaps),
+    ];
+    if counters == [0; 3] {
+        // Of nearly all connections.
+        to.extend_from_slice(b",\"retransmissions\":0,\"out_of_order\":0,\"gaps\":0");
+    } else {
+        let [retransmissions, out_of_order, gaps] = counters;
+        key!(to, "retransmissions");
+        number(to, retransmissions);
+        key!(to, "out_of_order");
+        number(to, out_of_order);
+        key!(to, "gaps");
+        number(to, gaps);
+    }
     let gap_bytes = client.gap_bytes.saturating_add(server.gap_bytes);
     if gap_bytes > 0 {
         key!(to, "gap_bytes");
@@ -499,7 +506,7 @@ mod tests {
             community_id: "1:x",
         };
         let mut json = Vec::new();
-        row.append_json(&mut json);
+        row.append_json(&mut json, &mut Clock::default());
         let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
         assert_eq!(json["tls"]["sni"], "a.example");
         assert_eq!(json["proto"], "TCP");
@@ -534,7 +541,7 @@ mod tests {
             community_id: "1:x",
         };
         let mut json = Vec::new();
-        row.append_json(&mut json);
+        row.append_json(&mut json, &mut Clock::default());
         let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
         assert_eq!(json["answer_ms"], 20.5);
         let side = &json["latency"]["server_side"];

@@ -11,8 +11,8 @@ use serde_json::ser::{Formatter, Serializer};
 use crate::model::case::{Case, Event};
 
 use super::escape::is_unsafe;
-use super::flow::FlowRow;
-use super::output::Output;
+use super::flow::{Clock, FlowRow};
+use super::output::{AT_ONCE, Output, Waiting};
 use super::shown::Shown;
 use crate::model::threads::Threads;
 
@@ -63,9 +63,6 @@ pub fn write_line<W: Write + ?Sized, T: Serialize + ?Sized>(to: &mut W, value: &
 const PORTION: usize = 256;
 const PORTIONS: usize = 8;
 
-/// Bytes that are written at once.
-const AT_ONCE: usize = 64 << 10;
-
 /// A record with its kind.
 fn event<'a, T>(event_type: &'static str, record: &'a T) -> Event<'a, T> {
     Event { event_type, record }
@@ -94,82 +91,78 @@ pub fn summary(case: &Case, to: &mut dyn Write) -> io::Result<()> {
 }
 
 /// `--format jsonl`: flows as they end, then farms, hosts, findings, and the summary last.
-pub struct JsonLines<W> {
-    to: W,
+pub struct JsonLines<W: Write> {
+    to: Waiting<W>,
     shown: Shown,
     has_flows: bool,
     threads: Threads,
-    /// The line of one flow.
-    line: Vec<u8>,
+    clock: Clock,
 }
 
 impl<W: Write + Send> JsonLines<W> {
     /// Lines of what is shown; of flows only with `has_flows` (`--flows`).
     pub fn new(to: W, shown: Shown, has_flows: bool, threads: Threads) -> Self {
         Self {
-            to,
+            to: Waiting::new(to),
             shown,
             has_flows,
             threads,
-            line: Vec::new(),
+            clock: Clock::default(),
         }
     }
 }
 
 impl<W: Write + Send> Output<W> for JsonLines<W> {
     fn flow(&mut self, row: &FlowRow<'_>) -> io::Result<()> {
-        if self.has_flows {
-            self.line.clear();
-            row.append_json(&mut self.line);
-            self.line.push(b'\n');
-            self.to.write_all(&self.line)?;
+        if !self.has_flows {
+            return Ok(());
         }
-        Ok(())
+        row.append_json(&mut self.to.bytes, &mut self.clock);
+        self.to.bytes.push(b'\n');
+        self.to.pass()
     }
 
-    fn finish(mut self: Box<Self>, case: &Case) -> io::Result<W> {
-        let to = &mut self.to;
-        records(to, self.threads, b"", "farm", self.shown.farms(case))?;
-        records(to, self.threads, b"", "host", self.shown.hosts(case))?;
-        records(to, self.threads, b"", "finding", self.shown.findings(case))?;
-        write_line(to, &event("summary", &case.summary))?;
-        Ok(self.to)
+    fn finish(self: Box<Self>, case: &Case) -> io::Result<W> {
+        let mut to = self.to.into_inner()?;
+        records(&mut to, self.threads, b"", "farm", self.shown.farms(case))?;
+        records(&mut to, self.threads, b"", "host", self.shown.hosts(case))?;
+        records(&mut to, self.threads, b"", "finding", self.shown.findings(case))?;
+        write_line(&mut to, &event("summary", &case.summary))?;
+        Ok(to)
     }
 }
 
 /// `--format json`: one object with `summary`, `farms`, `hosts`, `findings`, and `flows` with `--flows`.
-pub struct JsonObject<W> {
-    to: W,
+pub struct JsonObject<W: Write> {
+    to: Waiting<W>,
     shown: Shown,
     has_flows: bool,
     threads: Threads,
     is_open: bool,
     rows: u64,
-    /// The object of one flow.
-    object: Vec<u8>,
+    clock: Clock,
 }
 
 impl<W: Write + Send> JsonObject<W> {
     /// An object of what is shown; of flows only with `has_flows` (`--flows`).
     pub fn new(to: W, shown: Shown, has_flows: bool, threads: Threads) -> Self {
         Self {
-            to,
+            to: Waiting::new(to),
             shown,
             has_flows,
             threads,
             is_open: false,
             rows: 0,
-            object: Vec::new(),
+            clock: Clock::default(),
         }
     }
 
-    fn open(&mut self) -> io::Result<()> {
+    fn open(&mut self) {
         if !self.is_open {
             self.is_open = true;
-            self.to
-                .write_all(if self.has_flows { b"{\"flows\":[" } else { b"{" })?;
+            let open: &[u8] = if self.has_flows { b"{\"flows\":[" } else { b"{" };
+            self.to.bytes.extend_from_slice(open);
         }
-        Ok(())
     }
 }
 
@@ -178,29 +171,29 @@ impl<W: Write + Send> Output<W> for JsonObject<W> {
         if !self.has_flows {
             return Ok(());
         }
-        self.open()?;
-        self.to.write_all(if self.rows == 0 { b"\n" } else { b",\n" })?;
+        self.open();
+        let between: &[u8] = if self.rows == 0 { b"\n" } else { b",\n" };
+        self.to.bytes.extend_from_slice(between);
         self.rows = self.rows.saturating_add(1);
-        self.object.clear();
-        row.append_json(&mut self.object);
-        self.to.write_all(&self.object)
+        row.append_json(&mut self.to.bytes, &mut self.clock);
+        self.to.pass()
     }
 
     fn finish(mut self: Box<Self>, case: &Case) -> io::Result<W> {
-        self.open()?;
+        self.open();
+        let mut to = self.to.into_inner()?;
         if self.has_flows {
-            self.to.write_all(b"\n],\n")?;
+            to.write_all(b"\n],\n")?;
         }
         let shown = self.shown;
-        let to = &mut self.to;
         to.write_all(b"\"summary\":")?;
-        write_value(to, &event("summary", &case.summary))?;
+        write_value(&mut to, &event("summary", &case.summary))?;
         let threads = self.threads;
-        array(to, threads, "farms", "farm", shown.farms(case))?;
-        array(to, threads, "hosts", "host", shown.hosts(case))?;
-        array(to, threads, "findings", "finding", shown.findings(case))?;
+        array(&mut to, threads, "farms", "farm", shown.farms(case))?;
+        array(&mut to, threads, "hosts", "host", shown.hosts(case))?;
+        array(&mut to, threads, "findings", "finding", shown.findings(case))?;
         to.write_all(b"}\n")?;
-        Ok(self.to)
+        Ok(to)
     }
 }
 

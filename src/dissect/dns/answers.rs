@@ -30,15 +30,31 @@ pub(crate) fn address(item: &Item<'_>) -> Option<IpAddr> {
 
 /// Says the answer section.
 pub(super) fn say_answers(message: &Message<'_>, facts: &mut Facts<'_>) {
+    let [_, count, ..] = message.header.counts;
+    if count == 0 {
+        return;
+    }
     let mut aliases = Aliases::default();
-    let answers = || message.items().filter(|item| item.section == Section::Answer);
-    for item in answers().filter(|item| item.kind == kind::CNAME) {
-        if let Some(target) = Name::read(message.bytes, item.data_at, Case::Lower) {
-            facts.text(&CNAME, target.text());
-            aliases.remember(&item);
+    let mut items = message.items();
+    // Behind the question and the aliases that stand first.
+    let mut others = None;
+    loop {
+        let here = items.clone();
+        match items.next() {
+            Some(item) if item.section == Section::Question => {}
+            Some(item) if item.section == Section::Answer => {
+                if item.kind != kind::CNAME {
+                    others.get_or_insert(here);
+                } else if let Some(target) = Name::read(message.bytes, item.data_at, Case::Lower) {
+                    facts.text(&CNAME, target.text());
+                    aliases.remember(&item);
+                }
+            }
+            Some(_) | None => break,
         }
     }
-    for item in answers() {
+    let others = others.into_iter().flatten();
+    for item in others.take_while(|item| item.section == Section::Answer) {
         match item.kind {
             kind::A | kind::AAAA => {
                 if let Some(address) = address(&item) {

@@ -138,6 +138,19 @@ impl Name {
     }
 
     fn push_label(&mut self, label: &[u8], case: Case) {
+        // Without a branch for each octet, because nearly all labels are plain.
+        let is_plain = label.iter().fold(true, |plain, octet| {
+            plain & !matches!(octet, b'.' | b'\\' | 0..0x20 | 0x7f)
+        });
+        let end = self.length.saturating_add(label.len());
+        if is_plain && let Some(place) = self.bytes.get_mut(self.length..end) {
+            place.copy_from_slice(label);
+            if case == Case::Lower {
+                place.make_ascii_lowercase();
+            }
+            self.length = end;
+            return;
+        }
         for &octet in label {
             match octet {
                 b'.' | b'\\' => {

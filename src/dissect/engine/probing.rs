@@ -1,5 +1,6 @@
 //! Asking dissectors whose a payload is, and what is kept of payloads that are nobody's.
 
+use super::openings::fitting;
 use super::{Inspection, PAYLOAD_TO_CLIENT, PAYLOAD_TO_SERVER, dissector};
 use crate::dissect::{DATAGRAM_PREFIX, Head, Input, Probe, Seen};
 use crate::model::fact::{Facts, Side, Value};
@@ -18,9 +19,10 @@ pub(super) enum Verdict {
     Nobody,
 }
 
-/// Asks the open dissectors in order. With `again` a No does not close the door: it was about this datagram.
+/// Asks the open dissectors in order, but for those of whom it is known that they would say No. With `again` a No does not close the door: it was about this datagram.
 pub(super) fn ask(open: &mut u64, head: &Head<'_>, again: bool) -> Verdict {
-    let mut rest = *open;
+    let fitting = fitting(head);
+    let mut rest = *open & fitting;
     let mut is_waiting = false;
     while rest != 0 {
         let number = rest.trailing_zeros();
@@ -30,11 +32,19 @@ pub(super) fn ask(open: &mut u64, head: &Head<'_>, again: bool) -> Verdict {
             continue;
         };
         match dissector.probe(head) {
-            Probe::Yes => return Verdict::Claimed(number),
+            Probe::Yes => {
+                if !again {
+                    *open &= fitting | u64::MAX << number;
+                }
+                return Verdict::Claimed(number);
+            }
             Probe::Wait => is_waiting = true,
             Probe::No if again => {}
             Probe::No => *open &= !(1u64 << number),
         }
+    }
+    if !again {
+        *open &= fitting;
     }
     if is_waiting {
         Verdict::Waiting

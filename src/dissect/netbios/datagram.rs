@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use super::NetbiosName;
 use crate::dissect::cursor::Cursor;
-use crate::dissect::{Dissection, Dissector, Head, Input, Next, Probe};
+use crate::dissect::{Dissection, Dissector, Head, Input, Next, Opening, Probe};
 use crate::model::fact::{Facts, Field};
 use crate::model::segment::Layer;
 
@@ -39,6 +39,10 @@ impl Dissector for Nbdgm {
 
     fn probe(&self, head: &Head<'_>) -> Probe {
         Probe::when(head.has_port(PORT) && Datagram::read(head.newest()).is_some())
+    }
+
+    fn opening(&self) -> Opening {
+        Opening::on(&[PORT])
     }
 
     fn start(&self) -> Box<dyn Dissection> {

@@ -23,7 +23,7 @@ use self::reset::{
 };
 use super::cursor::Cursor;
 use super::tls::field as tls;
-use super::{Dissection, Dissector, Head, Input, Next, Probe, Seen};
+use super::{Dissection, Dissector, Head, Input, Next, Opening, Probe, Seen};
 use crate::model::fact::{Facts, Field, Side};
 use crate::model::segment::Layer;
 
@@ -131,6 +131,15 @@ impl Dissector for OpenVpn {
             DATA_V2 => probe_data(head),
             _ => Probe::No,
         }
+    }
+
+    fn opening(&self) -> Opening {
+        Opening::with(|first| {
+            matches!(
+                first >> 3,
+                1 | 2 | 7 | 8 | 10 | CONTROL | ACKNOWLEDGEMENT | WRAPPED_CONTROL | DATA_V2
+            )
+        })
     }
 
     fn start(&self) -> Box<dyn Dissection> {

@@ -9,7 +9,7 @@ use super::{field, frames};
 use crate::dissect::assembly::Assembly;
 use crate::dissect::cursor::Cursor;
 use crate::dissect::tls::field as tls;
-use crate::dissect::{Dissection, Dissector, Head, Input, Next, Probe};
+use crate::dissect::{Dissection, Dissector, Head, Input, Next, Opening, Probe};
 use crate::model::fact::{Facts, Field};
 use crate::model::segment::Layer;
 
@@ -43,6 +43,10 @@ impl Dissector for Gquic {
 
     fn probe(&self, head: &Head<'_>) -> Probe {
         Probe::when(version(head.newest()).is_some())
+    }
+
+    fn opening(&self) -> Opening {
+        Opening::with(|first| first & 0x80 != 0 || first & 0xcb == 0x09)
     }
 
     fn start(&self) -> Box<dyn Dissection> {

@@ -19,7 +19,7 @@ use super::cursor::Cursor;
 use super::tls::field as tls;
 use super::tls::handshake::{Carrier, Handshake, kind};
 use super::tls::hello::{ClientHello, extension};
-use super::{Dissection, Dissector, Head, Input, Next, Probe};
+use super::{Dissection, Dissector, Head, Input, Next, Opening, Probe};
 use crate::model::fact::{Facts, Field, Side};
 use crate::model::segment::Layer;
 
@@ -80,6 +80,10 @@ impl Dissector for Quic {
 
     fn probe(&self, head: &Head<'_>) -> Probe {
         Probe::when(is_quic(head.newest(), head.length_on_wire))
+    }
+
+    fn opening(&self) -> Opening {
+        Opening::with(|first| first & 0x80 != 0)
     }
 
     fn start(&self) -> Box<dyn Dissection> {

@@ -16,7 +16,7 @@ mod message;
 mod socket_address;
 
 use self::message::{Fields, Message, framed, length_delimited};
-use super::{Dissection, Dissector, Head, Input, Next, Probe};
+use super::{Dissection, Dissector, Head, Input, Next, Opening, Probe};
 use crate::model::fact::{Facts, Field, Side};
 use crate::model::segment::Layer;
 
@@ -114,6 +114,11 @@ impl Dissector for RustDesk {
             }
         }
         answer
+    }
+
+    fn opening(&self) -> Opening {
+        // One field with octets, whose key has the type in its low bits.
+        Opening::with(|first| first & 7 == 2)
     }
 
     fn start(&self) -> Box<dyn Dissection> {

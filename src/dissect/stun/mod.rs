@@ -9,7 +9,7 @@ use std::net::IpAddr;
 
 use self::message::{Class, HEADER_LENGTH, Message, attribute, method};
 use super::cursor::Cursor;
-use super::{Dissection, Dissector, Head, Input, Next, Probe};
+use super::{Dissection, Dissector, Head, Input, Next, Opening, Probe};
 use crate::model::address::Address;
 use crate::model::fact::{Facts, Field};
 use crate::model::identity::ContentId;
@@ -82,6 +82,11 @@ impl Dissector for Stun {
             return Probe::Yes;
         }
         probe_classic(head, &message)
+    }
+
+    fn opening(&self) -> Opening {
+        // The two top bits are zero.
+        Opening::with(|first| first < 0x40)
     }
 
     fn start(&self) -> Box<dyn Dissection> {

@@ -6,7 +6,7 @@ use super::handshake::{After, Carrier, Handshake, is_kind, kind};
 use super::record;
 use crate::dissect::assembly::Assembly;
 use crate::dissect::cursor::Cursor;
-use crate::dissect::{Dissection, Dissector, Head, Input, Next, Probe};
+use crate::dissect::{Dissection, Dissector, Head, Input, Next, Opening, Probe};
 use crate::model::fact::{Facts, Field, Side};
 use crate::model::segment::Layer;
 
@@ -44,6 +44,10 @@ impl Dissector for Dtls {
 
     fn probe(&self, head: &Head<'_>) -> Probe {
         judge(head.newest(), head.length_on_wire)
+    }
+
+    fn opening(&self) -> Opening {
+        Opening::with(|first| matches!(first, record::CHANGE_CIPHER_SPEC..=WITH_CONNECTION_ID))
     }
 
     fn start(&self) -> Box<dyn Dissection> {

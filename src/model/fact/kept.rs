@@ -14,11 +14,21 @@ impl KeptFacts {
     /// Puts the facts of a log behind those that are here.
     pub fn append(&mut self, fields: &mut KeptFields, log: &FactLog) {
         fields.0 |= log.fields;
+        if self.0.is_empty() {
+            self.0 = Box::from(log.bytes.as_slice());
+            return;
+        }
         let mut bytes = std::mem::take(&mut self.0).into_vec();
         // To the octet: a flow's facts are appended to a few times at most and live long.
         bytes.reserve_exact(log.bytes.len());
         bytes.extend_from_slice(&log.bytes);
         self.0 = bytes.into_boxed_slice();
+    }
+
+    /// Reads an octet, so that they are in the cache afterwards.
+    #[must_use]
+    pub fn touch(&self) -> u32 {
+        self.0.first().copied().map_or(0, u32::from)
     }
 
     /// Bytes that they take.

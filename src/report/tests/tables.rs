@@ -19,7 +19,7 @@ use crate::model::observation::{NameSource, ServerName};
 use crate::model::reverse_name::ReverseName;
 use crate::model::segment::Encapsulation;
 use crate::model::time::Timestamp;
-use crate::report::flow::{FlowRow, Placed};
+use crate::report::flow::{Clock, FlowRow, Placed};
 use crate::report::output::Output as _;
 use crate::report::parquet::{FlowTable, ROWS_IN_GROUP};
 
@@ -262,7 +262,7 @@ fn every_value_of_the_json_record_has_its_column() {
         community_id: "1:x",
     };
     let mut text = Vec::new();
-    row.append_json(&mut text);
+    row.append_json(&mut text, &mut Clock::default());
     let json: serde_json::Value = serde_json::from_slice(&text).unwrap();
     let mut paths = Vec::new();
     leaves(&json, "", &mut paths);
