@@ -10,6 +10,7 @@
 //! A test over the registry refuses collisions.
 
 mod kept;
+mod seek;
 
 use std::net::IpAddr;
 
@@ -426,27 +427,6 @@ impl<'a> FactIter<'a> {
         self.source.capture = u16::from_le_bytes([a, b]);
         self.source.number = u64::from_le_bytes(number);
         self.at = Timestamp(i64::from_le_bytes(at));
-    }
-
-    /// The next fact of a field: of those before it no more is read than where they end.
-    fn seek(&mut self, wanted: FieldId) -> Option<Fact<'a>> {
-        let mut last = None;
-        loop {
-            let mut ahead = self.rest;
-            if ahead.first() == Some(&KIND_STAMP) {
-                last = Some(octets::<STAMP>(&mut ahead)?);
-                self.rest = ahead;
-                continue;
-            }
-            let [_, field @ .., low, high] = octets::<HEADER>(&mut ahead)?;
-            if u32::from_le_bytes(field) == wanted.0 {
-                if let Some(stamp) = last {
-                    self.stamp(stamp);
-                }
-                return self.read();
-            }
-            self.rest = ahead.get(usize::from(u16::from_le_bytes([low, high]))..)?;
-        }
     }
 
     fn read(&mut self) -> Option<Fact<'a>> {

@@ -216,7 +216,9 @@ impl<'a> Owners<'a> {
         // What is left was carried by routers, or by nobody who is known, while nobody claimed the address: its one owner's, if there is one.
         let all: BTreeSet<MacAddress> = stays.iter().filter_map(|stay| owner.of(stay.index)).collect();
         if let (Some(only), 1, false) = (all.first(), all.len(), holders.is_crowded()) {
-            open.into_iter().for_each(|local| owner.set(local, Some(*only)));
+            for local in open {
+                owner.set(local, Some(*only));
+            }
             return Vec::new();
         }
         open

@@ -33,10 +33,6 @@ fn texts(list: &[&str]) -> Vec<String> {
     list.iter().map(|text| (*text).to_owned()).collect()
 }
 
-fn placed(country: &str, city: &str, asn: u32, organisation: &str, kind: &str) -> Arc<PlaceRecord> {
-    Arc::new(place(country, city, asn, organisation, kind))
-}
-
 fn place(country: &str, city: &str, asn: u32, organisation: &str, kind: &str) -> PlaceRecord {
     PlaceRecord {
         country: Some(country.to_owned()),
@@ -127,7 +123,7 @@ fn controller() -> Controller {
     Controller {
         address: Address::from_v4([203, 0, 113, 9]),
         how: "direct".to_owned(),
-        geo: Some(placed("NL", "Amsterdam", 64_496, "Example Hosting", "hosting")),
+        geo: Some(place("NL", "Amsterdam", 64_496, "Example Hosting", "hosting").into()),
     }
 }
 
@@ -223,7 +219,7 @@ fn session(id: u64, number: u8) -> Finding {
         ))),
         geo: Some(Box::new(GeoMismatch {
             claimed_country: "US".to_owned(),
-            seen: placed("NL", "Amsterdam", 64_496, "Example Hosting", "hosting"),
+            seen: place("NL", "Amsterdam", 64_496, "Example Hosting", "hosting").into(),
             address: "203.0.113.9".to_owned(),
             gap_km: Some(7_600.0),
             days: [1, 1],
