@@ -359,8 +359,8 @@ mod tests {
     const OWN: LocalIndex = LocalIndex(1);
     const OTHER: LocalIndex = LocalIndex(2);
 
-    fn add(watch: &mut Watch, local: LocalIndex, second: u32, octets: &[(u32, u32)]) {
-        let flow = FlowRecord {
+    fn record(second: u32, octets: &[(u32, u32)]) -> FlowRecord {
+        FlowRecord {
             start: Timestamp(i64::from(second) * SECOND),
             activity: octets
                 .iter()
@@ -371,13 +371,20 @@ mod tests {
                 })
                 .collect(),
             ..FlowRecord::default()
-        };
+        }
+    }
+
+    fn see(watch: &mut Watch, local: LocalIndex, flow: &FlowRecord) {
         let observation = Observation {
-            flow: &flow,
+            flow,
             locals: [Some(local), None],
             server_name: None,
         };
         watch.add(&observation, &[]);
+    }
+
+    fn add(watch: &mut Watch, local: LocalIndex, second: u32, octets: &[(u32, u32)]) {
+        see(watch, local, &record(second, octets));
     }
 
     fn announce(watch: &mut Watch, service: &'static str) {
@@ -496,24 +503,10 @@ mod tests {
             announce(&mut watch, "_pikvm._tcp");
             let mut flow = |local, mac, octets: &[(u32, u32)]| {
                 let flow = FlowRecord {
-                    start: Timestamp(36_000 * SECOND),
                     macs: [MacAddress([2, 0, 0, 0, 0, mac]), MacAddress([2, 0, 0, 0, 0, 1])],
-                    activity: octets
-                        .iter()
-                        .map(|(number, octets)| ActivityBin {
-                            number: *number,
-                            bytes: [*octets, 40],
-                            ..ActivityBin::default()
-                        })
-                        .collect(),
-                    ..FlowRecord::default()
+                    ..record(36_000, octets)
                 };
-                let observation = Observation {
-                    flow: &flow,
-                    locals: [Some(local), None],
-                    server_name: None,
-                };
-                watch.add(&observation, &[]);
+                see(&mut watch, local, &flow);
             };
             flow(BOARD, 9, &[(3_600, 90)]);
             flow(SIXTH, mac, &octets);

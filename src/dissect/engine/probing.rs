@@ -19,7 +19,8 @@ pub(super) enum Verdict {
     Nobody,
 }
 
-/// Asks the open dissectors in order, but for those of whom it is known that they would say No. With `again` a No does not close the door: it was about this datagram.
+/// Asks the open dissectors in order, but for those of whom it is known that they would say No. With `again` a No does not close the
+/// door: it was about this datagram.
 pub(super) fn ask(open: &mut u64, head: &Head<'_>, again: bool) -> Verdict {
     let fitting = fitting(head);
     let mut rest = *open & fitting;
